@@ -1,0 +1,233 @@
+"""What a run is asked to do, and the complete settings that this resolves to.
+
+`TrainConfig` holds what the user said, each value None where nothing was said. `resolve` fills the
+rest from the recipe of the regime and checks the whole; the result, `Settings`, is what a run uses
+and what its folder records.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from nexus_engine.errors import ConfigError, one_line
+from nexus_engine.recipes import RECIPES
+
+__all__ = ["Settings", "TrainConfig", "Tune", "config_from_mapping", "resolve"]
+
+Tune = Literal["dendrites", "adapter", "full"]
+SiteName = Literal["q", "k", "v", "o", "up", "down"]
+LossName = Literal["cosine-mse", "cosine-mse-pearson", "cosent"]
+Nonlinearity = Literal["gelu", "sigmoid", "tanh", "relu", "linear"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "fp32", "bf16"]
+Schedule = Literal["linear", "phase", "constant"]
+Order = Literal["random", "length"]
+
+
+class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the user said. Names are those of the command line, with underscores."""
+
+    data: str = "demo"
+    tune: Tune = "dendrites"
+    recipe: str = "default"
+    base: str | None = None
+    dendrites: bool = True
+    control: bool = False
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
+    dendrite_lr: float | None = None
+    incoming_rate: float | None = None
+    weight_decay: float | None = None
+    layer_decay: float | None = None
+    schedule: Schedule | None = None
+    order: Order | None = None
+    loss: LossName | None = None
+    dropout: float | None = None
+    average: float | None = None
+    warmup_epochs: int | None = None
+    switches: int | None = None
+    switch_epochs: tuple[int, ...] | None = None
+    patience: int | None = None
+    min_gain: float | None = None
+    place: tuple[SiteName, ...] | None = None
+    layers: tuple[int, ...] | None = None
+    budget: str | None = None
+    units: int | None = None
+    unit_start: float | None = None
+    nonlinearity: Nonlinearity | None = None
+    seed: int = 1
+    score_range: tuple[float, float] | None = None
+    device: Device = "auto"
+    precision: Precision = "auto"
+    threads: int | None = None
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A complete configuration.
+
+    Rates are per optimizer step; `average` is the decay of the moving average of the trained
+    weights that is evaluated and kept (0: none); `switch_epochs` None means that a switch follows
+    a stall. `budget_parameters` bounds the dendrites of all switches together.
+    """
+
+    data: str
+    tune: Tune
+    recipe: str
+    base: str | None
+    dendrites: bool
+    control: bool
+    epochs: int
+    batch_size: int
+    lr: float
+    dendrite_lr: float
+    incoming_rate: float
+    weight_decay: float
+    layer_decay: float
+    schedule: Schedule
+    order: Order
+    loss: LossName
+    dropout: float
+    average: float
+    warmup_epochs: int
+    switches: int
+    switch_epochs: tuple[int, ...] | None
+    patience: int
+    min_gain: float
+    place: tuple[SiteName, ...]
+    layers: tuple[int, ...]
+    budget_parameters: int | None
+    units: int
+    unit_start: float
+    nonlinearity: Nonlinearity
+    seed: int
+    score_range: tuple[float, float] | None
+    device: Device
+    precision: Precision
+    threads: int | None
+
+
+def config_from_mapping(values: dict[str, Any], source: str) -> TrainConfig:
+    """A `TrainConfig` from names and values, as read from a TOML file.
+
+    Raises:
+        ConfigError: an unknown name (the nearest right one is named), or a value of a wrong type.
+    """
+    names = TrainConfig.__struct_fields__
+    cleaned = {key.replace("-", "_"): value for key, value in values.items()}
+    for key in cleaned:
+        if key not in names:
+            near = difflib.get_close_matches(key, names, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"{source}: unknown setting {one_line(key, 60)}{hint}")
+    try:
+        return msgspec.convert(cleaned, TrainConfig)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source}: {one_line(error, 200)}") from None
+
+
+def parse_budget(text: str, params_base: int) -> int:
+    """Parameters that `--budget` allows: "0.01%" of `params_base`, or a plain number.
+
+    Raises:
+        ConfigError: neither a percentage nor a whole number, or not positive.
+    """
+    try:
+        stripped = text.strip().replace(",", "").replace("_", "")
+        if stripped.endswith("%"):
+            allowed = int(params_base * float(stripped[:-1]) / 100)
+        else:
+            allowed = int(stripped)
+    except (ValueError, OverflowError):
+        raise ConfigError(
+            f"--budget {one_line(text, 40)}: give a share as 0.01% or a number of parameters"
+        ) from None
+    if allowed < 1:
+        raise ConfigError(f"--budget {one_line(text, 40)}: allows no parameter at all")
+    return allowed
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:  # also false for NaN
+        raise ConfigError(f"{name} {value}: must be between {low:g} and {high:g}")
+
+
+def resolve(config: TrainConfig, params_base: int = 22_565_376, layers: int = 6) -> Settings:
+    """Fill what the user left open from the regime's recipe, and check the whole.
+
+    Raises:
+        ConfigError: a value out of range, or settings that contradict each other.
+    """
+    key = (config.tune, config.recipe)
+    if key not in RECIPES:
+        known = ", ".join(name for tune, name in RECIPES if tune == config.tune)
+        raise ConfigError(
+            f"--recipe {one_line(config.recipe, 40)}: unknown for --tune {config.tune}; "
+            f"known: {known}"
+        )
+    recipe = RECIPES[key]
+    asked = msgspec.structs.asdict(config)
+    budget = asked.pop("budget")
+    chosen = {
+        name: value if value is not None else recipe.get(name) for name, value in asked.items()
+    }
+    if config.lr is not None and config.dendrite_lr is None and config.tune != "full":
+        chosen["dendrite_lr"] = config.lr
+    if config.warmup_epochs is not None and config.switch_epochs is None:
+        # Whoever sets a warm-up asks for switches by stall, not for the recipe's fixed epochs.
+        chosen["switch_epochs"] = None
+    if config.epochs is not None and config.switch_epochs is None and chosen["switch_epochs"]:
+        # A run shorter than the recipe's makes the recipe's switches that fit into it.
+        chosen["switch_epochs"] = (
+            tuple(epoch for epoch in chosen["switch_epochs"] if epoch < config.epochs) or None
+        )
+    if config.switches is not None and config.switch_epochs is None and chosen["switch_epochs"]:
+        chosen["switch_epochs"] = chosen["switch_epochs"][: config.switches] or None
+        if config.switches > len(chosen["switch_epochs"] or ()):
+            chosen["switch_epochs"] = None
+    allowed = None if budget is None else parse_budget(budget, params_base)
+    settings = Settings(budget_parameters=allowed, **chosen)
+    _check_ranges(settings, layers)
+    return settings
+
+
+def _check_ranges(s: Settings, layers: int) -> None:
+    _check("--epochs", s.epochs, 1, 1000)
+    _check("--batch-size", s.batch_size, 2, 4096)
+    _check("--lr", s.lr, 1e-9, 1.0)
+    _check("--dendrite-lr", s.dendrite_lr, 1e-9, 1.0)
+    _check("--incoming-rate", s.incoming_rate, 0, 100)
+    _check("--weight-decay", s.weight_decay, 0, 1)
+    _check("--layer-decay", s.layer_decay, 0.01, 1)
+    _check("--dropout", s.dropout, 0, 0.9)
+    _check("--average", s.average, 0, 0.99999)
+    _check("--warmup-epochs", s.warmup_epochs, 0, 1000)
+    _check("--switches", s.switches, 0, 32)
+    _check("--patience", s.patience, 1, 1000)
+    _check("--min-gain", s.min_gain, 0, 1)
+    _check("--units", s.units, 1, 64)
+    _check("--unit-start", s.unit_start, 0, 100)
+    _check("--seed", s.seed, 0, 2**31 - 1)
+    if s.threads is not None:
+        _check("--threads", s.threads, 1, 1024)
+    for layer in s.layers:
+        _check("--layers", layer, 0, layers - 1)
+    if not s.layers or len(set(s.layers)) != len(s.layers):
+        raise ConfigError("--layers: name at least one layer, each once, as 0,1,2")
+    if not s.place or len(set(s.place)) != len(s.place):
+        raise ConfigError(f"--place: name at least one of {', '.join(get_args(SiteName))}, each once")
+    if s.switch_epochs is not None:
+        for epoch in s.switch_epochs:
+            _check("--switch-epochs", epoch, 0, s.epochs - 1)
+        if list(s.switch_epochs) != sorted(set(s.switch_epochs)):
+            raise ConfigError("--switch-epochs: give rising epochs, as 0,2")
+    if s.tune == "dendrites" and (not s.dendrites or s.switches == 0):
+        raise ConfigError(
+            "with --tune dendrites nothing is trained without dendrites: "
+            "use --tune adapter or --tune full with --no-dendrites, or --control for a comparison"
+        )
+    if s.score_range is not None and not s.score_range[0] < s.score_range[1]:
+        raise ConfigError("--score-range: give LOW,HIGH with LOW below HIGH")

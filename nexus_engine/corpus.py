@@ -1,0 +1,59 @@
+"""A run's pairs as rows of one token store."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nexus_engine.data import PairData, Pairs
+from nexus_engine.tokens import TokenStore, Tokenizer
+
+__all__ = ["Corpus", "PairRows", "build_corpus", "pair_rows"]
+
+SENTENCES_PER_CALL = 10_000
+
+
+class PairRows(NamedTuple):
+    """Pairs as store rows: `first`, `second` (n,) int64 and `scores` (n,) float32, 0..1."""
+
+    first: npt.NDArray[np.int64]
+    second: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+class Corpus(NamedTuple):
+    """Everything that a run reads, tokenised once; equal sentences share a row."""
+
+    store: TokenStore
+    train: PairRows
+    dev: PairRows
+    test: PairRows
+    guard: PairRows
+
+
+def pair_rows(store: TokenStore, pairs: Pairs) -> PairRows:
+    """`pairs` with their sentences added to `store`; missing scores become NaN."""
+
+    def column(values: object) -> npt.NDArray[np.int64]:
+        return store.add(
+            values[i : i + SENTENCES_PER_CALL].to_pylist()  # type: ignore[index]
+            for i in range(0, len(pairs), SENTENCES_PER_CALL)
+        )
+
+    scores = pairs.scores
+    if scores is None:
+        scores = np.full(len(pairs), np.nan, np.float32)
+    return PairRows(column(pairs.first), column(pairs.second), scores)
+
+
+def build_corpus(data: PairData, guard: Pairs, tokenizer: Tokenizer) -> Corpus:
+    """Tokenise all splits and the guard."""
+    store = TokenStore(tokenizer)
+    return Corpus(
+        store, *(pair_rows(store, p) for p in (data.train, data.dev, data.test, guard))
+    )

@@ -1,0 +1,22 @@
+"""Pairs of sentences with a score: found, read, checked, split and numbered.
+
+    spec → files → strict reader (row numbers) → `datasets` stream → score range → splits → PairData
+
+Importing this package costs nothing beyond numpy: pyarrow and `datasets` come with the first load.
+No function here opens a socket except the two of `nexus_engine.data.fetching`, none writes a file,
+and no message quotes a sentence of the data.
+"""
+
+from nexus_engine.data.assets import assets_dir
+from nexus_engine.data.loading import load_data, load_guard, load_split, load_unscored
+from nexus_engine.data.pairs import PairData, Pairs
+
+__all__ = [
+    "PairData",
+    "Pairs",
+    "assets_dir",
+    "load_data",
+    "load_guard",
+    "load_split",
+    "load_unscored",
+]

@@ -1,0 +1,154 @@
+"""Parquet, and the Arrow files of the `datasets` library's cache: columns with names and types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nexus_engine.data.batches import BATCH_ROWS, RowBatch
+from nexus_engine.data.columns import ACCEPTED, Columns, columns_by_name
+from nexus_engine.data.messages import file_error, row_error, shown_names
+from nexus_engine.data.offline import stay_offline
+from nexus_engine.data.sources import Source
+from nexus_engine.errors import DataError
+
+__all__ = ["read_arrow", "read_parquet"]
+
+
+def read_parquet(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator[RowBatch]]:
+    """The columns of a Parquet file and its rows in batches, read while they are consumed.
+
+    Rows are counted from 1; a Parquet file has no lines.
+    Raises DataError for a damaged file, unknown columns, and columns that are not text or numbers.
+    """
+    with source.open() as file:
+        if not file.read(1):
+            raise file_error(source.label, "is empty; give a file with pairs of sentences")
+        file.seek(0)
+        try:
+            schema = pq.read_schema(file)
+        except (pa.ArrowException, OSError, ValueError):
+            raise _damaged(source.label) from None
+    columns = _columns(source.label, schema, score_needed=score_needed)
+    return columns, _filled(source.label, _batches(source.label, _parquet_tables(source, columns)))
+
+
+def read_arrow(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator[RowBatch]]:
+    """The same for an Arrow file of the `datasets` cache, mapped rather than copied."""
+    stay_offline()
+    import datasets
+
+    try:
+        stored = datasets.Dataset.from_file(str(source.path))
+    except (pa.ArrowException, OSError, ValueError):
+        raise _damaged(source.label) from None
+    columns = _columns(source.label, stored.data.schema, score_needed=score_needed)
+    tables = (
+        table.select(list(columns.names))
+        for table in stored.with_format("arrow").iter(batch_size=BATCH_ROWS)
+    )
+    return columns, _filled(source.label, _batches(source.label, tables))
+
+
+def _columns(label: str, schema: pa.Schema, *, score_needed: bool) -> Columns:
+    columns = columns_by_name(label, schema.names, score_needed=score_needed)
+    if columns is None:
+        reason = f"no known columns among {shown_names(schema.names) or 'none'}; {ACCEPTED}"
+        raise file_error(label, reason)
+    for name in columns.names[:2]:
+        if not _is_text(schema.field(name).type):
+            raise file_error(label, f"the column {shown_names([name])} is not text")
+    for name in columns.names[2:]:
+        if score_needed and not _is_score(schema.field(name).type):
+            raise file_error(label, f"the column {shown_names([name])} is not numbers")
+    return columns
+
+
+def _parquet_tables(source: Source, columns: Columns) -> Iterator[pa.RecordBatch]:
+    with source.open() as file:
+        try:
+            parquet = pq.ParquetFile(file)
+            yield from parquet.iter_batches(
+                BATCH_ROWS, columns=list(columns.names), use_threads=False
+            )
+        except (pa.ArrowException, OSError, ValueError):
+            raise _damaged(source.label) from None
+
+
+def _batches(label: str, tables: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[RowBatch]:
+    start = 1
+    for table in tables:
+        rows = range(start, start + table.num_rows)
+        start = rows.stop
+        first, second, *score = (_flat(table.column(i)) for i in range(table.num_columns))
+        yield RowBatch(
+            _text(first, rows, label, "first"),
+            _text(second, rows, label, "second"),
+            _numbers(score[0]) if score and _is_score(score[0].type) else None,
+            rows,
+        )
+
+
+def _filled(label: str, batches: Iterator[RowBatch]) -> Iterator[RowBatch]:
+    head = next(batches, None)
+    if head is None:
+        raise file_error(label, "holds columns and no pairs")
+    return chain([head], batches)
+
+
+def _text(column: pa.Array, rows: range, label: str, which: str) -> pa.Array:
+    if column.null_count:
+        at = int(pc.index(column.is_null(), True).as_py())
+        reason = f"the {which} sentence is empty; fill or remove the row"
+        raise row_error(label, rows[at], reason)
+    try:
+        text = column.cast(pa.string())
+        text.validate(full=True)  # Arrow reads strings without looking whether they are UTF-8
+    except pa.ArrowException:
+        reason = f"the {which} sentence of this row or one of the {len(rows)} from it is not UTF-8"
+        raise row_error(label, rows[0], reason) from None
+    return text
+
+
+def _numbers(column: pa.Array) -> pa.Array:
+    """Scores as float64, or as text still to be parsed.
+
+    A float32 goes through its shortest decimal form: 3.8 stored so is 3.8 again and not
+    3.79999995, and the same pairs have one fingerprint in every format.
+    """
+    if pa.types.is_float16(column.type):
+        column = column.cast(pa.float32())
+    if pa.types.is_float32(column.type):
+        column = column.cast(pa.string())
+    if _is_text(column.type):
+        return column.cast(pa.string()).to_pylist()
+    return column.cast(pa.float64(), safe=False)
+
+
+def _flat(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def _is_score(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_floating(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_decimal(kind)
+        or _is_text(kind)
+    )
+
+
+def _damaged(label: str) -> DataError:
+    return file_error(label, "is damaged or cut off; copy or download the file again")

@@ -1,0 +1,186 @@
+"""Which columns hold the sentences and the score: by their names or, without names, by place."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nexus_engine.data.messages import file_error, looks_like_name, row_error, shown_names
+from nexus_engine.data.numbers import is_number
+
+__all__ = ["ACCEPTED", "Columns", "columns_by_name", "columns_by_place"]
+
+ACCEPTED = "name them sentence1, sentence2, score"
+"""What a message asks for; the tables below take more."""
+
+# Compared without case, spaces, hyphens and underscores. The first line that a file has wins.
+SENTENCE_NAMES = (
+    ("sentence1", "sentence2"),
+    ("sentencea", "sentenceb"),
+    ("sent1", "sent2"),
+    ("senta", "sentb"),
+    ("s1", "s2"),
+    ("text1", "text2"),
+    ("texta", "textb"),
+    ("premise", "hypothesis"),
+    ("question1", "question2"),
+    ("query", "document"),
+    ("query", "passage"),
+    ("anchor", "positive"),
+    ("first", "second"),
+    ("left", "right"),
+    ("a", "b"),
+    ("sentence0", "sentence1"),
+)
+SCORE_NAMES = (
+    "score",
+    "similarityscore",
+    "similarity",
+    "relatednessscore",
+    "relatedness",
+    "goldscore",
+    "gold",
+    "rating",
+    "label",
+    "value",
+)
+ANY_SENTENCE_NAME = frozenset(name for pair in SENTENCE_NAMES for name in pair)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Positions, from 0, of what is read; everything else in the file is ignored."""
+
+    first: int
+    second: int
+    score: int | None
+    names: tuple[str, ...] = ()
+    """The names of first, second and, where there is one, score; empty without a header."""
+
+    @property
+    def has_header(self) -> bool:
+        """Whether the file names its columns."""
+        return bool(self.names)
+
+    @property
+    def note(self) -> str:
+        """One line for the user on what was read."""
+        if self.names:
+            return f"columns {shown_names(self.names)}"
+        used = [self.first, self.second] + ([] if self.score is None else [self.score])
+        return "no header; columns " + ", ".join(str(position + 1) for position in used)
+
+    @property
+    def score_name(self) -> str:
+        """The score column's name squeezed as for comparison; empty where it has none."""
+        return _squeezed(self.names[2]) if len(self.names) > 2 else ""
+
+
+def columns_by_name(
+    label: str, names: Sequence[str], *, score_needed: bool, row: int | None = None
+) -> Columns | None:
+    """The columns of a file whose columns are called `names`; None when no sentences are named.
+
+    `row` is where the header stands, where it is a line of the file.
+    Raises DataError for names that stand twice and for a needed score that is not named.
+    """
+    squeezed = [_squeezed(name) for name in names]
+    where = label if row is None else f"{label}:{row}"
+    pair = next((pair for pair in SENTENCE_NAMES if set(pair) <= set(squeezed)), None)
+    if pair is None:
+        _refuse_doubled(where, [name for name in squeezed if name in ANY_SENTENCE_NAME])
+        return None
+    score = next((name for name in SCORE_NAMES if name in squeezed), None)
+    _refuse_doubled(where, [name.strip().casefold() for name in names])
+    _refuse_doubled(where, [name for name in squeezed if name in (*pair, score)])
+    if score is None and score_needed:
+        reason = f"no score column among {shown_names(names)}; name one score, similarity or label"
+        raise file_error(where, reason)
+    used = (*pair,) if score is None else (*pair, score)
+    places = [squeezed.index(name) for name in used]
+    return Columns(
+        places[0],
+        places[1],
+        places[2] if score is not None else None,
+        tuple(names[place] for place in places),
+    )
+
+
+def columns_by_place(
+    label: str, sample: Sequence[tuple[int, list[str]]], *, score_needed: bool
+) -> Columns:
+    """The columns of a delimited file, from its first records as (row, cells).
+
+    The first record is a header when its names are known and none of its cells is a number.
+    Without a header the score is column 3 if that holds a number, else the only column that
+    does, and the sentences are the first two of the others.
+    Raises DataError when that leaves a doubt.
+    """
+    row, head = sample[0]
+    if len(head) < 2:
+        raise row_error(label, row, f"one column found, two or three needed; {_hint(head)}")
+    if not any(is_number(cell) for cell in head):
+        named = columns_by_name(label, head, score_needed=score_needed, row=row)
+        if named is not None:
+            return named
+    rest = [cells for _, cells in sample[1:] if len(cells) == len(head)]
+    always = {
+        place
+        for place in range(len(head))
+        if rest and all(is_number(cells[place]) for cells in rest)
+    }
+    numeric = [place for place, cell in enumerate(head) if is_number(cell)]
+    if always and not numeric:
+        raise row_error(
+            label,
+            row,
+            f"neither a header with known names nor a pair with a score{_as_header(head)}; "
+            f"{ACCEPTED}, or correct the score",
+        )
+    score = _score_place(numeric, always) if len(head) > 2 else None
+    if score is None and len(head) > 2 and len(numeric) > 1:
+        reason = f"no header, and more than one column could be the score; add one: {ACCEPTED}"
+        raise row_error(label, row, reason)
+    if score is None and score_needed:
+        found = f"no header and no score in this row's {len(head)} columns"
+        raise row_error(label, row, f"{found}; add a column of numbers, or a header: {ACCEPTED}")
+    first, second = [place for place in range(len(head)) if place != score][:2]
+    if len(rest) >= 3 and {first, second} & always:
+        reason = f"no header, and a column of numbers where a sentence is expected; {ACCEPTED}"
+        raise row_error(label, row, reason)
+    return Columns(first, second, score)
+
+
+def _score_place(numeric: list[int], always: set[int]) -> int | None:
+    """The score's place, from the places that hold a number in row 1 and in every other row."""
+    if 2 in numeric:
+        return 2
+    if len(numeric) > 1:
+        numeric = [place for place in numeric if place in always]
+    return numeric[0] if len(numeric) == 1 else None
+
+
+def _refuse_doubled(where: str, names: list[str]) -> None:
+    doubled = [name for name, count in Counter(names).items() if name and count > 1]
+    if doubled:
+        reason = f"the column {shown_names(doubled[:1])} stands twice; rename or remove one"
+        raise file_error(where, reason)
+
+
+def _as_header(cells: list[str]) -> str:
+    """The cells as names, if they can only be names: one that could be data hides them all."""
+    return f" ({shown_names(cells)})" if all(looks_like_name(cell) for cell in cells) else ""
+
+
+def _hint(head: list[str]) -> str:
+    cell = head[0] if head else ""
+    if "\t" in cell:
+        return "it looks tab-separated: let its name end in .tsv"
+    if ";" in cell:
+        return "it looks semicolon-separated: save it with commas"
+    return "separate the columns with commas (.csv) or tabs (.tsv)"
+
+
+def _squeezed(name: str) -> str:
+    return "".join(name.split()).casefold().replace("_", "").replace("-", "")

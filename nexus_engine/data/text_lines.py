@@ -1,0 +1,111 @@
+"""Lines of a text file, decoded strictly: UTF-8 (BOM or not) or UTF-16 with a BOM, gzip or not."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import zlib
+from collections.abc import Generator
+from typing import BinaryIO, cast
+
+from nexus_engine.data.messages import file_error, row_error
+from nexus_engine.data.sources import Source
+from nexus_engine.errors import DataError
+
+__all__ = ["GZIP_MAGIC", "text_lines"]
+
+GZIP_MAGIC = b"\x1f\x8b"
+LINE_CHARACTERS = 8_000_000
+"""A line of this length ends the reading: without a bound, a file that holds no line end would be
+read whole into memory before anything could be said about it."""
+CHUNK_BYTES = 1 << 16
+
+NAMES = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16"}
+ADVICE = {
+    "utf-8-sig": "convert the file, for example: iconv -f LATIN1 -t UTF-8 FILE > NEW",
+    "utf-16": "copy or save the file again, best as UTF-8",
+}
+
+
+def text_lines(source: Source) -> Generator[str]:
+    """Yield each line with its line end (LF, CR LF or CR, mixed at will).
+
+    Raises DataError, with the line's number, for bytes that are not the encoding's, NUL, a line
+    of 8 million characters, and gzip data that is cut off or damaged.
+    """
+    number = 0
+    with source.open() as file:
+        try:
+            plain = _decompressed(source, file)
+            encoding = _encoding(source.label, plain)
+            with io.TextIOWrapper(plain, encoding, errors="strict", newline="") as text:
+                while line := text.readline(LINE_CHARACTERS):
+                    number += 1
+                    if len(line) == LINE_CHARACTERS:
+                        raise row_error(source.label, number, "the line is longer than 8 MB")
+                    if "\0" in line:
+                        raise _nul(source.label, number)
+                    yield line
+        except UnicodeDecodeError:
+            raise _not_text(source) from None
+        except EOFError:
+            reason = "the gzip data is cut off; copy or download the file again"
+            raise row_error(source.label, number + 1, reason) from None
+        except (gzip.BadGzipFile, zlib.error):
+            reason = "the gzip data is damaged; copy or download the file again"
+            raise row_error(source.label, number + 1, reason) from None
+        except OSError:
+            raise row_error(source.label, number + 1, "the disk reports a read error") from None
+
+
+def _decompressed(source: Source, file: BinaryIO) -> io.BufferedReader:
+    """The bytes of `file`, unpacked when they are gzip, whatever the file is called."""
+    is_gzip = file.read(2) == GZIP_MAGIC
+    file.seek(0)
+    if is_gzip:
+        return io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=file)), CHUNK_BYTES)
+    if source.path is not None and source.path.suffix.lower() == ".gz" and file.read(1):
+        raise file_error(source.label, "is not gzip data, though its name ends in .gz")
+    return io.BufferedReader(cast("io.RawIOBase", file), CHUNK_BYTES)
+
+
+def _encoding(label: str, plain: io.BufferedReader) -> str:
+    head = plain.peek(4)[:4]
+    if head in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE):
+        raise file_error(label, "is UTF-32; convert it: iconv -f UTF-32 -t UTF-8 FILE > NEW")
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if head == b"PAR1":
+        raise file_error(label, "is Parquet data; let its name end in .parquet")
+    return "utf-8-sig"
+
+
+def _nul(label: str, number: int) -> DataError:
+    return row_error(
+        label, number, "holds a NUL byte: not text, or UTF-16 without its mark; save it as UTF-8"
+    )
+
+
+def _not_text(source: Source) -> DataError:
+    """Where the decoding failed. A second pass: the first decodes ahead of the line it is at."""
+    fed = row = 0
+    with source.open() as file:
+        plain = _decompressed(source, file)
+        encoding = _encoding(source.label, plain)
+        decoder = codecs.getincrementaldecoder(encoding)("strict")
+        while True:
+            chunk = plain.read(CHUNK_BYTES)
+            fed += len(chunk)
+            try:
+                text = decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                # What was held back from the chunk before is part of what failed.
+                offset = fed - len(error.object) + error.start
+                row += error.object[: error.start].count(b"\n") + 1
+                reason = f"is not {NAMES[encoding]} text (byte {offset}); {ADVICE[encoding]}"
+                return row_error(source.label, row, reason)
+            if not chunk:
+                break
+            row += text.count("\n")
+    return file_error(source.label, "changed while it was read; try again")

@@ -1,0 +1,77 @@
+"""How well cosine similarity orders pairs, and how much of the base model's order is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nexus_engine.corpus import PairRows
+from nexus_engine.correlation import pearson, spearman
+from nexus_engine.sentence_model import cosine
+from nexus_engine.tokens import TokenStore
+
+__all__ = ["Correlations", "correlate", "embed_all", "pair_cosines"]
+
+TOKENS_PER_FORWARD = 4096
+"""Tokens in one inference batch: more gains nothing on a CPU and costs memory (measured)."""
+
+Rows = npt.NDArray[np.int64]
+Embed = Callable[[Rows], Tensor]
+"""Store rows (m,) to embeddings (m, width)."""
+
+
+class Correlations(NamedTuple):
+    """Of cosine similarity with the scores: -1..1 each; `cosine` (n,) is what was correlated."""
+
+    spearman: float
+    pearson: float
+    cosine: npt.NDArray[np.float64]
+
+
+def embed_all(
+    embed: Embed, store: TokenStore, rows: Rows, check: Callable[[], None] = lambda: None
+) -> Tensor:
+    """(m, width) float32 on the CPU: embeddings of the store's `rows`, each distinct row once.
+
+    Batches are of like length, longest first, so that too little memory shows at the start.
+    `check` is called before each batch and may raise to stop. The model must be in inference mode.
+    """
+    distinct, back = np.unique(rows, return_inverse=True)
+    lengths = store.lengths[distinct]
+    order = np.argsort(-lengths, kind="stable")
+    found: Tensor | None = None
+    start = 0
+    with torch.inference_mode():
+        while start < len(order):
+            check()
+            chosen = order[start : start + max(1, TOKENS_PER_FORWARD // int(lengths[order[start]]))]
+            vectors = embed(distinct[chosen]).float().cpu()
+            if found is None:
+                found = torch.empty(len(distinct), vectors.shape[1])
+            found[torch.from_numpy(chosen)] = vectors
+            start += len(chosen)
+        if found is None:
+            raise ValueError("no rows to embed")
+        return found[torch.from_numpy(back)]
+
+
+def pair_cosines(
+    embed: Embed, store: TokenStore, pairs: PairRows, check: Callable[[], None] = lambda: None
+) -> npt.NDArray[np.float64]:
+    """Cosine similarity of each pair, (n,), -1..1."""
+    vectors = embed_all(embed, store, np.concatenate([pairs.first, pairs.second]), check)
+    n = len(pairs)
+    return cosine(vectors[:n].double(), vectors[n:].double()).numpy()
+
+
+def correlate(
+    cosines: npt.NDArray[np.float64], scores: npt.NDArray[np.float32]
+) -> Correlations:
+    """Spearman's and Pearson's correlation of (n,) similarities with (n,) scores."""
+    wide = scores.astype(np.float64)
+    return Correlations(spearman(cosines, wide), pearson(cosines, wide), cosines)

@@ -1,0 +1,312 @@
+"""What a run tells the world: one frozen union of events, for types and for JSON.
+
+Every consumer (run folder, headless command, live screen, replay) sees these and nothing else.
+Fields carry their unit in the name. Values are scalars, strings and short tuples of them, never
+tensors and never a sentence of the user's data. A number that is not finite stays what it is: JSON
+has no NaN, so it is written as the string "NaN", "Infinity" or "-Infinity" and read back as a float.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Literal
+
+import msgspec
+
+from nexus_engine.errors import RunError
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "TERMINAL_EVENTS",
+    "CheckpointSaved",
+    "ControlResult",
+    "DendritesAdded",
+    "EpochStarted",
+    "Evaluated",
+    "Event",
+    "Log",
+    "RunFailed",
+    "RunFinished",
+    "RunStarted",
+    "RunStopped",
+    "Step",
+    "SwitchRecord",
+    "SwitchSettled",
+    "Warned",
+    "decode_event",
+    "encode_event",
+    "plain",
+    "revive",
+]
+
+SCHEMA_VERSION = 1
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+    """Common fields: `time_unix_s`, when it happened; `arm`, the run proper or one of its controls.
+
+    `arm` is "main" or "control:NAME".
+    """
+
+    time_unix_s: float = 0.0
+    arm: str = "main"
+
+
+class RunStarted(_Event, frozen=True, kw_only=True, tag="run_started"):
+    """The data is loaded, the model checked, nothing is trained yet."""
+
+    run_dir: str
+    name: str
+    tune: str
+    data: str
+    data_fingerprint: str
+    train_pairs: int
+    dev_pairs: int
+    test_pairs: int
+    guard_pairs: int
+    epochs: int
+    batch_size: int
+    lr: float
+    switches: int
+    seed: int
+    sites: int
+    params_base: int
+    device: str
+    precision: str
+    threads: int
+    pid: int
+    resumed: bool
+
+
+class EpochStarted(_Event, frozen=True, kw_only=True, tag="epoch_started"):
+    """An epoch begins; epochs count from 1. `steps` is its length in optimizer steps."""
+
+    epoch: int
+    epochs: int
+    steps: int
+    sets: int
+    params_trained: int
+
+
+class Step(_Event, frozen=True, kw_only=True, tag="step"):
+    """An optimizer step was made (or a few: `loss` is then their mean)."""
+
+    epoch: int
+    step: int
+    steps_total: int
+    loss: float
+    lr: float
+    grad_norm: float
+    pairs_per_second: float
+    elapsed_seconds: float
+    remaining_seconds: float
+    rss_mb: float
+
+
+class Evaluated(_Event, frozen=True, kw_only=True, tag="evaluated"):
+    """Rank and linear correlation of cosine similarity with the scores, -1..1.
+
+    Epoch 0 is the base model. `guard_spearman` is the rank agreement between this model's and the
+    base model's similarities on general pairs that are not trained on: 1 means that the order of
+    general similarities is untouched. `guard_scored_spearman` is the same model against the guard
+    pairs' own scores: general ability itself.
+    """
+
+    epoch: int
+    split: Literal["dev", "test"]
+    pairs: int
+    spearman: float
+    pearson: float
+    guard_spearman: float
+    guard_scored_spearman: float
+    is_best: bool
+    best_spearman: float
+    best_epoch: int
+    eval_seconds: float
+
+
+class DendritesAdded(_Event, frozen=True, kw_only=True, tag="dendrites_added"):
+    """A switch: the best weights are back, one more set has grown, optimizer and schedule are new."""
+
+    switch: int
+    epoch: int
+    sites: int
+    units: int
+    params_added: int
+    params_added_total: int
+    params_trained: int
+    spearman_before: float
+
+
+class SwitchSettled(_Event, frozen=True, kw_only=True, tag="switch_settled"):
+    """The trial of a set ended: kept, or rolled back exactly, by its own effect on dev Spearman."""
+
+    switch: int
+    epoch: int
+    kept: bool
+    spearman_before: float
+    spearman_after: float
+    params_added: int
+
+
+class CheckpointSaved(_Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
+    """A resumable checkpoint is whole on disk. `path` is relative to the run folder."""
+
+    path: str
+    epoch: int
+    step: int
+    size_bytes: int
+    save_seconds: float
+
+
+class Log(_Event, frozen=True, kw_only=True, tag="log"):
+    """A remark for the reader of the log."""
+
+    message: str
+
+
+class Warned(_Event, frozen=True, kw_only=True, tag="warning"):
+    """Something the user should know, though the run goes on."""
+
+    message: str
+
+
+class SwitchRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """One switch in the result: what it cost and what it brought on dev."""
+
+    switch: int
+    epoch: int
+    kept: bool
+    spearman_before: float
+    spearman_after: float
+    params_added: int
+
+
+class ControlResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a control reached, and how far the run with dendrites is ahead of it.
+
+    `gain_low` and `gain_high` bound the dev gain: 95 % interval of a paired bootstrap over the dev
+    pairs.
+    """
+
+    name: str
+    description: str
+    params_trained: int
+    dev_spearman: float
+    test_spearman: float
+    guard_spearman: float
+    best_epoch: int
+    gain_dev_spearman: float
+    gain_low: float
+    gain_high: float
+
+
+class RunFinished(_Event, frozen=True, kw_only=True, tag="run_finished"):
+    """The run's result. `switches` were tried, `switches_kept` of them kept."""
+
+    run_dir: str
+    base_dev_spearman: float
+    base_test_spearman: float
+    best_dev_spearman: float
+    best_dev_pearson: float
+    best_epoch: int
+    test_spearman: float
+    test_pearson: float
+    guard_spearman: float
+    guard_scored_spearman: float
+    base_guard_scored_spearman: float
+    switches: int
+    switches_kept: int
+    switch_records: tuple[SwitchRecord, ...]
+    params_base: int
+    params_trained: int
+    params_added: int
+    epochs: int
+    train_seconds: float
+    total_seconds: float
+    pairs_per_second: float
+    peak_rss_mb: float
+    control_dev_spearman: float | None = None
+    control_test_spearman: float | None = None
+    controls: tuple[ControlResult, ...] = ()
+
+
+class RunFailed(_Event, frozen=True, kw_only=True, tag="run_failed"):
+    """The run cannot go on. `message` is one line; `exit_code` is the documented one."""
+
+    message: str
+    kind: str
+    exit_code: int
+
+
+class RunStopped(_Event, frozen=True, kw_only=True, tag="run_stopped"):
+    """The run was asked to stop and did, within a step; `checkpoint` resumes it."""
+
+    reason: str
+    exit_code: int
+    epoch: int
+    step: int
+    checkpoint: str
+
+
+Event = (
+    RunStarted
+    | EpochStarted
+    | Step
+    | Evaluated
+    | DendritesAdded
+    | SwitchSettled
+    | CheckpointSaved
+    | Log
+    | Warned
+    | RunFinished
+    | RunFailed
+    | RunStopped
+)
+
+TERMINAL_EVENTS = (RunFinished, RunFailed, RunStopped)
+"""Exactly one of these ends every run."""
+
+_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def plain(value: Any) -> Any:
+    """`value` as JSON's own types; floats that are not finite become their names."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, msgspec.Struct):
+        return plain(msgspec.to_builtins(value))
+    return value
+
+
+def encode_event(event: Event) -> str:
+    """One line of JSON, without a line end."""
+    return json.dumps(plain(event), ensure_ascii=False, allow_nan=False)
+
+
+def revive(value: Any) -> Any:
+    """The inverse of `plain` for numbers: their names become floats again."""
+    if isinstance(value, str):
+        return _NOT_FINITE.get(value, value)
+    if isinstance(value, dict):
+        return {key: revive(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [revive(item) for item in value]
+    return value
+
+
+def decode_event(line: str | bytes) -> Event:
+    """The event of one line of JSON.
+
+    Raises:
+        RunError: the line is not an event of this schema.
+    """
+    try:
+        return msgspec.convert(revive(json.loads(line)), type=Event)  # type: ignore[arg-type]
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:
+        raise RunError(f"not an event of schema {SCHEMA_VERSION}: {type(error).__name__}") from None

@@ -1,0 +1,92 @@
+"""The machine: device, number format and threads of a run, and its memory."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
+
+import psutil
+import torch
+
+from nexus_engine.config import Settings
+from nexus_engine.errors import ConfigError
+
+__all__ = ["Hardware", "autocast", "cpu_has_bf16", "peak_rss_mb", "rss_mb", "select"]
+
+
+class Hardware(NamedTuple):
+    """What a run computes on. `bf16` says that products are made in bfloat16."""
+
+    device: torch.device
+    bf16: bool
+    threads: int
+
+    @property
+    def precision(self) -> str:
+        """ "bf16" or "fp32"."""
+        return "bf16" if self.bf16 else "fp32"
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this CPU multiplies bfloat16 natively (AVX-512 BF16 or AMX on x86, BF16 on ARM).
+
+    Without it bfloat16 is emulated and slower than float32, so that `auto` keeps float32.
+    """
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            for line in file:
+                if line.startswith(("flags", "Features")):
+                    flags = set(line.split(":", 1)[1].split())
+                    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
+    except OSError:
+        pass
+    return False
+
+
+def select(settings: Settings) -> Hardware:
+    """The device, precision and threads that `settings` ask for, `auto` decided.
+
+    Raises:
+        ConfigError: a device that this machine or this build of torch lacks.
+    """
+    device = settings.device
+    if device == "auto":
+        if torch.cuda.is_available():
+            device = "cuda"
+        else:
+            # Apple's GPU is left to those who ask: for this model it is not faster than the CPU's
+            # own matrix units, and it is not tested here.
+            device = "cpu"
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device cuda: torch finds no CUDA device here; use --device cpu")
+    if device == "mps" and not torch.backends.mps.is_available():
+        raise ConfigError("--device mps: torch finds no Apple GPU here; use --device cpu")
+    if settings.precision == "auto":
+        bf16 = cpu_has_bf16() if device == "cpu" else device == "cuda"
+    else:
+        bf16 = settings.precision == "bf16"
+    threads = settings.threads or len(os.sched_getaffinity(0)) if sys.platform == "linux" else (
+        settings.threads or os.cpu_count() or 1
+    )
+    return Hardware(torch.device(device), bf16, threads)
+
+
+def autocast(hardware: Hardware) -> AbstractContextManager[object]:
+    """The context in which training's forward pass runs."""
+    if not hardware.bf16:
+        return nullcontext()
+    return torch.autocast(hardware.device.type, dtype=torch.bfloat16)
+
+
+def rss_mb() -> float:
+    """Resident memory of this process now, in MB (10^6 bytes)."""
+    return float(psutil.Process().memory_info().rss) / 1e6
+
+
+def peak_rss_mb() -> float:
+    """The most resident memory this process has had, in MB (10^6 bytes)."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return float(peak if sys.platform == "darwin" else peak * 1024) / 1e6

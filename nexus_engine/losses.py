@@ -1,0 +1,52 @@
+"""Losses on a batch of cosine similarities: tensor maths, apart from any model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["LOSSES", "cosent", "cosine_mse", "cosine_mse_pearson", "pearson_distance"]
+
+COSENT_SCALE = 20.0
+"""Inverse temperature of CoSENT, as its author and sentence-transformers use it."""
+
+PEARSON_SHARE = 0.3
+"""Weight of the Pearson term beside the squared error; measured, see docs/recipes.md."""
+
+
+def cosine_mse(cosine: Tensor, score: Tensor) -> Tensor:
+    """Mean squared error of cosine similarity, (b,), against scores 0..1, (b,): a scalar."""
+    return F.mse_loss(cosine, score)
+
+
+def pearson_distance(cosine: Tensor, score: Tensor) -> Tensor:
+    """1 - Pearson's correlation of the batch, 0..2. A batch without spread gives 1, not NaN."""
+    c = cosine - cosine.mean()
+    s = score - score.mean()
+    return 1 - (c * s).sum() / ((c.norm() * s.norm()).clamp_min(1e-8))
+
+
+def cosine_mse_pearson(cosine: Tensor, score: Tensor) -> Tensor:
+    """Squared error plus `PEARSON_SHARE` times the Pearson distance of the batch."""
+    return cosine_mse(cosine, score) + PEARSON_SHARE * pearson_distance(cosine, score)
+
+
+def cosent(cosine: Tensor, score: Tensor) -> Tensor:
+    """CoSENT: log(1 + Σ exp(scale · (cos_i - cos_j))) over all i, j with score_i < score_j.
+
+    Order alone counts, so scores need no particular range. Source: Su, "CoSENT", 2022
+    (kexue.fm/archives/8847). A batch whose scores are all equal gives 0.
+    """
+    gaps = COSENT_SCALE * (cosine[:, None] - cosine[None, :])
+    wrong_if_positive = gaps.masked_fill(score[:, None] >= score[None, :], float("-inf"))
+    return torch.logsumexp(torch.cat([gaps.new_zeros(1), wrong_if_positive.reshape(-1)]), 0)
+
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "cosine-mse": cosine_mse,
+    "cosine-mse-pearson": cosine_mse_pearson,
+    "cosent": cosent,
+}

@@ -1,0 +1,187 @@
+"""What happens before the first step: data, model, hardware, placement, the base model's scores."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nexus_engine.arm import ArmSpec, Measured
+from nexus_engine.base_model import BaseModel, find_base_model
+from nexus_engine.config import Settings
+from nexus_engine.corpus import Corpus, build_corpus
+from nexus_engine.correlation import spearman
+from nexus_engine.data import PairData, load_data, load_guard
+from nexus_engine.errors import RunError
+from nexus_engine.evaluation import Correlations, correlate, pair_cosines
+from nexus_engine.events import Event, Log, RunStarted
+from nexus_engine.growth import GrowthPlan
+from nexus_engine.hardware import Hardware, select
+from nexus_engine.placement import choose_placement
+from nexus_engine.run_folder import RunFolder
+from nexus_engine.saved_model import build_model
+from nexus_engine.steering import Steering
+from nexus_engine.tokens import Tokenizer
+
+__all__ = ["Baseline", "Prepared", "prepare"]
+
+
+class Baseline(NamedTuple):
+    """The untouched base model: its dev and test correlations and its guard similarities (n,)."""
+
+    dev: Correlations
+    test: Correlations
+    guard: npt.NDArray[np.float64]
+    guard_scored: float
+
+    @property
+    def measured(self) -> Measured:
+        """As the evaluation of epoch 0."""
+        return Measured(
+            epoch=0,
+            spearman=self.dev.spearman,
+            pearson=self.dev.pearson,
+            guard_spearman=1.0,
+            guard_scored_spearman=self.guard_scored,
+        )
+
+
+class Prepared(NamedTuple):
+    """All that the arms of a run share."""
+
+    base: BaseModel
+    data: PairData
+    corpus: Corpus
+    hardware: Hardware
+    baseline: Baseline
+    main: ArmSpec
+    params_base: int
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    found = {"python": platform.python_version()}
+    for name in ("nexus-dendrites", "torch", "tokenizers", "numpy", "scipy", "datasets"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def plan_main(settings: Settings, sites: tuple[str, ...], switches: int) -> ArmSpec:
+    """The main arm's specification."""
+    switches = switches if settings.dendrites else 0
+    fixed = settings.switch_epochs
+    plan = GrowthPlan(
+        epochs=settings.epochs,
+        switches=switches,
+        warmup_epochs=0 if settings.tune == "dendrites" else settings.warmup_epochs,
+        switch_epochs=None if fixed is None else fixed[:switches],
+        patience=settings.patience,
+        min_gain=settings.min_gain,
+    )
+    return ArmSpec(
+        name="main",
+        description="the run",
+        settings=settings,
+        plan=plan,
+        sites=sites,
+        grow_sets=switches,
+        epochs=settings.epochs,
+    )
+
+
+def prepare(
+    settings: Settings, folder: RunFolder, steering: Steering, resume: bool
+) -> Iterator[Event]:
+    """Yield what is decided on the way; the `Prepared` is the generator's return value."""
+    begun = time.time()
+    hardware = select(settings)
+    torch.set_num_threads(hardware.threads)
+    base = find_base_model(settings.base)
+    data = load_data(settings.data, seed=settings.seed, score_range=settings.score_range)
+    steering.check()
+    for note in data.notes:
+        yield Log(time_unix_s=time.time(), message=note)
+    model = build_model(base, settings.tune)
+    placement = choose_placement(settings, model.sites())
+    main = plan_main(settings, placement.sites, placement.switches)
+    corpus = build_corpus(data, load_guard(), Tokenizer(base.folder))
+    params_base = sum(p.numel() for p in model.parameters())
+    if resume:
+        _check_same(folder.read_run(), data)
+    folder.write_run(
+        {
+            "name": folder.name,
+            "settings": msgspec.to_builtins(settings),
+            "sites": list(placement.sites),
+            "data_name": data.name,
+            "data_fingerprint": data.fingerprint,
+            "score_range": list(data.score_range),
+            "base": {"origin": base.origin, "sha256": base.sha256},
+            "params_base": params_base,
+            "device": hardware.device.type,
+            "precision": hardware.precision,
+            "threads": hardware.threads,
+            "versions": versions(),
+            "pid": os.getpid(),
+            "started_unix_s": begun,
+        }
+    )
+    yield RunStarted(
+        time_unix_s=time.time(),
+        run_dir=str(folder.path),
+        name=folder.name,
+        tune=settings.tune,
+        data=data.name,
+        data_fingerprint=data.fingerprint,
+        train_pairs=len(corpus.train),
+        dev_pairs=len(corpus.dev),
+        test_pairs=len(corpus.test),
+        guard_pairs=len(corpus.guard),
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        lr=settings.lr,
+        switches=main.plan.switches,
+        seed=settings.seed,
+        sites=len(placement.sites),
+        params_base=params_base,
+        device=hardware.device.type,
+        precision=hardware.precision,
+        threads=hardware.threads,
+        pid=os.getpid(),
+        resumed=resume,
+    )
+    model.to(hardware.device).eval()
+    baseline = _measure(model.embed, corpus, steering)
+    return Prepared(base, data, corpus, hardware, baseline, main, params_base)
+
+
+def _measure(embed: Any, corpus: Corpus, steering: Steering) -> Baseline:
+    def cosines(pairs: Any) -> npt.NDArray[np.float64]:
+        return pair_cosines(lambda r: embed(corpus.store, r), corpus.store, pairs, steering.check)
+
+    guard = cosines(corpus.guard)
+    return Baseline(
+        dev=correlate(cosines(corpus.dev), corpus.dev.scores),
+        test=correlate(cosines(corpus.test), corpus.test.scores),
+        guard=guard,
+        guard_scored=spearman(guard, corpus.guard.scores),
+    )
+
+
+def _check_same(facts: dict[str, Any], data: PairData) -> None:
+    if facts.get("data_fingerprint") != data.fingerprint:
+        raise RunError(
+            "cannot resume: the data is not what the run was started with "
+            "(its fingerprint differs); bring the file back, or start a new run"
+        )

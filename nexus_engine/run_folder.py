@@ -1,0 +1,334 @@
+"""The folder of a run: where it is, what is in it, and how it is written and read.
+
+    NAME/run.json        resolved settings, versions, data fingerprint, process
+    NAME/events.jsonl    every event, a line each; the first line holds the schema version
+    NAME/checkpoints/    the newest whole checkpoints
+    NAME/best/           the best weights so far: model.json names the file that holds them
+    NAME/result.json     the result, once there is one
+
+Folders are 0700 and files 0600. No sentence of the user's data is in any of them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import platformdirs
+
+from nexus_engine.errors import ConfigError, RunError, one_line
+from nexus_engine.events import (
+    SCHEMA_VERSION,
+    TERMINAL_EVENTS,
+    Event,
+    decode_event,
+    encode_event,
+    plain,
+    revive,
+)
+
+__all__ = [
+    "RunFolder",
+    "RunSummary",
+    "find_run",
+    "list_runs",
+    "remove_run",
+    "remove_unstarted",
+    "runs_root",
+    "summarise",
+]
+
+NAME_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+LATEST = "latest"
+
+
+def runs_root() -> Path:
+    """`$XDG_DATA_HOME/nexus/runs`, or this platform's own place."""
+    return Path(platformdirs.user_data_dir("nexus", appauthor=False)) / "runs"
+
+
+class RunFolder:
+    """A run's folder, open for writing by the process that runs it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """The folder's own name, printable."""
+        return one_line(self.path.name, 100)
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """Folder of the best weights."""
+        return self.path / "best"
+
+    @property
+    def events_file(self) -> Path:
+        """The event log."""
+        return self.path / "events.jsonl"
+
+    @classmethod
+    def create(cls, out: Path | None, label: str) -> RunFolder:
+        """A new run folder: `out`, or a fresh name made of the time and `label`.
+
+        Raises:
+            ConfigError: the folder exists and is not empty, or cannot be made.
+        """
+        from nexus_engine.files import FILE_MODE, make_folder
+
+        if out is not None:
+            if "\0" in str(out):
+                raise ConfigError("--out: a path cannot hold a NUL character")
+            path = out.expanduser().absolute()
+            _check_free(path)
+        else:
+            stamp = time.strftime("%Y%m%d-%H%M%S")
+            clean = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.")[:60] or "run"
+            path = runs_root() / f"{stamp}-{clean}"
+            for number in range(2, 1000):
+                if not path.exists():
+                    break
+                path = runs_root() / f"{stamp}-{clean}-{number}"
+        try:
+            make_folder(path)
+        except OSError as error:
+            raise ConfigError(
+                f"{one_line(path)}: cannot make the run folder ({error.strerror}); choose --out DIR"
+            ) from None
+        folder = cls(path)
+        handle = os.open(folder.events_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(json.dumps({"schema": SCHEMA_VERSION, "kind": "nexus-events"}) + "\n")
+        return folder
+
+    def point_latest(self) -> None:
+        """Make `latest` mean this run."""
+        root = runs_root()
+        with contextlib.suppress(OSError):  # `latest` is a convenience; a run goes on without it
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            link = root / f"{LATEST}.tmp-{os.getpid()}"
+            link.unlink(missing_ok=True)
+            link.symlink_to(self.path, target_is_directory=True)
+            os.replace(link, root / LATEST)
+
+    def append(self, event: Event) -> None:
+        """Add an event to the log; the last one is pushed to the disk."""
+        handle = os.open(self.events_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(handle, (encode_event(event) + "\n").encode("utf-8", "replace"))
+            if isinstance(event, TERMINAL_EVENTS):
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def write_run(self, facts: dict[str, Any]) -> None:
+        """Write `run.json`; from now on this is a run, and the latest one."""
+        from nexus_engine.files import replace_json
+
+        replace_json(self.path / "run.json", facts)
+        self.point_latest()
+
+    def read_run(self) -> dict[str, Any]:
+        """`run.json`.
+
+        Raises:
+            RunError: it is missing or damaged.
+        """
+        path = self.path / "run.json"
+        try:
+            found = revive(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, RecursionError) as error:
+            raise RunError(
+                f"{one_line(path)}: not a readable run ({type(error).__name__})"
+            ) from None
+        if not isinstance(found, dict):
+            raise RunError(f"{one_line(path)}: not a readable run (no object in it)")
+        return found
+
+    def write_result(self, event: Event) -> None:
+        """Write `result.json`."""
+        from nexus_engine.files import replace_json
+
+        replace_json(self.path / "result.json", plain(msgspec.to_builtins(event)))
+
+    def events(self) -> list[Event]:
+        """The events of the log; a last line that was cut short is left out."""
+        return list(_events_of(self.events_file))
+
+
+def _check_free(path: Path) -> None:
+    try:
+        taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
+    except OSError as error:
+        raise ConfigError(f"--out {one_line(path)}: {error.strerror}") from None
+    if taken:
+        raise ConfigError(
+            f"--out {one_line(path)}: exists and is not an empty folder; name a new one, "
+            "or continue a run with --resume"
+        )
+
+
+def _events_of(path: Path) -> Any:
+    try:
+        with path.open("rb") as file:
+            next(file, None)  # the schema line
+            for line in file:
+                with contextlib.suppress(RunError):
+                    yield decode_event(line)
+    except OSError:
+        return
+
+
+class RunSummary(NamedTuple):
+    """A line of the list of runs. `state`: live, finished, failed, stopped or interrupted."""
+
+    name: str
+    path: Path
+    state: str
+    tune: str
+    data: str
+    best_dev_spearman: float | None
+    base_dev_spearman: float | None
+    switches_kept: int | None
+    params_added: int | None
+    started_unix_s: float
+
+
+def _alive(pid: object, started: object) -> bool:
+    """Whether the process that wrote `run.json` still runs (same id, not started later)."""
+    import psutil
+
+    if not isinstance(pid, int):
+        return False
+    try:
+        created = psutil.Process(pid).create_time()
+    except psutil.Error:
+        return False
+    return isinstance(started, int | float) and created <= started + 1
+
+
+def _last_event(path: Path) -> Event | None:
+    """The last readable event, read from the end of the file."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 65536))
+            lines = file.read().splitlines()
+    except OSError:
+        return None
+    for line in reversed(lines):
+        with contextlib.suppress(RunError):
+            return decode_event(line)
+    return None
+
+
+def summarise(path: Path) -> RunSummary:
+    """The state of the run in `path`.
+
+    Raises:
+        RunError: there is no readable run there.
+    """
+    facts = RunFolder(path).read_run()
+    last = _last_event(path / "events.jsonl")
+    kinds = {"RunFinished": "finished", "RunFailed": "failed", "RunStopped": "stopped"}
+    state = kinds.get(type(last).__name__)
+    if state is None:
+        alive = _alive(facts.get("pid"), facts.get("started_unix_s"))
+        state = "live" if alive else "interrupted"
+    settings = facts.get("settings")
+    settings = settings if isinstance(settings, dict) else {}
+    result: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError):
+        result = revive(json.loads((path / "result.json").read_text(encoding="utf-8")))
+    return RunSummary(
+        name=path.name,
+        path=path,
+        state=state,
+        tune=str(settings.get("tune", "?")),
+        data=one_line(facts.get("data_name", settings.get("data", "?")), 60),
+        best_dev_spearman=result.get("best_dev_spearman"),
+        base_dev_spearman=result.get("base_dev_spearman"),
+        switches_kept=result.get("switches_kept"),
+        params_added=result.get("params_added"),
+        started_unix_s=float(facts.get("started_unix_s", 0.0)),
+    )
+
+
+def list_runs() -> list[RunSummary]:
+    """Every readable run under `runs_root()`, newest first."""
+    root = runs_root()
+    found: list[RunSummary] = []
+    if not root.is_dir():
+        return found
+    paths = {p.resolve() if p.name == LATEST else p for p in root.iterdir()}
+    for path in paths:
+        if path.is_dir() and not path.is_symlink():
+            with contextlib.suppress(RunError):
+                found.append(summarise(path))
+    return sorted(found, key=lambda run: (run.started_unix_s, run.name), reverse=True)
+
+
+def find_run(asked: str) -> RunFolder:
+    """The run that a name, a folder or `latest` means.
+
+    Raises:
+        RunError: there is none.
+    """
+    root = runs_root()
+    if asked == LATEST:
+        link = root / LATEST
+        if link.is_dir():
+            return RunFolder(link.resolve())
+        raise RunError("latest: there is no run yet; start one with `nexus train`")
+    if NAME_RULE.fullmatch(asked) and (root / asked).is_dir():
+        return RunFolder(root / asked)
+    path = Path(asked).expanduser()
+    with contextlib.suppress(OSError, ValueError):
+        if (path / "run.json").is_file():
+            return RunFolder(path.absolute())
+    raise RunError(f"{one_line(asked, 120)}: no such run; `nexus runs` lists them")
+
+
+def remove_unstarted(folder: RunFolder, *, keep_folder: bool = False) -> None:
+    """Take away a folder made by `RunFolder.create` whose run never began; else do nothing.
+
+    With `keep_folder` the folder itself stays, as one that was there, empty, before.
+    """
+    if (folder.path / "run.json").exists():
+        return
+    with contextlib.suppress(OSError):
+        folder.events_file.unlink(missing_ok=True)
+        if not keep_folder:
+            folder.path.rmdir()
+
+
+def remove_run(asked: str) -> Path:
+    """Delete a run's folder; its path.
+
+    Raises:
+        RunError: there is none, or it is live.
+    """
+    folder = find_run(asked)
+    if summarise(folder.path).state == "live":
+        raise RunError(f"{folder.name}: is live; stop it first")
+    shutil.rmtree(folder.path)
+    link = runs_root() / LATEST
+    if link.is_symlink() and not link.exists():
+        link.unlink(missing_ok=True)
+        remaining = list_runs()
+        if remaining:
+            RunFolder(remaining[0].path).point_latest()
+    return folder.path

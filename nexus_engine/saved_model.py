@@ -1,0 +1,182 @@
+"""The trained weights of a run on disk, and models by name: a run, a folder, or `base`.
+
+A saved model is a folder with `model.json` and the weights file that it names. In the `dendrites`
+regime that file holds the dendrites alone, kilobytes, and the base model is found anew at loading
+and must be the same by SHA-256. `model.json` is replaced in one step after the weights are on the
+disk, so the folder always holds a whole model.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from nexus_engine.base_model import BaseModel, find_base_model, load_encoder, sha256_of
+from nexus_engine.config import Nonlinearity, Tune
+from nexus_engine.dendrites import UNIT_PARAMETERS, DendriteLinear
+from nexus_engine.errors import ModelError, one_line
+from nexus_engine.files import make_folder, replace_file, replace_json, write_tensors
+from nexus_engine.run_folder import find_run
+from nexus_engine.sentence_model import SentenceModel, identity_adapter
+from nexus_engine.tokens import Tokenizer
+
+__all__ = ["LoadedModel", "ModelCard", "build_model", "load_model", "save_model"]
+
+
+class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`model.json`: what the weights are and where they fit. Holds no sentence of the data."""
+
+    format: int = 1
+    tune: Tune
+    nonlinearity: Nonlinearity
+    base_sha256: str
+    base_folder: str | None
+    weights_file: str
+    weights_sha256: str
+    epoch: int
+    dev_spearman: float
+    params_added: int
+    data_name: str
+    data_fingerprint: str
+
+
+class LoadedModel(NamedTuple):
+    """A model ready to embed sentences. `name` is printable; `card` None is the base model."""
+
+    name: str
+    model: SentenceModel
+    tokenizer: Tokenizer
+    base: BaseModel
+    card: ModelCard | None
+
+
+def build_model(base: BaseModel, tune: Tune, dropout: float = 0.1) -> SentenceModel:
+    """The base model as a regime starts from it: with an identity adapter but for `dendrites`."""
+    encoder = load_encoder(base, dropout)
+    adapter = None if tune == "dendrites" else identity_adapter(encoder.shape.width)
+    return SentenceModel(encoder, adapter)
+
+
+def save_model(folder: Path, snapshot: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """Make `snapshot` the model that `folder` holds; `facts` are the card's other fields."""
+    make_folder(folder)
+    name = f"weights-{facts['epoch']:04d}.safetensors"
+    number = 0
+    while (folder / name).exists():  # never write over the file that the present card names
+        number += 1
+        name = f"weights-{facts['epoch']:04d}-{number}.safetensors"
+    written = replace_file(folder / name, lambda temporary: write_tensors(temporary, snapshot))
+    card = ModelCard(weights_file=name, weights_sha256=written["sha256"], **facts)
+    replace_json(folder / "model.json", card)
+    for old in folder.glob("weights-*.safetensors*"):
+        if old.name != name:
+            old.unlink(missing_ok=True)
+
+
+def _read_card(folder: Path) -> ModelCard:
+    path = folder / "model.json"
+    try:
+        card = msgspec.convert(json.loads(path.read_text(encoding="utf-8")), ModelCard, strict=False)
+    except FileNotFoundError:
+        raise ModelError(
+            f"{one_line(folder)}: no trained model there yet (model.json is missing)"
+        ) from None
+    except (OSError, ValueError, RecursionError, msgspec.ValidationError) as error:
+        raise ModelError(f"{one_line(path)}: not a model card ({one_line(error, 120)})") from None
+    if Path(card.weights_file).name != card.weights_file or card.format != 1:
+        raise ModelError(f"{one_line(path)}: not a model card of this version")
+    return card
+
+
+def _fit_units(name: str, site: DendriteLinear, held: dict[str, Tensor], path: Path) -> None:
+    units = held["threshold"].numel() if "threshold" in held else 0
+    wanted = {
+        "incoming": (units, site.inputs),
+        "threshold": (units,),
+        "gain": (units, site.outputs),
+    }
+    if units > 1:
+        wanted["cascade"] = (units * (units - 1) // 2,)
+    found = {leaf: tuple(t.shape) for leaf, t in held.items()}
+    if not units or found != wanted:
+        raise ModelError(f"{one_line(path)}: the dendrites of {one_line(name, 60)} do not fit")
+    site.load_units(held)
+
+
+def apply_weights(model: SentenceModel, tensors: dict[str, Tensor], path: Path) -> None:
+    """Put a snapshot's tensors into `model`: every name must be known, every shape fit.
+
+    Raises:
+        ModelError: an unknown name, a shape that does not fit, a weight that is not finite.
+    """
+    parameters = dict(model.named_parameters())
+    known = model.sites()
+    units: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise ModelError(f"{one_line(path)}: weight {one_line(name, 60)} is not finite")
+        owner, _, leaf = name.rpartition(".")
+        site = owner.removeprefix("encoder.layers.")
+        if leaf in UNIT_PARAMETERS and site in known:
+            units.setdefault(site, {})[leaf] = tensor
+        elif name in parameters and parameters[name].shape == tensor.shape:
+            with torch.no_grad():
+                parameters[name].copy_(tensor)
+        else:
+            raise ModelError(f"{one_line(path)}: weight {one_line(name, 60)} does not fit")
+    for site, held in units.items():
+        _fit_units(site, known[site], held, path)
+
+
+def load_saved(folder: Path, name: str) -> LoadedModel:
+    """The model that `folder` holds.
+
+    Raises:
+        ModelError: it is incomplete, damaged, or made for other base weights.
+    """
+    card = _read_card(folder)
+    base = find_base_model(card.base_folder)
+    if base.sha256 != card.base_sha256:
+        raise ModelError(
+            f"{one_line(folder)}: trained on other base weights (SHA-256 "
+            f"{card.base_sha256[:12]}…, found {base.sha256[:12]}…)"
+        )
+    path = folder / card.weights_file
+    try:
+        if sha256_of(path) != card.weights_sha256:
+            raise ModelError(f"{one_line(path)}: damaged (its SHA-256 is not the card's)")
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{one_line(path)}: {one_line(error, 120)}") from None
+    model = build_model(base, card.tune)
+    for site in model.sites().values():
+        site.nonlinearity = card.nonlinearity
+    apply_weights(model, tensors, path)
+    return LoadedModel(name, model.eval(), Tokenizer(base.folder), base, card)
+
+
+def load_model(asked: str) -> LoadedModel:
+    """The model that `base`, a run (name, folder or `latest`) or a folder of a model means.
+
+    Raises:
+        ModelError: the model is missing or damaged.
+        RunError: nothing goes by that name.
+    """
+    if asked == "base":
+        base = find_base_model()
+        model = SentenceModel(load_encoder(base))
+        return LoadedModel("base", model.eval(), Tokenizer(base.folder), base, None)
+    with contextlib.suppress(OSError, ValueError):
+        given = Path(asked).expanduser()
+        if (given / "model.json").is_file():
+            return load_saved(given, one_line(given.name, 60))
+    run = find_run(asked)
+    return load_saved(run.best, run.name)

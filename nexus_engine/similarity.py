@@ -1,0 +1,83 @@
+"""Similarity of sentence pairs by a trained model and by its base, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nexus_engine.base_model import load_encoder
+from nexus_engine.corpus import PairRows, pair_rows
+from nexus_engine.correlation import Interval, bootstrap_gain
+from nexus_engine.data import Pairs
+from nexus_engine.evaluation import Correlations, correlate, pair_cosines
+from nexus_engine.saved_model import LoadedModel
+from nexus_engine.sentence_model import SentenceModel
+from nexus_engine.tokens import TokenStore
+
+__all__ = ["SideBySide", "compare", "evaluate", "score_pairs"]
+
+Cosines = npt.NDArray[np.float64]
+Progress = Callable[[int], None]
+"""Told how many more sentences are done."""
+
+
+class SideBySide(NamedTuple):
+    """Cosine similarities, (n,), -1..1, by the base model and by the tuned one."""
+
+    base: Cosines
+    tuned: Cosines
+
+
+def _cosines(
+    model: SentenceModel, store: TokenStore, pairs: PairRows, progress: Progress
+) -> Cosines:
+    def embed(rows: npt.NDArray[np.int64]) -> object:
+        vectors = model.embed(store, rows)
+        progress(len(rows))
+        return vectors
+
+    model.eval()
+    return pair_cosines(embed, store, pairs)  # type: ignore[arg-type]
+
+
+def distinct_sentences(pairs: Pairs) -> int:
+    """How many sentences `score_pairs` and `evaluate` embed for `pairs` with one model."""
+    both = pairs.first.to_pylist() + pairs.second.to_pylist()
+    return len(set(both))
+
+
+def score_pairs(
+    loaded: LoadedModel, pairs: Pairs, progress: Progress = lambda _: None
+) -> SideBySide:
+    """Each pair by both models, in one pass over the distinct sentences for each.
+
+    For the base model itself both sides are the same array.
+    """
+    store = TokenStore(loaded.tokenizer)
+    rows = pair_rows(store, pairs)
+    if loaded.card is None:
+        only = _cosines(loaded.model, store, rows, progress)
+        return SideBySide(only, only)
+    tuned = _cosines(loaded.model, store, rows, progress)
+    base = _cosines(SentenceModel(load_encoder(loaded.base)), store, rows, progress)
+    return SideBySide(base, tuned)
+
+
+def evaluate(
+    loaded: LoadedModel, pairs: Pairs, progress: Progress = lambda _: None
+) -> Correlations:
+    """Spearman and Pearson of the model's cosine similarity with the scores of `pairs`."""
+    assert pairs.scores is not None
+    store = TokenStore(loaded.tokenizer)
+    rows = pair_rows(store, pairs)
+    return correlate(_cosines(loaded.model, store, rows, progress), pairs.scores)
+
+
+def compare(found: Sequence[Correlations], pairs: Pairs) -> list[Interval]:
+    """Each model's Spearman minus the first one's, with the 95 % interval of a paired bootstrap."""
+    assert pairs.scores is not None
+    scores = pairs.scores
+    return [bootstrap_gain(model.cosine, found[0].cosine, scores) for model in found]

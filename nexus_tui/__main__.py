@@ -1,0 +1,7 @@
+"""`python -m nexus_tui` is `nexus`."""
+
+import sys
+
+from nexus_tui.cli import main
+
+sys.exit(main())

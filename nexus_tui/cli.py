@@ -1,0 +1,82 @@
+"""The entry point `nexus`: the commands put together, and every ending as an exit code.
+
+Nothing here or at the top of a command's file imports torch, numpy or the screen libraries, so that
+`--help`, `--version` and shell completion are instant.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from nexus_engine import __version__
+from nexus_tui import failures
+from nexus_tui.commands import compare, doctor, evaluate, fetch, runs, similarity, train
+
+__all__ = ["app", "main"]
+
+OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+}
+
+app = typer.Typer(
+    name="nexus",
+    help="Teach a sentence-embedding model your language by growing dendrites, offline.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 data or model, 4 memory or disk, 5 diverged, "
+    "130/143/129 stopped by INT/TERM/HUP with a checkpoint that --resume continues.",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("train")(train.train)
+app.command("eval")(evaluate.evaluate)
+app.command("similarity")(similarity.similarity)
+app.command("compare")(compare.compare)
+app.add_typer(runs.app, name="runs")
+app.command("doctor")(doctor.doctor)
+app.add_typer(fetch.app, name="fetch")
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"nexus {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    ctx: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Teach a sentence-embedding model your language by growing dendrites, offline."""
+    if ctx.invoked_subcommand is None:
+        # Typer prints a help with panels itself, on stdout; this one belongs to a failed call.
+        with contextlib.redirect_stdout(sys.stderr):
+            typer.echo(ctx.get_help())
+        raise typer.Exit(2)
+    if ctx.invoked_subcommand != "fetch":
+        # Before any command imports a Hugging Face library; whatever the user's shell says.
+        os.environ.update(OFFLINE)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `nexus` with `arguments` (the process's own when None); the exit code."""
+    failures.tolerant_streams()
+    try:
+        code = app(args=arguments, prog_name="nexus", standalone_mode=False)
+        sys.stdout.flush()
+    except SystemExit as done:  # shell completion, and Typer's own broken pipe
+        code = done.code
+    except BaseException as error:
+        code = failures.report(error)
+    return code if isinstance(code, int) else 0

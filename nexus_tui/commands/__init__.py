@@ -1,0 +1,3 @@
+"""One command a file. The engine is imported inside the functions: `--help` loads no torch."""
+
+__all__: list[str] = []

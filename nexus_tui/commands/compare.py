@@ -1,0 +1,111 @@
+"""`nexus compare`: models side by side on the same pairs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nexus_tui.commands.evaluate import Split
+from nexus_tui.failures import UsageError
+
+if TYPE_CHECKING:
+    from nexus_engine.correlation import Interval
+    from nexus_engine.evaluation import Correlations
+    from nexus_engine.saved_model import LoadedModel
+
+__all__ = ["compare"]
+
+
+def compare(
+    models: Annotated[
+        list[str],
+        typer.Argument(help="Two or more runs, model folders, or base.", metavar="MODEL MODEL..."),
+    ],
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="Pairs to judge on. Default: the first run's own, or demo."),
+    ] = None,
+    split: Annotated[Split, typer.Option("--split", help="Which part of the pairs.")] = "test",
+    score_range: Annotated[
+        str | None,
+        typer.Option("--score-range", help="LOW,HIGH of the scores.", metavar="LOW,HIGH"),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="A JSON object for each model on stdout.")
+    ] = False,
+) -> None:
+    """Each model's correlations, and its Spearman against the first one's.
+
+    The interval is 95 % of a paired bootstrap over the pairs; one that holds 0 shows no difference.
+    """
+    if len(models) < 2:
+        raise UsageError("compare takes two models or more, such as: nexus compare base latest")
+    from nexus_tui import streams
+    from nexus_tui.model_data import choose_data, own_data
+
+    choice = choose_data(models, data, score_range)
+    for other in models:
+        own = own_data(other)
+        if data is None and own is not None and own.spec != choice.spec:
+            streams.say("warning: not all of these runs were trained on this data; see --data")
+            break
+    with streams.Counting() as progress:
+        from nexus_engine import similarity
+        from nexus_engine.data import load_split
+        from nexus_engine.saved_model import load_model
+
+        loaded = [load_model(asked) for asked in models]
+        pairs = load_split(choice.spec, split, seed=choice.seed, score_range=choice.score_range)
+        total = len(models) * similarity.distinct_sentences(pairs)
+        progress.begin("embedding", total)
+        found = [
+            similarity.evaluate(one, pairs, progress.advance)
+            for one in loaded
+        ]
+        differences = similarity.compare(found, pairs)
+    if json:
+        for one, scores, apart in zip(loaded, found, differences, strict=True):
+            streams.put_json(
+                {
+                    "model": one.name,
+                    "data": choice.spec,
+                    "split": split,
+                    "pairs": len(pairs),
+                    "spearman": scores.spearman,
+                    "pearson": scores.pearson,
+                    "difference": apart.value,
+                    "difference_low": apart.low,
+                    "difference_high": apart.high,
+                    "params_added": 0 if one.card is None else one.card.params_added,
+                }
+            )
+        return
+    _print_table(loaded, found, differences)
+    streams.put(f"{len(pairs):,} pairs of {choice.spec!r}, {split}")
+
+
+def _print_table(
+    loaded: list[LoadedModel], found: list[Correlations], differences: list[Interval]
+) -> None:
+    from nexus_tui import streams
+    from nexus_tui.formats import correlation, count, gain, shown
+    from nexus_tui.render import table
+
+    rows = []
+    longest = max(12, streams.width(sys.stdout) - 60)
+    for place, (one, scores, apart) in enumerate(zip(loaded, found, differences, strict=True)):
+        interval = "" if place == 0 else f"{gain(apart.low)} to {gain(apart.high)}"
+        rows.append(
+            (
+                shown(one.name, longest),
+                correlation(scores.spearman),
+                correlation(scores.pearson),
+                "" if place == 0 else gain(apart.value),
+                interval,
+                count(0 if one.card is None else one.card.params_added),
+            )
+        )
+    header = ("model", "Spearman", "Pearson", "to first", "95 %", "added")
+    streams.put(*table(header, rows, (False, True, True, True, True, True)))

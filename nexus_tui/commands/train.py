@@ -1,0 +1,222 @@
+"""`nexus train`: one run, headless."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from nexus_engine.errors import ExitCode, RunError, one_line
+from nexus_tui.commands import train_options as options
+from nexus_tui.failures import UsageError, close_output, error_line
+
+if TYPE_CHECKING:
+    from nexus_engine.config import Settings
+    from nexus_engine.events import Event, RunFailed, RunFinished, RunStopped
+    from nexus_engine.run_folder import RunFolder
+    from nexus_engine.session import Session
+
+__all__ = ["train"]
+
+POLL_SECONDS = 0.05
+BESIDE_RESUME = ("resume", "json", "verbose")
+
+
+def train(
+    ctx: typer.Context,
+    data: options.Data = None,
+    tune: options.Tune = None,
+    recipe: options.Recipe = None,
+    base: options.Base = None,
+    control: options.Control = None,
+    score_range: options.ScoreRange = None,
+    seed: options.Seed = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    lr: options.Lr = None,
+    weight_decay: options.WeightDecay = None,
+    layer_decay: options.LayerDecay = None,
+    schedule: options.ScheduleOption = None,
+    order: options.OrderOption = None,
+    loss: options.Loss = None,
+    dropout: options.Dropout = None,
+    average: options.Average = None,
+    dendrites: options.Dendrites = None,
+    switches: options.Switches = None,
+    switch_epochs: options.SwitchEpochs = None,
+    warmup_epochs: options.WarmupEpochs = None,
+    patience: options.Patience = None,
+    min_gain: options.MinGain = None,
+    place: options.Place = None,
+    layers: options.Layers = None,
+    budget: options.Budget = None,
+    units: options.Units = None,
+    unit_start: options.UnitStart = None,
+    dendrite_lr: options.DendriteLr = None,
+    incoming_rate: options.IncomingRate = None,
+    nonlinearity: options.NonlinearityOption = None,
+    device: options.DeviceOption = None,
+    precision: options.PrecisionOption = None,
+    threads: options.Threads = None,
+    out: options.Out = None,
+    resume: options.Resume = None,
+    config: options.Config = None,
+    json: options.Json = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Train on pairs of sentences with scores, growing dendrites where they help.
+
+    What is not given comes from NEXUS_EPOCHS and the like, from --config FILE.toml or the train
+    table of ./nexus.toml, from that of your own nexus.toml, and last from the recipe.
+    """
+    from nexus_engine.config import TrainConfig, resolve
+    from nexus_tui.configuration import asked_config
+
+    if resume is not None:
+        _refuse_others(ctx)
+        folder, settings = _resumable(resume)
+    else:
+        said = {
+            name: ctx.params[name]
+            for name in TrainConfig.__struct_fields__
+            if ctx.params.get(name) is not None
+        }
+        settings = resolve(asked_config(said, config))
+    from nexus_engine.run_folder import RunFolder, remove_unstarted
+    from nexus_engine.session import Session  # torch comes here, before the folder is made
+
+    given = None if out is None else Path(out).expanduser()
+    made = given is None or not given.exists()
+    if resume is None:
+        folder = RunFolder.create(given, _label(settings))
+    session = Session(settings, folder, resume=resume is not None)
+    try:
+        terminal = _follow(session, as_json=json, verbose=verbose)
+    finally:
+        if session.wait(0):
+            remove_unstarted(folder, keep_folder=not made)
+    raise typer.Exit(_conclude(terminal, as_json=json))
+
+
+def _label(settings: Settings) -> str:
+    """The name part of a run folder: the data's name without its ending, and the regime."""
+    return f"{Path(settings.data).stem}-{settings.tune}"
+
+
+def _refuse_others(ctx: typer.Context) -> None:
+    """A resumed run has its settings; options beside --resume would be silently without effect."""
+    others = [
+        "--" + name.replace("_", "-")
+        for name in ctx.params
+        if name not in BESIDE_RESUME and _on_command_line(ctx, name)
+    ]
+    if others:
+        raise UsageError(
+            f"--resume takes the run's own settings; leave out {', '.join(others)}, "
+            "or start a new run"
+        )
+
+
+def _on_command_line(ctx: typer.Context, name: str) -> bool:
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _resumable(asked: str) -> tuple[RunFolder, Settings]:
+    """The run to go on with and its settings; RunError for one that has ended or is live."""
+    import msgspec
+
+    from nexus_engine.config import Settings
+    from nexus_engine.run_folder import find_run, summarise
+
+    folder = find_run(asked)
+    facts = folder.read_run()
+    state = summarise(folder.path).state
+    if state == "finished":
+        raise RunError(f"{folder.name}: has finished; there is nothing to resume")
+    if state == "live":
+        raise RunError(
+            f"{folder.name}: is live in process {one_line(facts.get('pid'), 20)}; "
+            "stop it first"
+        )
+    try:
+        return folder, msgspec.convert(facts.get("settings"), Settings)
+    except msgspec.ValidationError:
+        raise RunError(
+            f"{folder.name}: its settings are not of this version; start a new run"
+        ) from None
+
+
+def _events(session: Session) -> Iterator[Event | None]:
+    """Every event up to the terminal one, with a None at each pause between them."""
+    from nexus_engine.events import TERMINAL_EVENTS
+
+    subscription = session.subscribe()
+    session.start()
+    while True:
+        alive = session.alive  # asked before draining: what came last is then in the queue
+        for event in subscription.drain():
+            yield event
+            if isinstance(event, TERMINAL_EVENTS):
+                return
+        if not alive:
+            raise RunError("internal error: the training ended without a word; see its events")
+        yield None
+        time.sleep(POLL_SECONDS)
+
+
+def _follow(
+    session: Session, *, as_json: bool, verbose: bool
+) -> RunFinished | RunFailed | RunStopped:
+    """Run the session to its end, showing it; the terminal event."""
+    from nexus_engine.events import encode_event
+    from nexus_tui import streams
+    from nexus_tui.progress import RunProgress
+    from nexus_tui.signals import steered_by_signals
+
+    told = False
+    with steered_by_signals(session.steering) as asked, RunProgress(verbose=verbose) as progress:
+        for event in _events(session):
+            # A closed terminal does not end a training: its folder has all that is shown here.
+            with contextlib.suppress(OSError):
+                if event is not None:
+                    progress.show(event)
+                elif asked.stop and not told:
+                    told = True
+                    progress.note("stopping: saving a checkpoint (Ctrl-C once more ends at once)")
+                progress.draw()
+            if event is not None and as_json:
+                try:
+                    streams.put_line(encode_event(event))
+                except BrokenPipeError:
+                    as_json = False
+                    session.steering.stop("reader of --json gone", ExitCode.FAILED)
+                    close_output()
+        ended = progress.view.ended
+    session.wait()
+    assert ended is not None
+    return ended
+
+
+def _conclude(terminal: RunFinished | RunFailed | RunStopped, *, as_json: bool) -> int:
+    """Show the result or the error; the exit code."""
+    from nexus_engine.events import RunFailed, RunFinished, RunStopped
+    from nexus_tui import streams
+    from nexus_tui.render import result_lines
+
+    match terminal:
+        case RunFinished():
+            if not as_json:
+                streams.put(*result_lines(terminal))
+            return int(ExitCode.OK)
+        case RunFailed():
+            error_line(terminal.message)
+            return terminal.exit_code
+        case RunStopped():
+            return terminal.exit_code
+
+

@@ -1,0 +1,102 @@
+"""Numbers, times and the user's text as they are shown. Pure functions.
+
+A number that is not finite is shown as it is: nan, inf, -inf.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Sequence
+
+from rich.cells import cell_len, set_cell_size
+
+from nexus_engine.errors import one_line
+
+__all__ = [
+    "aligned",
+    "cell",
+    "correlation",
+    "count",
+    "duration",
+    "gain",
+    "megabytes",
+    "shown",
+    "shown_path",
+    "size",
+]
+
+
+def correlation(value: float | None) -> str:
+    """A correlation or cosine with four digits; "-" where there is none."""
+    return "-" if value is None else f"{value:.4f}"
+
+
+def gain(value: float | None) -> str:
+    """A difference with its sign."""
+    return "-" if value is None else f"{value:+.4f}"
+
+
+def count(value: int | None) -> str:
+    """A whole number with thousands separated."""
+    return "-" if value is None else f"{value:,}"
+
+
+def duration(seconds: float) -> str:
+    """H:MM:SS or M:SS."""
+    if not math.isfinite(seconds):
+        return str(seconds)
+    whole = max(0, round(seconds))
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def megabytes(value: float) -> str:
+    """MB or GB (10^6, 10^9 bytes) of a number of MB."""
+    return f"{value / 1000:.1f} GB" if value >= 1000 else f"{value:.0f} MB"
+
+
+def size(value: float) -> str:
+    """Bytes as B, kB, MB or GB."""
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+def shown(text: str, columns: int) -> str:
+    """Foreign text for the screen: one line, no control characters, cut to `columns` cells."""
+    clean = one_line(text, max(columns, 1) + 1)
+    if cell_len(clean) <= columns:
+        return clean
+    return set_cell_size(clean, columns - 1).rstrip() + "…" if columns > 1 else ""
+
+
+def shown_path(path: object) -> str:
+    """A path as one can paste it into a shell."""
+    return shlex.quote(one_line(path, 300))
+
+
+def cell(text: str) -> str:
+    """Foreign text as a cell of TSV: one line; a leading = + - @ is kept from being a formula.
+
+    A spreadsheet runs a cell that begins so; a leading apostrophe makes it text.
+    """
+    flat = " ".join(text.split())
+    clean = "".join(c for c in flat if c.isprintable())
+    return f"'{clean}" if clean[:1] in ("=", "+", "-", "@") else clean
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool], gap: int = 2) -> list[str]:
+    """Rows as lines with columns under each other, to the right where `right` says so."""
+    widths = [max(cell_len(row[i]) for row in rows) for i in range(len(right))]
+    lines: list[str] = []
+    for row in rows:
+        parts = []
+        for text, wide, to_right in zip(row, widths, right, strict=True):
+            space = " " * (wide - cell_len(text))
+            parts.append(space + text if to_right else text + space)
+        lines.append((" " * gap).join(parts).rstrip())
+    return lines
