@@ -29,8 +29,6 @@ from nexus_engine.sentence_model import SentenceModel, cosine
 __all__ = ["Arm", "ArmSpec", "Kept", "Measured", "Snapshot", "features_of"]
 
 MAX_GRAD_NORM = 1.0
-AVERAGE_RAMP = 10
-"""The moving average follows closely at first: decay min(average, (1 + n) / (10 + n)) at step n."""
 
 Rows = npt.NDArray[np.int64]
 Snapshot = dict[str, Tensor]
@@ -60,7 +58,6 @@ class Progress(msgspec.Struct, kw_only=True):
     step: int = 0
     phase_step: int = 0
     phase_steps: int = 1
-    average_steps: int = 0
     step_seconds: float = 0.0
     eval_seconds: float = 0.0
     pairs: int = 0
@@ -114,7 +111,6 @@ class Arm:
         self.features = features
         self.growth = GrowthState()
         self.progress = Progress()
-        self.average: Snapshot = {}
         self.best = Kept({}, Measured(), np.zeros(0))
         self.before_switch = self.best
         settings = spec.settings
@@ -181,7 +177,7 @@ class Arm:
     # Phases
 
     def start_phase(self) -> None:
-        """Renew optimizer, schedule and moving average for what is trained now."""
+        """Renew optimizer and schedule for what is trained now."""
         settings = self.spec.settings
         groups: dict[float, list[nn.Parameter]] = {}
         for name, parameter in self.trained().items():
@@ -202,15 +198,12 @@ class Arm:
             end = min(later, default=end)
         left = max(1, end - done)
         self.progress.phase_steps = left * steps
-        self.progress.average_steps = 0
-        self.average = self.snapshot() if settings.average else {}
 
     def _rate(self, name: str) -> float:
         """The peak learning rate of a parameter, by its name in the model."""
         settings = self.spec.settings
         if name.rsplit(".", 1)[-1] in UNIT_PARAMETERS:
-            incoming = settings.incoming_rate if name.endswith(".incoming") else 1.0
-            return settings.dendrite_lr * incoming
+            return settings.dendrite_lr
         if name.startswith("encoder."):
             layers = self.model.encoder.shape.layers
             parts = name.split(".")
@@ -257,37 +250,20 @@ class Arm:
         trained = self.trained()
         norm = nn.utils.clip_grad_norm_(trained.values(), MAX_GRAD_NORM)
         self.optimizer.step()
-        if self.average:
-            self._follow(trained)
         progress.phase_step += 1
         progress.step_in_epoch += 1
         progress.step += 1
         progress.pairs += b
         return StepResult(loss.detach(), norm, self.optimizer.param_groups[0]["lr"], b)
 
-    @torch.no_grad()
-    def _follow(self, trained: dict[str, nn.Parameter]) -> None:
-        """Move the average towards the weights."""
-        n = self.progress.average_steps = self.progress.average_steps + 1
-        decay = min(self.spec.settings.average, (1 + n) / (AVERAGE_RAMP + n))
-        held = [self.average[name] for name in trained]
-        torch._foreach_lerp_(held, [p.data for p in trained.values()], 1 - decay)
-
     # Evaluation
 
     def cosines(
         self, pairs: PairRows, check: Callable[[], None] = lambda: None
     ) -> npt.NDArray[np.float64]:
-        """Cosine similarity of each pair, (n,), by the averaged weights where there are any."""
+        """Cosine similarity of each pair, (n,), -1..1."""
         self.model.eval()
-        own = self.snapshot() if self.average else None
-        if self.average:
-            self.restore(self.average)
-        try:
-            return pair_cosines(self._embed, self.corpus.store, pairs, check)
-        finally:
-            if own is not None:
-                self.restore(own)
+        return pair_cosines(self._embed, self.corpus.store, pairs, check)
 
     def check_finite(self) -> None:
         """
@@ -306,12 +282,6 @@ class Arm:
     def snapshot(self) -> Snapshot:
         """Copies of all trained parameters; which units exist follows from their shapes."""
         return {name: p.detach().clone() for name, p in self.trained().items()}
-
-    def candidate(self) -> Snapshot:
-        """The weights that an evaluation judges: the moving average, or the weights themselves."""
-        if self.average:
-            return {name: tensor.clone() for name, tensor in self.average.items()}
-        return self.snapshot()
 
     @torch.no_grad()
     def restore(self, snapshot: Snapshot) -> None:
@@ -341,7 +311,7 @@ class Arm:
         settings = self.spec.settings
         generator = torch.Generator().manual_seed(settings.seed * 1000 + self.growth.switches)
         return sum(
-            site.grow(settings.units, generator, settings.unit_start)
+            site.grow(settings.units, generator)
             for site in self._sites().values()
         )
 
@@ -355,7 +325,6 @@ class Arm:
         tensors: dict[str, Tensor] = {}
         for kind, held in (
             ("now", self.snapshot()),
-            ("average", self.average),
             ("best", self.best.weights),
             # Just after a switch the best is what the switch started from: stored once.
             ("before", {} if self._fresh_switch() else self.before_switch.weights),
@@ -395,7 +364,6 @@ class Arm:
         self.start_phase()
         self.progress = msgspec.convert(meta["progress"], Progress)
         self.growth = msgspec.convert(meta["growth"], GrowthState)
-        self.average = part("average")
         self.best, self.before_switch = (
             Kept(
                 part(kind),

@@ -187,7 +187,7 @@ class ArmLoop:
                 f"dev Spearman is not a number after epoch {progress.epoch}: all similarities are "
                 "equal; the best weights are kept; lower --lr"
             )
-        return measured, Kept(arm.candidate(), measured, cosines)
+        return measured, Kept(arm.snapshot(), measured, cosines)
 
     # Decisions
 

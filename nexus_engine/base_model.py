@@ -208,7 +208,7 @@ def load_encoder(base: BaseModel, dropout: float = 0.1) -> Encoder:
     """
     path = base.folder / "model.safetensors"
     with torch.device("meta"):
-        encoder = Encoder(dropout=dropout)
+        encoder = Encoder(rate=dropout)
     wanted = encoder.state_dict()
     state: dict[str, Tensor] = {}
     try:

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from nexus_engine.errors import ConfigError, one_line
-from nexus_engine.recipes import RECIPES
+from nexus_engine.recipes import BUDGET_LADDER, RECIPES
 
 __all__ = ["Settings", "TrainConfig", "Tune", "config_from_mapping", "resolve"]
 
@@ -40,14 +40,12 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     batch_size: int | None = None
     lr: float | None = None
     dendrite_lr: float | None = None
-    incoming_rate: float | None = None
     weight_decay: float | None = None
     layer_decay: float | None = None
     schedule: Schedule | None = None
     order: Order | None = None
     loss: LossName | None = None
     dropout: float | None = None
-    average: float | None = None
     warmup_epochs: int | None = None
     switches: int | None = None
     switch_epochs: tuple[int, ...] | None = None
@@ -57,7 +55,6 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     layers: tuple[int, ...] | None = None
     budget: str | None = None
     units: int | None = None
-    unit_start: float | None = None
     nonlinearity: Nonlinearity | None = None
     seed: int = 1
     score_range: tuple[float, float] | None = None
@@ -69,9 +66,9 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A complete configuration.
 
-    Rates are per optimizer step; `average` is the decay of the moving average of the trained
-    weights that is evaluated and kept (0: none); `switch_epochs` None means that a switch follows
-    a stall. `budget_parameters` bounds the dendrites of all switches together.
+    `lr` is the peak rate of what is not a dendrite, `dendrite_lr` of what is. `switch_epochs` None
+    means that a switch follows a stall. `budget_parameters` bounds the dendrites of all switches
+    together.
     """
 
     data: str
@@ -84,14 +81,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     batch_size: int
     lr: float
     dendrite_lr: float
-    incoming_rate: float
     weight_decay: float
     layer_decay: float
     schedule: Schedule
     order: Order
     loss: LossName
     dropout: float
-    average: float
     warmup_epochs: int
     switches: int
     switch_epochs: tuple[int, ...] | None
@@ -101,7 +96,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     layers: tuple[int, ...]
     budget_parameters: int | None
     units: int
-    unit_start: float
     nonlinearity: Nonlinearity
     seed: int
     score_range: tuple[float, float] | None
@@ -171,11 +165,16 @@ def resolve(config: TrainConfig, params_base: int = 22_565_376, layers: int = 6)
     recipe = RECIPES[key]
     asked = msgspec.structs.asdict(config)
     budget = asked.pop("budget")
+    allowed = None if budget is None else parse_budget(budget, params_base)
+    if allowed is not None and config.tune == "dendrites":
+        recipe = {**recipe, **_rung(allowed)}
     chosen = {
         name: value if value is not None else recipe.get(name) for name, value in asked.items()
     }
     if config.lr is not None and config.dendrite_lr is None and config.tune != "full":
         chosen["dendrite_lr"] = config.lr
+    if config.switch_epochs is not None and config.switches is None:
+        chosen["switches"] = len(config.switch_epochs)
     if config.warmup_epochs is not None and config.switch_epochs is None:
         # Whoever sets a warm-up asks for switches by stall, not for the recipe's fixed epochs.
         chosen["switch_epochs"] = None
@@ -184,14 +183,28 @@ def resolve(config: TrainConfig, params_base: int = 22_565_376, layers: int = 6)
         chosen["switch_epochs"] = (
             tuple(epoch for epoch in chosen["switch_epochs"] if epoch < config.epochs) or None
         )
+    if chosen["switch_epochs"] and config.switch_epochs is None:
+        # A shorter run than the recipe's makes the switches that still fit.
+        fitting = tuple(e for e in chosen["switch_epochs"] if e < chosen["epochs"])
+        chosen["switch_epochs"] = fitting
     if config.switches is not None and config.switch_epochs is None and chosen["switch_epochs"]:
         chosen["switch_epochs"] = chosen["switch_epochs"][: config.switches] or None
         if config.switches > len(chosen["switch_epochs"] or ()):
             chosen["switch_epochs"] = None
-    allowed = None if budget is None else parse_budget(budget, params_base)
     settings = Settings(budget_parameters=allowed, **chosen)
     _check_ranges(settings, layers)
     return settings
+
+
+def _rung(allowed: int) -> dict[str, Any]:
+    """The best measured placement that `allowed` parameters pay for."""
+    for rung in BUDGET_LADDER:
+        if rung.parameters <= allowed:
+            return rung.recipe
+    raise ConfigError(
+        f"--budget allows {allowed} parameters; the smallest set of dendrites has "
+        f"{BUDGET_LADDER[-1].parameters}"
+    )
 
 
 def _check_ranges(s: Settings, layers: int) -> None:
@@ -199,17 +212,14 @@ def _check_ranges(s: Settings, layers: int) -> None:
     _check("--batch-size", s.batch_size, 2, 4096)
     _check("--lr", s.lr, 1e-9, 1.0)
     _check("--dendrite-lr", s.dendrite_lr, 1e-9, 1.0)
-    _check("--incoming-rate", s.incoming_rate, 0, 100)
     _check("--weight-decay", s.weight_decay, 0, 1)
     _check("--layer-decay", s.layer_decay, 0.01, 1)
     _check("--dropout", s.dropout, 0, 0.9)
-    _check("--average", s.average, 0, 0.99999)
     _check("--warmup-epochs", s.warmup_epochs, 0, 1000)
     _check("--switches", s.switches, 0, 32)
     _check("--patience", s.patience, 1, 1000)
     _check("--min-gain", s.min_gain, 0, 1)
     _check("--units", s.units, 1, 64)
-    _check("--unit-start", s.unit_start, 0, 100)
     _check("--seed", s.seed, 0, 2**31 - 1)
     if s.threads is not None:
         _check("--threads", s.threads, 1, 1024)
@@ -229,5 +239,7 @@ def _check_ranges(s: Settings, layers: int) -> None:
             "with --tune dendrites nothing is trained without dendrites: "
             "use --tune adapter or --tune full with --no-dendrites, or --control for a comparison"
         )
+    if s.tune != "dendrites" and not s.dendrites and s.control:
+        raise ConfigError("--control compares with a run without dendrites; leave out --no-dendrites")
     if s.score_range is not None and not s.score_range[0] < s.score_range[1]:
         raise ConfigError("--score-range: give LOW,HIGH with LOW below HIGH")

@@ -87,15 +87,15 @@ class DendriteLinear(nn.Module):
                 yield parameter
 
     @torch.no_grad()
-    def grow(self, units: int, generator: torch.Generator, scale: float = 1.0) -> int:
+    def grow(self, units: int, generator: torch.Generator) -> int:
         """Add `units` units that change no output yet; the number of parameters added.
 
-        Incoming weights are drawn from a normal distribution of deviation `scale` / sqrt(in), on
+        Incoming weights are drawn from a normal distribution of deviation 1 / sqrt(in), on
         the CPU, so that a seed means the same on every device; all else starts at zero.
         """
         old = self.units
         device, width = self.weight.device, self.inputs
-        drawn = torch.randn(units, width, generator=generator) * (scale * width**-0.5)
+        drawn = torch.randn(units, width, generator=generator) * width**-0.5
         fresh = {
             "incoming": drawn.to(device),
             "threshold": torch.zeros(units, device=device),

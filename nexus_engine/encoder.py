@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nexus_engine.dendrites import DendriteLinear
+from nexus_engine.dropout import dropout
 
 __all__ = ["SITE_NAMES", "Encoder", "EncoderShape", "PackedBatch", "pack"]
 
@@ -80,10 +81,10 @@ def pack(ids: Tensor, lengths: Tensor) -> PackedBatch:
 class EncoderLayer(nn.Module):
     """One transformer layer, normalisation after the residual sum (as BERT)."""
 
-    def __init__(self, shape: EncoderShape, dropout: float) -> None:
+    def __init__(self, shape: EncoderShape, rate: float) -> None:
         super().__init__()
         self.heads = shape.heads
-        self.dropout = dropout
+        self.dropout = rate
         self.q = DendriteLinear(shape.width, shape.width)
         self.k = DendriteLinear(shape.width, shape.width)
         self.v = DendriteLinear(shape.width, shape.width)
@@ -110,45 +111,45 @@ class EncoderLayer(nn.Module):
         scores = query @ key.transpose(2, 3) * (query.shape[-1] ** -0.5)
         if not batch.dense:
             scores = scores + batch.mask.to(scores.dtype)
-        weights = F.dropout(scores.softmax(-1), self.dropout, self.training)
+        weights = dropout(scores.softmax(-1), self.dropout, self.training)
         mixed = (weights.to(value.dtype) @ value).transpose(1, 2).reshape(-1, rows.shape[1])
         return mixed if batch.dense else mixed.index_select(0, batch.slots)
 
     def forward(self, rows: Tensor, batch: PackedBatch) -> Tensor:
         """(t, width) to (t, width)."""
         mixed = self.o(self.attend(rows, batch))
-        rows = self.attention_norm(rows + F.dropout(mixed, self.dropout, self.training))
+        rows = self.attention_norm(rows + dropout(mixed, self.dropout, self.training))
         inner = self.down(F.gelu(self.up(rows)))
-        return self.output_norm(rows + F.dropout(inner, self.dropout, self.training))
+        return self.output_norm(rows + dropout(inner, self.dropout, self.training))
 
 
 class Encoder(nn.Module):
     """Token ids to one mean-pooled embedding a sentence, not normalised."""
 
-    def __init__(self, shape: EncoderShape | None = None, dropout: float = 0.1) -> None:
+    def __init__(self, shape: EncoderShape | None = None, rate: float = 0.1) -> None:
         super().__init__()
         shape = shape or EncoderShape()
         self.shape = shape
-        self.dropout = dropout
+        self.dropout = rate
         self.words = nn.Embedding(shape.vocabulary, shape.width)
         self.places = nn.Embedding(shape.positions, shape.width)
         self.segments = nn.Embedding(2, shape.width)
         self.norm = nn.LayerNorm(shape.width, eps=shape.norm_epsilon)
         self.layers = nn.ModuleList(
-            EncoderLayer(shape, dropout) for _ in range(shape.layers)
+            EncoderLayer(shape, rate) for _ in range(shape.layers)
         )
 
-    def set_dropout(self, dropout: float) -> None:
+    def set_dropout(self, rate: float) -> None:
         """Use this dropout rate, 0..1, everywhere."""
-        self.dropout = dropout
+        self.dropout = rate
         for layer in self.layers:
             assert isinstance(layer, EncoderLayer)
-            layer.dropout = dropout
+            layer.dropout = rate
 
     def forward(self, batch: PackedBatch) -> Tensor:
         """(n, width) float32: the mean of each sentence's token vectors."""
         rows = self.words(batch.ids) + self.places(batch.positions) + self.segments.weight[0]
-        rows = F.dropout(self.norm(rows), self.dropout, self.training)
+        rows = dropout(self.norm(rows), self.dropout, self.training)
         for layer in self.layers:
             rows = layer(rows, batch)
         rows = rows.float()

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-__all__ = ["RECIPES"]
+__all__ = ["BUDGET_LADDER", "RECIPES", "Rung"]
 
 _COMMON: dict[str, Any] = {
     "batch_size": 32,
     "weight_decay": 0.01,
-    "incoming_rate": 1.0,
     "layer_decay": 1.0,
     "schedule": "linear",
     "order": "random",
     "loss": "cosine-mse",
     "dropout": 0.1,
-    "average": 0.0,
     "warmup_epochs": 0,
     "switches": 2,
     "switch_epochs": None,
@@ -24,7 +22,6 @@ _COMMON: dict[str, Any] = {
     "place": ("q", "v", "o", "up", "down"),
     "layers": (0, 1, 2, 3, 4, 5),
     "units": 1,
-    "unit_start": 1.0,
     "nonlinearity": "gelu",
     "threads": None,
     "base": None,
@@ -70,3 +67,39 @@ RECIPES: dict[tuple[str, str], dict[str, Any]] = {
         "switch_epochs": (4, 6),
     },
 }
+
+
+class Rung(NamedTuple):
+    """A placement that was measured: the parameters that it costs, and its settings."""
+
+    parameters: int
+    recipe: dict[str, Any]
+
+
+def _one_set(parameters: int, names: tuple[str, ...], layers: tuple[int, ...], lr: float) -> Rung:
+    return Rung(
+        parameters,
+        {
+            "place": names,
+            "layers": layers,
+            "units": 1,
+            "switches": 1,
+            "switch_epochs": (0,),
+            "lr": lr,
+            "dendrite_lr": lr,
+            "epochs": 4,
+        },
+    )
+
+
+BUDGET_LADDER: tuple[Rung, ...] = (
+    Rung(64_632, {}),
+    Rung(32_292, {"units": 1}),
+    _one_set(7_684, ("up",), (0, 1, 2, 3), 3e-3),
+    _one_set(3_842, ("up",), (1, 2), 4e-3),
+    _one_set(1_921, ("up",), (1,), 4e-3),
+    _one_set(1_538, ("v",), (0, 3), 5e-3),
+    _one_set(769, ("v",), (0,), 5e-3),
+)
+"""What `--budget` chooses from: the best placement that was measured at each price, dearest first
+(docs/recipes.md). The up-projection of layer 1 is worth more than anything else of its size."""

@@ -208,7 +208,6 @@ class _Run:
     def _finish(self, loop: ArmLoop) -> Iterator[Event]:
         """Test the arm's best weights, once."""
         arm = loop.arm
-        arm.average = {}
         arm.restore(arm.best.weights)
         corpus = arm.corpus
         test = correlate(arm.cosines(corpus.test, self.steering.check), corpus.test.scores)

@@ -8,7 +8,6 @@ nexus.toml, over the recipe.
 from __future__ import annotations
 
 import difflib
-import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -76,8 +75,11 @@ def _absolute(name: str, value: object) -> dict[str, str]:
     """A path that exists as an absolute one: a run is resumed and evaluated from anywhere."""
     if not isinstance(value, str) or value in NAMED_DATA or "\0" in value:
         return {}
-    path = os.path.expanduser(value)
-    return {name: os.path.abspath(path)} if os.path.exists(path) else {}
+    try:
+        path = Path(value).expanduser().absolute()
+        return {name: str(path)} if path.exists() else {}
+    except (OSError, RuntimeError):  # no permission, no such home: the engine says so
+        return {}
 
 
 def _normal(values: dict[str, Any]) -> dict[str, Any]:

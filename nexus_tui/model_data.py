@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,6 +72,6 @@ def _same(one: str, other: str) -> bool:
     if one == other:
         return True
     try:
-        return os.path.samefile(Path(one).expanduser(), other)
-    except (OSError, ValueError):
+        return Path(one).expanduser().samefile(other)
+    except (OSError, ValueError, RuntimeError):
         return False

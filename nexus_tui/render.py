@@ -49,16 +49,16 @@ def result_lines(result: RunFinished) -> list[Text]:
             count(result.params_trained),
         ),
     ]
-    for control in result.controls:
-        rows.append(
-            (
-                f"control {one_line(control.name, 40)}",
-                correlation(control.dev_spearman),
-                correlation(control.test_spearman),
-                correlation(control.guard_spearman),
-                count(control.params_trained),
-            )
+    rows += [
+        (
+            f"control {one_line(control.name, 40)}",
+            correlation(control.dev_spearman),
+            correlation(control.test_spearman),
+            correlation(control.guard_spearman),
+            count(control.params_trained),
         )
+        for control in result.controls
+    ]
     right = (False, True, True, True, True)
     lines = table(("Spearman", "dev", "test", "guard", "trained"), rows, right)
     lines += [Text(line) for line in _gains(result)]
@@ -81,7 +81,7 @@ def _gains(result: RunFinished) -> list[str]:
 
 def _facts(result: RunFinished) -> list[str]:
     share = result.params_added / result.params_base if result.params_base else float("nan")
-    facts = [
+    return [
         f"dendrites: {result.switches_kept} of {result.switches} switches kept, "
         f"{count(result.params_added)} parameters added ({share:.4%} of the base model)",
         f"best epoch {result.best_epoch} of {result.epochs}; "
@@ -90,7 +90,6 @@ def _facts(result: RunFinished) -> list[str]:
         f"run folder: {one_line(result.run_dir, 300)}",
         'next: nexus similarity latest "one sentence" "another sentence"',
     ]
-    return facts
 
 
 def bar(value: float, cells: int = BAR_CELLS) -> str:

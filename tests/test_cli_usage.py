@@ -250,7 +250,7 @@ def test_bad_data_ends_with_3_and_leaves_no_run(
     assert "bad.csv" in err
     assert CANARY not in err
     root = tmp_path / "data" / "nexus" / "runs"
-    assert not root.exists() or not os.listdir(root)
+    assert not root.exists() or not list(root.iterdir())
 
 
 def test_missing_data_names_what_is_near(capfd: pytest.CaptureFixture[str]) -> None:
@@ -270,7 +270,7 @@ def test_with_json_the_failure_is_the_last_line(capfd: pytest.CaptureFixture[str
     last = json.loads(out.splitlines()[-1])
     assert (last["event"], last["exit_code"]) == ("run_failed", 3)
     assert err.count("\n") == 1
-    assert os.listdir("out") == []  # a folder that was there stays, as it was
+    assert list(Path("out").iterdir()) == []  # a folder that was there stays, as it was
 
 
 def test_out_must_be_free(capfd: pytest.CaptureFixture[str]) -> None:
@@ -279,7 +279,7 @@ def test_out_must_be_free(capfd: pytest.CaptureFixture[str]) -> None:
     code, err = refused(capfd, "train", "--out", "out")
     assert code == 2
     assert "--out" in err
-    assert os.listdir("out") == ["mine"]
+    assert [path.name for path in Path("out").iterdir()] == ["mine"]
 
 
 @pytest.mark.parametrize("arguments", [["", "b"], ["a", "  "]])
@@ -294,14 +294,14 @@ def test_an_empty_sentence_is_refused(
 # Endings
 
 
-class Odd(Exception):
+class OddError(Exception):
     pass
 
 
 @pytest.mark.parametrize(
     ("error", "code", "part"),
     [
-        (Odd(CANARY), 1, "internal error: Odd at"),
+        (OddError(CANARY), 1, "internal error: OddError at"),
         (MemoryError(CANARY), 4, "out of memory"),
         (OSError(28, "No space left on device", "/x"), 4, "/x: No space left"),
         (PermissionError(13, "Permission denied", "/x"), 1, "/x: Permission denied"),

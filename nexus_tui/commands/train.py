@@ -1,5 +1,7 @@
 """`nexus train`: one run, headless."""
 
+# ruff: noqa: ARG001 - the options are read together, from the context, by name
+
 from __future__ import annotations
 
 import contextlib
@@ -44,7 +46,6 @@ def train(
     order: options.OrderOption = None,
     loss: options.Loss = None,
     dropout: options.Dropout = None,
-    average: options.Average = None,
     dendrites: options.Dendrites = None,
     switches: options.Switches = None,
     switch_epochs: options.SwitchEpochs = None,
@@ -55,9 +56,7 @@ def train(
     layers: options.Layers = None,
     budget: options.Budget = None,
     units: options.Units = None,
-    unit_start: options.UnitStart = None,
     dendrite_lr: options.DendriteLr = None,
-    incoming_rate: options.IncomingRate = None,
     nonlinearity: options.NonlinearityOption = None,
     device: options.DeviceOption = None,
     precision: options.PrecisionOption = None,

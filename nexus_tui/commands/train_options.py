@@ -69,9 +69,6 @@ OrderOption = Annotated[
 ]
 Loss = Annotated[LossName | None, _option("--loss", f"{_names(LossName)}.", LENGTH, "NAME")]
 Dropout = Annotated[float | None, _option("--dropout", "0 to 0.9.", LENGTH, "F")]
-Average = Annotated[
-    float | None, _option("--average", "Decay of the weights' average; 0: none.", LENGTH, "F")
-]
 
 Dendrites = Annotated[
     bool | None, _option("--dendrites/--no-dendrites", "Grow dendrites, or none.", GROWTH, "")
@@ -97,15 +94,8 @@ Budget = Annotated[
     str | None, _option("--budget", "Parameters: 0.01% or a number.", GROWTH, "SIZE")
 ]
 Units = Annotated[int | None, _option("--units", "Units on a layer in a set.", GROWTH, "N")]
-UnitStart = Annotated[
-    float | None, _option("--unit-start", "Scale of new incoming weights.", GROWTH, "F")
-]
 DendriteLr = Annotated[
     float | None, _option("--dendrite-lr", "Learning rate of dendrites.", GROWTH, "F")
-]
-IncomingRate = Annotated[
-    float | None,
-    _option("--incoming-rate", "Times --dendrite-lr, on incoming side.", GROWTH, "F"),
 ]
 NonlinearityOption = Annotated[
     Nonlinearity | None,

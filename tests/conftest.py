@@ -1,0 +1,56 @@
+"""Shared fixtures: the real base model, tiny real data, STS-B where it is at hand."""
+
+import csv
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+# torchvision, which perforatedai requires and nothing here uses, does not match every build of
+# torch; transformers fails when it then tries to import it.
+sys.modules["torchvision"] = None  # type: ignore[assignment]
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+ROOT = Path(__file__).resolve().parent.parent
+STSB = ROOT.parent / "shared" / "data" / "stsb"
+
+
+@pytest.fixture(scope="session")
+def stsb() -> Path:
+    if not STSB.is_dir():
+        pytest.skip("the STS Benchmark is not at ../shared/data/stsb")
+    return STSB
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A home of its own: runs and settings land in `tmp_path`."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def base_model():
+    from nexus_engine.base_model import find_base_model
+
+    return find_base_model()
+
+
+@pytest.fixture
+def small_data(tmp_path) -> Path:
+    """A folder with 48, 24 and 24 pairs of the demo set."""
+    return write_small(tmp_path / "small")
+
+
+def write_small(folder: Path) -> Path:
+    """The first pairs of each demo split, as a folder of CSV files."""
+    folder.mkdir()
+    for split, count in (("train", 48), ("dev", 24), ("test", 24)):
+        with (ROOT / "assets" / "demo" / f"{split}.csv").open(newline="") as file:
+            rows = list(csv.reader(file))
+        with (folder / f"{split}.csv").open("w", newline="") as file:
+            csv.writer(file).writerows(row[:3] for row in rows[: count + 1])
+    return folder

@@ -1,0 +1,122 @@
+"""Settings: recipes fill what is left open, contradictions are refused in words."""
+
+import pytest
+
+from nexus_engine.config import TrainConfig, config_from_mapping, parse_budget, resolve
+from nexus_engine.dendrites import DendriteLinear
+from nexus_engine.encoder import Encoder
+from nexus_engine.errors import ConfigError
+from nexus_engine.placement import choose_placement, parameters_of_sets
+from nexus_engine.recipes import BUDGET_LADDER, RECIPES
+
+
+@pytest.fixture(scope="module")
+def sites():
+    import torch
+
+    with torch.device("meta"):
+        return Encoder().sites()
+
+
+@pytest.mark.parametrize(("tune", "recipe"), sorted(RECIPES))
+def test_every_recipe_resolves(tune, recipe):
+    settings = resolve(TrainConfig(tune=tune, recipe=recipe))
+    assert (settings.tune, settings.recipe) == (tune, recipe)
+    assert resolve(TrainConfig(tune=tune, recipe=recipe, epochs=1)).epochs == 1
+
+
+@pytest.mark.parametrize("rung", BUDGET_LADDER, ids=lambda rung: str(rung.parameters))
+def test_every_rung_costs_what_it_says_and_fits(rung, sites):
+    settings = resolve(TrainConfig(budget=str(rung.parameters)))
+    placed = choose_placement(settings, sites)
+    found = parameters_of_sets([sites[n] for n in placed.sites], settings.units, placed.switches)
+    assert found == rung.parameters
+
+
+def test_a_budget_just_below_a_rung_takes_the_next(sites):
+    for dearer, cheaper in zip(BUDGET_LADDER, BUDGET_LADDER[1:], strict=False):
+        settings = resolve(TrainConfig(budget=str(dearer.parameters - 1)))
+        placed = choose_placement(settings, sites)
+        chosen = [sites[n] for n in placed.sites]
+        assert (
+            parameters_of_sets(chosen, settings.units, placed.switches) == cheaper.parameters
+        )
+
+
+def test_the_hundredth_of_a_percent_is_met(sites):
+    settings = resolve(TrainConfig(budget="0.01%"))
+    placed = choose_placement(settings, sites)
+    assert settings.budget_parameters == 2256
+    assert placed.sites == ("1.up",)
+
+
+def test_a_budget_limits_the_switches_of_a_placement_by_name(sites):
+    settings = resolve(TrainConfig(budget="1600", place=("v",), layers=(0,), switches=5))
+    assert choose_placement(settings, sites).switches == 2
+    too_small = resolve(TrainConfig(budget="800", place=("up",), layers=(0,)))
+    with pytest.raises(ConfigError, match="one set as placed here has 1921"):
+        choose_placement(too_small, sites)
+
+
+def test_a_budget_in_the_other_regimes_limits_the_adapters_dendrites():
+    available = {"adapter": DendriteLinear(384, 384)}
+    settings = resolve(TrainConfig(tune="full", budget="0.01%", switches=9, switch_epochs=None))
+    assert choose_placement(settings, available).switches == 2
+
+
+def test_sites_by_name_and_layer(sites):
+    settings = resolve(TrainConfig(place=("down", "q"), layers=(3, 1)))
+    assert choose_placement(settings, sites).sites == ("1.q", "1.down", "3.q", "3.down")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("0.01%", 2256), ("1%", 225_653), ("5000", 5000), ("5,000", 5000)]
+)
+def test_budgets(text, expected):
+    assert parse_budget(text, 22_565_376) == expected
+
+
+@pytest.mark.parametrize("text", ["", "%", "x", "-5", "0", "nan%", "inf%", "0.0000001%"])
+def test_bad_budgets(text):
+    with pytest.raises(ConfigError, match="--budget"):
+        parse_budget(text, 22_565_376)
+
+
+def test_the_users_word_stands_over_the_recipe():
+    settings = resolve(TrainConfig(lr=5e-4, epochs=3))
+    assert (settings.lr, settings.dendrite_lr, settings.epochs) == (5e-4, 5e-4, 3)
+    assert all(epoch < 3 for epoch in settings.switch_epochs)
+    stall = resolve(TrainConfig(tune="full", warmup_epochs=3))
+    assert (stall.switch_epochs, stall.warmup_epochs) == (None, 3)
+    assert resolve(TrainConfig(switch_epochs=(0, 1, 3))).switches == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"epochs": 0}, "--epochs 0: must be between"),
+        ({"lr": float("nan")}, "--lr nan"),
+        ({"batch_size": 1}, "--batch-size"),
+        ({"layers": (6,)}, "--layers 6"),
+        ({"layers": (1, 1)}, "each once"),
+        ({"place": ()}, "--place"),
+        ({"switch_epochs": (2, 1)}, "rising"),
+        ({"switch_epochs": (9,)}, "--switch-epochs 9"),
+        ({"dendrites": False}, "nothing is trained"),
+        ({"switches": 0}, "nothing is trained"),
+        ({"recipe": "magic"}, "unknown for --tune dendrites"),
+        ({"tune": "full", "dendrites": False, "control": True}, "leave out --no-dendrites"),
+        ({"score_range": (5.0, 0.0)}, "LOW,HIGH"),
+    ],
+)
+def test_contradictions_are_refused(asked, words):
+    with pytest.raises(ConfigError, match=words):
+        resolve(TrainConfig(**asked))
+
+
+def test_unknown_names_are_answered_with_the_nearest():
+    with pytest.raises(ConfigError, match="did you mean epochs"):
+        config_from_mapping({"epoch": 3}, "nexus.toml")
+    with pytest.raises(ConfigError, match=r"nexus.toml: .*int"):
+        config_from_mapping({"epochs": "three"}, "nexus.toml")
+    assert config_from_mapping({"batch-size": 8}, "x").batch_size == 8

@@ -1,0 +1,327 @@
+"""Whole runs of the engine on real weights and real pairs, small enough for a test."""
+
+import json
+import math
+import stat
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+
+from nexus_engine import checkpoints
+from nexus_engine.arm import Arm
+from nexus_engine.config import TrainConfig, resolve
+from nexus_engine.data import load_split
+from nexus_engine.errors import DivergedError, ExitCode
+from nexus_engine.events import (
+    TERMINAL_EVENTS,
+    CheckpointSaved,
+    DendritesAdded,
+    Evaluated,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+    Step,
+    SwitchSettled,
+)
+from nexus_engine.run_folder import RunFolder, find_run, list_runs, remove_run
+from nexus_engine.saved_model import load_model
+from nexus_engine.session import Session
+from nexus_engine.similarity import compare, evaluate, score_pairs
+from nexus_engine.steering import Steering
+from nexus_engine.training import train
+
+SMALL = {"place": ("v",), "layers": (4, 5), "batch_size": 16, "epochs": 3, "lr": 5e-3}
+
+
+def settings_for(data, **changes):
+    return resolve(TrainConfig(**{"data": str(data), "threads": 1, **SMALL, **changes}))
+
+
+def run(settings, path, steering=None, resume=False):
+    folder = RunFolder(path) if resume else RunFolder.create(path, "test")
+    events = []
+    for event in train(settings, folder, steering, resume=resume):
+        folder.append(event)
+        events.append(event)
+    assert isinstance(events[-1], TERMINAL_EVENTS)
+    assert sum(isinstance(e, TERMINAL_EVENTS) for e in events) == 1
+    return events
+
+
+def kinds(events, kind, arm="main"):
+    return [e for e in events if isinstance(e, kind) and e.arm == arm]
+
+
+def test_a_run_grows_settles_and_reports(home, small_data):
+    events = run(settings_for(small_data, control=True), home / "run")
+    started, result = events[0], events[-1]
+    logged = [e for e in events if isinstance(e, RunStarted)]
+    assert len(logged) == 1, started
+    assert isinstance(result, RunFinished), result
+    grown, settled = kinds(events, DendritesAdded), kinds(events, SwitchSettled)
+    assert [g.epoch for g in grown] == [0, 2]
+    assert len(settled) == 2
+    # Two units on two v layers: 2 · 769 + 1 each, then 2 · 769 + 2 + 3 where the first stayed.
+    assert grown[0].params_added == 2 * (2 * 769 + 1)
+    if settled[0].kept:
+        assert grown[1].params_added == 2 * (2 * 769 + 5)
+    dev = [e for e in kinds(events, Evaluated) if e.split == "dev"]
+    assert [e.epoch for e in dev] == [0, 1, 2, 3]
+    assert dev[0].guard_spearman == 1.0
+    assert result.base_dev_spearman == dev[0].spearman
+    assert result.best_dev_spearman == max(e.spearman for e in dev)
+    assert settled[0].spearman_before == dev[0].spearman
+    assert settled[0].spearman_after == max(dev[1].spearman, dev[2].spearman)
+    assert result.switches_kept == sum(s.kept for s in settled)
+    assert result.params_added == sum(s.params_added for s in settled if s.kept)
+    assert result.params_base == 22_565_376
+    assert [c.name for c in result.controls] == ["no-dendrites", "first-set"]
+    assert result.control_dev_spearman == max(c.dev_spearman for c in result.controls)
+    for control in result.controls:
+        assert control.gain_low <= control.gain_high
+        assert control.gain_dev_spearman == pytest.approx(
+            result.best_dev_spearman - control.dev_spearman
+        )
+    assert all(math.isfinite(e.loss) for e in events if isinstance(e, Step))
+    written = json.loads((home / "run/result.json").read_text())
+    assert written["best_dev_spearman"] == result.best_dev_spearman
+
+
+def test_the_saved_model_is_the_one_that_was_measured(home, small_data):
+    result = run(settings_for(small_data), home / "run")[-1]
+    loaded = load_model(str(home / "run"))
+    dev, test = load_split(str(small_data), "dev"), load_split(str(small_data), "test")
+    assert evaluate(loaded, dev).spearman == pytest.approx(result.best_dev_spearman, abs=1e-9)
+    assert evaluate(loaded, test).spearman == pytest.approx(result.test_spearman, abs=1e-9)
+    both = score_pairs(loaded, test)
+    base = load_model("base")
+    assert np.allclose(both.base, score_pairs(base, test).base, atol=1e-6)
+    assert not np.allclose(both.base, both.tuned, atol=1e-4)
+    gains = compare([evaluate(base, dev), evaluate(loaded, dev)], dev)
+    assert gains[0].value == 0
+    assert gains[1].value == pytest.approx(
+        result.best_dev_spearman - result.base_dev_spearman, abs=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "trained"),
+    [
+        ({"tune": "adapter", "epochs": 2, "switch_epochs": (1,)}, 147_840),
+        ({"tune": "full", "epochs": 1, "switch_epochs": (), "lr": 2e-5}, 22_713_216),
+        ({"tune": "adapter", "epochs": 1, "dendrites": False}, 147_840),
+    ],
+)
+def test_the_other_regimes(home, small_data, changes, trained):
+    asked = {**changes, "place": None, "layers": None}
+    result = run(settings_for(small_data, **asked), home / "run")[-1]
+    assert isinstance(result, RunFinished), result
+    assert result.params_base == 22_713_216
+    assert result.params_trained == trained + result.params_added
+    loaded = load_model(str(home / "run"))
+    dev = load_split(str(small_data), "dev")
+    assert evaluate(loaded, dev).spearman == pytest.approx(result.best_dev_spearman, abs=1e-6)
+
+
+def test_the_frozen_encoder_is_not_touched(home, small_data):
+    run(settings_for(small_data, epochs=1), home / "run")
+    loaded, base = load_model(str(home / "run")), load_model("base")
+    tuned = loaded.model.state_dict()
+    for name, weight in base.model.state_dict().items():
+        assert torch.equal(weight, tuned[name]), name
+
+
+def test_the_same_seed_gives_the_same_run(home, small_data):
+    first = run(settings_for(small_data, epochs=2), home / "a")[-1]
+    second = run(settings_for(small_data, epochs=2), home / "b")[-1]
+    other = run(settings_for(small_data, epochs=2, seed=2), home / "c")[-1]
+    assert first.best_dev_spearman == second.best_dev_spearman
+    assert weights_of(home / "a") == weights_of(home / "b")
+    assert weights_of(home / "a") != weights_of(home / "c")
+    assert other.best_dev_spearman != first.best_dev_spearman
+
+
+def weights_of(path):
+    return json.loads((path / "best/model.json").read_text())["weights_sha256"]
+
+
+class StopAfter(Steering):
+    """Asks for a stop at the n-th check of the loop."""
+
+    def __init__(self, checks):
+        super().__init__()
+        self.left = checks
+
+    def check(self):
+        self.left -= 1
+        if self.left == 0:
+            self.stop("test", ExitCode.INTERRUPTED)
+        super().check()
+
+
+# Checks: a few while the base model is measured, one a step (3 an epoch) and one an evaluation
+# batch; the points fall in the middle of epochs, in evaluations and just after a switch.
+@pytest.mark.parametrize("checks", [1, 5, 9, 12, 16, 21, 27])
+def test_a_stopped_run_resumes_to_the_same_weights(home, small_data, checks, uninterrupted):
+    events = run(settings_for(small_data), home / "run", StopAfter(checks))
+    stopped = events[-1]
+    assert isinstance(stopped, RunStopped), stopped
+    assert stopped.exit_code == 130
+    result = run(settings_for(small_data), home / "run", resume=True)[-1]
+    assert isinstance(result, RunFinished), result
+    assert (result.best_dev_spearman, weights_of(home / "run")) == uninterrupted
+    assert sum(s.params_added for s in result.switch_records if s.kept) == result.params_added
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    from conftest import write_small
+
+    place = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(place / "data"))
+        result = run(settings_for(write_small(place / "small")), place / "run")[-1]
+    return result.best_dev_spearman, weights_of(place / "run")
+
+
+def test_growing_and_rolling_back_on_request(home, small_data):
+    class Ask(Steering):
+        steps = 0
+
+        def check(self):
+            self.steps += 1
+            if self.steps in (10, 20):
+                self.ask("grow" if self.steps == 10 else "roll_back")
+            super().check()
+
+    events = run(settings_for(small_data, epochs=4, switch_epochs=(0,)), home / "run", Ask())
+    assert len(kinds(events, DendritesAdded)) == 2
+    settled = kinds(events, SwitchSettled)
+    assert settled[-1].kept is False
+    assert isinstance(events[-1], RunFinished)
+
+
+def test_a_paused_session_waits_and_goes_on(home, small_data):
+    session = Session(settings_for(small_data, epochs=1), RunFolder.create(home / "run", "x"))
+    watcher = session.subscribe()
+    session.steering.pause()
+    session.start()
+    assert not session.wait(3.0)
+    session.steering.resume()
+    events = list(watcher.follow())
+    assert isinstance(events[-1], RunFinished), events[-1]
+    assert session.wait(10)
+    assert RunFolder(home / "run").events() == events
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_best(home, small_data, monkeypatch):
+    made = Arm.make_step
+
+    def spoiled(self, picked):
+        result = made(self, picked)
+        if self.progress.epoch == 2:
+            return result._replace(loss=torch.tensor(float("nan")))
+        return result
+
+    monkeypatch.setattr(Arm, "make_step", spoiled)
+    events = run(settings_for(small_data), home / "run")
+    failed = events[-1]
+    assert isinstance(failed, RunFailed)
+    assert (failed.kind, failed.exit_code) == (DivergedError.__name__, 5)
+    assert "loss is not finite" in failed.message
+    shown = [e for e in events if isinstance(e, Step)][-1]
+    assert math.isnan(shown.loss)
+    assert load_model(str(home / "run")).card is not None
+
+
+def test_a_weight_that_is_not_finite_is_seen_before_it_is_saved(home, small_data, monkeypatch):
+    made = Arm.make_step
+
+    def spoiled(self, picked):
+        result = made(self, picked)
+        if self.progress.epoch == 2:
+            next(iter(self.trained().values())).data[0] = float("inf")
+        return result
+
+    monkeypatch.setattr(Arm, "make_step", spoiled)
+    failed = run(settings_for(small_data), home / "run")[-1]
+    assert isinstance(failed, RunFailed)
+    assert failed.exit_code == 5
+    assert load_model(str(home / "run")).card.epoch == 1
+
+
+def test_a_full_disk_ends_the_run_with_its_code(home, small_data, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device", "state.safetensors")
+
+    monkeypatch.setattr(checkpoints, "save", full)
+    failed = run(settings_for(small_data, epochs=1), home / "run")[-1]
+    assert isinstance(failed, RunFailed)
+    assert failed.exit_code == 4
+    assert "No space left" in failed.message
+
+
+def test_an_internal_error_names_its_place_and_no_data(home, small_data, monkeypatch):
+    monkeypatch.setattr(Arm, "batches", lambda self, epoch: 1 / 0 if epoch == 2 else [np.arange(4)])
+    failed = run(settings_for(small_data), home / "run")[-1]
+    assert isinstance(failed, RunFailed)
+    assert failed.message.startswith("internal error: ZeroDivisionError at test_training.py:")
+
+
+def test_a_run_folder_is_for_its_owner_alone(home, small_data):
+    run(settings_for(small_data, epochs=1), home / "run")
+    for path in [home / "run", *(home / "run").rglob("*")]:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        assert mode == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_no_sentence_of_the_data_is_in_the_run_folder(home, small_data):
+    run(settings_for(small_data, epochs=1, control=True), home / "run")
+    words = [s.encode() for s in load_split(str(small_data), "all").first.to_pylist()]
+    assert len(words) > 40
+    for path in (home / "run").rglob("*"):
+        if path.is_file():
+            content = path.read_bytes()
+            assert not any(w in content for w in words), path
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(home, small_data):
+    events = run(settings_for(small_data), home / "run", StopAfter(21))
+    names = [e.path for e in events if isinstance(e, CheckpointSaved)]
+    newest = home / "run" / names[-1] / "state.safetensors"
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    found = checkpoints.load_latest(home / "run/checkpoints")
+    assert found.name == names[-2].rsplit("/", 1)[-1]
+    assert found.damaged == (names[-1].rsplit("/", 1)[-1],)
+    assert isinstance(run(settings_for(small_data), home / "run", resume=True)[-1], RunFinished)
+
+
+def test_other_data_under_the_same_name_cannot_be_resumed(home, small_data):
+    run(settings_for(small_data), home / "run", StopAfter(12))
+    with (small_data / "train.csv").open("a") as file:
+        file.write("one more,and another,3\n")
+    failed = run(settings_for(small_data), home / "run", resume=True)[-1]
+    assert isinstance(failed, RunFailed)
+    assert "fingerprint differs" in failed.message
+
+
+def test_runs_are_listed_found_and_removed(home, small_data):
+    settings = settings_for(small_data, epochs=1)
+    folder = RunFolder.create(None, "demo/../x y")
+    for event in train(settings, folder):
+        folder.append(event)
+    assert folder.path.parent == home / "data/nexus/runs"
+    (only,) = list_runs()
+    assert (only.state, only.name) == ("finished", folder.name)
+    assert find_run("latest").path == folder.path
+    assert find_run(folder.name).path == folder.path
+    assert find_run(str(folder.path)).path == folder.path
+    facts = folder.read_run()
+    assert msgspec.convert(facts["settings"], type(settings)) == settings
+    remove_run(folder.name)
+    assert list_runs() == []
