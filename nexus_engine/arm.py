@@ -36,7 +36,8 @@ Snapshot = dict[str, Tensor]
 
 
 class ArmSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What one arm trains. `grow_sets` is how many of its switches grow a set (a control: fewer).
+    """What one arm trains. `grow_sets` bounds how many of its switches grow a set: none in a control,
+    all (None) in the run proper, those that a user asks for included.
 
     `epochs` is the length for which the learning rate is planned; `plan.epochs` may be shorter.
     """
@@ -46,7 +47,7 @@ class ArmSpec(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     plan: GrowthPlan
     sites: tuple[str, ...]
-    grow_sets: int
+    grow_sets: int | None
     epochs: int
 
 
@@ -166,9 +167,7 @@ class Arm:
 
     def dendrite_params(self) -> int:
         """Number of dendrite parameters grown so far."""
-        return sum(
-            p.numel() for site in self._sites().values() for p in site.dendrite_parameters()
-        )
+        return sum(p.numel() for site in self._sites().values() for p in site.dendrite_parameters())
 
     def units(self) -> int:
         """Number of dendrite units grown so far, over all sites."""
@@ -266,9 +265,10 @@ class Arm:
         return pair_cosines(self._embed, self.corpus.store, pairs, check)
 
     def check_finite(self) -> None:
-        """
+        """Look at every trained weight.
+
         Raises:
-            DivergedError: a trained weight is not finite.
+            DivergedError: one is not finite.
         """
         for name, parameter in self.trained().items():
             if not bool(torch.isfinite(parameter).all()):
@@ -297,7 +297,8 @@ class Arm:
             }
             present = {leaf: getattr(site, leaf) for leaf in UNIT_PARAMETERS}
             if all(
-                (leaf in held) == (now is not None) and (now is None or now.shape == held[leaf].shape)
+                (leaf in held) == (now is not None)
+                and (now is None or now.shape == held[leaf].shape)
                 for leaf, now in present.items()
             ):
                 # Same units: keep the parameter objects, which the optimizer holds.
@@ -310,10 +311,7 @@ class Arm:
         """Grow one set on the arm's sites; the parameters added. A new phase must follow."""
         settings = self.spec.settings
         generator = torch.Generator().manual_seed(settings.seed * 1000 + self.growth.switches)
-        return sum(
-            site.grow(settings.units, generator)
-            for site in self._sites().values()
-        )
+        return sum(site.grow(settings.units, generator) for site in self._sites().values())
 
     # Checkpoints
 
@@ -380,7 +378,8 @@ class Arm:
                 if name.startswith("optimizer/"):
                     _, key, owner = name.split("/", 2)
                     self.optimizer.state[trained[owner]][key] = value.to(
-                        "cpu" if key == "step" and self.hardware.device.type == "cpu"
+                        "cpu"
+                        if key == "step" and self.hardware.device.type == "cpu"
                         else self.model.device
                     )
         torch.set_rng_state(tensors["random/cpu"])

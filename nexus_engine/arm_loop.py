@@ -218,7 +218,8 @@ class ArmLoop:
 
     def _grows(self, switch: int) -> bool:
         """Whether this switch grows a set; in a control it may only restart."""
-        return switch <= self.arm.spec.grow_sets
+        limit = self.arm.spec.grow_sets
+        return limit is None or switch <= limit
 
     def _settle(self, switch: int, kept: bool, before: float, after: float) -> Iterator[Event]:
         arm = self.arm

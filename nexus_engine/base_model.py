@@ -8,7 +8,6 @@ other weights of the same architecture.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from nexus_engine.encoder import Encoder, EncoderShape
 from nexus_engine.errors import ModelError, one_line
+from nexus_engine.files import sha256_of
 
 __all__ = [
     "BASE_NAME",
@@ -29,7 +29,6 @@ __all__ = [
     "BaseModel",
     "find_base_model",
     "load_encoder",
-    "sha256_of",
 ]
 
 BASE_NAME = "all-MiniLM-L6-v2"
@@ -49,12 +48,6 @@ class BaseModel(NamedTuple):
     origin: str
     sha256: str
     published: bool
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _hub_cache() -> Path:
@@ -212,7 +205,7 @@ def load_encoder(base: BaseModel, dropout: float = 0.1) -> Encoder:
     wanted = encoder.state_dict()
     state: dict[str, Tensor] = {}
     try:
-        with safe_open(path, framework="pt") as file:  # type: ignore[no-untyped-call]
+        with safe_open(path, framework="pt") as file:
             present = set(file.keys())
             for ours, theirs in _renamed(encoder.shape).items():
                 if theirs not in present:

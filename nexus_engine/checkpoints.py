@@ -18,9 +18,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from nexus_engine.base_model import sha256_of
 from nexus_engine.events import revive
-from nexus_engine.files import make_folder, sync, write_json, write_tensors
+from nexus_engine.files import make_folder, sha256_of, sync, write_json
+from nexus_engine.tensor_files import write_tensors
 
 __all__ = ["Checkpoint", "load_latest", "save"]
 

@@ -66,9 +66,10 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A complete configuration.
 
-    `lr` is the peak rate of what is not a dendrite, `dendrite_lr` of what is. `switch_epochs` None
-    means that a switch follows a stall. `budget_parameters` bounds the dendrites of all switches
-    together.
+    A `batch_size` that the user did not name is halved, down to 16, until an epoch has at least
+    `min_steps` steps (0: it stays). `lr` is the peak rate of what is not a dendrite, `dendrite_lr`
+    of what is. `switch_epochs` None means that a switch follows a stall. `budget_parameters` bounds
+    the dendrites of all switches together.
     """
 
     data: str
@@ -79,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     control: bool
     epochs: int
     batch_size: int
+    min_steps: int
     lr: float
     dendrite_lr: float
     weight_decay: float
@@ -168,9 +170,13 @@ def resolve(config: TrainConfig, params_base: int = 22_565_376, layers: int = 6)
     allowed = None if budget is None else parse_budget(budget, params_base)
     if allowed is not None and config.tune == "dendrites":
         recipe = {**recipe, **_rung(allowed)}
-    chosen = {
+    chosen: dict[str, Any] = {
         name: value if value is not None else recipe.get(name) for name, value in asked.items()
     }
+    if config.batch_size is not None:
+        chosen["min_steps"] = 0
+    else:
+        chosen["min_steps"] = recipe["min_steps"]
     if config.lr is not None and config.dendrite_lr is None and config.tune != "full":
         chosen["dendrite_lr"] = config.lr
     if config.switch_epochs is not None and config.switches is None:
@@ -228,7 +234,9 @@ def _check_ranges(s: Settings, layers: int) -> None:
     if not s.layers or len(set(s.layers)) != len(s.layers):
         raise ConfigError("--layers: name at least one layer, each once, as 0,1,2")
     if not s.place or len(set(s.place)) != len(s.place):
-        raise ConfigError(f"--place: name at least one of {', '.join(get_args(SiteName))}, each once")
+        raise ConfigError(
+            f"--place: name at least one of {', '.join(get_args(SiteName))}, each once"
+        )
     if s.switch_epochs is not None:
         for epoch in s.switch_epochs:
             _check("--switch-epochs", epoch, 0, s.epochs - 1)
@@ -240,6 +248,8 @@ def _check_ranges(s: Settings, layers: int) -> None:
             "use --tune adapter or --tune full with --no-dendrites, or --control for a comparison"
         )
     if s.tune != "dendrites" and not s.dendrites and s.control:
-        raise ConfigError("--control compares with a run without dendrites; leave out --no-dendrites")
+        raise ConfigError(
+            "--control compares with a run without dendrites; leave out --no-dendrites"
+        )
     if s.score_range is not None and not s.score_range[0] < s.score_range[1]:
         raise ConfigError("--score-range: give LOW,HIGH with LOW below HIGH")

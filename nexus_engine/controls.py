@@ -22,9 +22,7 @@ def control_specs(
     main: ArmSpec, switch_epochs: tuple[int, ...], last_epoch: int
 ) -> tuple[ArmSpec, ...]:
     """The controls of `main`, which switched after `switch_epochs` and ended with `last_epoch`."""
-    plan = GrowthPlan(
-        epochs=last_epoch, switches=len(switch_epochs), switch_epochs=switch_epochs
-    )
+    plan = GrowthPlan(epochs=last_epoch, switches=len(switch_epochs), switch_epochs=switch_epochs)
     without = msgspec.structs.replace(
         main,
         name="control:no-dendrites",

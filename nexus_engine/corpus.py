@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nexus_engine.data import PairData, Pairs
-from nexus_engine.tokens import TokenStore, Tokenizer
+from nexus_engine.tokens import Tokenizer, TokenStore
 
 __all__ = ["Corpus", "PairRows", "build_corpus", "pair_rows"]
 
@@ -54,6 +54,4 @@ def pair_rows(store: TokenStore, pairs: Pairs) -> PairRows:
 def build_corpus(data: PairData, guard: Pairs, tokenizer: Tokenizer) -> Corpus:
     """Tokenise all splits and the guard."""
     store = TokenStore(tokenizer)
-    return Corpus(
-        store, *(pair_rows(store, p) for p in (data.train, data.dev, data.test, guard))
-    )
+    return Corpus(store, *(pair_rows(store, p) for p in (data.train, data.dev, data.test, guard)))

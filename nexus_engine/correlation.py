@@ -14,7 +14,7 @@ Vector = npt.NDArray[np.floating]
 
 
 def spearman(a: Vector, b: Vector) -> float:
-    """Spearman's rank correlation of (n,) and (n,), ties at their mean rank; NaN if one is constant."""
+    """Spearman's rank correlation of (n,) and (n,), ties at mean rank; NaN if one is constant."""
     if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan")
     return float(stats.spearmanr(a, b).statistic)

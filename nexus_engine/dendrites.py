@@ -116,7 +116,11 @@ class DendriteLinear(nn.Module):
         """
         for name in UNIT_PARAMETERS:
             held = tensors.get(name)
-            fresh = None if held is None else nn.Parameter(held.detach().to(self.weight.device, copy=True))
+            fresh = (
+                None
+                if held is None
+                else nn.Parameter(held.detach().to(self.weight.device, copy=True))
+            )
             self.register_parameter(name, fresh)
 
     def activations(self, rows: Tensor) -> Tensor:
@@ -127,7 +131,7 @@ class DendriteLinear(nn.Module):
         if self.cascade is None:
             return function(drive)
         columns: list[Tensor] = []
-        weights = iter(self.cascade.split(list(range(1, self.units))))
+        weights = iter(torch.split(self.cascade, list(range(1, self.units))))
         for k in range(self.units):
             column = drive[:, k]
             if columns:

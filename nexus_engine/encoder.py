@@ -62,12 +62,19 @@ class PackedBatch(NamedTuple):
         """The same batch on `device`."""
         if device.type == "cpu":
             return self
-        moved = [t.to(device, non_blocking=True) for t in self[:5]]
-        return PackedBatch(*moved, self.sentences, self.longest)
+        return PackedBatch(
+            ids=self.ids.to(device, non_blocking=True),
+            positions=self.positions.to(device, non_blocking=True),
+            slots=self.slots.to(device, non_blocking=True),
+            lengths=self.lengths.to(device, non_blocking=True),
+            mask=self.mask.to(device, non_blocking=True),
+            sentences=self.sentences,
+            longest=self.longest,
+        )
 
 
 def pack(ids: Tensor, lengths: Tensor) -> PackedBatch:
-    """Lay sentences end to end: `ids` (t,) int64 as they follow each other, `lengths` (n,) int64."""
+    """Lay sentences end to end: `ids` (t,) int64 as they follow, `lengths` (n,) int64."""
     n = int(lengths.shape[0])
     longest = int(lengths.max()) if n else 0
     places = torch.arange(longest)
@@ -120,7 +127,8 @@ class EncoderLayer(nn.Module):
         mixed = self.o(self.attend(rows, batch))
         rows = self.attention_norm(rows + dropout(mixed, self.dropout, self.training))
         inner = self.down(F.gelu(self.up(rows)))
-        return self.output_norm(rows + dropout(inner, self.dropout, self.training))
+        normed: Tensor = self.output_norm(rows + dropout(inner, self.dropout, self.training))
+        return normed
 
 
 class Encoder(nn.Module):
@@ -135,9 +143,7 @@ class Encoder(nn.Module):
         self.places = nn.Embedding(shape.positions, shape.width)
         self.segments = nn.Embedding(2, shape.width)
         self.norm = nn.LayerNorm(shape.width, eps=shape.norm_epsilon)
-        self.layers = nn.ModuleList(
-            EncoderLayer(shape, rate) for _ in range(shape.layers)
-        )
+        self.layers = nn.ModuleList(EncoderLayer(shape, rate) for _ in range(shape.layers))
 
     def set_dropout(self, rate: float) -> None:
         """Use this dropout rate, 0..1, everywhere."""
@@ -148,7 +154,8 @@ class Encoder(nn.Module):
 
     def forward(self, batch: PackedBatch) -> Tensor:
         """(n, width) float32: the mean of each sentence's token vectors."""
-        rows = self.words(batch.ids) + self.places(batch.positions) + self.segments.weight[0]
+        rows: Tensor = self.words(batch.ids) + self.places(batch.positions)
+        rows = rows + self.segments.weight[0]
         rows = dropout(self.norm(rows), self.dropout, self.training)
         for layer in self.layers:
             rows = layer(rows, batch)

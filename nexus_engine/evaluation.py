@@ -69,9 +69,7 @@ def pair_cosines(
     return cosine(vectors[:n].double(), vectors[n:].double()).numpy()
 
 
-def correlate(
-    cosines: npt.NDArray[np.float64], scores: npt.NDArray[np.float32]
-) -> Correlations:
+def correlate(cosines: npt.NDArray[np.float64], scores: npt.NDArray[np.float32]) -> Correlations:
     """Spearman's and Pearson's correlation of (n,) similarities with (n,) scores."""
     wide = scores.astype(np.float64)
     return Correlations(spearman(cosines, wide), pearson(cosines, wide), cosines)

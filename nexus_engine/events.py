@@ -3,7 +3,7 @@
 Every consumer (run folder, headless command, live screen, replay) sees these and nothing else.
 Fields carry their unit in the name. Values are scalars, strings and short tuples of them, never
 tensors and never a sentence of the user's data. A number that is not finite stays what it is: JSON
-has no NaN, so it is written as the string "NaN", "Infinity" or "-Infinity" and read back as a float.
+has no NaN, so it is written as the string "NaN", "Infinity" or "-Infinity" and read back as such.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class Evaluated(_Event, frozen=True, kw_only=True, tag="evaluated"):
 
 
 class DendritesAdded(_Event, frozen=True, kw_only=True, tag="dendrites_added"):
-    """A switch: the best weights are back, one more set has grown, optimizer and schedule are new."""
+    """A switch: best weights back, one more set grown, optimizer and schedule new."""
 
     switch: int
     epoch: int
@@ -307,6 +307,7 @@ def decode_event(line: str | bytes) -> Event:
         RunError: the line is not an event of this schema.
     """
     try:
-        return msgspec.convert(revive(json.loads(line)), type=Event)  # type: ignore[arg-type]
+        event: Event = msgspec.convert(revive(json.loads(line)), type=Event)
+        return event
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise RunError(f"not an event of schema {SCHEMA_VERSION}: {type(error).__name__}") from None

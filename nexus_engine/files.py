@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import save_file
-from torch import Tensor
-
-from nexus_engine.base_model import sha256_of
 from nexus_engine.events import plain
 
 __all__ = [
@@ -20,9 +17,9 @@ __all__ = [
     "make_folder",
     "replace_file",
     "replace_json",
+    "sha256_of",
     "sync",
     "write_json",
-    "write_tensors",
 ]
 
 FOLDER_MODE = 0o700
@@ -55,12 +52,10 @@ def write_json(path: Path, value: Any) -> None:
         os.fsync(file.fileno())
 
 
-def write_tensors(path: Path, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """Write tensors as safetensors, down to the disk; their size in bytes and SHA-256."""
-    save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, path)
-    path.chmod(FILE_MODE)
-    sync(path)
-    return {"size_bytes": path.stat().st_size, "sha256": sha256_of(path)}
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def replace_file(path: Path, write: Callable[[Path], Any]) -> Any:

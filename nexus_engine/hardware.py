@@ -6,6 +6,7 @@ import os
 import resource
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import NamedTuple
 
 import psutil
@@ -26,7 +27,7 @@ class Hardware(NamedTuple):
 
     @property
     def precision(self) -> str:
-        """ "bf16" or "fp32"."""
+        """The number format of products: "bf16" or "fp32"."""
         return "bf16" if self.bf16 else "fp32"
 
 
@@ -36,7 +37,7 @@ def cpu_has_bf16() -> bool:
     Without it bfloat16 is emulated and slower than float32, so that `auto` keeps float32.
     """
     try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+        with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as file:
             for line in file:
                 if line.startswith(("flags", "Features")):
                     flags = set(line.split(":", 1)[1].split())
@@ -54,12 +55,8 @@ def select(settings: Settings) -> Hardware:
     """
     device = settings.device
     if device == "auto":
-        if torch.cuda.is_available():
-            device = "cuda"
-        else:
-            # Apple's GPU is left to those who ask: for this model it is not faster than the CPU's
-            # own matrix units, and it is not tested here.
-            device = "cpu"
+        # Apple's GPU is left to those who ask for it: it is not tested here.
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("--device cuda: torch finds no CUDA device here; use --device cpu")
     if device == "mps" and not torch.backends.mps.is_available():
@@ -68,8 +65,10 @@ def select(settings: Settings) -> Hardware:
         bf16 = cpu_has_bf16() if device == "cpu" else device == "cuda"
     else:
         bf16 = settings.precision == "bf16"
-    threads = settings.threads or len(os.sched_getaffinity(0)) if sys.platform == "linux" else (
-        settings.threads or os.cpu_count() or 1
+    threads = (
+        settings.threads or len(os.sched_getaffinity(0))
+        if sys.platform == "linux"
+        else (settings.threads or os.cpu_count() or 1)
     )
     return Hardware(torch.device(device), bf16, threads)
 

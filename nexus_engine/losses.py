@@ -26,7 +26,8 @@ def pearson_distance(cosine: Tensor, score: Tensor) -> Tensor:
     """1 - Pearson's correlation of the batch, 0..2. A batch without spread gives 1, not NaN."""
     c = cosine - cosine.mean()
     s = score - score.mean()
-    return 1 - (c * s).sum() / ((c.norm() * s.norm()).clamp_min(1e-8))
+    distance: Tensor = 1 - (c * s).sum() / ((c.norm() * s.norm()).clamp_min(1e-8))
+    return distance
 
 
 def cosine_mse_pearson(cosine: Tensor, score: Tensor) -> Tensor:

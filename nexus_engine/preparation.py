@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
@@ -95,14 +95,25 @@ def plan_main(settings: Settings, sites: tuple[str, ...], switches: int) -> ArmS
         settings=settings,
         plan=plan,
         sites=sites,
-        grow_sets=switches,
+        grow_sets=None,
         epochs=settings.epochs,
     )
 
 
+SMALLEST_BATCH = 16
+
+
+def _fit_batch_size(settings: Settings, train_pairs: int) -> Settings:
+    """Smaller batches for little data: on 1,104 pairs batches of 16 reach more than of 64."""
+    size = settings.batch_size
+    while size // 2 >= SMALLEST_BATCH and train_pairs < size * settings.min_steps:
+        size //= 2
+    return msgspec.structs.replace(settings, batch_size=size)
+
+
 def prepare(
     settings: Settings, folder: RunFolder, steering: Steering, resume: bool
-) -> Iterator[Event]:
+) -> Generator[Event, None, Prepared]:
     """Yield what is decided on the way; the `Prepared` is the generator's return value."""
     begun = time.time()
     hardware = select(settings)
@@ -114,8 +125,9 @@ def prepare(
         yield Log(time_unix_s=time.time(), message=note)
     model = build_model(base, settings.tune)
     placement = choose_placement(settings, model.sites())
-    main = plan_main(settings, placement.sites, placement.switches)
     corpus = build_corpus(data, load_guard(), Tokenizer(base.folder))
+    settings = _fit_batch_size(settings, len(corpus.train))
+    main = plan_main(settings, placement.sites, placement.switches)
     params_base = sum(p.numel() for p in model.parameters())
     if resume:
         _check_same(folder.read_run(), data)

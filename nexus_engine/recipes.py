@@ -8,6 +8,7 @@ __all__ = ["BUDGET_LADDER", "RECIPES", "Rung"]
 
 _COMMON: dict[str, Any] = {
     "batch_size": 32,
+    "min_steps": 0,
     "weight_decay": 0.01,
     "layer_decay": 1.0,
     "schedule": "linear",
@@ -33,11 +34,22 @@ RECIPES: dict[tuple[str, str], dict[str, Any]] = {
         **_COMMON,
         "epochs": 5,
         "batch_size": 64,
+        "min_steps": 69,
         "lr": 1.7e-3,
         "dendrite_lr": 1.7e-3,
         "loss": "cosine-mse-pearson",
         "schedule": "phase",
         "switch_epochs": (0, 2),
+        "place": ("v", "up"),
+        "units": 2,
+    },
+    ("dendrites", "test"): {
+        **_COMMON,
+        "epochs": 8,
+        "lr": 2e-3,
+        "dendrite_lr": 2e-3,
+        "loss": "cosent",
+        "switch_epochs": (0, 4),
         "place": ("v", "up"),
         "units": 2,
     },
@@ -57,14 +69,6 @@ RECIPES: dict[tuple[str, str], dict[str, Any]] = {
         "dendrite_lr": 1e-3,
         "layer_decay": 0.8,
         "switch_epochs": (2, 4),
-    },
-    ("full", "test"): {
-        **_COMMON,
-        "epochs": 8,
-        "lr": 1e-4,
-        "dendrite_lr": 1e-3,
-        "loss": "cosent",
-        "switch_epochs": (4, 6),
     },
 }
 

@@ -12,6 +12,7 @@ Folders are 0700 and files 0600. No sentence of the user's data is in any of the
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -33,6 +34,7 @@ from nexus_engine.events import (
     plain,
     revive,
 )
+from nexus_engine.files import FILE_MODE, FOLDER_MODE, make_folder, replace_json
 
 __all__ = [
     "RunFolder",
@@ -87,8 +89,6 @@ class RunFolder:
         Raises:
             ConfigError: the folder exists and is not empty, or cannot be made.
         """
-        from nexus_engine.files import FILE_MODE, make_folder
-
         if out is not None:
             if "\0" in str(out):
                 raise ConfigError("--out: a path cannot hold a NUL character")
@@ -98,12 +98,11 @@ class RunFolder:
             stamp = time.strftime("%Y%m%d-%H%M%S")
             clean = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.")[:60] or "run"
             path = runs_root() / f"{stamp}-{clean}"
-            for number in range(2, 1000):
-                if not path.exists():
-                    break
-                path = runs_root() / f"{stamp}-{clean}-{number}"
         try:
-            make_folder(path)
+            if out is None:
+                path = _make_fresh(path)
+            else:
+                make_folder(path)
         except OSError as error:
             raise ConfigError(
                 f"{one_line(path)}: cannot make the run folder ({error.strerror}); choose --out DIR"
@@ -136,8 +135,6 @@ class RunFolder:
 
     def write_run(self, facts: dict[str, Any]) -> None:
         """Write `run.json`; from now on this is a run, and the latest one."""
-        from nexus_engine.files import replace_json
-
         replace_json(self.path / "run.json", facts)
         self.point_latest()
 
@@ -160,13 +157,23 @@ class RunFolder:
 
     def write_result(self, event: Event) -> None:
         """Write `result.json`."""
-        from nexus_engine.files import replace_json
-
         replace_json(self.path / "result.json", plain(msgspec.to_builtins(event)))
 
     def events(self) -> list[Event]:
         """The events of the log; a last line that was cut short is left out."""
         return list(_events_of(self.events_file))
+
+
+def _make_fresh(path: Path) -> Path:
+    """Make `path`, or where another process was faster, the first free `path`-N."""
+    make_folder(path.parent)
+    for number in range(1, 1000):
+        candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
+        with contextlib.suppress(FileExistsError):
+            candidate.mkdir(mode=FOLDER_MODE)
+            candidate.chmod(FOLDER_MODE)
+            return candidate
+    raise FileExistsError(errno.EEXIST, "no free name", str(path))
 
 
 def _check_free(path: Path) -> None:

@@ -19,13 +19,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from nexus_engine.base_model import BaseModel, find_base_model, load_encoder, sha256_of
+from nexus_engine.base_model import BaseModel, find_base_model, load_encoder
 from nexus_engine.config import Nonlinearity, Tune
 from nexus_engine.dendrites import UNIT_PARAMETERS, DendriteLinear
 from nexus_engine.errors import ModelError, one_line
-from nexus_engine.files import make_folder, replace_file, replace_json, write_tensors
+from nexus_engine.files import make_folder, replace_file, replace_json, sha256_of
 from nexus_engine.run_folder import find_run
 from nexus_engine.sentence_model import SentenceModel, identity_adapter
+from nexus_engine.tensor_files import write_tensors
 from nexus_engine.tokens import Tokenizer
 
 __all__ = ["LoadedModel", "ModelCard", "build_model", "load_model", "save_model"]
@@ -84,7 +85,9 @@ def save_model(folder: Path, snapshot: dict[str, Tensor], facts: dict[str, Any])
 def _read_card(folder: Path) -> ModelCard:
     path = folder / "model.json"
     try:
-        card = msgspec.convert(json.loads(path.read_text(encoding="utf-8")), ModelCard, strict=False)
+        card = msgspec.convert(
+            json.loads(path.read_text(encoding="utf-8")), ModelCard, strict=False
+        )
     except FileNotFoundError:
         raise ModelError(
             f"{one_line(folder)}: no trained model there yet (model.json is missing)"

@@ -110,13 +110,21 @@ class Session:
                     terminal = event
                 self.folder.append(event)
                 self._publish(event)
-        except OSError as error:
+        except Exception as error:
             # The log itself could not be written: the watchers are told, the disk cannot be.
             if terminal is None:
-                terminal = RunFailed(
-                    time_unix_s=time.time(),
-                    kind=type(error).__name__,
-                    message=f"{one_line(error.filename or self.folder.path)}: {error.strerror}",
-                    exit_code=int(ExitCode.RESOURCES),
-                )
+                terminal = _log_failed(error, self.folder)
             self._publish(terminal)
+
+
+def _log_failed(error: Exception, folder: RunFolder) -> RunFailed:
+    """The terminal event for a run whose event log cannot be written; quotes no message."""
+    if isinstance(error, OSError):
+        message = f"{one_line(error.filename or folder.events_file)}: {error.strerror}"
+        code = ExitCode.RESOURCES
+    else:
+        message = f"internal error: {type(error).__name__} while the run was logged"
+        code = ExitCode.FAILED
+    return RunFailed(
+        time_unix_s=time.time(), kind=type(error).__name__, message=message, exit_code=int(code)
+    )

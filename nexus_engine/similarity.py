@@ -79,5 +79,7 @@ def evaluate(
 def compare(found: Sequence[Correlations], pairs: Pairs) -> list[Interval]:
     """Each model's Spearman minus the first one's, with the 95 % interval of a paired bootstrap."""
     assert pairs.scores is not None
+    first, *others = found
     scores = pairs.scores
-    return [bootstrap_gain(model.cosine, found[0].cosine, scores) for model in found]
+    gains = [bootstrap_gain(model.cosine, first.cosine, scores) for model in others]
+    return [Interval(0.0, 0.0, 0.0), *gains]

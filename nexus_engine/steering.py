@@ -8,7 +8,7 @@ from typing import NamedTuple
 from nexus_engine.errors import ExitCode
 from nexus_engine.growth import Request
 
-__all__ = ["StopAsked", "StopReason", "Steering"]
+__all__ = ["Steering", "StopAsked", "StopReason"]
 
 
 class StopReason(NamedTuple):

@@ -39,7 +39,7 @@ class Tokenizer:
 
 
 class TokenStore:
-    """The token ids of `n` distinct sentences: `ids` (tokens,) int32 and `offsets` (n + 1,) int64."""
+    """Token ids of `n` distinct sentences: `ids` (tokens,) int32, `offsets` (n + 1,) int64."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer

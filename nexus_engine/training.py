@@ -312,7 +312,9 @@ class _Run:
         assert self.prepared is not None
         prepared, baseline = self.prepared, self.prepared.baseline
         main = self.finished[0].result
-        controls = tuple(self._against(s, f) for s, f in zip(arms[1:], self.finished[1:], strict=True))
+        controls = tuple(
+            self._against(s, f) for s, f in zip(arms[1:], self.finished[1:], strict=True)
+        )
         strictest = max(controls, key=lambda c: c.dev_spearman, default=None)
         return RunFinished(
             time_unix_s=time.time(),

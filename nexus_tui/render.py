@@ -124,4 +124,3 @@ def switch_rows(
     ]
     header = ("switch", "epoch", "state", "before", "after", "parameters")
     return table(header, rows, (True, True, False, True, True, True))
-

@@ -46,10 +46,14 @@ def small_data(tmp_path) -> Path:
 
 
 def write_small(folder: Path) -> Path:
-    """The first pairs of each demo split, as a folder of CSV files."""
+    """The first pairs of the demo set as a folder: dev is half of train, so that training shows."""
     folder.mkdir()
-    for split, count in (("train", 48), ("dev", 24), ("test", 24)):
-        with (ROOT / "assets" / "demo" / f"{split}.csv").open(newline="") as file:
+    for split, source, count in (
+        ("train", "train", 48),
+        ("dev", "train", 24),
+        ("test", "test", 24),
+    ):
+        with (ROOT / "assets" / "demo" / f"{source}.csv").open(newline="") as file:
             rows = list(csv.reader(file))
         with (folder / f"{split}.csv").open("w", newline="") as file:
             csv.writer(file).writerows(row[:3] for row in rows[: count + 1])

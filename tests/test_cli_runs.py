@@ -111,9 +111,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     )
     assert done.returncode == 0, done.stderr
     events = [json.loads(line) for line in done.stdout.splitlines()]
-    return Trained(
-        Path(events[-1]["run_dir"]), events, done.stderr, pairs, world / "data"
-    )
+    return Trained(Path(events[-1]["run_dir"]), events, done.stderr, pairs, world / "data")
 
 
 @pytest.fixture
@@ -276,9 +274,7 @@ def test_compare_gives_an_interval(
     assert "95 %" in out
 
 
-def test_runs_lists_shows_and_removes(
-    nexus: Nexus, trained: Trained, tmp_path: Path
-) -> None:
+def test_runs_lists_shows_and_removes(nexus: Nexus, trained: Trained, tmp_path: Path) -> None:
     code, out, _ = nexus("runs", "--json")
     assert code == 0
     (row,) = rows_of(out)

@@ -134,9 +134,7 @@ def test_version(capfd: pytest.CaptureFixture[str]) -> None:
         (["fetch", "modl"], "model"),
     ],
 )
-def test_usage_errors(
-    capfd: pytest.CaptureFixture[str], arguments: list[str], part: str
-) -> None:
+def test_usage_errors(capfd: pytest.CaptureFixture[str], arguments: list[str], part: str) -> None:
     code, err = refused(capfd, *arguments)
     assert code == 2
     assert part in err
@@ -329,9 +327,7 @@ def test_exceptions_become_one_line(
     assert "Traceback" not in err
 
 
-def test_rm_without_a_terminal_needs_yes(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_rm_without_a_terminal_needs_yes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "data" / "nexus" / "runs" / "r"
     run.mkdir(parents=True)
     (run / "run.json").write_text("{}")

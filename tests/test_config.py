@@ -1,5 +1,7 @@
 """Settings: recipes fill what is left open, contradictions are refused in words."""
 
+import itertools
+
 import pytest
 
 from nexus_engine.config import TrainConfig, config_from_mapping, parse_budget, resolve
@@ -34,13 +36,11 @@ def test_every_rung_costs_what_it_says_and_fits(rung, sites):
 
 
 def test_a_budget_just_below_a_rung_takes_the_next(sites):
-    for dearer, cheaper in zip(BUDGET_LADDER, BUDGET_LADDER[1:], strict=False):
+    for dearer, cheaper in itertools.pairwise(BUDGET_LADDER):
         settings = resolve(TrainConfig(budget=str(dearer.parameters - 1)))
         placed = choose_placement(settings, sites)
         chosen = [sites[n] for n in placed.sites]
-        assert (
-            parameters_of_sets(chosen, settings.units, placed.switches) == cheaper.parameters
-        )
+        assert parameters_of_sets(chosen, settings.units, placed.switches) == cheaper.parameters
 
 
 def test_the_hundredth_of_a_percent_is_met(sites):

@@ -22,7 +22,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any
     """What snapshot_download was called with; it answers with a folder."""
     calls: list[dict[str, Any]] = []
 
-    def snapshot_download(**arguments: Any) -> str:  # noqa: ANN401
+    def snapshot_download(**arguments: Any) -> str:
         calls.append(arguments)
         return str(tmp_path)
 
@@ -69,7 +69,7 @@ def test_a_failure_is_one_line_that_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
     asked: list[dict[str, Any]],
     error: Exception,
-    fetch: Any,  # noqa: ANN401
+    fetch: Any,
 ) -> None:
     def snapshot_download(**_: object) -> str:
         raise error

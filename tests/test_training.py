@@ -12,7 +12,7 @@ import torch
 from nexus_engine import checkpoints
 from nexus_engine.arm import Arm
 from nexus_engine.config import TrainConfig, resolve
-from nexus_engine.data import load_split
+from nexus_engine.data import load_guard, load_split
 from nexus_engine.errors import DivergedError, ExitCode
 from nexus_engine.events import (
     TERMINAL_EVENTS,
@@ -33,7 +33,17 @@ from nexus_engine.similarity import compare, evaluate, score_pairs
 from nexus_engine.steering import Steering
 from nexus_engine.training import train
 
-SMALL = {"place": ("v",), "layers": (4, 5), "batch_size": 16, "epochs": 3, "lr": 5e-3}
+SMALL = {"place": ("v",), "layers": (1, 3), "batch_size": 16, "epochs": 3, "lr": 3e-2}
+
+
+@pytest.fixture(autouse=True)
+def short_guard(monkeypatch):
+    """Twenty guard pairs instead of 300: scoring them takes most of a small run."""
+    monkeypatch.setattr("nexus_engine.preparation.load_guard", guard_pairs)
+
+
+def guard_pairs():
+    return load_guard().take(np.arange(20))
 
 
 def settings_for(data, **changes):
@@ -162,9 +172,10 @@ class StopAfter(Steering):
         super().check()
 
 
-# Checks: a few while the base model is measured, one a step (3 an epoch) and one an evaluation
-# batch; the points fall in the middle of epochs, in evaluations and just after a switch.
-@pytest.mark.parametrize("checks", [1, 5, 9, 12, 16, 21, 27])
+# Checks: 4 until the base model is measured, then in each epoch one a step (3) and one for each of
+# dev and guard. 2: before the first step; 6, 16: in an epoch; 8, 9, 19: in an evaluation; 15: just
+# after a switch.
+@pytest.mark.parametrize("checks", [2, 6, 8, 9, 15, 16, 19])
 def test_a_stopped_run_resumes_to_the_same_weights(home, small_data, checks, uninterrupted):
     events = run(settings_for(small_data), home / "run", StopAfter(checks))
     stopped = events[-1]
@@ -183,6 +194,7 @@ def uninterrupted(tmp_path_factory):
     place = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(place / "data"))
+        patch.setattr("nexus_engine.preparation.load_guard", guard_pairs)
         result = run(settings_for(write_small(place / "small")), place / "run")[-1]
     return result.best_dev_spearman, weights_of(place / "run")
 
@@ -193,8 +205,8 @@ def test_growing_and_rolling_back_on_request(home, small_data):
 
         def check(self):
             self.steps += 1
-            if self.steps in (10, 20):
-                self.ask("grow" if self.steps == 10 else "roll_back")
+            if self.steps in (6, 14):
+                self.ask("grow" if self.steps == 6 else "roll_back")
             super().check()
 
     events = run(settings_for(small_data, epochs=4, switch_epochs=(0,)), home / "run", Ask())
@@ -265,7 +277,10 @@ def test_a_full_disk_ends_the_run_with_its_code(home, small_data, monkeypatch):
 
 
 def test_an_internal_error_names_its_place_and_no_data(home, small_data, monkeypatch):
-    monkeypatch.setattr(Arm, "batches", lambda self, epoch: 1 / 0 if epoch == 2 else [np.arange(4)])
+    def spoiled(self, epoch):
+        return [np.arange(4)] * epoch if epoch < 2 else 1 / 0
+
+    monkeypatch.setattr(Arm, "batches", spoiled)
     failed = run(settings_for(small_data), home / "run")[-1]
     assert isinstance(failed, RunFailed)
     assert failed.message.startswith("internal error: ZeroDivisionError at test_training.py:")
@@ -289,7 +304,7 @@ def test_no_sentence_of_the_data_is_in_the_run_folder(home, small_data):
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(home, small_data):
-    events = run(settings_for(small_data), home / "run", StopAfter(21))
+    events = run(settings_for(small_data), home / "run", StopAfter(16))
     names = [e.path for e in events if isinstance(e, CheckpointSaved)]
     newest = home / "run" / names[-1] / "state.safetensors"
     content = bytearray(newest.read_bytes())

@@ -56,7 +56,7 @@ def _snapshot(repository: str, kind: str, files: list[str] | None, advice: str) 
         folder = huggingface_hub.snapshot_download(
             repo_id=repository, repo_type=kind, allow_patterns=files, token=False
         )
-    except Exception as error:  # noqa: BLE001 (the kinds differ by version of the hub's library)
+    except Exception as error:
         reason = f"could not be fetched ({type(error).__name__}); check the network and proxy"
         raise DataError(f"{repository}: {reason}, or {advice}") from None
     return Path(folder)

@@ -60,10 +60,7 @@ def compare(
         pairs = load_split(choice.spec, split, seed=choice.seed, score_range=choice.score_range)
         total = len(models) * similarity.distinct_sentences(pairs)
         progress.begin("embedding", total)
-        found = [
-            similarity.evaluate(one, pairs, progress.advance)
-            for one in loaded
-        ]
+        found = [similarity.evaluate(one, pairs, progress.advance) for one in loaded]
         differences = similarity.compare(found, pairs)
     if json:
         for one, scores, apart in zip(loaded, found, differences, strict=True):

@@ -139,8 +139,7 @@ def _resumable(asked: str) -> tuple[RunFolder, Settings]:
         raise RunError(f"{folder.name}: has finished; there is nothing to resume")
     if state == "live":
         raise RunError(
-            f"{folder.name}: is live in process {one_line(facts.get('pid'), 20)}; "
-            "stop it first"
+            f"{folder.name}: is live in process {one_line(facts.get('pid'), 20)}; stop it first"
         )
     try:
         return folder, msgspec.convert(facts.get("settings"), Settings)
@@ -217,5 +216,3 @@ def _conclude(terminal: RunFinished | RunFailed | RunStopped, *, as_json: bool) 
             return terminal.exit_code
         case RunStopped():
             return terminal.exit_code
-
-

@@ -16,9 +16,7 @@ MACHINE = "Machine"
 RUN = "Run"
 
 
-def _option(
-    name: str, help_text: str, panel: str, metavar: str
-) -> typer.models.OptionInfo:
+def _option(name: str, help_text: str, panel: str, metavar: str) -> typer.models.OptionInfo:
     """An option with its NEXUS_* variable; `metavar` is empty for a flag."""
     plain_name = name.split("/")[0].strip("-")
     found: typer.models.OptionInfo = typer.Option(
@@ -55,9 +53,7 @@ Seed = Annotated[int | None, _option("--seed", "Of order, cuts and new dendrites
 Epochs = Annotated[int | None, _option("--epochs", "Passes over the train pairs.", LENGTH, "N")]
 BatchSize = Annotated[int | None, _option("--batch-size", "Pairs in a step.", LENGTH, "N")]
 Lr = Annotated[float | None, _option("--lr", "Learning rate.", LENGTH, "F")]
-WeightDecay = Annotated[
-    float | None, _option("--weight-decay", "Of AdamW, 0 to 1.", LENGTH, "F")
-]
+WeightDecay = Annotated[float | None, _option("--weight-decay", "Of AdamW, 0 to 1.", LENGTH, "F")]
 LayerDecay = Annotated[
     float | None, _option("--layer-decay", "With --tune full: rate by depth.", LENGTH, "F")
 ]
@@ -85,9 +81,7 @@ WarmupEpochs = Annotated[
 Patience = Annotated[
     int | None, _option("--patience", "Epochs without gain: a stall.", GROWTH, "N")
 ]
-MinGain = Annotated[
-    float | None, _option("--min-gain", "Gain that a set must bring.", GROWTH, "F")
-]
+MinGain = Annotated[float | None, _option("--min-gain", "Gain that a set must bring.", GROWTH, "F")]
 Place = Annotated[str | None, _option("--place", f"{_names(SiteName)}.", GROWTH, "q,v")]
 Layers = Annotated[str | None, _option("--layers", "Layers, 0 to 5.", GROWTH, "0,1")]
 Budget = Annotated[

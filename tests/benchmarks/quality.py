@@ -82,8 +82,12 @@ def run_one(task: tuple[str, dict[str, Any], int]) -> dict[str, Any]:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return {
-        "case": name, "seed": seed, "wall_seconds": round(time.perf_counter() - begun, 1),
-        "dev_curve": curve, "guard_curve": guard, **found,
+        "case": name,
+        "seed": seed,
+        "wall_seconds": round(time.perf_counter() - begun, 1),
+        "dev_curve": curve,
+        "guard_curve": guard,
+        **found,
     }
 
 
@@ -124,7 +128,8 @@ def summarise(results: list[dict[str, Any]]) -> None:
             f"{mean_and_spread([r['test_spearman'] for r in done])}  "
             f"{statistics.mean([r['guard_spearman'] for r in done]):.4f}  "
             f"{statistics.mean([r['switches_kept'] for r in done]):.1f} "
-            f"{done[0]['params_trained']:8} {statistics.mean([r['wall_seconds'] for r in done]):5.0f} "
+            f"{done[0]['params_trained']:8} "
+            f"{statistics.mean([r['wall_seconds'] for r in done]):5.0f} "
             f"{paired_interval(gains) if gains else ''}"
             f" ep {[r['best_epoch'] for r in done]}"
         )
@@ -166,14 +171,10 @@ def main() -> int:
             if asked.out:
                 with asked.out.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(found) + "\n")
-    summarise(sorted(results, key=lambda r: [t[0] for t in texts_of(texts)].index(r["case"])))
+    order = [name for name, _ in cases]
+    summarise(sorted(results, key=lambda r: order.index(r["case"])))
     print(f"{len(results)} of {len(tasks)} runs in {time.perf_counter() - begun:.0f} s")
     return 0
-
-
-def texts_of(texts: list[str]) -> list[tuple[str, dict[str, Any]]]:
-    """All cases, parsed."""
-    return [parse_case(text) for text in texts]
 
 
 if __name__ == "__main__":
