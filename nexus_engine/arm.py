@@ -36,9 +36,10 @@ Snapshot = dict[str, Tensor]
 
 
 class ArmSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What one arm trains. `grow_sets` bounds how many of its switches grow a set: none in a control,
-    all (None) in the run proper, those that a user asks for included.
+    """What one arm trains.
 
+    `grow_sets` bounds how many of its switches grow a set: few or none in a control, all (None) in
+    the run proper, those that a user asks for included.
     `epochs` is the length for which the learning rate is planned; `plan.epochs` may be shorter.
     """
 

@@ -66,10 +66,9 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A complete configuration.
 
-    A `batch_size` that the user did not name is halved, down to 16, until an epoch has at least
-    `min_steps` steps (0: it stays). `lr` is the peak rate of what is not a dendrite, `dendrite_lr`
-    of what is. `switch_epochs` None means that a switch follows a stall. `budget_parameters` bounds
-    the dendrites of all switches together.
+    `fit` names the settings that little data may change, since the user left them open. `lr` is the
+    peak rate of what is not a dendrite, `dendrite_lr` of what is. `switch_epochs` None means that a
+    switch follows a stall. `budget_parameters` bounds the dendrites of all switches together.
     """
 
     data: str
@@ -80,7 +79,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     control: bool
     epochs: int
     batch_size: int
-    min_steps: int
+    fit: tuple[str, ...]
     lr: float
     dendrite_lr: float
     weight_decay: float
@@ -173,10 +172,7 @@ def resolve(config: TrainConfig, params_base: int = 22_565_376, layers: int = 6)
     chosen: dict[str, Any] = {
         name: value if value is not None else recipe.get(name) for name, value in asked.items()
     }
-    if config.batch_size is not None:
-        chosen["min_steps"] = 0
-    else:
-        chosen["min_steps"] = recipe["min_steps"]
+    chosen["fit"] = tuple(name for name in recipe["fit"] if getattr(config, name) is None)
     if config.lr is not None and config.dendrite_lr is None and config.tune != "full":
         chosen["dendrite_lr"] = config.lr
     if config.switch_epochs is not None and config.switches is None:

@@ -144,4 +144,7 @@ class DendriteLinear(nn.Module):
         plain = F.linear(rows, self.weight, self.bias)
         if self.gain is None:
             return plain
-        return plain + self.activations(rows) @ self.gain
+        d = self.activations(rows)
+        if torch.is_autocast_enabled(rows.device.type):
+            return plain + d @ self.gain  # autocast does not cover the fused form
+        return torch.addmm(plain, d, self.gain)

@@ -100,15 +100,24 @@ def plan_main(settings: Settings, sites: tuple[str, ...], switches: int) -> ArmS
     )
 
 
-SMALLEST_BATCH = 16
+LITTLE_STEPS = 69
+"""With fewer steps an epoch than this, data is little: smaller batches learn more from it. On the
+demo set, 5 epochs of batches of 16 reach dev 0.534, of 64 0.511 (one seed)."""
+LITTLE_BATCH = 16
+LITTLE_EPOCHS = 3
 
 
-def _fit_batch_size(settings: Settings, train_pairs: int) -> Settings:
-    """Smaller batches for little data: on 1,104 pairs batches of 16 reach more than of 64."""
-    size = settings.batch_size
-    while size // 2 >= SMALLEST_BATCH and train_pairs < size * settings.min_steps:
-        size //= 2
-    return msgspec.structs.replace(settings, batch_size=size)
+def fit_to_data(settings: Settings, train_pairs: int) -> Settings:
+    """Smaller batches and fewer epochs for little data, where the user named neither."""
+    size, epochs = settings.batch_size, settings.epochs
+    if train_pairs >= size * LITTLE_STEPS:
+        return settings
+    if "batch_size" in settings.fit:
+        while size // 2 >= LITTLE_BATCH and train_pairs < size * LITTLE_STEPS:
+            size //= 2
+    if "epochs" in settings.fit:
+        epochs = min(epochs, LITTLE_EPOCHS)
+    return msgspec.structs.replace(settings, batch_size=size, epochs=epochs, fit=())
 
 
 def prepare(
@@ -126,7 +135,7 @@ def prepare(
     model = build_model(base, settings.tune)
     placement = choose_placement(settings, model.sites())
     corpus = build_corpus(data, load_guard(), Tokenizer(base.folder))
-    settings = _fit_batch_size(settings, len(corpus.train))
+    settings = fit_to_data(settings, len(corpus.train))
     main = plan_main(settings, placement.sites, placement.switches)
     params_base = sum(p.numel() for p in model.parameters())
     if resume:

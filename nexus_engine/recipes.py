@@ -8,7 +8,7 @@ __all__ = ["BUDGET_LADDER", "RECIPES", "Rung"]
 
 _COMMON: dict[str, Any] = {
     "batch_size": 32,
-    "min_steps": 0,
+    "fit": (),
     "weight_decay": 0.01,
     "layer_decay": 1.0,
     "schedule": "linear",
@@ -34,7 +34,7 @@ RECIPES: dict[tuple[str, str], dict[str, Any]] = {
         **_COMMON,
         "epochs": 5,
         "batch_size": 64,
-        "min_steps": 69,
+        "fit": ("batch_size", "epochs"),
         "lr": 1.7e-3,
         "dendrite_lr": 1.7e-3,
         "loss": "cosine-mse-pearson",

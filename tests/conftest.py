@@ -46,7 +46,7 @@ def small_data(tmp_path) -> Path:
 
 
 def write_small(folder: Path) -> Path:
-    """The first pairs of the demo set as a folder: dev is half of train, so that training shows."""
+    """The first demo pairs as a folder; dev is half of train, so that training shows."""
     folder.mkdir()
     for split, source, count in (
         ("train", "train", 48),

@@ -9,6 +9,7 @@ from nexus_engine.dendrites import DendriteLinear
 from nexus_engine.encoder import Encoder
 from nexus_engine.errors import ConfigError
 from nexus_engine.placement import choose_placement, parameters_of_sets
+from nexus_engine.preparation import fit_to_data
 from nexus_engine.recipes import BUDGET_LADDER, RECIPES
 
 
@@ -120,3 +121,20 @@ def test_unknown_names_are_answered_with_the_nearest():
     with pytest.raises(ConfigError, match=r"nexus.toml: .*int"):
         config_from_mapping({"epochs": "three"}, "nexus.toml")
     assert config_from_mapping({"batch-size": 8}, "x").batch_size == 8
+
+
+@pytest.mark.parametrize(
+    ("pairs", "asked", "expected"),
+    [
+        (5749, {}, (64, 5)),
+        (1104, {}, (16, 3)),
+        (3000, {}, (32, 3)),
+        (100, {}, (16, 3)),
+        (100, {"batch_size": 64}, (64, 3)),
+        (100, {"epochs": 9}, (16, 9)),
+        (100, {"tune": "adapter"}, (32, 12)),
+    ],
+)
+def test_little_data_gets_smaller_batches_unless_the_user_says_otherwise(pairs, asked, expected):
+    fitted = fit_to_data(resolve(TrainConfig(**asked)), pairs)
+    assert (fitted.batch_size, fitted.epochs) == expected

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 LISTS = {"place", "layers", "switch_epochs"}
+LEFT_OUT = ("run_dir", "time_unix_s", "arm")
 WORDS = {"true": True, "false": False, "none": None}
 
 
@@ -87,7 +88,7 @@ def run_one(task: tuple[str, dict[str, Any], int]) -> dict[str, Any]:
         "wall_seconds": round(time.perf_counter() - begun, 1),
         "dev_curve": curve,
         "guard_curve": guard,
-        **found,
+        **{key: value for key, value in found.items() if key not in LEFT_OUT},
     }
 
 
