@@ -41,7 +41,7 @@ from nexus_engine.events import (
     Warned,
 )
 from nexus_engine.hardware import peak_rss_mb
-from nexus_engine.preparation import Prepared, prepare
+from nexus_engine.preparation import ENCODING, Prepared, prepare
 from nexus_engine.run_folder import RunFolder
 from nexus_engine.saved_model import build_model, save_model
 from nexus_engine.steering import Steering, StopAsked
@@ -183,13 +183,9 @@ class _Run:
         prepared, settings = self.prepared, spec.settings
         model = build_model(prepared.base, settings.tune, settings.dropout)
         model.to(prepared.hardware.device)
-        features = None
-        if settings.tune == "adapter":
-            yield Log(
-                time_unix_s=time.time(),
-                arm=spec.name,
-                message="encoding every sentence once: the encoder is frozen",
-            )
+        features = prepared.features
+        if settings.tune == "adapter" and features is None:
+            yield Log(time_unix_s=time.time(), arm=spec.name, message=ENCODING)
             features = features_of(model, prepared.corpus, self.steering.check)
         torch.manual_seed(settings.seed)
         arm = Arm(spec, model, prepared.corpus, prepared.hardware, features)
