@@ -18,7 +18,7 @@ from nexus_engine.tokens import TokenStore
 __all__ = ["Correlations", "correlate", "embed_all", "pair_cosines"]
 
 TOKENS_PER_FORWARD = 4096
-"""Tokens in one inference batch: more gains nothing on a CPU and costs memory (measured)."""
+"""Tokens in one inference batch: bounds its memory."""
 
 Rows = npt.NDArray[np.int64]
 Embed = Callable[[Rows], Tensor]

@@ -15,10 +15,7 @@ __all__ = ["SentenceModel", "cosine", "identity_adapter"]
 
 
 def identity_adapter(width: int) -> DendriteLinear:
-    """A linear layer (width, width) that changes nothing yet.
-
-    Starting as the identity is worth ten times what dendrites on an adapter bring: docs/recipes.md.
-    """
+    """A linear layer (width, width) that changes nothing yet."""
     adapter = DendriteLinear(width, width)
     with torch.no_grad():
         adapter.weight.copy_(torch.eye(width))
