@@ -32,14 +32,14 @@ _COMMON: dict[str, Any] = {
 RECIPES: dict[tuple[str, str], dict[str, Any]] = {
     ("dendrites", "default"): {
         **_COMMON,
-        "epochs": 5,
+        "epochs": 3,
         "batch_size": 64,
         "fit": ("batch_size", "epochs"),
         "lr": 1.7e-3,
         "dendrite_lr": 1.7e-3,
         "loss": "cosine-mse-pearson",
         "schedule": "phase",
-        "switch_epochs": (0, 2),
+        "switch_epochs": (0, 1),
         "place": ("v", "up"),
         "units": 2,
     },
