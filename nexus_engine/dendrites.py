@@ -126,7 +126,10 @@ class DendriteLinear(nn.Module):
     def activations(self, rows: Tensor) -> Tensor:
         """The units' outputs d, (t, K), for input rows (t, in); K is at least 1."""
         assert self.incoming is not None
-        drive = F.linear(rows, self.incoming, self.threshold)
+        return self.respond(F.linear(rows, self.incoming, self.threshold))
+
+    def respond(self, drive: Tensor) -> Tensor:
+        """The units' outputs d, (t, K), for what their incoming weights give, u · x + β, (t, K)."""
         function = NONLINEARITIES[self.nonlinearity]
         if self.cascade is None:
             return function(drive)
