@@ -126,10 +126,7 @@ class DendriteLinear(nn.Module):
     def activations(self, rows: Tensor) -> Tensor:
         """The units' outputs d, (t, K), for input rows (t, in); K is at least 1."""
         assert self.incoming is not None
-        return self.respond(F.linear(rows, self.incoming, self.threshold))
-
-    def respond(self, drive: Tensor) -> Tensor:
-        """The units' outputs d, (t, K), for what their incoming weights give, u · x + β, (t, K)."""
+        drive = F.linear(rows, self.incoming, self.threshold)
         function = NONLINEARITIES[self.nonlinearity]
         if self.cascade is None:
             return function(drive)

@@ -38,9 +38,7 @@ def grown(encoder, names, units=(2, 1)):
             site.grow(count, generator)
         for parameter in site.dendrite_parameters():
             parameter.data.add_(torch.randn(parameter.shape) * 0.02)
-    return {
-        f"{n}/{i}": p for n, s in sites.items() for i, p in enumerate(s.dendrite_parameters())
-    }
+    return {f"{n}/{i}": p for n, s in sites.items() for i, p in enumerate(s.dendrite_parameters())}
 
 
 def sorted_rows(store):
@@ -51,7 +49,7 @@ def both(encoder, store, parameters, dtype, weights):
     """Outputs and gradients of the plain and the written-out encoder, for one weighted sum."""
     rows = sorted_rows(store)
     fast, layout = FastEncoder(encoder, dtype), lay_out(*store.tokens(rows))
-    assert any(g.slots is not None for g in layout.groups)
+    assert layout.slots is not None
     assert len(layout.groups) > 1
     found = []
     for output in (encoder(store.batch(rows)), fast(layout)):
@@ -68,6 +66,10 @@ def farthest(plain, fast):
     return max(
         float((plain[n] - fast[n]).norm() / plain[n].norm()) for n in plain if plain[n].norm() > 0
     )
+
+
+def median_error(plain, fast):
+    return float(np.median([float((plain[n] - fast[n]).norm() / plain[n].norm()) for n in plain]))
 
 
 @pytest.mark.parametrize("case", SITES)
@@ -92,12 +94,18 @@ def test_gradients_of_weights_equal_the_plain_path(encoder, store):
     assert farthest(rest, found) < 1e-4
 
 
-def test_bfloat16_differs_by_its_rounding_only(encoder, store):
+def test_bfloat16_is_as_near_to_float32_as_autocast_is(encoder, store):
     parameters = grown(encoder, ("v", "up"))
     weights = torch.randn(len(store), 384)
     (plain, expected), (fast, found) = both(encoder, store, parameters, torch.bfloat16, weights)
     assert float(torch.cosine_similarity(plain, fast).min()) > 0.9998
-    assert farthest(expected, found) < 0.06
+    for parameter in parameters.values():
+        parameter.grad = None
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = encoder(store.batch(sorted_rows(store)))
+    (cast * weights).sum().backward()
+    by_autocast = {n: p.grad for n, p in parameters.items()}
+    assert median_error(expected, found) < 1.5 * median_error(expected, by_autocast) < 0.05
 
 
 def test_copies_follow_the_parameters(encoder, store):
@@ -122,9 +130,8 @@ def test_groups_cover_every_sentence_once_and_pad_little():
     layout = lay_out(np.arange(lengths.sum()), lengths)
     assert [g.start for g in layout.groups[1:]] == [g.stop for g in layout.groups[:-1]]
     assert sum(g.sentences for g in layout.groups) == 128
-    assert layout.groups[-1].stop == lengths.sum()
-    places = sum(g.sentences * g.longest for g in layout.groups)
-    assert places < 1.25 * lengths.sum()
+    assert layout.groups[-1].stop < 1.25 * lengths.sum()
+    assert layout.places[layout.slots].tolist() == list(range(lengths.sum()))
     assert layout.positions[:5].tolist() == [0, 1, 2, 3, *([4] if lengths[0] > 4 else [0])]
 
 

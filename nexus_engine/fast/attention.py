@@ -8,113 +8,112 @@ import torch
 from torch import Tensor
 
 from nexus_engine.fast.dropout import DropoutPool
-from nexus_engine.fast.layout import Group
+from nexus_engine.fast.layout import Layout
 
 __all__ = ["attend"]
 
-
-def _spread(rows: Tensor, group: Group) -> Tensor:
-    """The group's rows (tokens, width) in its layout, (n · l, width), empty places zero."""
-    part = rows[group.start : group.stop]
-    if group.slots is None:
-        return part
-    laid = rows.new_zeros(group.sentences * group.longest, rows.shape[1])
-    return laid.index_copy_(0, group.slots, part)
-
-
-def _gather(laid: Tensor, group: Group, into: Tensor) -> None:
-    """The inverse of `_spread`: write the real places of (n · l, width) into the rows `into`."""
-    part = into[group.start : group.stop]
-    if group.slots is None:
-        part.copy_(laid)
-    else:
-        torch.index_select(laid, 0, group.slots, out=part)
+BOUND = 80.0
+"""Scores are cut to ±this, so that softmax needs no maximum: exp cannot overflow in float32. The
+model's own stay below 30."""
+VECTOR = 16
+"""torch's softmax over rows shorter than a vector register runs element by element, ten times
+slower than its parts (measured); those are taken apart here."""
 
 
 class _Attend(torch.autograd.Function):
-    """Saved per group: query, key and value by head, the weights, and these after dropout."""
+    """Saved per group: query, key and value by head, and the attention weights."""
 
     @staticmethod
     def forward(
         ctx: Any,
         rows: Tensor,
-        groups: tuple[Group, ...],
+        layout: Layout,
         heads: int,
         pool: DropoutPool | None,
         values_only: bool,
     ) -> Tensor:
         width = rows.shape[1] // 3
-        scale = (width // heads) ** -0.5
-        mixed = rows.new_empty(rows.shape[0], width)
+        deep = width // heads
+        laid = rows if layout.places is None else rows.index_select(0, layout.places)
+        mixed = rows.new_empty(laid.shape[0], width)
         kept: list[Tensor] = []
         multipliers: list[Tensor | None] = []
-        keep = rows.requires_grad
-        for group in groups:
+        for group in layout.groups:
             n, longest = group.sentences, group.longest
-            parts = _spread(rows, group).view(n, longest, 3, heads, width // heads)
-            by_head = parts.permute(2, 0, 3, 1, 4).reshape(3, n * heads, longest, -1)
+            parts = laid[group.start : group.stop].view(n, longest, 3, heads, deep)
+            by_head = parts.permute(2, 0, 3, 1, 4).reshape(3, n * heads, longest, deep)
             query, key, value = by_head
-            scores = torch.bmm(query, key.transpose(1, 2)).view(n, heads, longest, longest)
-            if group.mask is None:
-                scores = scores.float().mul_(scale)
-            else:
-                scores = torch.add(group.mask, scores, alpha=scale)
-            weights = scores.softmax(-1)
-            multiplier = None
-            if pool is not None:
-                multiplier = pool.take(weights.numel()).view(weights.shape)
-                used = torch.empty_like(weights, dtype=rows.dtype)
-                torch.mul(weights, multiplier, out=used)
-            else:
-                used = weights.to(rows.dtype)
-            used = used.view(n * heads, longest, longest)
-            out = torch.bmm(used, value).view(n, heads, longest, -1)
-            _gather(out.transpose(1, 2).reshape(n * longest, width), group, mixed)
-            if keep:
-                kept += [by_head, weights, used]
+            scores = torch.bmm(query, key.transpose(1, 2)).float()
+            scores = scores.mul_(deep**-0.5).view(n, heads, longest, longest)
+            if group.mask is not None:
+                scores.add_(group.mask)
+            weights = _softmax(scores).to(rows.dtype).view(n * heads, longest, longest)
+            multiplier = None if pool is None else pool.take(weights.numel()).view(weights.shape)
+            used = weights if multiplier is None else weights * multiplier
+            out = torch.bmm(used, value).view(n, heads, longest, deep)
+            into = mixed[group.start : group.stop].view(n, longest, heads, deep)
+            into.copy_(out.transpose(1, 2))
+            if rows.requires_grad:
+                kept += [by_head, weights]
                 multipliers.append(multiplier)
         ctx.save_for_backward(*kept)
-        ctx.multipliers = multipliers
-        ctx.groups, ctx.scale, ctx.values_only = groups, scale, values_only
-        return mixed
+        ctx.multipliers, ctx.layout, ctx.heads = multipliers, layout, heads
+        ctx.values_only = values_only
+        return mixed if layout.slots is None else mixed.index_select(0, layout.slots)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        gradient = gradients[0]
+        gradient, layout, heads = gradients[0], ctx.layout, ctx.heads
         width = gradient.shape[1]
+        deep = width // heads
+        if layout.gradient_places is not None:
+            # Empty places take the row of zeros that is put behind the last token.
+            padded = torch.cat([gradient, gradient.new_zeros(1, width)])
+            gradient = padded.index_select(0, layout.gradient_places)
         found = gradient.new_empty(gradient.shape[0], 3 * width)
-        saved = ctx.saved_tensors
-        for i, group in enumerate(ctx.groups):
-            by_head, weights, used = saved[3 * i : 3 * i + 3]
+        for i, group in enumerate(layout.groups):
+            by_head, weights = ctx.saved_tensors[2 * i : 2 * i + 2]
             query, key, value = by_head
-            n, heads, longest = weights.shape[:3]
-            laid = _spread(gradient, group).view(n, longest, heads, -1).transpose(1, 2)
-            mixed = laid.reshape(n * heads, longest, -1)
+            n, longest = group.sentences, group.longest
+            parts = gradient[group.start : group.stop].view(n, longest, heads, deep)
+            mixed = parts.transpose(1, 2).reshape(n * heads, longest, deep)
+            multiplier = ctx.multipliers[i]
+            used = weights if multiplier is None else weights * multiplier
             d_parts = torch.zeros_like(by_head) if ctx.values_only else torch.empty_like(by_head)
             torch.bmm(used.transpose(1, 2), mixed, out=d_parts[2])
             if not ctx.values_only:
-                d_used = torch.bmm(mixed, value.transpose(1, 2)).view(weights.shape)
-                multiplier = ctx.multipliers[i]
-                d_weights = d_used.float() if multiplier is None else _times(d_used, multiplier)
-                d_scores = torch._softmax_backward_data(d_weights, weights, -1, torch.float32)
-                d_raw = torch.empty_like(used)
-                torch.mul(d_scores.view(d_raw.shape), ctx.scale, out=d_raw)
+                d_used = torch.bmm(mixed, value.transpose(1, 2))
+                d_weights = d_used if multiplier is None else d_used.mul_(multiplier)
+                d_scores = _softmax_back(d_weights.float(), weights.float())
+                d_raw = d_scores.mul_(deep**-0.5).to(gradient.dtype)
                 torch.bmm(d_raw, key, out=d_parts[0])
                 torch.bmm(d_raw.transpose(1, 2), query, out=d_parts[1])
-            by_token = d_parts.view(3, n, heads, longest, -1).permute(1, 3, 0, 2, 4)
-            _gather(by_token.reshape(n * longest, 3 * width), group, found)
+            into = found[group.start : group.stop].view(n, longest, 3, heads, deep)
+            into.copy_(d_parts.view(3, n, heads, longest, deep).permute(1, 3, 0, 2, 4))
+        if layout.slots is not None:
+            found = found.index_select(0, layout.slots)
         return found, None, None, None, None
 
 
-def _times(values: Tensor, multiplier: Tensor) -> Tensor:
-    """Their product in float32."""
-    out = torch.empty_like(values, dtype=torch.float32)
-    return torch.mul(values, multiplier, out=out)
+def _softmax(scores: Tensor) -> Tensor:
+    """Softmax over the last dimension; may write over `scores`, float32."""
+    if scores.shape[-1] >= VECTOR:
+        return scores.softmax(-1)
+    powers = scores.clamp_(-BOUND, BOUND).exp_()
+    return powers.div_(powers.sum(-1, keepdim=True))
+
+
+def _softmax_back(gradient: Tensor, weights: Tensor) -> Tensor:
+    """The gradient of softmax's output as that of its input, both float32."""
+    if weights.shape[-1] >= VECTOR:
+        return torch._softmax_backward_data(gradient, weights, -1, torch.float32)
+    common = (gradient * weights).sum(-1, keepdim=True)
+    return (gradient - common).mul_(weights)
 
 
 def attend(
     rows: Tensor,
-    groups: tuple[Group, ...],
+    layout: Layout,
     heads: int,
     pool: DropoutPool | None,
     *,
@@ -125,6 +124,6 @@ def attend(
     `values_only` says that the gradient of queries and keys is not wanted: it is given as zero.
     """
     mixed: Tensor = _Attend.apply(  # type: ignore[no-untyped-call]
-        rows, groups, heads, pool, values_only
+        rows, layout, heads, pool, values_only
     )
     return mixed

@@ -38,9 +38,7 @@ class _FastLayer:
         scores_matter = rows.requires_grad or any(
             p.requires_grad for site in (layer.q, layer.k) for p in site.parameters()
         )
-        mixed = attend(
-            self.qkv(rows), layout.groups, layer.heads, pool, values_only=not scores_matter
-        )
+        mixed = attend(self.qkv(rows), layout, layer.heads, pool, values_only=not scores_matter)
         rows = add_norm(rows, self.o(mixed), layer.attention_norm, multiplier())
         inner = self.down(F.gelu(self.up(rows)))
         return add_norm(rows, inner, layer.output_norm, multiplier())

@@ -24,24 +24,25 @@ SCORE_COST = 0.03
 
 
 class Group(NamedTuple):
-    """Sentences that follow each other: tokens `start` to `stop`, laid out as (n, l).
+    """Sentences that follow each other: places `start` to `stop`, an (n, l) layout.
 
-    `slots` (stop - start,) are the tokens' places in that layout and `mask` (n, 1, 1, l) adds 0 to
-    real and -inf to empty places; both None where no place is empty.
+    `mask` (n, 1, 1, l) adds 0 to real and -inf to empty places; None where no place is empty.
     """
 
     start: int
     stop: int
     sentences: int
     longest: int
-    slots: Tensor | None
     mask: Tensor | None
 
 
 class Layout(NamedTuple):
     """`n` sentences of `t` tokens in all, end to end: ids, positions and owners are (t,).
 
-    `owners` says which sentence a token is of; `lengths` (n,) counts each sentence's tokens.
+    `owners` says which sentence a token is of; `lengths` (n,) counts each sentence's tokens. For
+    attention, tokens lie in `p` places: `slots` (t,) is the place of each token, `places` (p,) the
+    token of each place, any token where it is empty, and `gradient_places` is that with t for the
+    empty ones. All three are None where no place is empty.
     """
 
     ids: Tensor
@@ -49,6 +50,9 @@ class Layout(NamedTuple):
     owners: Tensor
     lengths: Tensor
     groups: tuple[Group, ...]
+    slots: Tensor | None
+    places: Tensor | None
+    gradient_places: Tensor | None
 
 
 def lay_out(ids: Integers, lengths: Integers) -> Layout:
@@ -56,29 +60,37 @@ def lay_out(ids: Integers, lengths: Integers) -> Layout:
 
     Another order is computed right, but with more padding.
     """
+    tokens = len(ids)
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    positions = np.arange(len(ids)) - np.repeat(starts[:-1], lengths)
-    owners = np.repeat(np.arange(len(lengths)), lengths)
-    groups = tuple(
-        _group(lengths[a:b], int(starts[a]), int(starts[b])) for a, b in _cuts(lengths)
-    )
+    positions = np.arange(tokens) - np.repeat(starts[:-1], lengths)
+    groups: list[Group] = []
+    places: list[Integers] = []
+    start = 0
+    for a, b in _cuts(lengths):
+        n, longest = b - a, int(lengths[a:b].max())
+        real = np.arange(longest) < lengths[a:b, None]
+        empty = not real.all()
+        mask = np.where(real, np.float32(0), np.float32(-np.inf)).reshape(n, 1, 1, longest)
+        stop = start + n * longest
+        groups.append(Group(start, stop, n, longest, torch.from_numpy(mask) if empty else None))
+        of_token = starts[a:b, None] + np.arange(longest)
+        places.append(np.where(real, of_token, tokens).reshape(-1))
+        start = stop
+    slots = filled = gradient = None
+    if start > tokens:
+        joined = np.concatenate(places)
+        slots = torch.from_numpy(np.flatnonzero(joined < tokens))
+        gradient = torch.from_numpy(joined)
+        filled = torch.from_numpy(np.where(joined < tokens, joined, 0))
     return Layout(
-        torch.from_numpy(np.ascontiguousarray(ids, np.int64)),
-        torch.from_numpy(positions),
-        torch.from_numpy(owners),
-        torch.from_numpy(np.ascontiguousarray(lengths, np.int64)),
-        groups,
-    )
-
-
-def _group(lengths: Integers, start: int, stop: int) -> Group:
-    n, longest = len(lengths), int(lengths.max())
-    if n * longest == stop - start:
-        return Group(start, stop, n, longest, None, None)
-    real = np.arange(longest) < lengths[:, None]
-    mask = np.where(real, np.float32(0), np.float32(-np.inf)).reshape(n, 1, 1, longest)
-    return Group(
-        start, stop, n, longest, torch.from_numpy(np.flatnonzero(real)), torch.from_numpy(mask)
+        ids=torch.from_numpy(np.ascontiguousarray(ids, np.int64)),
+        positions=torch.from_numpy(positions),
+        owners=torch.from_numpy(np.repeat(np.arange(len(lengths)), lengths)),
+        lengths=torch.from_numpy(np.ascontiguousarray(lengths, np.int64)),
+        groups=tuple(groups),
+        slots=slots,
+        places=filled,
+        gradient_places=gradient,
     )
 
 
@@ -99,9 +111,7 @@ def _cuts(lengths: Integers) -> list[tuple[int, int]]:
         # A group of runs i .. j - 1, for every i: its longest and its number of sentences.
         top = np.maximum.accumulate(longest[:j][::-1])[::-1]
         count = ends[j - 1] - begins[:j]
-        total = (
-            cost[:j] + GROUP_COST + count * top * PLACE_COST + count * top * top * SCORE_COST
-        )
+        total = cost[:j] + GROUP_COST + count * top * PLACE_COST + count * top * top * SCORE_COST
         came_from[j] = int(total.argmin())
         cost[j] = total[came_from[j]]
     found: list[tuple[int, int]] = []

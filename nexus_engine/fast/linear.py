@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nexus_engine.dendrites import DendriteLinear
 from nexus_engine.fast.products import linear, linear_back, outer
+from nexus_engine.fast.units import Units
 
 __all__ = ["LinearBlock"]
 
@@ -33,10 +34,10 @@ class LinearBlock:
         self.bias = torch.empty(0)
         self._copied: tuple[object, ...] = ()
         self._units: tuple[int, ...] = ()
-        self._neurons: list[slice] = []
+        self.neurons: list[slice] = []
         start = 0
         for site in sites:
-            self._neurons.append(slice(start, start + site.outputs))
+            self.neurons.append(slice(start, start + site.outputs))
             start += site.outputs
 
     @torch.inference_mode(False)
@@ -52,24 +53,24 @@ class LinearBlock:
             return
         now = tuple((id(p), p._version) for s in self.sites for p in (s.weight, s.bias))
         if not self._copied or self.weight.shape[1] != columns:
-            neurons = self._neurons[-1].stop
+            neurons = self.neurons[-1].stop
             self.weight = torch.zeros(neurons, columns, dtype=self.dtype)
             self.bias = torch.empty(neurons, dtype=self.dtype)
             self._copied = ()
         if now != self._copied:
-            for site, rows in zip(self.sites, self._neurons, strict=True):
+            for site, rows in zip(self.sites, self.neurons, strict=True):
                 self.weight[rows, : self.inputs] = site.weight
                 self.bias[rows] = site.bias
             self._copied = now
-        for site, rows, own in self._grown():
+        for site, rows, own in self.grown():
             assert site.gain is not None
             self.weight[rows, own] = site.gain.t().to(self.dtype)
 
-    def _grown(self) -> list[tuple[DendriteLinear, slice, slice]]:
+    def grown(self) -> list[tuple[DendriteLinear, slice, slice]]:
         """Sites with units: their neurons' rows and their units' columns in `weight`."""
         found: list[tuple[DendriteLinear, slice, slice]] = []
         start = self.inputs
-        for site, rows, count in zip(self.sites, self._neurons, self._units, strict=True):
+        for site, rows, count in zip(self.sites, self.neurons, self._units, strict=True):
             if count:
                 found.append((site, rows, slice(start, start + count)))
                 start += count
@@ -77,59 +78,68 @@ class LinearBlock:
 
     def __call__(self, rows: Tensor) -> Tensor:
         """(t, in) in `dtype` to (t, out); gradients reach rows and the sites' parameters."""
-        responses = [self._respond(site, rows) for site, _, _ in self._grown()]
-        d = torch.cat(responses, 1) if len(responses) > 1 else responses[0] if responses else None
-        parameters: list[Tensor] = []
+        parameters: list[Tensor | None] = []
         for site in self.sites:
             parameters += [site.weight, site.bias]
-        parameters += [site.gain for site, _, _ in self._grown() if site.gain is not None]
-        found: Tensor = _Grown.apply(rows, d, self, *parameters)  # type: ignore[no-untyped-call]
+        for site, _, _ in self.grown():
+            parameters += [site.incoming, site.threshold, site.cascade, site.gain]
+        found: Tensor = _Grown.apply(rows, self, *parameters)  # type: ignore[no-untyped-call]
         return found
-
-    def _respond(self, site: DendriteLinear, rows: Tensor) -> Tensor:
-        """The outputs of a site's units, (t, K)."""
-        assert site.incoming is not None
-        assert site.threshold is not None
-        drive = torch.nn.functional.linear(
-            rows, site.incoming.to(self.dtype), site.threshold.to(self.dtype)
-        )
-        return site.respond(drive.float()).to(self.dtype)
 
 
 class _Grown(torch.autograd.Function):
+    """Inputs: rows, the block, (weight, bias) of every site, and the units of every grown one."""
+
     @staticmethod
-    def forward(
-        ctx: Any, rows: Tensor, d: Tensor | None, block: LinearBlock, *parameters: Tensor
-    ) -> Tensor:
-        weights_wanted = any(p.requires_grad for p in parameters[: 2 * len(block.sites)])
-        ctx.save_for_backward(rows if weights_wanted else None, d)
-        ctx.block = block
-        joined = rows if d is None else torch.cat([rows, d], 1)
+    def forward(ctx: Any, rows: Tensor, block: LinearBlock, *parameters: Tensor | None) -> Tensor:
+        units: list[Units] = []
+        joined = rows
+        grown = block.grown()
+        if grown:
+            units = [Units(site, rows) for site, _, _ in grown]
+            joined = torch.cat([rows, *(u.responses.t().to(rows.dtype) for u in units)], 1)
+        ctx.keeps_rows = bool(units) or any(p is not None and p.requires_grad for p in parameters)
+        ctx.save_for_backward(rows if ctx.keeps_rows else None)
+        ctx.block, ctx.units = block, units
         return linear(joined, block.weight, block.bias)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         gradient = gradients[0]
         block: LinearBlock = ctx.block
-        rows, d = ctx.saved_tensors
+        (rows,) = ctx.saved_tensors
         wanted = ctx.needs_input_grad
+        found: list[Tensor | None] = _plain_gradients(block, gradient, rows, wanted[2:])
         d_rows = d_units = None
         if wanted[0]:
             joined = linear_back(gradient, block.weight)
             d_rows = joined[:, : block.inputs]
             d_units = joined[:, block.inputs :]
-        elif wanted[1]:
+        elif ctx.units:
             d_units = linear_back(gradient, block.weight[:, block.inputs :])
-        found: list[Tensor | None] = []
-        d_weight = outer(gradient, rows).float() if rows is not None else None
-        d_bias = gradient.sum(0).float() if rows is not None else None
-        for i, columns in enumerate(block._neurons):
-            found.append(d_weight[columns] if d_weight is not None and wanted[3 + 2 * i] else None)
-            found.append(d_bias[columns] if d_bias is not None and wanted[4 + 2 * i] else None)
-        for j, (_, neurons, columns) in enumerate(block._grown()):
-            d_gain = None
-            if wanted[3 + 2 * len(block.sites) + j]:
-                own = d[:, columns.start - block.inputs : columns.stop - block.inputs]
-                d_gain = outer(own, gradient[:, neurons]).float()
-            found.append(d_gain)
-        return d_rows, d_units if wanted[1] else None, None, *found
+        for units, (_, neurons, columns) in zip(ctx.units, block.grown(), strict=True):
+            assert d_units is not None
+            own = d_units[:, columns.start - block.inputs : columns.stop - block.inputs]
+            d_gain = outer(units.responses.t().to(gradient.dtype), gradient[:, neurons]).float()
+            back = units.back(own.t().float(), rows)
+            found += [back.incoming, back.threshold, back.cascade, d_gain]
+            if d_rows is not None:
+                d_rows = torch.addmm(d_rows, back.drive.t(), units.incoming)
+        if d_rows is not None:
+            d_rows = d_rows.contiguous()
+        return d_rows, None, *found
+
+
+def _plain_gradients(
+    block: LinearBlock, gradient: Tensor, rows: Tensor | None, wanted: tuple[bool, ...]
+) -> list[Tensor | None]:
+    """Gradients of (weight, bias) of every site, None where not wanted."""
+    sites = len(block.sites)
+    if rows is None or not any(wanted[: 2 * sites]):
+        return [None] * (2 * sites)
+    weight, bias = outer(gradient, rows).float(), gradient.sum(0).float()
+    found: list[Tensor | None] = []
+    for i, neurons in enumerate(block.neurons):
+        found.append(weight[neurons] if wanted[2 * i] else None)
+        found.append(bias[neurons] if wanted[2 * i + 1] else None)
+    return found

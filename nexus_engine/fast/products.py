@@ -32,7 +32,7 @@ def _onednn() -> bool:
 
 
 def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """The product x Wᵀ + b: rows (t, in), weight (out, in), bias (out,) to (t, out). No gradient."""
+    """The product x Wᵀ + b: (t, in), (out, in) and (out,) to (t, out). Has no gradient."""
     if rows.dtype == torch.float32 and rows.device.type == "cpu" and len(rows) and _onednn():
         product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
         return product
@@ -48,6 +48,6 @@ def linear_back(gradient: Tensor, weight: Tensor) -> Tensor:
 
 def outer(left: Tensor, right: Tensor) -> Tensor:
     """The product leftᵀ right, summed over rows: (t, a) and (t, b) to (a, b)."""
-    if left.dtype == torch.float32:
+    if left.dtype == torch.float32 and right.is_contiguous():  # else oneDNN is very slow
         return linear(left.t().contiguous(), right.t())
     return left.t() @ right

@@ -1,4 +1,4 @@
-"""The loop that NEXUS is measured against: the published recipe, written with sentence-transformers.
+"""The loop that NEXUS is measured against: the published recipe with sentence-transformers.
 
 As its documentation shows: Transformer + Pooling + Dense, CosineSimilarityLoss,
 smart_batching_collate, AdamW, float32, batches of 32, the train split shuffled.
@@ -18,7 +18,7 @@ sys.modules["torchvision"] = None  # type: ignore[assignment]  # see pyproject.t
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-import torch
+import torch  # noqa: E402
 
 BATCH = 32
 RATE = 2e-5
