@@ -10,7 +10,7 @@ __all__ = ["DropoutPool"]
 
 POOL = 1 << 22
 """Elements in the pool; a step of 64 STS-B pairs reads about three times as many."""
-STEPS_PER_POOL = 8
+STEPS_PER_POOL = 32
 """Steps after which the pool is drawn anew."""
 ALIGN = 32
 

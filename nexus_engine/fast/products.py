@@ -2,8 +2,8 @@
 
 On AMD's processors the sgemm that PyTorch calls (MKL) runs at less than half the speed of oneDNN's
 (224 against 500 GFLOP/s on two cores with AVX-512, products of this encoder's shapes), and oneDNN
-ships in the same wheel, as the operator that torch.compile uses. In bfloat16 both ways lead to
-oneDNN.
+ships in the same wheel, as the operator that torch.compile uses. In bfloat16 both ways lead to oneDNN,
+but `F.linear` first writes the bias to every row of the output.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _onednn() -> bool:
 
 def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """The product x Wᵀ + b: (t, in), (out, in) and (out,) to (t, out). Has no gradient."""
-    if rows.dtype == torch.float32 and rows.device.type == "cpu" and len(rows) and _onednn():
+    if rows.device.type == "cpu" and len(rows) and _onednn():
         product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
         return product
     return F.linear(rows, weight, bias)
