@@ -1,4 +1,9 @@
-"""Self-attention of short sentences, on groups of like length, with its gradient."""
+"""Self-attention of short sentences, on groups of like length, with its gradient.
+
+Everything between the rows that come in and those that go out is float32: attention is a hundredth
+of the arithmetic here, softmax needs float32 anyway, and oneDNN, where bfloat16 would go, sets up
+a kernel for every new shape, which costs more than such a product (0.3 ms, measured) and is kept.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ import torch
 from torch import Tensor
 
 from nexus_engine.fast.dropout import DropoutPool
-from nexus_engine.fast.layout import Layout
+from nexus_engine.fast.layout import Group, Layout
 
 __all__ = ["attend"]
 
@@ -21,7 +26,7 @@ slower than its parts (measured); those are taken apart here."""
 
 
 class _Attend(torch.autograd.Function):
-    """Saved per group: query, key and value by head, and the attention weights."""
+    """Saved: the rows that came in, and for each group the attention weights."""
 
     @staticmethod
     def forward(
@@ -34,27 +39,25 @@ class _Attend(torch.autograd.Function):
     ) -> Tensor:
         width = rows.shape[1] // 3
         deep = width // heads
-        laid = rows if layout.places is None else rows.index_select(0, layout.places)
+        laid = _in_places(rows, layout)
         mixed = rows.new_empty(laid.shape[0], width)
-        kept: list[Tensor] = []
+        kept: list[Tensor] = [rows] if rows.requires_grad else []
         multipliers: list[Tensor | None] = []
         for group in layout.groups:
             n, longest = group.sentences, group.longest
-            parts = laid[group.start : group.stop].view(n, longest, 3, heads, deep)
-            by_head = parts.permute(2, 0, 3, 1, 4).reshape(3, n * heads, longest, deep)
-            query, key, value = by_head
-            scores = torch.bmm(query, key.transpose(1, 2)).float()
-            scores = scores.mul_(deep**-0.5).view(n, heads, longest, longest)
+            query, key, value = _by_head(laid, group, heads)
+            scores = torch.bmm(query, key.transpose(1, 2)).mul_(deep**-0.5)
+            scores = scores.view(n, heads, longest, longest)
             if group.mask is not None:
                 scores.add_(group.mask)
-            weights = _softmax(scores).to(rows.dtype).view(n * heads, longest, longest)
+            weights = _softmax(scores).view(n * heads, longest, longest)
             multiplier = None if pool is None else pool.take(weights.numel()).view(weights.shape)
             used = weights if multiplier is None else weights * multiplier
             out = torch.bmm(used, value).view(n, heads, longest, deep)
             into = mixed[group.start : group.stop].view(n, longest, heads, deep)
             into.copy_(out.transpose(1, 2))
             if rows.requires_grad:
-                kept += [by_head, weights]
+                kept.append(weights.to(rows.dtype))
                 multipliers.append(multiplier)
         ctx.save_for_backward(*kept)
         ctx.multipliers, ctx.layout, ctx.heads = multipliers, layout, heads
@@ -64,6 +67,8 @@ class _Attend(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         gradient, layout, heads = gradients[0], ctx.layout, ctx.heads
+        rows, *kept = ctx.saved_tensors
+        laid = _in_places(rows, layout)
         width = gradient.shape[1]
         deep = width // heads
         if layout.gradient_places is not None:
@@ -72,27 +77,41 @@ class _Attend(torch.autograd.Function):
             gradient = padded.index_select(0, layout.gradient_places)
         found = gradient.new_empty(gradient.shape[0], 3 * width)
         for i, group in enumerate(layout.groups):
-            by_head, weights = ctx.saved_tensors[2 * i : 2 * i + 2]
-            query, key, value = by_head
+            query, key, value = by_head = _by_head(laid, group, heads)
+            weights = kept[i].float()
             n, longest = group.sentences, group.longest
             parts = gradient[group.start : group.stop].view(n, longest, heads, deep)
-            mixed = parts.transpose(1, 2).reshape(n * heads, longest, deep)
+            mixed = gradient.new_empty(n, heads, longest, deep, dtype=torch.float32)
+            mixed = mixed.copy_(parts.transpose(1, 2)).view(n * heads, longest, deep)
             multiplier = ctx.multipliers[i]
             used = weights if multiplier is None else weights * multiplier
             d_parts = torch.zeros_like(by_head) if ctx.values_only else torch.empty_like(by_head)
             torch.bmm(used.transpose(1, 2), mixed, out=d_parts[2])
             if not ctx.values_only:
-                d_used = torch.bmm(mixed, value.transpose(1, 2))
-                d_weights = d_used if multiplier is None else d_used.mul_(multiplier)
-                d_scores = _softmax_back(d_weights.float(), weights.float())
-                d_raw = d_scores.mul_(deep**-0.5).to(gradient.dtype)
-                torch.bmm(d_raw, key, out=d_parts[0])
-                torch.bmm(d_raw.transpose(1, 2), query, out=d_parts[1])
+                d_weights = torch.bmm(mixed, value.transpose(1, 2))
+                if multiplier is not None:
+                    d_weights.mul_(multiplier)
+                d_scores = _softmax_back(d_weights, weights).mul_(deep**-0.5)
+                torch.bmm(d_scores, key, out=d_parts[0])
+                torch.bmm(d_scores.transpose(1, 2), query, out=d_parts[1])
             into = found[group.start : group.stop].view(n, longest, 3, heads, deep)
             into.copy_(d_parts.view(3, n, heads, longest, deep).permute(1, 3, 0, 2, 4))
         if layout.slots is not None:
             found = found.index_select(0, layout.slots)
+        found[layout.tokens :] = 0
         return found, None, None, None, None
+
+
+def _in_places(rows: Tensor, layout: Layout) -> Tensor:
+    return rows if layout.places is None else rows.index_select(0, layout.places)
+
+
+def _by_head(laid: Tensor, group: Group, heads: int) -> Tensor:
+    """Query, key and value of a group, float32: (3, n · heads, l, width / heads)."""
+    n, longest = group.sentences, group.longest
+    parts = laid[group.start : group.stop].view(n, longest, 3, heads, -1)
+    found = laid.new_empty(3, n, heads, longest, parts.shape[-1], dtype=torch.float32)
+    return found.copy_(parts.permute(2, 0, 3, 1, 4)).view(3, n * heads, longest, -1)
 
 
 def _softmax(scores: Tensor) -> Tensor:

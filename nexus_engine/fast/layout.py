@@ -23,6 +23,10 @@ SCORE_COST = 0.03
 """One more query-key pair over all heads."""
 
 
+# Rows are filled up so that few row counts occur: oneDNN sets up, and keeps, a kernel for each, and
+# memory that was freed fits the next batch.
+
+
 class Group(NamedTuple):
     """Sentences that follow each other: places `start` to `stop`, an (n, l) layout.
 
@@ -37,13 +41,16 @@ class Group(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """`n` sentences of `t` tokens in all, end to end: ids, positions and owners are (t,).
+    """`n` sentences of `tokens` tokens in all, end to end, filled up to `t` rows.
 
-    `owners` says which sentence a token is of; `lengths` (n,) counts each sentence's tokens. For
-    attention, tokens lie in `p` places: `slots` (t,) is the place of each token, `places` (p,) the
-    token of each place, any token where it is empty, and `gradient_places` is that with t for the
-    empty ones. All three are None where no place is empty.
+    ids, positions and owners are (t,); `owners` says which sentence a row is of, n for the rows
+    that fill up; `lengths` (n,) counts each sentence's tokens. For attention, tokens lie in `p`
+    places: `slots` (t,) is the place of each row, `places` (p,) the token of each place, any token
+    where it is empty, and `gradient_places` is that with t for the empty ones. All three are None
+    where rows and places are the same.
     """
+
+    tokens: int
 
     ids: Tensor
     positions: Tensor
@@ -77,21 +84,34 @@ def lay_out(ids: Integers, lengths: Integers) -> Layout:
         places.append(np.where(real, of_token, tokens).reshape(-1))
         start = stop
     slots = filled = gradient = None
-    if start > tokens:
+    fill = -tokens % _multiple(tokens)
+    if start > tokens or fill:
         joined = np.concatenate(places)
-        slots = torch.from_numpy(np.flatnonzero(joined < tokens))
-        gradient = torch.from_numpy(joined)
+        slots = torch.from_numpy(_filled(np.flatnonzero(joined < tokens), fill, 0))
+        gradient = torch.from_numpy(np.where(joined < tokens, joined, tokens + fill))
         filled = torch.from_numpy(np.where(joined < tokens, joined, 0))
     return Layout(
-        ids=torch.from_numpy(np.ascontiguousarray(ids, np.int64)),
-        positions=torch.from_numpy(positions),
-        owners=torch.from_numpy(np.repeat(np.arange(len(lengths)), lengths)),
+        tokens=tokens,
+        ids=torch.from_numpy(_filled(ids, fill, 0)),
+        positions=torch.from_numpy(_filled(positions, fill, 0)),
+        owners=torch.from_numpy(
+            _filled(np.repeat(np.arange(len(lengths)), lengths), fill, len(lengths))
+        ),
         lengths=torch.from_numpy(np.ascontiguousarray(lengths, np.int64)),
         groups=tuple(groups),
         slots=slots,
         places=filled,
         gradient_places=gradient,
     )
+
+
+def _multiple(tokens: int) -> int:
+    """What the number of rows is filled up to a multiple of, a sixteenth to an eighth of it."""
+    return 1 << max(0, tokens.bit_length() - 4)
+
+
+def _filled(values: Integers, count: int, value: int) -> Integers:
+    return np.concatenate([values, np.full(count, value, np.int64)])
 
 
 def _cuts(lengths: Integers) -> list[tuple[int, int]]:

@@ -2,8 +2,8 @@
 
 On AMD's processors the sgemm that PyTorch calls (MKL) runs at less than half the speed of oneDNN's
 (224 against 500 GFLOP/s on two cores with AVX-512, products of this encoder's shapes), and oneDNN
-ships in the same wheel, as the operator that torch.compile uses. In bfloat16 both ways lead to oneDNN,
-but `F.linear` first writes the bias to every row of the output.
+ships in the same wheel, as the operator that torch.compile uses. In bfloat16 both ways lead to
+oneDNN, but there `F.linear` first writes the bias to every row of the output.
 """
 
 from __future__ import annotations

@@ -63,9 +63,8 @@ def run_one(task: tuple[str, dict[str, Any], int]) -> dict[str, Any]:
     from nexus_engine.config import config_from_mapping, resolve
     from nexus_engine.events import Evaluated, RunFinished, plain
     from nexus_engine.run_folder import RunFolder
-    from nexus_engine.training import train
-
     from nexus_engine.sentence_model import SentenceModel
+    from nexus_engine.training import train
 
     name, asked, seed = task
     asked = dict(asked)
