@@ -20,6 +20,7 @@ from nexus_engine.events import (
     Evaluated,
     Event,
     Log,
+    PauseChanged,
     Step,
     SwitchRecord,
     SwitchSettled,
@@ -88,7 +89,7 @@ class ArmLoop:
         unreported: list[torch.Tensor] = []
         reported = time.perf_counter()
         for picked in batches[progress.step_in_epoch :]:
-            self._steering.check()
+            yield from self._pause()
             if self._steering.requested:
                 break
             begun = time.perf_counter()
@@ -105,6 +106,14 @@ class ArmLoop:
                 yield self._step_event(loss, norm, made.lr, len(batches))
                 self._check_finite(loss, norm)
         return self._steering.take_request()
+
+    def _pause(self) -> Iterator[Event]:
+        """Meet what was asked; a pause is told, and so is its end."""
+        self._steering.check()
+        if self._steering.paused:
+            yield self._event(PauseChanged, paused=True)
+            self._steering.wait_while_paused()
+            yield self._event(PauseChanged, paused=False)
 
     def _step_event(self, loss: float, norm: float, lr: float, steps: int) -> Step:
         progress = self.arm.progress

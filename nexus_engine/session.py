@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nexus_engine.config import Settings
+from nexus_engine.control import ControlFile
 from nexus_engine.errors import ExitCode, one_line
 from nexus_engine.events import TERMINAL_EVENTS, Event, RunFailed, Step
 from nexus_engine.run_folder import RunFolder
@@ -68,7 +69,7 @@ class Session:
 
     def __init__(self, settings: Settings, folder: RunFolder, *, resume: bool = False) -> None:
         self.folder = folder
-        self.steering = Steering()
+        self.steering = Steering(ControlFile(folder.path))
         self._settings = settings
         self._resume = resume
         self._subscriptions: list[Subscription] = []

@@ -1,0 +1,18 @@
+"""The screen live."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.widgets import Static
+
+from nexus_tui.app.frame import NexusScreen
+
+__all__ = ["LiveScreen"]
+
+
+class LiveScreen(NexusScreen):
+    """To be built."""
+
+    def body(self) -> ComposeResult:
+        """Nothing yet."""
+        yield Static("live")
