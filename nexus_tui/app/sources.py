@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from nexus_engine.control import Ask, ControlFile
 from nexus_engine.errors import one_line
 from nexus_engine.events import TERMINAL_EVENTS, Event, Step
-from nexus_engine.run_folder import summarise
+from nexus_engine.run_index import state_of
 
 if TYPE_CHECKING:
     from nexus_engine.session import Session
@@ -102,7 +102,7 @@ class LoggedRun:
         """Whether a process still writes this log."""
         if self._ended:
             return False
-        return summarise(self.path).state == "live"
+        return state_of(self.path) == "live"
 
     def ask(self, ask: Ask) -> None:
         """Steer the run, by way of its folder."""
