@@ -15,11 +15,12 @@ from textual.binding import Binding, BindingType
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from nexus_engine.errors import NexusError, one_line
+from nexus_engine.errors import ExitCode, NexusError, one_line
 from nexus_engine.events import TERMINAL_EVENTS, Event
 from nexus_tui.app.dialogs import Choice, Question
 from nexus_tui.app.frame import NexusScreen, TopBar
 from nexus_tui.app.model import OpenRun
+from nexus_tui.app.playing import Play
 from nexus_tui.app.settings import UiSettings
 from nexus_tui.app.sources import LoggedRun, RunSource, SessionRun
 from nexus_tui.app.themes import DEFAULT_THEME, THEMES, looks_of
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from nexus_engine.config import Settings
     from nexus_engine.session import Session
 
-__all__ = ["Ending", "NexusApp"]
+__all__ = ["STOP_CODES", "Ending", "NexusApp"]
 
 Ending = Literal["quit", "leave", "hung up", "terminated", "interrupted", "crashed"]
 """How the screen came to go. `leave`: the user wants the run to go on without it."""
@@ -42,6 +43,12 @@ SIGNALS: dict[int, Ending] = {
     signal.SIGTERM: "terminated",
     signal.SIGINT: "interrupted",
 }
+
+STOP_CODES: dict[Ending, ExitCode] = {
+    "terminated": ExitCode.TERMINATED,
+    "interrupted": ExitCode.INTERRUPTED,
+}
+"""Endings that stop the run of this process, with the exit codes that they mean."""
 
 
 def _runs() -> Screen[None]:
@@ -92,16 +99,22 @@ class NexusApp(App[None]):
     ]
     COMMAND_PALETTE_BINDING = "ctrl+p"
 
-    def __init__(self, settings: UiSettings, attach: Path | None = None) -> None:
+    def __init__(
+        self, settings: UiSettings, attach: Path | None = None, begin: Settings | None = None
+    ) -> None:
         super().__init__()
         self.settings = settings
         self.open_run: OpenRun | None = None
+        self.playground_target: str | None = None
+        """The run that the list of runs points at: what the playground asks where none is open."""
+        self.play = Play(self)
         self.session: Session | None = None
         self.ending: Ending = "quit"
         self.crash = ""
         self.loaded = threading.Event()
         """Set when torch and the engine's tensor parts are imported."""
         self._attached = attach
+        self._at_once = begin
         if attach is not None:
             self.DEFAULT_MODE = "live"  # type: ignore[misc]
         for theme in THEMES:
@@ -136,8 +149,11 @@ class NexusApp(App[None]):
             self.tell(f"theme {one_line(self.settings.theme, 40)} is unknown{hint}", "warning")
         if self._attached is not None:
             self.open_source(LoggedRun(self._attached), show=True)
+        if self._at_once is not None:
+            self.start_training(self._at_once)
         slow = self.settings.low_bandwidth
         self.set_interval(SLOW_POLL_SECONDS if slow else POLL_SECONDS, self._poll)
+        self.set_interval(1.0, self.play.tick)
         self.set_timer(0.3, self._load_engine)
         self.call_later(self._check_keys)
 
@@ -151,9 +167,11 @@ class NexusApp(App[None]):
             loop.add_signal_handler(number, self._leave_by_signal, ending)
 
     def _leave_by_signal(self, ending: Ending) -> None:
-        """The screen goes; `opening` sees to the run."""
+        """The run is told at once, the screen goes; `opening` sees to the rest."""
         if self.ending == "quit":
             self.ending = ending
+        if self.session is not None and ending in STOP_CODES:
+            self.session.steering.stop(ending, STOP_CODES[ending])
         self.exit()
 
     def _load_engine(self) -> None:
