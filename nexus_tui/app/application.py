@@ -272,6 +272,7 @@ class NexusApp(App[None]):
     def _begin(self, settings: Settings, resume: Path | None) -> None:
         """In a worker thread: importing torch and making the folder may take a while."""
         try:
+            from nexus_engine.event_log import EventLog
             from nexus_engine.run_folder import RunFolder
             from nexus_engine.session import Session
 
@@ -281,14 +282,15 @@ class NexusApp(App[None]):
             else:
                 folder = RunFolder(resume)
             session = Session(settings, folder, resume=resume is not None)
+            history = EventLog(folder.events_file).picture() if resume is not None else []
         except (NexusError, OSError) as error:
             self.call_from_thread(self.tell, one_line(error, 300), "error")
             return
-        self.call_from_thread(self._begun, session)
+        self.call_from_thread(self._begun, session, history)
 
-    def _begun(self, session: Session) -> None:
+    def _begun(self, session: Session, history: Sequence[Event]) -> None:
         self.session = session
-        source = SessionRun(session)
+        source = SessionRun(session, history)
         session.start()
         self.open_source(source, show=True)
 
