@@ -36,13 +36,15 @@ class Head:
     """What the head shows beside the view.
 
     `alive` is False when the process of an unended run is gone; `asked` is what the run was asked
-    for and has not done yet; `keys` gives the key of an action by its ID (none: a picture alone).
+    for and has not done yet; `starting`, that a resumed run has not said a word yet. `keys` gives
+    the key of an action by its ID (none: a picture alone).
     """
 
     name: str
     alive: bool = True
     asked: Ask | None = None
     dropped_steps: int = 0
+    starting: bool = False
     keys: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -74,6 +76,8 @@ def doing(view: RunView, head: Head, looks: Looks) -> tuple[str, Style]:
         return ASKED[head.asked], palette.warn
     if view.paused:
         return f"paused in {place}", palette.warn
+    if head.starting:
+        return "reading data and model", palette.run
     lead = "" if arm.name == "main" else f"{one_line(arm.label, 40)}: "
     match view.state:
         case "preparing":
@@ -137,7 +141,7 @@ def _state_line(view: RunView, head: Head, width: int, looks: Looks) -> Text:
 def _figures(view: RunView, head: Head) -> list[str]:
     """Figures that tick, each as wide as it ever is; the first goes first when room is short."""
     arm = view.arm()
-    if view.ended is not None or not arm.step:
+    if view.ended is not None or not arm.step or view.state not in ("training", "evaluating"):
         return []
     found = []
     if head.dropped_steps:

@@ -22,7 +22,7 @@ from nexus_tui.charts.looks import Looks
 from nexus_tui.formats import correlation, count, gain
 from nexus_tui.view import ArmView, SwitchView
 
-__all__ = ["TIMELINE_ROWS", "detail", "effect", "sign_of", "summary", "timeline"]
+__all__ = ["TIMELINE_ROWS", "detail", "effect", "sign_of", "summary", "switch_columns", "timeline"]
 
 TIMELINE_ROWS = 3
 EPOCHS_AT_LEAST = 8
@@ -77,9 +77,7 @@ def timeline(
     """
     if width < 1:
         return [Text()] * TIMELINE_ROWS
-    epochs = max(arm.epochs or planned, 1)
-    made = arm.fraction * epochs
-    end = shown_end(max(made, arm.epoch, _last_switch(arm)), epochs, min(EPOCHS_AT_LEAST, epochs))
+    made, end = _reach(arm, planned)
     columns = [_column(switch.epoch, end, width) for switch in arm.switches]
     return [
         _signs(arm.switches, columns, width, looks, selected),
@@ -88,8 +86,19 @@ def timeline(
     ]
 
 
-def _last_switch(arm: ArmView) -> float:
-    return float(max((switch.epoch for switch in arm.switches), default=0))
+def switch_columns(arm: ArmView, width: int) -> dict[int, int]:
+    """The column of each switch, by its number, as `timeline` draws it."""
+    _, end = _reach(arm, 0)
+    return {switch.switch: _column(switch.epoch, end, width) for switch in arm.switches}
+
+
+def _reach(arm: ArmView, planned: int) -> tuple[float, float]:
+    """Epochs made so far, and the epoch at which the axis ends."""
+    epochs = max(arm.epochs or planned, 1)
+    made = arm.fraction * epochs
+    last = max((switch.epoch for switch in arm.switches), default=0)
+    end = shown_end(max(made, arm.epoch, last), epochs, min(EPOCHS_AT_LEAST, epochs))
+    return made, end
 
 
 def _column(epoch: float, end: float, width: int) -> int:
