@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import difflib
-import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from nexus_engine.errors import ExitCode, NexusError, one_line
+from nexus_engine.errors import NexusError, one_line
 from nexus_engine.events import TERMINAL_EVENTS, Event
 from nexus_tui.app.dialogs import Choice, Question
+from nexus_tui.app.driver import LeavableDriver
+from nexus_tui.app.endings import STOP_CODES, Ending
 from nexus_tui.app.frame import NexusScreen, TopBar
 from nexus_tui.app.model import OpenRun
 from nexus_tui.app.playing import Play
@@ -30,25 +31,11 @@ if TYPE_CHECKING:
     from nexus_engine.config import Settings
     from nexus_engine.session import Session
 
-__all__ = ["STOP_CODES", "Ending", "NexusApp"]
-
-Ending = Literal["quit", "leave", "hung up", "terminated", "interrupted", "crashed"]
-"""How the screen came to go. `leave`: the user wants the run to go on without it."""
+__all__ = ["NexusApp"]
 
 POLL_SECONDS = 0.1
 SLOW_POLL_SECONDS = 0.5
 """Between two looks at the run; the second with --low-bandwidth."""
-SIGNALS: dict[int, Ending] = {
-    signal.SIGHUP: "hung up",
-    signal.SIGTERM: "terminated",
-    signal.SIGINT: "interrupted",
-}
-
-STOP_CODES: dict[Ending, ExitCode] = {
-    "terminated": ExitCode.TERMINATED,
-    "interrupted": ExitCode.INTERRUPTED,
-}
-"""Endings that stop the run of this process, with the exit codes that they mean."""
 
 
 def _runs() -> Screen[None]:
@@ -102,7 +89,7 @@ class NexusApp(App[None]):
     def __init__(
         self, settings: UiSettings, attach: Path | None = None, begin: Settings | None = None
     ) -> None:
-        super().__init__()
+        super().__init__(driver_class=LeavableDriver)
         self.settings = settings
         self.open_run: OpenRun | None = None
         self.playground_target: str | None = None
@@ -140,7 +127,6 @@ class NexusApp(App[None]):
     def on_mount(self) -> None:
         """Listen to signals, open what was asked for, load the engine behind the picture."""
         self.set_class(self.settings.ascii, "-ascii")
-        self._listen_to_signals()
         for warning in self.settings.warnings:
             self.tell(warning, "warning")
         if self._theme_unknown:
@@ -157,21 +143,23 @@ class NexusApp(App[None]):
         self.set_timer(0.3, self._load_engine)
         self.call_later(self._check_keys)
 
-    def _listen_to_signals(self) -> None:
-        if threading.current_thread() is not threading.main_thread() or self.is_headless:
-            return
-        import asyncio
+    def leave_by_signal(self, ending: Ending) -> None:
+        """The run is told at once, the screen goes; `opening` sees to the rest.
 
-        loop = asyncio.get_running_loop()
-        for number, ending in SIGNALS.items():
-            loop.add_signal_handler(number, self._leave_by_signal, ending)
-
-    def _leave_by_signal(self, ending: Ending) -> None:
-        """The run is told at once, the screen goes; `opening` sees to the rest."""
+        Called from a signal handler: it does nothing but set values and wake the event loop.
+        """
         if self.ending == "quit":
             self.ending = ending
         if self.session is not None and ending in STOP_CODES:
             self.session.steering.stop(ending, STOP_CODES[ending])
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self.exit)
+
+    def terminal_lost(self) -> None:
+        """Reading from the terminal or writing to it failed: it is gone, with or without a word."""
+        if self.ending == "quit":
+            self.ending = "hung up"
         self.exit()
 
     def _load_engine(self) -> None:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nexus_engine.errors import ExitCode, one_line
-from nexus_tui.app.application import STOP_CODES, Ending, NexusApp
+from nexus_tui.app.application import NexusApp
+from nexus_tui.app.endings import STOP_CODES, Ending
 from nexus_tui.app.settings import UiSettings
+from nexus_tui.app.terminal_signals import app_signals
 from nexus_tui.failures import error_line
 
 if TYPE_CHECKING:
@@ -34,8 +36,13 @@ def open_app(
     process of its own. HUP, or a defect of the screen: it goes on here to its end.
     """
     app = NexusApp(settings, attach, begin)
-    with contextlib.suppress(OSError):  # a terminal that is gone cannot be restored
-        app.run()
+    with app_signals(app):
+        with contextlib.suppress(OSError):  # a terminal that is gone cannot be restored
+            app.run()
+        return _after(app)
+
+
+def _after(app: NexusApp) -> int:
     if app.ending == "hung up":
         _let_go_of_terminal()
     if app.crash:
