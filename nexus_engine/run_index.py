@@ -19,7 +19,7 @@ import msgspec
 from nexus_engine.errors import RunError, one_line
 from nexus_engine.events import revive
 
-__all__ = ["RunIndex", "RunSummary", "state_of", "summarise"]
+__all__ = ["RunIndex", "RunRecord", "RunSummary", "read_record", "state_of", "summarise"]
 
 TAIL = 65_536
 """Bytes from a log's end that hold its last whole event."""
@@ -67,6 +67,24 @@ class RunSummary(NamedTuple):
         if self.best_dev_spearman is None or self.base_dev_spearman is None:
             return None
         return self.best_dev_spearman - self.base_dev_spearman
+
+
+class RunRecord(NamedTuple):
+    """Everything at hand about a run: its line, `run.json`, and its last event as plain values.
+
+    For a finished run the last event is its result. `points` are (epoch, dev Spearman).
+    """
+
+    summary: RunSummary
+    facts: dict[str, Any]
+    last: dict[str, Any]
+    points: tuple[tuple[int, float], ...]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings that the run trains with."""
+        found = self.facts.get("settings")
+        return found if isinstance(found, dict) else {}
 
 
 class _Log:
@@ -228,9 +246,23 @@ def summarise(path: Path) -> RunSummary:
     Raises:
         RunError: there is no readable run there.
     """
-    log = _Log()
+    return read_record(path).summary
+
+
+def read_record(path: Path) -> RunRecord:
+    """All that is at hand about the run in `path`.
+
+    Raises:
+        RunError: there is no readable run there.
+    """
+    facts, log = _read_facts(path), _Log()
     log.read(path / "events.jsonl")
-    return _summary(path, _read_facts(path), log)
+    return _record(_summary(path, facts, log), facts, log)
+
+
+def _record(summary: RunSummary, facts: dict[str, Any], log: _Log) -> RunRecord:
+    last = {name: revive(value) for name, value in log.last.items()}
+    return RunRecord(summary, revive(facts), last, tuple(log.points))
 
 
 def _summary(path: Path, facts: dict[str, Any], log: _Log) -> RunSummary:
@@ -292,6 +324,11 @@ class RunIndex:
             self._known = known
             found = [one.summary for one in known.values()]
         return sorted(found, key=lambda run: (run.started_unix_s, run.name), reverse=True)
+
+    def record(self, path: Path) -> RunRecord | None:
+        """All that the last `refresh` found about the run in `path`, without reading anew."""
+        known = self._known.get(path)
+        return None if known is None else _record(known.summary, known.facts, known.log)
 
     def _paths(self) -> set[Path]:
         """The folders under the root, and the one elsewhere that `latest` means."""

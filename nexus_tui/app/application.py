@@ -94,6 +94,8 @@ class NexusApp(App[None]):
         self.open_run: OpenRun | None = None
         self.playground_target: str | None = None
         """The run that the list of runs points at: what the playground asks where none is open."""
+        self.marked: list[Path] = []
+        """Runs marked for comparison, in the order of their letters."""
         self.play = Play(self)
         self.session: Session | None = None
         self.ending: Ending = "quit"
