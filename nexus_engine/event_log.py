@@ -19,8 +19,9 @@ from nexus_engine.events import Event, decode_event
 
 __all__ = ["EventLog"]
 
-STEP_LEAD = b'{"event": "step"'
-"""How the line of a step event begins."""
+STEP_KIND = b'step"'
+KIND_OFFSET = len('{"event": "')
+"""The kind of an event stands there in its line: its tag is written first."""
 NEWLINE = 10
 READ_AT_ONCE = 4_000_000
 """Bytes that one `read_new` takes at most, so that a reader far behind stays responsive."""
@@ -78,8 +79,9 @@ def _line_starts(view: mmap.mmap) -> tuple[npt.NDArray[np.int64], int]:
     """Where the whole lines begin, with the end of the last as a last entry; and that end."""
     ends = [np.zeros(1, np.int64)]
     for begin in range(0, len(view), BLOCK):
-        block = np.frombuffer(view[begin : begin + BLOCK], np.uint8)
+        block = np.frombuffer(view, np.uint8, min(BLOCK, len(view) - begin), begin)
         ends.append(np.flatnonzero(block == NEWLINE) + (begin + 1))
+        del block  # the map cannot be closed while an array looks into it
     starts = np.concatenate(ends)
     return starts, int(starts[-1])
 
@@ -88,9 +90,9 @@ def _choose(view: mmap.mmap, starts: npt.NDArray[np.int64], steps: int) -> npt.N
     """(m, 2): begin and end of the lines to decode."""
     begin, end = starts[:-1], starts[1:]
     is_step = np.ones(len(begin), bool)
-    # A line is a step when the bytes that tell kinds apart agree; compared column by column.
-    for offset, byte in enumerate(STEP_LEAD):
-        inside = begin + offset
+    # A line is a step when the bytes of its kind agree; compared column by column.
+    for offset, byte in enumerate(STEP_KIND):
+        inside = begin + KIND_OFFSET + offset
         fits = inside < end
         column = np.zeros(len(begin), np.uint8)
         column[fits] = _bytes_at(view, inside[fits])
@@ -106,5 +108,5 @@ def _choose(view: mmap.mmap, starts: npt.NDArray[np.int64], steps: int) -> npt.N
 def _bytes_at(view: mmap.mmap, places: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     whole = np.frombuffer(view, np.uint8)
     found: npt.NDArray[np.uint8] = whole[places]
-    del whole  # the map cannot be closed while an array looks into it
+    del whole
     return found

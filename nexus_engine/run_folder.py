@@ -19,7 +19,7 @@ import re
 import shutil
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import platformdirs
@@ -35,6 +35,7 @@ from nexus_engine.events import (
     revive,
 )
 from nexus_engine.files import FILE_MODE, FOLDER_MODE, make_folder, replace_json
+from nexus_engine.run_index import LATEST, RunIndex, RunSummary, state_of, summarise
 
 __all__ = [
     "RunFolder",
@@ -48,7 +49,6 @@ __all__ = [
 ]
 
 NAME_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-LATEST = "latest"
 
 
 def runs_root() -> Path:
@@ -199,93 +199,9 @@ def _events_of(path: Path) -> Any:
         return
 
 
-class RunSummary(NamedTuple):
-    """A line of the list of runs. `state`: live, finished, failed, stopped or interrupted."""
-
-    name: str
-    path: Path
-    state: str
-    tune: str
-    data: str
-    best_dev_spearman: float | None
-    base_dev_spearman: float | None
-    switches_kept: int | None
-    params_added: int | None
-    started_unix_s: float
-
-
-def _alive(pid: object, started: object) -> bool:
-    """Whether the process that wrote `run.json` still runs (same id, not started later)."""
-    import psutil
-
-    if not isinstance(pid, int):
-        return False
-    try:
-        created = psutil.Process(pid).create_time()
-    except psutil.Error:
-        return False
-    return isinstance(started, int | float) and created <= started + 1
-
-
-def _last_event(path: Path) -> Event | None:
-    """The last readable event, read from the end of the file."""
-    try:
-        with path.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - 65536))
-            lines = file.read().splitlines()
-    except OSError:
-        return None
-    for line in reversed(lines):
-        with contextlib.suppress(RunError):
-            return decode_event(line)
-    return None
-
-
-def summarise(path: Path) -> RunSummary:
-    """The state of the run in `path`.
-
-    Raises:
-        RunError: there is no readable run there.
-    """
-    facts = RunFolder(path).read_run()
-    last = _last_event(path / "events.jsonl")
-    kinds = {"RunFinished": "finished", "RunFailed": "failed", "RunStopped": "stopped"}
-    state = kinds.get(type(last).__name__)
-    if state is None:
-        alive = _alive(facts.get("pid"), facts.get("started_unix_s"))
-        state = "live" if alive else "interrupted"
-    settings = facts.get("settings")
-    settings = settings if isinstance(settings, dict) else {}
-    result: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError):
-        result = revive(json.loads((path / "result.json").read_text(encoding="utf-8")))
-    return RunSummary(
-        name=path.name,
-        path=path,
-        state=state,
-        tune=str(settings.get("tune", "?")),
-        data=one_line(facts.get("data_name", settings.get("data", "?")), 60),
-        best_dev_spearman=result.get("best_dev_spearman"),
-        base_dev_spearman=result.get("base_dev_spearman"),
-        switches_kept=result.get("switches_kept"),
-        params_added=result.get("params_added"),
-        started_unix_s=float(facts.get("started_unix_s", 0.0)),
-    )
-
-
 def list_runs() -> list[RunSummary]:
     """Every readable run under `runs_root()`, newest first."""
-    root = runs_root()
-    found: list[RunSummary] = []
-    if not root.is_dir():
-        return found
-    paths = {p.resolve() if p.name == LATEST else p for p in root.iterdir()}
-    for path in paths:
-        if path.is_dir() and not path.is_symlink():
-            with contextlib.suppress(RunError):
-                found.append(summarise(path))
-    return sorted(found, key=lambda run: (run.started_unix_s, run.name), reverse=True)
+    return RunIndex(runs_root()).refresh()
 
 
 def find_run(asked: str) -> RunFolder:
@@ -329,7 +245,7 @@ def remove_run(asked: str) -> Path:
         RunError: there is none, or it is live.
     """
     folder = find_run(asked)
-    if summarise(folder.path).state == "live":
+    if state_of(folder.path) == "live":
         raise RunError(f"{folder.name}: is live; stop it first")
     shutil.rmtree(folder.path)
     link = runs_root() / LATEST

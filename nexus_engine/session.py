@@ -15,7 +15,14 @@ from dataclasses import dataclass, field
 from nexus_engine.config import Settings
 from nexus_engine.control import ControlFile
 from nexus_engine.errors import ExitCode, one_line
-from nexus_engine.events import TERMINAL_EVENTS, Event, RunFailed, Step
+from nexus_engine.events import (
+    TERMINAL_EVENTS,
+    Event,
+    RunFailed,
+    RunFinished,
+    RunStopped,
+    Step,
+)
 from nexus_engine.run_folder import RunFolder
 from nexus_engine.steering import Steering
 from nexus_engine.training import train
@@ -69,6 +76,8 @@ class Session:
 
     def __init__(self, settings: Settings, folder: RunFolder, *, resume: bool = False) -> None:
         self.folder = folder
+        self.ended: RunFinished | RunFailed | RunStopped | None = None
+        """The terminal event, once there is one."""
         self.steering = Steering(ControlFile(folder.path))
         self._settings = settings
         self._resume = resume
@@ -116,6 +125,8 @@ class Session:
             if terminal is None:
                 terminal = _log_failed(error, self.folder)
             self._publish(terminal)
+        if isinstance(terminal, TERMINAL_EVENTS):
+            self.ended = terminal
 
 
 def _log_failed(error: Exception, folder: RunFolder) -> RunFailed:

@@ -42,8 +42,8 @@ def start_detached(arguments: Sequence[str], folder: Path) -> int:
             if _run_file_stamp(folder) != known:
                 streams.put(folder.name)
                 streams.say(
-                    f"goes on in process {process.pid}; "
-                    f"nexus attach {one_line(folder.name)}, nexus stop {one_line(folder.name)}"
+                    f"goes on in process {process.pid}; see it with nexus attach, "
+                    "end it with nexus stop, each followed by that name"
                 )
                 return int(ExitCode.OK)
             time.sleep(POLL_SECONDS)

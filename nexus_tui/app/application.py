@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
@@ -18,8 +17,11 @@ from textual.screen import Screen
 from nexus_engine.errors import NexusError, one_line
 from nexus_engine.events import TERMINAL_EVENTS, Event
 from nexus_tui.app.dialogs import Choice, Question
+from nexus_tui.app.driver import LeavableDriver
+from nexus_tui.app.endings import STOP_CODES, Ending
 from nexus_tui.app.frame import NexusScreen, TopBar
 from nexus_tui.app.model import OpenRun
+from nexus_tui.app.playing import Play
 from nexus_tui.app.settings import UiSettings
 from nexus_tui.app.sources import LoggedRun, RunSource, SessionRun
 from nexus_tui.app.themes import DEFAULT_THEME, THEMES, looks_of
@@ -29,19 +31,11 @@ if TYPE_CHECKING:
     from nexus_engine.config import Settings
     from nexus_engine.session import Session
 
-__all__ = ["Ending", "NexusApp"]
-
-Ending = Literal["quit", "leave", "hung up", "terminated", "interrupted", "crashed"]
-"""How the screen came to go. `leave`: the user wants the run to go on without it."""
+__all__ = ["NexusApp"]
 
 POLL_SECONDS = 0.1
 SLOW_POLL_SECONDS = 0.5
 """Between two looks at the run; the second with --low-bandwidth."""
-SIGNALS: dict[int, Ending] = {
-    signal.SIGHUP: "hung up",
-    signal.SIGTERM: "terminated",
-    signal.SIGINT: "interrupted",
-}
 
 
 def _runs() -> Screen[None]:
@@ -92,16 +86,24 @@ class NexusApp(App[None]):
     ]
     COMMAND_PALETTE_BINDING = "ctrl+p"
 
-    def __init__(self, settings: UiSettings, attach: Path | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self, settings: UiSettings, attach: Path | None = None, begin: Settings | None = None
+    ) -> None:
+        super().__init__(driver_class=LeavableDriver)
         self.settings = settings
         self.open_run: OpenRun | None = None
+        self.playground_target: str | None = None
+        """The run that the list of runs points at: what the playground asks where none is open."""
+        self.marked: list[Path] = []
+        """Runs marked for comparison, in the order of their letters."""
+        self.play = Play(self)
         self.session: Session | None = None
         self.ending: Ending = "quit"
         self.crash = ""
         self.loaded = threading.Event()
         """Set when torch and the engine's tensor parts are imported."""
         self._attached = attach
+        self._at_once = begin
         if attach is not None:
             self.DEFAULT_MODE = "live"  # type: ignore[misc]
         for theme in THEMES:
@@ -127,7 +129,6 @@ class NexusApp(App[None]):
     def on_mount(self) -> None:
         """Listen to signals, open what was asked for, load the engine behind the picture."""
         self.set_class(self.settings.ascii, "-ascii")
-        self._listen_to_signals()
         for warning in self.settings.warnings:
             self.tell(warning, "warning")
         if self._theme_unknown:
@@ -136,24 +137,31 @@ class NexusApp(App[None]):
             self.tell(f"theme {one_line(self.settings.theme, 40)} is unknown{hint}", "warning")
         if self._attached is not None:
             self.open_source(LoggedRun(self._attached), show=True)
+        if self._at_once is not None:
+            self.start_training(self._at_once)
         slow = self.settings.low_bandwidth
         self.set_interval(SLOW_POLL_SECONDS if slow else POLL_SECONDS, self._poll)
+        self.set_interval(1.0, self.play.tick)
         self.set_timer(0.3, self._load_engine)
         self.call_later(self._check_keys)
 
-    def _listen_to_signals(self) -> None:
-        if threading.current_thread() is not threading.main_thread() or self.is_headless:
-            return
-        import asyncio
+    def leave_by_signal(self, ending: Ending) -> None:
+        """The run is told at once, the screen goes; `opening` sees to the rest.
 
-        loop = asyncio.get_running_loop()
-        for number, ending in SIGNALS.items():
-            loop.add_signal_handler(number, self._leave_by_signal, ending)
-
-    def _leave_by_signal(self, ending: Ending) -> None:
-        """The screen goes; `opening` sees to the run."""
+        Called from a signal handler: it does nothing but set values and wake the event loop.
+        """
         if self.ending == "quit":
             self.ending = ending
+        if self.session is not None and ending in STOP_CODES:
+            self.session.steering.stop(ending, STOP_CODES[ending])
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self.exit)
+
+    def terminal_lost(self) -> None:
+        """Reading from the terminal or writing to it failed: it is gone, with or without a word."""
+        if self.ending == "quit":
+            self.ending = "hung up"
         self.exit()
 
     def _load_engine(self) -> None:
@@ -254,6 +262,7 @@ class NexusApp(App[None]):
     def _begin(self, settings: Settings, resume: Path | None) -> None:
         """In a worker thread: importing torch and making the folder may take a while."""
         try:
+            from nexus_engine.event_log import EventLog
             from nexus_engine.run_folder import RunFolder
             from nexus_engine.session import Session
 
@@ -263,14 +272,15 @@ class NexusApp(App[None]):
             else:
                 folder = RunFolder(resume)
             session = Session(settings, folder, resume=resume is not None)
+            history = EventLog(folder.events_file).picture() if resume is not None else []
         except (NexusError, OSError) as error:
             self.call_from_thread(self.tell, one_line(error, 300), "error")
             return
-        self.call_from_thread(self._begun, session)
+        self.call_from_thread(self._begun, session, history)
 
-    def _begun(self, session: Session) -> None:
+    def _begun(self, session: Session, history: Sequence[Event]) -> None:
         self.session = session
-        source = SessionRun(session)
+        source = SessionRun(session, history)
         session.start()
         self.open_source(source, show=True)
 

@@ -37,7 +37,9 @@ class Question(ModalScreen[str | None]):
         background: $panel; padding: 1 2; border: round $primary;
     }
     Question Static { height: auto; margin-bottom: 1; }
-    Question OptionList { height: auto; max-height: 12; background: $panel; border: none; }
+    Question OptionList { height: auto; max-height: 12; background: $panel; }
+    Question OptionList, Question OptionList:focus { border: none; padding: 0; }
+    .-ascii Question > Vertical, Question.-ascii > Vertical { border: ascii $primary; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss_none", "Stay", id="question.cancel"),

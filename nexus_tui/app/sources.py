@@ -5,13 +5,14 @@ Both look the same to the screens: `drain` gives what is new, without waiting; `
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from nexus_engine.control import Ask, ControlFile
 from nexus_engine.errors import one_line
 from nexus_engine.events import TERMINAL_EVENTS, Event, Step
-from nexus_engine.run_folder import summarise
+from nexus_engine.run_index import state_of
 
 if TYPE_CHECKING:
     from nexus_engine.session import Session
@@ -46,8 +47,12 @@ class SessionRun:
 
     own = True
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, history: Sequence[Event] = ()) -> None:
+        """`history` are the events of a resumed run from before it was resumed."""
         self.session = session
+        self.starting = True
+        """Whether the session has not said a word yet."""
+        self._history = [event for event in history if not isinstance(event, TERMINAL_EVENTS)]
         self._subscription = session.subscribe()
         self.path = session.folder.path
         self.name = session.folder.name
@@ -59,7 +64,10 @@ class SessionRun:
 
     def drain(self) -> list[Event]:
         """The events since the last call, oldest first."""
-        return self._subscription.drain()
+        found = self._subscription.drain()
+        self.starting = self.starting and not found
+        before, self._history = self._history, []
+        return [*before, *found]
 
     def live(self) -> bool:
         """Whether the worker still works."""
@@ -102,7 +110,7 @@ class LoggedRun:
         """Whether a process still writes this log."""
         if self._ended:
             return False
-        return summarise(self.path).state == "live"
+        return state_of(self.path) == "live"
 
     def ask(self, ask: Ask) -> None:
         """Steer the run, by way of its folder."""

@@ -34,6 +34,11 @@ class Glyphs:
     ellipsis: str
     selected: str
     best: str
+    heavy: str
+    arrow: str
+    warning: str
+    braille: bool
+    """Whether curves may be drawn with braille characters, two by four dots in a cell."""
 
 
 UNICODE = Glyphs(
@@ -58,6 +63,10 @@ UNICODE = Glyphs(
     ellipsis="…",
     selected="▸",
     best="★",
+    heavy="━",
+    arrow="→",
+    warning="!",
+    braille=True,
 )
 ASCII = Glyphs(
     levels=" _.-=+*%#",
@@ -81,6 +90,10 @@ ASCII = Glyphs(
     ellipsis="~",
     selected=">",
     best="*",
+    heavy="=",
+    arrow="->",
+    warning="!",
+    braille=False,
 )
 
 

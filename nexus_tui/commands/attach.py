@@ -11,6 +11,8 @@ import typer
 from nexus_tui.failures import UsageError
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from nexus_tui.view import RunView
 
 __all__ = ["attach", "has_terminal", "open_screen"]
@@ -40,10 +42,13 @@ def attach(
 
 
 def has_terminal() -> bool:
-    """Whether the app can be shown: both ends a terminal, one that moves its cursor."""
+    """Whether the app can be shown: keys come from a terminal, and stdout and stderr go to one.
+
+    The app draws on stderr; a stdout that is not a terminal means that a script is calling.
+    """
     from nexus_tui import streams
 
-    return sys.stdin.isatty() and streams.is_live(sys.stdout)
+    return sys.stdin.isatty() and streams.is_live(sys.stdout) and streams.is_live(sys.stderr)
 
 
 def open_screen(path: Path | None, ascii_only: bool, low_bandwidth: bool) -> int:
@@ -63,11 +68,27 @@ def _print_once(path: Path, ascii_only: bool) -> None:
     view = RunView()
     for event in EventLog(path / "events.jsonl").picture():
         view = reduce(view, event)
-    streams.put(*_state_lines(view, ascii_only))
+    streams.put(*_state_lines(view, path, ascii_only))
 
 
-def _state_lines(view: RunView, _ascii_only: bool) -> list[str]:
-    from nexus_tui.formats import correlation
+def _state_lines(view: RunView, path: Path, ascii_only: bool) -> list[Text]:
+    from nexus_engine.errors import one_line
+    from nexus_engine.run_index import state_of
+    from nexus_tui import streams
+    from nexus_tui.charts.heading import Head
+    from nexus_tui.charts.state import state_lines, terminal_looks
 
-    arm = view.arm()
-    return [f"{view.state} epoch {arm.epoch}/{arm.epochs} best {correlation(arm.best_spearman)}"]
+    alive = view.ended is not None or state_of(path) == "live"
+    looks = terminal_looks(ascii_only=ascii_only or not _writes_braille())
+    return state_lines(
+        view, Head(name=one_line(path.name, 100), alive=alive), streams.width(sys.stdout), looks
+    )
+
+
+def _writes_braille() -> bool:
+    """Whether stdout's encoding has the characters that charts are drawn with."""
+    try:
+        "\u2801\u2588".encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True
