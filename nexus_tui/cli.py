@@ -16,7 +16,7 @@ import typer
 
 from nexus_engine import __version__
 from nexus_tui import failures
-from nexus_tui.commands import compare, doctor, evaluate, fetch, runs, similarity, train
+from nexus_tui.commands import compare, doctor, evaluate, fetch, runs, similarity, sweep, train
 
 __all__ = ["app", "main"]
 
@@ -38,6 +38,7 @@ app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("similarity")(similarity.similarity)
 app.command("compare")(compare.compare)
+app.command("sweep")(sweep.sweep)
 app.add_typer(runs.app, name="runs")
 app.command("doctor")(doctor.doctor)
 app.add_typer(fetch.app, name="fetch")
