@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import torch
 
-from nexus_engine.arm import Arm, Kept, Measured
+from nexus_engine.arm import Arm, Kept, Measured, Rows
 from nexus_engine.correlation import spearman
 from nexus_engine.errors import DivergedError
 from nexus_engine.evaluation import correlate
@@ -86,6 +86,8 @@ class ArmLoop:
                 sets=arm.growth.kept + int(arm.growth.before is not None),
                 params_trained=arm.params_trained(),
             )
+        if progress.rule_steps_left:
+            yield from self._correlate(batches)
         unreported: list[torch.Tensor] = []
         reported = time.perf_counter()
         for picked in batches[progress.step_in_epoch :]:
@@ -114,6 +116,30 @@ class ArmLoop:
             yield self._event(PauseChanged, paused=True)
             self._steering.wait_while_paused()
             yield self._event(PauseChanged, paused=False)
+
+    def _correlate(self, batches: list[Rows]) -> Iterator[Event]:
+        """The steps of the rule `correlation` that are left, on the epoch's batches in turn."""
+        arm, progress, asked = self.arm, self.arm.progress, self.arm.spec.settings.rule_steps
+        found: list[float] = []
+        while progress.rule_steps_left and not self._steering.requested:
+            yield from self._pause()
+            begun = time.perf_counter()
+            done = asked - progress.rule_steps_left
+            found.append(arm.correlation_step(batches[done % len(batches)]))
+            progress.step_seconds += time.perf_counter() - begun
+            if not math.isfinite(found[-1]):
+                raise DivergedError(
+                    f"covariance is not finite in correlation step {done + 1} of epoch "
+                    f"{progress.epoch}; the best weights are kept; lower --dendrite-lr"
+                )
+        if found:
+            edge = max(1, len(found) // 10)
+            first, last = sum(found[:edge]) / edge, sum(found[-edge:]) / edge
+            yield self._event(
+                Log,
+                message=f"switch {arm.growth.switches}: {len(found)} correlation steps, "
+                f"summed covariance with the remaining error {first:.3g} -> {last:.3g}",
+            )
 
     def _step_event(self, loss: float, norm: float, lr: float, steps: int) -> Step:
         progress = self.arm.progress

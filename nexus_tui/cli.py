@@ -25,6 +25,7 @@ from nexus_tui.commands import (
     runs,
     similarity,
     stop,
+    sweep,
     train,
 )
 
@@ -48,6 +49,7 @@ app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("similarity")(similarity.similarity)
 app.command("compare")(compare.compare)
+app.command("sweep")(sweep.sweep)
 app.add_typer(runs.app, name="runs")
 app.command("attach")(attach.attach)
 app.command("stop")(stop.stop)

@@ -58,6 +58,8 @@ def train(
     units: options.Units = None,
     dendrite_lr: options.DendriteLr = None,
     nonlinearity: options.NonlinearityOption = None,
+    rule: options.RuleOption = None,
+    rule_steps: options.RuleSteps = None,
     device: options.DeviceOption = None,
     precision: options.PrecisionOption = None,
     threads: options.Threads = None,
