@@ -262,7 +262,7 @@ class NexusApp(App[None]):
     def _begin(self, settings: Settings, resume: Path | None) -> None:
         """In a worker thread: importing torch and making the folder may take a while."""
         try:
-            from nexus_engine.event_log import EventLog
+            from nexus_engine.event_reading import EventLog
             from nexus_engine.run_folder import RunFolder
             from nexus_engine.session import Session
 

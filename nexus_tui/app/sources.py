@@ -84,7 +84,7 @@ class LoggedRun:
     own = False
 
     def __init__(self, path: Path) -> None:
-        from nexus_engine.event_log import EventLog  # numpy: not before the first paint
+        from nexus_engine.event_reading import EventLog  # numpy: not before the first paint
 
         self.path = path
         self.name = one_line(path.name, 100)

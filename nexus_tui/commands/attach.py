@@ -61,7 +61,7 @@ def open_screen(path: Path | None, ascii_only: bool, low_bandwidth: bool) -> int
 
 
 def _print_once(path: Path, ascii_only: bool) -> None:
-    from nexus_engine.event_log import EventLog
+    from nexus_engine.event_reading import EventLog
     from nexus_tui import streams
     from nexus_tui.view import RunView, reduce
 
