@@ -26,7 +26,7 @@ from nexus_engine.hardware import Hardware, autocast
 from nexus_engine.losses import LOSSES
 from nexus_engine.sentence_model import SentenceModel, cosine
 
-__all__ = ["Arm", "ArmSpec", "Kept", "Measured", "Snapshot", "features_of"]
+__all__ = ["Arm", "ArmSpec", "Kept", "Measured", "Snapshot", "StepResult", "features_of"]
 
 MAX_GRAD_NORM = 1.0
 
