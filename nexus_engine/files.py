@@ -103,10 +103,14 @@ def sha256_of(path: Path) -> str:
 
 
 def replace_file(path: Path, write: Callable[[Path], Any]) -> Any:
-    """Have `write` make a temporary file, pushed to the disk; put it in `path`'s place at once."""
+    """Have `write` make a temporary file, pushed to the disk; put it in `path`'s place at once.
+
+    One process at a time may do this for a path: a run's folder is locked.
+    """
+    for left in path.parent.glob(f"{path.name}.tmp-*"):  # by a process that was killed
+        with contextlib.suppress(OSError):
+            os.unlink(left)
     temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):  # left by a process that had the same id
-        os.unlink(temporary)
     try:
         result = write(temporary)
         os.replace(temporary, path)

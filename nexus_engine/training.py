@@ -120,9 +120,13 @@ class _Run:
         existing = checkpoints.names(self.folder.checkpoints)
         path = f"checkpoints/{existing[0]}" if existing else ""
         if self.loop is not None and self.saver is not None:
-            saved = self.saver.save(self.loop)
-            epoch, step, path = saved.epoch, saved.step, saved.path
-            yield saved
+            progress = self.loop.arm.progress
+            epoch, step = progress.epoch, progress.step
+            # An arm that is being tested has its last state saved already.
+            saved = None if progress.finished else self.saver.save(self.loop)
+            if saved is not None:
+                path = saved.path
+                yield saved
         yield RunStopped(
             time_unix_s=time.time(),
             reason=stop.reason.word,
