@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import torch
 
-from nexus_engine.arm import Arm, Kept, Measured, Rows
+from nexus_engine.arm import Arm, Kept, Measured, Rows, StepResult
 from nexus_engine.correlation import spearman
 from nexus_engine.errors import DivergedError
 from nexus_engine.evaluation import correlate
@@ -34,6 +34,10 @@ __all__ = ["ArmLoop"]
 
 STEP_EVENT_SECONDS = 0.1
 """Steps that follow each other faster than this share one event: ten a second are enough to see."""
+
+
+def _is_finite(made: StepResult) -> bool:
+    return math.isfinite(float(made.loss)) and math.isfinite(float(made.grad_norm))
 
 
 class ArmLoop:
@@ -90,6 +94,9 @@ class ArmLoop:
             yield from self._correlate(batches)
         unreported: list[torch.Tensor] = []
         reported = time.perf_counter()
+        # A GPU works on while the step before is looked at; a CPU has nothing to wait for.
+        lag = arm.hardware.device.type != "cpu"
+        seen: StepResult | None = None
         for picked in batches[progress.step_in_epoch :]:
             yield from self._pause()
             if self._steering.requested:
@@ -97,9 +104,12 @@ class ArmLoop:
             begun = time.perf_counter()
             made = arm.make_step(picked)
             unreported.append(made.loss)
+            looked_at, seen = (seen, made) if lag else (made, made)
+            bad = looked_at is not None and not _is_finite(looked_at)
             now = time.perf_counter()
             progress.step_seconds += now - begun
-            if now - reported >= STEP_EVENT_SECONDS or progress.step_in_epoch == len(batches):
+            last = progress.step_in_epoch == len(batches)
+            if bad or last or now - reported >= STEP_EVENT_SECONDS:
                 reported = now
                 loss, norm = float(torch.stack(unreported).mean()), float(made.grad_norm)
                 unreported.clear()

@@ -5,6 +5,8 @@
     NAME/checkpoints/    the newest whole checkpoints
     NAME/best/           the best weights so far: model.json names the file that holds them
     NAME/result.json     the result, once there is one
+    NAME/audit.jsonl     a line for each use of the data: what, when, fingerprint
+    NAME/lock            held by the process that runs it, and names it
 
 Folders are 0700 and files 0600. No sentence of the user's data is in any of them.
 """
@@ -25,17 +27,11 @@ import msgspec
 import platformdirs
 
 from nexus_engine.errors import ConfigError, RunError, one_line
-from nexus_engine.events import (
-    SCHEMA_VERSION,
-    TERMINAL_EVENTS,
-    Event,
-    decode_event,
-    encode_event,
-    plain,
-    revive,
-)
-from nexus_engine.files import FILE_MODE, FOLDER_MODE, make_folder, replace_json
+from nexus_engine.event_log import append_event, begin_log, read_events
+from nexus_engine.events import TERMINAL_EVENTS, Event, plain, revive
+from nexus_engine.files import FOLDER_MODE, make_folder, replace_json, sync
 from nexus_engine.run_index import LATEST, RunIndex, RunSummary, state_of, summarise
+from nexus_engine.run_lock import LOCK_FILE, RunLock
 
 __all__ = [
     "RunFolder",
@@ -61,6 +57,8 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.lock = RunLock(path)
+        """Hold it to write here; RunError where another process does."""
 
     @property
     def name(self) -> str:
@@ -108,9 +106,11 @@ class RunFolder:
                 f"{one_line(path)}: cannot make the run folder ({error.strerror}); choose --out DIR"
             ) from None
         folder = cls(path)
-        handle = os.open(folder.events_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(json.dumps({"schema": SCHEMA_VERSION, "kind": "nexus-events"}) + "\n")
+        try:
+            begin_log(folder.events_file)
+        except OSError:
+            remove_unstarted(folder)
+            raise
         return folder
 
     def point_latest(self) -> None:
@@ -125,13 +125,7 @@ class RunFolder:
 
     def append(self, event: Event) -> None:
         """Add an event to the log; the last one is pushed to the disk."""
-        handle = os.open(self.events_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(handle, (encode_event(event) + "\n").encode("utf-8", "replace"))
-            if isinstance(event, TERMINAL_EVENTS):
-                os.fsync(handle)
-        finally:
-            os.close(handle)
+        append_event(self.events_file, event, sync=isinstance(event, TERMINAL_EVENTS))
 
     def write_run(self, facts: dict[str, Any]) -> None:
         """Write `run.json`; from now on this is a run, and the latest one."""
@@ -161,7 +155,7 @@ class RunFolder:
 
     def events(self) -> list[Event]:
         """The events of the log; a last line that was cut short is left out."""
-        return list(_events_of(self.events_file))
+        return list(read_events(self.events_file))
 
 
 def _make_fresh(path: Path) -> Path:
@@ -170,8 +164,9 @@ def _make_fresh(path: Path) -> Path:
     for number in range(1, 1000):
         candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
         with contextlib.suppress(FileExistsError):
-            candidate.mkdir(mode=FOLDER_MODE)
-            candidate.chmod(FOLDER_MODE)
+            os.mkdir(candidate, FOLDER_MODE)
+            os.chmod(candidate, FOLDER_MODE)
+            sync(candidate.parent)
             return candidate
     raise FileExistsError(errno.EEXIST, "no free name", str(path))
 
@@ -186,17 +181,6 @@ def _check_free(path: Path) -> None:
             f"--out {one_line(path)}: exists and is not an empty folder; name a new one, "
             "or continue a run with --resume"
         )
-
-
-def _events_of(path: Path) -> Any:
-    try:
-        with path.open("rb") as file:
-            next(file, None)  # the schema line
-            for line in file:
-                with contextlib.suppress(RunError):
-                    yield decode_event(line)
-    except OSError:
-        return
 
 
 def list_runs() -> list[RunSummary]:
@@ -234,6 +218,7 @@ def remove_unstarted(folder: RunFolder, *, keep_folder: bool = False) -> None:
         return
     with contextlib.suppress(OSError):
         folder.events_file.unlink(missing_ok=True)
+        (folder.path / LOCK_FILE).unlink(missing_ok=True)
         if not keep_folder:
             folder.path.rmdir()
 
@@ -247,7 +232,10 @@ def remove_run(asked: str) -> Path:
     folder = find_run(asked)
     if state_of(folder.path) == "live":
         raise RunError(f"{folder.name}: is live; stop it first")
-    shutil.rmtree(folder.path)
+    if not folder.events_file.is_file():
+        raise RunError(f"{folder.name}: not a run's folder: it has no events.jsonl")
+    with folder.lock:
+        shutil.rmtree(folder.path)
     link = runs_root() / LATEST
     if link.is_symlink() and not link.exists():
         link.unlink(missing_ok=True)

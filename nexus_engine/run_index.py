@@ -18,6 +18,7 @@ import msgspec
 
 from nexus_engine.errors import RunError, one_line
 from nexus_engine.events import revive
+from nexus_engine.run_lock import is_held
 
 __all__ = ["RunIndex", "RunRecord", "RunSummary", "read_record", "state_of", "summarise"]
 
@@ -219,11 +220,17 @@ def _alive(facts: dict[str, Any]) -> bool:
         return False
 
 
-def _state(facts: dict[str, Any], last: dict[str, Any]) -> str:
+def _live(path: Path, facts: dict[str, Any]) -> bool:
+    """Whether a process holds the run; by its id where the file system knows no locks."""
+    held = is_held(path)
+    return _alive(facts) if held is None else held
+
+
+def _state(path: Path, facts: dict[str, Any], last: dict[str, Any]) -> str:
     ended = ENDS.get(str(last.get("event")))
     if ended is not None:
         return ended
-    return "live" if _alive(facts) else "interrupted"
+    return "live" if _live(path, facts) else "interrupted"
 
 
 def state_of(path: Path) -> str:
@@ -237,7 +244,7 @@ def state_of(path: Path) -> str:
     with contextlib.suppress(OSError), (path / "events.jsonl").open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
         tail = file.read()
-    return _state(facts, _last_object(tail))
+    return _state(path, facts, _last_object(tail))
 
 
 def summarise(path: Path) -> RunSummary:
@@ -268,7 +275,7 @@ def _record(summary: RunSummary, facts: dict[str, Any], log: _Log) -> RunRecord:
 def _summary(path: Path, facts: dict[str, Any], log: _Log) -> RunSummary:
     settings = facts.get("settings")
     settings = settings if isinstance(settings, dict) else {}
-    state = _state(facts, log.last)
+    state = _state(path, facts, log.last)
     result = log.last if state == "finished" else {}
     if not result and log.last.get("event") not in ENDS:
         with contextlib.suppress(OSError):
@@ -345,7 +352,7 @@ class RunIndex:
         run_stamp, log_stamp = _stamp(path / "run.json"), _stamp(path / "events.jsonl")
         old = self._known.get(path)
         if old is not None and old.run_stamp == run_stamp and old.log_stamp == log_stamp:
-            if old.summary.state != "live" or _alive(old.facts):
+            if old.summary.state != "live" or _live(path, old.facts):
                 return old
             facts, log = old.facts, old.log
         else:

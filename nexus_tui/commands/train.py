@@ -19,7 +19,6 @@ from nexus_tui.failures import UsageError, close_output, error_line
 if TYPE_CHECKING:
     from nexus_engine.config import Settings
     from nexus_engine.events import Event, RunFailed, RunFinished, RunStopped
-    from nexus_engine.run_folder import RunFolder
     from nexus_engine.session import Session
 
 __all__ = ["train"]
