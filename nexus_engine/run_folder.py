@@ -44,6 +44,7 @@ __all__ = [
     "list_runs",
     "remove_run",
     "remove_unstarted",
+    "reserve_folder",
     "runs_root",
     "summarise",
 ]
@@ -89,29 +90,24 @@ class RunFolder:
         Raises:
             ConfigError: the folder exists and is not empty, or cannot be made.
         """
-        if out is not None:
-            if "\0" in str(out):
-                raise ConfigError("--out: a path cannot hold a NUL character")
-            path = out.expanduser().absolute()
-            _check_free(path)
-        else:
-            stamp = time.strftime("%Y%m%d-%H%M%S")
-            clean = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.")[:60] or "run"
-            path = runs_root() / f"{stamp}-{clean}"
+        if out is None:
+            return cls(reserve_folder(label))._opened()
+        if "\0" in str(out):
+            raise ConfigError("--out: a path cannot hold a NUL character")
+        path = out.expanduser().absolute()
+        _check_free(path)
         try:
-            if out is None:
-                path = _make_fresh(path)
-            else:
-                make_folder(path)
+            make_folder(path)
         except OSError as error:
-            raise ConfigError(
-                f"{one_line(path)}: cannot make the run folder ({error.strerror}); choose --out DIR"
-            ) from None
-        folder = cls(path)
-        handle = os.open(folder.events_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+            raise _cannot_make(path, error) from None
+        return cls(path)._opened()
+
+    def _opened(self) -> RunFolder:
+        """With an event log that holds its first line."""
+        handle = os.open(self.events_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(json.dumps({"schema": SCHEMA_VERSION, "kind": "nexus-events"}) + "\n")
-        return folder
+        return self
 
     def point_latest(self) -> None:
         """Make `latest` mean this run."""
@@ -162,6 +158,27 @@ class RunFolder:
     def events(self) -> list[Event]:
         """The events of the log; a last line that was cut short is left out."""
         return list(_events_of(self.events_file))
+
+
+def reserve_folder(label: str) -> Path:
+    """A new empty folder for a run, named by the time and `label`.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    clean = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.")[:60] or "run"
+    path = runs_root() / f"{stamp}-{clean}"
+    try:
+        return _make_fresh(path)
+    except OSError as error:
+        raise _cannot_make(path, error) from None
+
+
+def _cannot_make(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"{one_line(path)}: cannot make the run folder ({error.strerror}); choose --out DIR"
+    )
 
 
 def _make_fresh(path: Path) -> Path:
