@@ -85,7 +85,7 @@ def begin_detached(
                     _wait_for(process)
                     return Detached(folder, process.pid, started)
                 if cancelled():
-                    raise KeyboardInterrupt
+                    raise DetachError("taken back before it began", int(ExitCode.FAILED))
                 time.sleep(POLL_SECONDS)
         except BaseException:
             process.terminate()
