@@ -64,7 +64,7 @@ class NewRunScreen(NexusScreen):
     NewRunScreen.-short #forecast { height: 2; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "start", "Start", id="new.start"),
+        Binding("enter", "start", "Start", key_display="enter", id="new.start"),
         Binding("ctrl+o", "detach", "Start detached", key_display="^o", id="new.detach"),
         Binding("ctrl+y", "copy", "Copy command", key_display="^y", id="new.copy"),
         Binding("ctrl+r", "measure", "Measure", key_display="^r", id="new.measure"),
