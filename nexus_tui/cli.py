@@ -19,10 +19,12 @@ from nexus_tui import failures
 from nexus_tui.commands import (
     attach,
     compare,
+    config,
     doctor,
     evaluate,
     fetch,
     runs,
+    search,
     similarity,
     stop,
     sweep,
@@ -48,9 +50,11 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("similarity")(similarity.similarity)
+app.command("search")(search.search)
 app.command("compare")(compare.compare)
 app.command("sweep")(sweep.sweep)
 app.add_typer(runs.app, name="runs")
+app.add_typer(config.app, name="config")
 app.command("attach")(attach.attach)
 app.command("stop")(stop.stop)
 app.command("doctor")(doctor.doctor)

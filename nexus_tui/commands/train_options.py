@@ -146,3 +146,16 @@ Verbose = Annotated[
     bool,
     typer.Option("--verbose", help="Also tell of checkpoints.", metavar="", rich_help_panel=RUN),
 ]
+Detach = Annotated[
+    bool,
+    typer.Option("--detach", help="Go on without this terminal.", metavar="", rich_help_panel=RUN),
+]
+Forecast = Annotated[
+    bool,
+    typer.Option(
+        "--forecast",
+        help="Measure briefly what it will cost; train nothing.",
+        metavar="",
+        rich_help_panel=RUN,
+    ),
+]
