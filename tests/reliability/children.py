@@ -59,11 +59,15 @@ def _enter(task: Callable[..., Any], mutation: str | None, folder: Path, argumen
         partial.rename(folder / "told")
 
 
-def start(task: Callable[..., Any], folder: Path, mutation: str | None = None, **arguments: Any) -> BaseProcess:
+def start(
+    task: Callable[..., Any], folder: Path, mutation: str | None = None, **arguments: Any
+) -> BaseProcess:
     """Run `task(folder, **arguments)` in a child; what it returns is for `told`."""
     folder.mkdir(exist_ok=True)
     (folder / "told").unlink(missing_ok=True)
-    process = context().Process(target=_enter, args=(task, mutation, folder, arguments), daemon=True)
+    process = context().Process(
+        target=_enter, args=(task, mutation, folder, arguments), daemon=True
+    )
     process.start()
     return process
 
@@ -84,11 +88,15 @@ def finish(process: BaseProcess, seconds: float = 120) -> int | None:
     return process.exitcode
 
 
-def call(task: Callable[..., Any], folder: Path, mutation: str | None = None, **arguments: Any) -> Any:
+def call(
+    task: Callable[..., Any], folder: Path, mutation: str | None = None, **arguments: Any
+) -> Any:
     """Run a task to its end; what it returned."""
     code = finish(start(task, folder, mutation, **arguments))
     if code != 0:
-        raise RuntimeError(f"{task.__name__} ended with {code}: {(folder / 'stderr').read_text()[-800:]}")
+        raise RuntimeError(
+            f"{task.__name__} ended with {code}: {(folder / 'stderr').read_text()[-800:]}"
+        )
     return told(folder)
 
 

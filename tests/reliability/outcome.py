@@ -16,6 +16,7 @@ class Outcome(NamedTuple):
     def passed(self) -> None:
         """Raise AssertionError where a trial failed or none was made."""
         assert self.trials > 0, f"{self.promise}: nothing was tried"
-        assert not self.failures, f"{self.promise}: {len(self.failures)} of {self.trials} failed:\n" + "\n".join(
-            self.failures[:10]
+        assert not self.failures, (
+            f"{self.promise}: {len(self.failures)} of {self.trials} failed:\n"
+            + "\n".join(self.failures[:10])
         )

@@ -42,7 +42,9 @@ def record(action: Any, root: Path) -> list[Operation]:
             case "ftruncate":
                 found.append(("truncate", names[first], arguments[1]))
             case "fsync":
-                found.append(("fsync", os.path.relpath(os.readlink(f"/proc/self/fd/{first}"), root)))
+                found.append(
+                    ("fsync", os.path.relpath(os.readlink(f"/proc/self/fd/{first}"), root))
+                )
             case "rename" | "replace":
                 found.append(("rename", inside(first), inside(arguments[1])))
             case "unlink" | "rmdir":
@@ -121,7 +123,9 @@ class Disk:
                 node.durable = node.data
                 node.durable_entries, node.pending = dict(node.entries), []
             case "rename":
-                assert os.path.dirname(rest[0]) == parent, "a rename between folders is not modelled"
+                assert os.path.dirname(rest[0]) == parent, (
+                    "a rename between folders is not modelled"
+                )
                 self._change(parent, (last, None), (os.path.basename(rest[0]), self._find(name)))
             case "remove":
                 self._change(parent, (last, None))
@@ -137,7 +141,9 @@ class Disk:
 
     def _nodes(self, node: Node) -> Iterator[Node]:
         yield node
-        for below in {id(n): n for n in [*node.entries.values(), *node.durable_entries.values()]}.values():
+        for below in {
+            id(n): n for n in [*node.entries.values(), *node.durable_entries.values()]
+        }.values():
             yield from self._nodes(below)
 
     def _tree(self, kept: set[int], bytes_of: Any) -> dict[str, bytes | None]:

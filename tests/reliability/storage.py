@@ -85,12 +85,16 @@ def judge(path: Path, *, must_be_new: bool = False, logged: bool = True) -> list
     found = checkpoints.load_latest(folder.checkpoints)
     if found is None:
         wrong.append("no checkpoint is left")
-    elif found.meta.get("version") not in allowed or not _same(found.tensors, found.meta["version"]):
+    elif found.meta.get("version") not in allowed or not _same(
+        found.tensors, found.meta["version"]
+    ):
         wrong.append(f"checkpoint {found.name} is torn or too old: {found.meta}")
     card = held_card(folder.best)
     if card is None:
         wrong.append("best/ holds no whole model")
-    elif card.epoch not in allowed or not _same(load_file(folder.best / card.weights_file), card.epoch):
+    elif card.epoch not in allowed or not _same(
+        load_file(folder.best / card.weights_file), card.epoch
+    ):
         wrong.append(f"best/ is torn or too old: epoch {card.epoch}")
     for name in ("run.json", "result.json"):
         version = json.loads((path / name).read_text()).get("version")

@@ -16,11 +16,31 @@ ROOT = Path(__file__).resolve().parents[2]
 TINY = {"threads": 1, "seed": 3, "batch_size": 8}
 CASES: dict[str, dict[str, Any]] = {
     # Two switches; the rate is so high that a set is rolled back.
-    "dendrites": {"place": ("v",), "layers": (1, 3), "epochs": 3, "lr": 3e-2, "units": 1, "switch_epochs": (0, 1)},
+    "dendrites": {
+        "place": ("v",),
+        "layers": (1, 3),
+        "epochs": 3,
+        "lr": 3e-2,
+        "units": 1,
+        "switch_epochs": (0, 1),
+    },
     "adapter": {"tune": "adapter", "epochs": 6, "lr": 3e-3, "switch_epochs": (1, 3)},
     # Ends when nothing more is gained, long before its last epoch.
-    "stall": {"tune": "adapter", "epochs": 60, "lr": 3e-3, "switches": 2, "warmup_epochs": 2, "patience": 2},
-    "control": {"tune": "adapter", "epochs": 4, "lr": 3e-3, "switch_epochs": (1, 2), "control": True},
+    "stall": {
+        "tune": "adapter",
+        "epochs": 60,
+        "lr": 3e-3,
+        "switches": 2,
+        "warmup_epochs": 2,
+        "patience": 2,
+    },
+    "control": {
+        "tune": "adapter",
+        "epochs": 4,
+        "lr": 3e-3,
+        "switch_epochs": (1, 2),
+        "control": True,
+    },
 }
 GUARD_PAIRS = 6
 SIZES = (("train", "train", 24), ("dev", "train", 12), ("test", "test", 8))
@@ -105,10 +125,21 @@ def metric_log(at: Path) -> list[Any]:
     for e in RunFolder(at).events():
         match e:
             case Evaluated():
-                figures = (e.spearman, e.pearson, e.guard_spearman, e.best_spearman, e.best_epoch, e.is_best)
+                figures = (
+                    e.spearman,
+                    e.pearson,
+                    e.guard_spearman,
+                    e.best_spearman,
+                    e.best_epoch,
+                    e.is_best,
+                )
                 found[e.arm, e.split, e.epoch, "evaluated"] = [repr(f) for f in figures]
             case DendritesAdded():
-                found[e.arm, "", e.epoch, "grown"] = [e.switch, e.params_added_total, repr(e.spearman_before)]
+                found[e.arm, "", e.epoch, "grown"] = [
+                    e.switch,
+                    e.params_added_total,
+                    repr(e.spearman_before),
+                ]
             case SwitchSettled():
                 found[e.arm, "", e.epoch, "settled"] = [e.switch, e.kept, repr(e.spearman_after)]
     return sorted([list(key), value] for key, value in found.items())
@@ -137,7 +168,14 @@ def state_digest(at: Path) -> str:
         return "none"
     digest = hashlib.sha256(json.dumps(_timeless(saved.meta), sort_keys=True).encode())
     for name in sorted(saved.tensors):
-        digest.update(name.encode() + saved.tensors[name].reshape(-1).view(dtype=__import__("torch").uint8).numpy().tobytes())
+        digest.update(
+            name.encode()
+            + saved.tensors[name]
+            .reshape(-1)
+            .view(dtype=__import__("torch").uint8)
+            .numpy()
+            .tobytes()
+        )
     return digest.hexdigest()
 
 
