@@ -37,8 +37,8 @@ def _train(folder: Path, *, case: str, resume: bool, kill_in_save: int | None) -
         return event
 
     run_saving.RunSaver.save = spied  # type: ignore[method-assign]
-    ended = worlds.train(folder, case, resume=resume)["event"]
-    return ended
+    told: str = worlds.train(folder, case, resume=resume)["event"]
+    return told
 
 
 def _facts(folder: Path, *, case: str) -> tuple[dict[str, Any], float]:

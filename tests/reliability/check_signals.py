@@ -120,7 +120,7 @@ def _resumes(folder: Path, name: str) -> list[str]:
 
 
 def signalled(place: Path, each: int, mutation: str | None = None) -> Outcome:
-    """INT, TERM and HUP, `each` times, spread over steps, evaluations, switches, saves, the start."""
+    """INT, TERM and HUP, `each` times, at five kinds of moment."""
     tasks = [
         (number, MOMENTS[trial % len(MOMENTS)], trial) for number in CODES for trial in range(each)
     ]

@@ -28,9 +28,7 @@ def _session(folder: Path, settings: Any, *, resume: bool = False) -> dict[str, 
     )
     watcher = session.subscribe()
     session.start()
-    last: Any = None
-    for last in watcher.follow():
-        pass
+    *_, last = watcher.follow()
     session.wait()
     found: dict[str, Any] = plain(last)
     return found
@@ -69,7 +67,7 @@ def _on_a_bad_disk(folder: Path, *, at: int, code: int, for_good: bool) -> list[
 def disk_fails(
     place: Path, picks: list[int], codes: tuple[int, ...], mutation: str | None = None
 ) -> Outcome:
-    """I/O errors at operations of a real run, once and for good: exit 4, then resumed to the end."""
+    """I/O errors at operations of a real run, once and for good: exit 4, then resumed."""
     folder = place / "whole"
     worlds.write_data(folder / "pairs")
     _, _, total, _ = children.call(_on_a_bad_disk, folder, at=10**9, code=errno.EIO, for_good=False)

@@ -1,4 +1,4 @@
-"""Processes for the checks: forked from a server that has the engine loaded, so each starts at once.
+"""Processes for the checks: forked from a server that has the engine loaded.
 
 A child gets a mutation's name (or none) and a task by name; it writes what it has to say into a
 file, since it may be killed at any moment.
