@@ -109,12 +109,12 @@ def mutations(only: list[str]) -> int:
         try:
             found, seconds = _timed(lambda place, m=mutation, n=name: m.check(place, n))
             caught = len(found.failures)
-            said = found.failures[0] if caught else "NOT CAUGHT"
+            said = found.failures[0][:90] if caught else "NOT CAUGHT"
         except (RuntimeError, AssertionError) as error:
             caught, seconds, said = 1, 0.0, str(error)
         missed += not caught
         print(
-            f"{'caught' if caught else 'MISSED':<7} {mutation.says:<42} {seconds:>6.1f}  {said[:90]}",
+            f"{'caught' if caught else 'MISSED':<7} {mutation.says:<42} {seconds:>6.1f}  {said}",
             flush=True,
         )
     print(f"{missed} mutations missed")
