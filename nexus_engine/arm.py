@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from nexus_engine.batching import epoch_batches
 from nexus_engine.config import Settings
 from nexus_engine.corpus import Corpus, PairRows
+from nexus_engine.correlation_rule import INPUT_PARAMETERS, Covariances, Taps, climb, hold_length
 from nexus_engine.dendrites import UNIT_PARAMETERS, DendriteLinear
 from nexus_engine.errors import DivergedError
 from nexus_engine.evaluation import embed_all, pair_cosines
@@ -26,7 +27,16 @@ from nexus_engine.hardware import Hardware, autocast
 from nexus_engine.losses import LOSSES
 from nexus_engine.sentence_model import SentenceModel, cosine
 
-__all__ = ["Arm", "ArmSpec", "Kept", "Measured", "Snapshot", "StepResult", "features_of"]
+__all__ = [
+    "Arm",
+    "ArmSpec",
+    "Kept",
+    "Measured",
+    "Rows",
+    "Snapshot",
+    "StepResult",
+    "features_of",
+]
 
 MAX_GRAD_NORM = 1.0
 
@@ -64,6 +74,7 @@ class Progress(msgspec.Struct, kw_only=True):
     eval_seconds: float = 0.0
     pairs: int = 0
     params_on_trial: int = 0
+    rule_steps_left: int = 0
     switch_epochs: list[int] = msgspec.field(default_factory=list)
     finished: bool = False
 
@@ -115,6 +126,7 @@ class Arm:
         self.progress = Progress()
         self.best = Kept({}, Measured(), np.zeros(0))
         self.before_switch = self.best
+        self.covariances: dict[str, Covariances] = {}
         settings = spec.settings
         model.encoder.set_dropout(settings.dropout)
         for site in model.sites().values():
@@ -162,6 +174,21 @@ class Arm:
                     found[f"{prefix}.{leaf}"] = parameter
         return found
 
+    def learning(self) -> dict[str, nn.Parameter]:
+        """The trained parameters that learn in the present phase; the others stand as they are.
+
+        With the rule `correlation` those are the new units' input weights alone, then all others.
+        """
+        trained = self.trained()
+        if self.spec.settings.rule == "gradient":
+            return trained
+        first = self.progress.rule_steps_left > 0
+        return {
+            name: parameter
+            for name, parameter in trained.items()
+            if (name.rsplit(".", 1)[-1] in INPUT_PARAMETERS) == first
+        }
+
     def params_trained(self) -> int:
         """Number of parameters trained now."""
         return sum(p.numel() for p in self.trained().values())
@@ -180,13 +207,18 @@ class Arm:
         """Renew optimizer and schedule for what is trained now."""
         settings = self.spec.settings
         groups: dict[float, list[nn.Parameter]] = {}
+        learning = self.learning()
         for name, parameter in self.trained().items():
+            parameter.requires_grad_(name in learning)
+            parameter.grad = None
+        for name, parameter in learning.items():
             groups.setdefault(self._rate(name), []).append(parameter)
         self.optimizer = None
         if groups:
             self.optimizer = torch.optim.AdamW(
                 [{"params": p, "lr": rate, "base_lr": rate} for rate, p in groups.items()],
-                weight_decay=settings.weight_decay,
+                # The correlation steps leave older units' weights as they are, decay included.
+                weight_decay=0.0 if self.progress.rule_steps_left else settings.weight_decay,
                 fused=True,
             )
         steps = len(self.batches(1))
@@ -256,6 +288,31 @@ class Arm:
         progress.pairs += b
         return StepResult(loss.detach(), norm, self.optimizer.param_groups[0]["lr"], b)
 
+    def correlation_step(self, picked: Rows) -> float:
+        """One step of the rule `correlation` on the train pairs `picked`, (b,).
+
+        The model computes as in inference: what its neurons get wrong, without dropout's noise.
+        Returns the mean of S over sites (see `correlation_rule`), before the step.
+        """
+        assert self.optimizer is not None
+        self.model.eval()
+        pairs, b, units = self.corpus.train, len(picked), self.spec.settings.units
+        sites = self._sites()
+        scores = torch.from_numpy(pairs.scores[picked]).to(self.model.device)
+        with Taps(sites) as taps, autocast(self.hardware):
+            vectors = self._embed(np.concatenate([pairs.first[picked], pairs.second[picked]]))
+        loss = self._loss(cosine(vectors[:b].float(), vectors[b:].float()), scores)
+        summed = climb(sites, self.covariances, taps, loss, units)
+        self.optimizer.step()
+        for site in sites.values():
+            hold_length(site, units)
+        self.progress.pairs += b
+        self.progress.rule_steps_left -= 1
+        if not self.progress.rule_steps_left:
+            self.covariances = {}
+            self.start_phase()
+        return summed
+
     # Evaluation
 
     def cosines(
@@ -287,6 +344,8 @@ class Arm:
     @torch.no_grad()
     def restore(self, snapshot: Snapshot) -> None:
         """Become the snapshot exactly: its weights, and its units and no others."""
+        self.progress.rule_steps_left = 0
+        self.covariances = {}
         base = self._base_parameters()
         for name, parameter in base.items():
             parameter.copy_(snapshot[name])
@@ -312,7 +371,17 @@ class Arm:
         """Grow one set on the arm's sites; the parameters added. A new phase must follow."""
         settings = self.spec.settings
         generator = torch.Generator().manual_seed(settings.seed * 1000 + self.growth.switches)
-        return sum(site.grow(settings.units, generator) for site in self._sites().values())
+        sites = self._sites()
+        added = sum(site.grow(settings.units, generator) for site in sites.values())
+        if settings.rule == "correlation":
+            self.progress.rule_steps_left = settings.rule_steps
+            self.covariances = {
+                name: Covariances(
+                    torch.zeros(settings.units, site.outputs, device=self.model.device)
+                )
+                for name, site in sites.items()
+            }
+        return added
 
     # Checkpoints
 
@@ -334,6 +403,8 @@ class Arm:
             for parameter, state in self.optimizer.state.items():
                 for key, value in state.items():
                     tensors[f"optimizer/{key}/{names[id(parameter)]}"] = value
+        for name, running in self.covariances.items():
+            tensors[f"covariances/{name}"] = running.mean
         tensors["random/cpu"] = torch.get_rng_state()
         if self.hardware.device.type == "cuda":
             tensors["random/cuda"] = torch.cuda.get_rng_state()
@@ -360,8 +431,11 @@ class Arm:
             }
 
         self.restore(part("now"))
+        # The phase decides what learns; beginning it again resets counters, so they come last.
+        self.progress = msgspec.convert(meta["progress"], Progress)
         self.start_phase()
         self.progress = msgspec.convert(meta["progress"], Progress)
+        self.covariances = {name: Covariances(t) for name, t in part("covariances").items()}
         self.growth = msgspec.convert(meta["growth"], GrowthState)
         self.best, self.before_switch = (
             Kept(

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import torch
 
-from nexus_engine.arm import Arm, Kept, Measured, StepResult
+from nexus_engine.arm import Arm, Kept, Measured, Rows, StepResult
 from nexus_engine.correlation import spearman
 from nexus_engine.errors import DivergedError
 from nexus_engine.evaluation import correlate
@@ -20,6 +20,7 @@ from nexus_engine.events import (
     Evaluated,
     Event,
     Log,
+    PauseChanged,
     Step,
     SwitchRecord,
     SwitchSettled,
@@ -89,13 +90,15 @@ class ArmLoop:
                 sets=arm.growth.kept + int(arm.growth.before is not None),
                 params_trained=arm.params_trained(),
             )
+        if progress.rule_steps_left:
+            yield from self._correlate(batches)
         unreported: list[torch.Tensor] = []
         reported = time.perf_counter()
         # A GPU works on while the step before is looked at; a CPU has nothing to wait for.
         lag = arm.hardware.device.type != "cpu"
         seen: StepResult | None = None
         for picked in batches[progress.step_in_epoch :]:
-            self._steering.check()
+            yield from self._pause()
             if self._steering.requested:
                 break
             begun = time.perf_counter()
@@ -115,6 +118,38 @@ class ArmLoop:
                 yield self._step_event(loss, norm, made.lr, len(batches))
                 self._check_finite(loss, norm)
         return self._steering.take_request()
+
+    def _pause(self) -> Iterator[Event]:
+        """Meet what was asked; a pause is told, and so is its end."""
+        self._steering.check()
+        if self._steering.paused:
+            yield self._event(PauseChanged, paused=True)
+            self._steering.wait_while_paused()
+            yield self._event(PauseChanged, paused=False)
+
+    def _correlate(self, batches: list[Rows]) -> Iterator[Event]:
+        """The steps of the rule `correlation` that are left, on the epoch's batches in turn."""
+        arm, progress, asked = self.arm, self.arm.progress, self.arm.spec.settings.rule_steps
+        found: list[float] = []
+        while progress.rule_steps_left and not self._steering.requested:
+            yield from self._pause()
+            begun = time.perf_counter()
+            done = asked - progress.rule_steps_left
+            found.append(arm.correlation_step(batches[done % len(batches)]))
+            progress.step_seconds += time.perf_counter() - begun
+            if not math.isfinite(found[-1]):
+                raise DivergedError(
+                    f"covariance is not finite in correlation step {done + 1} of epoch "
+                    f"{progress.epoch}; the best weights are kept; lower --dendrite-lr"
+                )
+        if found:
+            edge = max(1, len(found) // 10)
+            first, last = sum(found[:edge]) / edge, sum(found[-edge:]) / edge
+            yield self._event(
+                Log,
+                message=f"switch {arm.growth.switches}: {len(found)} correlation steps, "
+                f"summed covariance with the remaining error {first:.3g} -> {last:.3g}",
+            )
 
     def _step_event(self, loss: float, norm: float, lr: float, steps: int) -> Step:
         progress = self.arm.progress

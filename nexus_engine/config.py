@@ -25,6 +25,7 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16"]
 Schedule = Literal["linear", "phase", "constant"]
 Order = Literal["random", "length"]
+Rule = Literal["gradient", "correlation"]
 
 
 class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,6 +57,8 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     budget: str | None = None
     units: int | None = None
     nonlinearity: Nonlinearity | None = None
+    rule: Rule = "gradient"
+    rule_steps: int | None = None
     seed: int = 1
     score_range: tuple[float, float] | None = None
     device: Device = "auto"
@@ -69,6 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `fit` names the settings that little data may change, since the user left them open. `lr` is the
     peak rate of what is not a dendrite, `dendrite_lr` of what is. `switch_epochs` None means that a
     switch follows a stall. `budget_parameters` bounds the dendrites of all switches together.
+    With the rule `correlation` a new set's input weights learn alone for `rule_steps` batches.
     """
 
     data: str
@@ -98,6 +102,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     budget_parameters: int | None
     units: int
     nonlinearity: Nonlinearity
+    rule: Rule
+    rule_steps: int
     seed: int
     score_range: tuple[float, float] | None
     device: Device
@@ -222,6 +228,7 @@ def _check_ranges(s: Settings, layers: int) -> None:
     _check("--patience", s.patience, 1, 1000)
     _check("--min-gain", s.min_gain, 0, 1)
     _check("--units", s.units, 1, 64)
+    _check("--rule-steps", s.rule_steps, 1, 100_000)
     _check("--seed", s.seed, 0, 2**31 - 1)
     if s.threads is not None:
         _check("--threads", s.threads, 1, 1024)

@@ -21,16 +21,17 @@ import re
 import shutil
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import platformdirs
 
 from nexus_engine.errors import ConfigError, RunError, one_line
-from nexus_engine.event_log import append_event, begin_log, last_event, read_events
+from nexus_engine.event_log import append_event, begin_log, read_events
 from nexus_engine.events import TERMINAL_EVENTS, Event, plain, revive
 from nexus_engine.files import FOLDER_MODE, make_folder, replace_json, sync
-from nexus_engine.run_lock import LOCK_FILE, RunLock, is_held
+from nexus_engine.run_index import LATEST, RunIndex, RunSummary, state_of, summarise
+from nexus_engine.run_lock import LOCK_FILE, RunLock
 
 __all__ = [
     "RunFolder",
@@ -44,7 +45,6 @@ __all__ = [
 ]
 
 NAME_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-LATEST = "latest"
 
 
 def runs_root() -> Path:
@@ -183,90 +183,9 @@ def _check_free(path: Path) -> None:
         )
 
 
-class RunSummary(NamedTuple):
-    """A line of the list of runs. `state`: live, finished, failed, stopped or interrupted."""
-
-    name: str
-    path: Path
-    state: str
-    tune: str
-    data: str
-    best_dev_spearman: float | None
-    base_dev_spearman: float | None
-    switches_kept: int | None
-    params_added: int | None
-    started_unix_s: float
-
-
-def _alive(pid: object, started: object) -> bool:
-    """Whether the process that wrote `run.json` still runs (same id, not started later)."""
-    import psutil
-
-    if not isinstance(pid, int):
-        return False
-    try:
-        created = psutil.Process(pid).create_time()
-    except psutil.Error:
-        return False
-    return isinstance(started, int | float) and created <= started + 1
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) else None
-
-
-def summarise(path: Path) -> RunSummary:
-    """The state of the run in `path`.
-
-    Raises:
-        RunError: there is no readable run there.
-    """
-    facts = RunFolder(path).read_run()
-    last = last_event(path / "events.jsonl")
-    kinds = {"RunFinished": "finished", "RunFailed": "failed", "RunStopped": "stopped"}
-    state = kinds.get(type(last).__name__)
-    if state is None:
-        held = is_held(path)
-        if held is None:
-            held = _alive(facts.get("pid"), facts.get("started_unix_s"))
-        state = "live" if held else "interrupted"
-    settings = facts.get("settings")
-    settings = settings if isinstance(settings, dict) else {}
-    result: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        found = revive(json.loads((path / "result.json").read_text(encoding="utf-8")))
-        result = found if isinstance(found, dict) else {}
-    started = facts.get("started_unix_s")
-    return RunSummary(
-        name=path.name,
-        path=path,
-        state=state,
-        tune=str(settings.get("tune", "?")),
-        data=one_line(facts.get("data_name", settings.get("data", "?")), 60),
-        best_dev_spearman=_number(result.get("best_dev_spearman")),
-        base_dev_spearman=_number(result.get("base_dev_spearman")),
-        switches_kept=_count(result.get("switches_kept")),
-        params_added=_count(result.get("params_added")),
-        started_unix_s=_number(started) or 0.0,
-    )
-
-
 def list_runs() -> list[RunSummary]:
     """Every readable run under `runs_root()`, newest first."""
-    root = runs_root()
-    found: list[RunSummary] = []
-    if not root.is_dir():
-        return found
-    paths = {p.resolve() if p.name == LATEST else p for p in root.iterdir()}
-    for path in paths:
-        if path.is_dir() and not path.is_symlink():
-            with contextlib.suppress(RunError):
-                found.append(summarise(path))
-    return sorted(found, key=lambda run: (run.started_unix_s, run.name), reverse=True)
+    return RunIndex(runs_root()).refresh()
 
 
 def find_run(asked: str) -> RunFolder:
@@ -311,7 +230,7 @@ def remove_run(asked: str) -> Path:
         RunError: there is none, or it is live.
     """
     folder = find_run(asked)
-    if summarise(folder.path).state == "live":
+    if state_of(folder.path) == "live":
         raise RunError(f"{folder.name}: is live; stop it first")
     if not folder.events_file.is_file():
         raise RunError(f"{folder.name}: not a run's folder: it has no events.jsonl")

@@ -13,8 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nexus_engine.config import Settings
+from nexus_engine.control import ControlFile
 from nexus_engine.errors import NexusError
-from nexus_engine.events import TERMINAL_EVENTS, Event, Step
+from nexus_engine.events import (
+    TERMINAL_EVENTS,
+    Event,
+    RunFailed,
+    RunFinished,
+    RunStopped,
+    Step,
+)
 from nexus_engine.run_failures import failure
 from nexus_engine.run_folder import RunFolder
 from nexus_engine.steering import Steering
@@ -69,7 +77,9 @@ class Session:
 
     def __init__(self, settings: Settings, folder: RunFolder, *, resume: bool = False) -> None:
         self.folder = folder
-        self.steering = Steering()
+        self.ended: RunFinished | RunFailed | RunStopped | None = None
+        """The terminal event, once there is one."""
+        self.steering = Steering(ControlFile(folder.path))
         self._settings = settings
         self._resume = resume
         self._subscriptions: list[Subscription] = []
@@ -109,7 +119,8 @@ class Session:
                 # Before the first event is written: the log of a live run is not for others.
                 held.enter_context(self.folder.lock)
             except (NexusError, OSError) as error:
-                self._publish(failure(error, self.folder.path))
+                self.ended = failure(error, self.folder.path)
+                self._publish(self.ended)
                 return
             self._run()
 
@@ -123,4 +134,7 @@ class Session:
                 self._publish(event)
         except Exception as error:
             # The log itself could not be written: the watchers are told, the disk cannot be.
-            self._publish(failure(error, self.folder.path) if terminal is None else terminal)
+            terminal = failure(error, self.folder.path) if terminal is None else terminal
+            self._publish(terminal)
+        if isinstance(terminal, TERMINAL_EVENTS):
+            self.ended = terminal

@@ -58,6 +58,7 @@ def refused(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, st
         (["eval", "--help"], {}),
         (["similarity", "--help"], {}),
         (["compare", "--help"], {}),
+        (["sweep", "--help"], {}),
         (["runs", "--help"], {}),
         (["runs", "show", "--help"], {}),
         (["doctor", "--help"], {}),

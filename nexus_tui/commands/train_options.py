@@ -6,7 +6,16 @@ from typing import Annotated, get_args
 
 import typer
 
-from nexus_engine.config import Device, LossName, Nonlinearity, Order, Precision, Schedule, SiteName
+from nexus_engine.config import (
+    Device,
+    LossName,
+    Nonlinearity,
+    Order,
+    Precision,
+    Rule,
+    Schedule,
+    SiteName,
+)
 from nexus_engine.config import Tune as TuneName
 
 MAIN = "What to train"
@@ -94,6 +103,12 @@ DendriteLr = Annotated[
 NonlinearityOption = Annotated[
     Nonlinearity | None,
     _option("--nonlinearity", f"{_names(Nonlinearity)}.", GROWTH, "NAME"),
+]
+RuleOption = Annotated[
+    Rule | None, _option("--rule", f"How units learn: {_names(Rule)}.", GROWTH, "NAME")
+]
+RuleSteps = Annotated[
+    int | None, _option("--rule-steps", "Batches of correlation alone.", GROWTH, "N")
 ]
 
 DeviceOption = Annotated[Device | None, _option("--device", f"{_names(Device)}.", MACHINE, "NAME")]

@@ -1,0 +1,177 @@
+"""What a sweep runs: axes of settings, seeds, and the settings that all runs share. Pure."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from nexus_engine.config import Settings, TrainConfig, Tune, config_from_mapping, resolve
+from nexus_engine.errors import ConfigError, one_line
+
+__all__ = ["DEFAULT_AXES", "Axis", "Cell", "Grid", "default_grid", "grid_from_file", "parse_seeds"]
+
+MOST_RUNS = 10_000
+
+DEFAULT_AXES: dict[Tune, dict[str, tuple[Any, ...]]] = {
+    # The published project's twelve.
+    "full": {"lr": (1e-5, 2e-5, 5e-5), "batch_size": (16, 32), "warmup_epochs": (2, 4)},
+    # The same three questions around the recipe of the frozen encoder: rate, batch, and how long
+    # the first set learns before the second may come.
+    "dendrites": {
+        "lr": (1e-3, 1.7e-3, 3e-3),
+        "batch_size": (32, 64),
+        "switch_epochs": ((0, 1), (0, 2)),
+    },
+    "adapter": {"lr": (3e-5, 1e-4, 3e-4), "batch_size": (16, 32), "warmup_epochs": (2, 4)},
+}
+
+
+class Axis(msgspec.Struct, frozen=True, kw_only=True):
+    """One swept setting, by its name in `TrainConfig`, and its values in order."""
+
+    name: str
+    values: tuple[Any, ...]
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """One run: `point` counts the combinations of the axes from 0, `values` are its settings."""
+
+    name: str
+    point: int
+    values: tuple[Any, ...]
+    seed: int
+
+
+class Grid(msgspec.Struct, frozen=True, kw_only=True):
+    """Every combination of the axes' values, with every seed, on the settings of `common`."""
+
+    axes: tuple[Axis, ...]
+    seeds: tuple[int, ...]
+    common: dict[str, Any]
+
+    def points(self) -> tuple[tuple[Any, ...], ...]:
+        """The combinations of values, the last axis changing fastest."""
+        return tuple(itertools.product(*(axis.values for axis in self.axes)))
+
+    def cells(self) -> tuple[Cell, ...]:
+        """Every run, all points of a seed before the next seed: early results cover the grid."""
+        return tuple(
+            Cell(name=f"{point + 1:03d}-seed-{seed}", point=point, values=values, seed=seed)
+            for seed in self.seeds
+            for point, values in enumerate(self.points())
+        )
+
+    def config(self, cell: Cell) -> TrainConfig:
+        """What `cell` asks for.
+
+        Raises:
+            ConfigError: a name or value that no training takes.
+        """
+        swept = {axis.name: value for axis, value in zip(self.axes, cell.values, strict=True)}
+        return config_from_mapping({**self.common, **swept, "seed": cell.seed}, "grid")
+
+    def settings(self, cell: Cell) -> Settings:
+        """What `cell` resolves to.
+
+        Raises:
+            ConfigError: a value out of range, or settings that contradict each other.
+        """
+        return resolve(self.config(cell))
+
+    def check(self) -> None:
+        """Resolve every cell, so that a bad value is told before anything runs.
+
+        Raises:
+            ConfigError: the first cell that cannot be run, and why.
+        """
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise ConfigError("seeds: name at least one, each once")
+        for axis in self.axes:
+            shown = [repr(value) for value in axis.values]
+            if not shown or len(set(shown)) != len(shown):
+                raise ConfigError(f"grid: {axis.name} needs at least one value, each once")
+        cells = self.cells()
+        if len(cells) > MOST_RUNS:
+            raise ConfigError(f"grid: {len(cells)} runs; {MOST_RUNS} at most")
+        for cell in cells:
+            self.settings(cell)
+
+
+def default_grid(common: dict[str, Any], seeds: tuple[int, ...] = (1,)) -> Grid:
+    """The twelve combinations that suit the regime in `common`, less what `common` fixes."""
+    tune = common.get("tune", "dendrites")
+    axes = DEFAULT_AXES.get(tune, {})
+    return Grid(
+        axes=tuple(
+            Axis(name=name, values=values)
+            for name, values in axes.items()
+            if common.get(name) is None
+        ),
+        seeds=seeds,
+        common=common,
+    )
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """Seeds given as 1-5 or 1,4,7.
+
+    Raises:
+        ConfigError: neither.
+    """
+    ranged = re.fullmatch(r"\s*(\d{1,9})\s*-\s*(\d{1,9})\s*", text)
+    if ranged and int(ranged[1]) <= int(ranged[2]) < int(ranged[1]) + MOST_RUNS:
+        return tuple(range(int(ranged[1]), int(ranged[2]) + 1))
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise ConfigError(f"--seeds {one_line(text, 40)}: give them as 1-5 or 1,4,7") from None
+
+
+def grid_from_file(path: Path, common: dict[str, Any], seeds: tuple[int, ...] | None) -> Grid:
+    """The grid of a TOML file: `[grid]` with a list for each swept setting, `seeds`, `[train]`.
+
+    `common` (what the command line says) goes over the file's `[train]`, `seeds` over its own.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds something else.
+    """
+    shown = one_line(path, 200)
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"--grid {shown}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"--grid {shown}: not TOML: {one_line(error, 120)}") from None
+    unknown = set(found) - {"grid", "train", "seeds"}
+    if unknown:
+        raise ConfigError(
+            f"--grid {shown}: unknown {one_line(sorted(unknown)[0], 40)}; known: [grid], [train], "
+            "seeds"
+        )
+    tables = {}
+    for name in ("grid", "train"):
+        table = found.get(name, {})
+        if not isinstance(table, dict):
+            raise ConfigError(f"--grid {shown}: {name} must be a table, [{name}]")
+        tables[name] = {str(key).replace("-", "_"): value for key, value in table.items()}
+    axes = []
+    for name, values in tables["grid"].items():
+        if name in ("seed", "data"):
+            raise ConfigError(f"--grid {shown}: {name} cannot be an axis; seeds = [1, 2] is")
+        if not isinstance(values, list):
+            raise ConfigError(f"--grid {shown}: {name} must be a list of values")
+        axes.append(Axis(name=name, values=tuple(values)))
+    try:
+        listed = msgspec.convert(found.get("seeds", [1]), tuple[int, ...])
+    except msgspec.ValidationError:
+        raise ConfigError(f"--grid {shown}: seeds must be a list of whole numbers") from None
+    return Grid(
+        axes=tuple(axes),
+        seeds=listed if seeds is None else seeds,
+        common={**tables["train"], **common},
+    )

@@ -1,0 +1,197 @@
+"""A pure picture of a sweep, read from its folder at any time, while it works or after.
+
+What a run came to stands in its own folder, so the picture is right even where the process that
+drove the sweep died.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from nexus_engine.errors import RunError
+from nexus_engine.events import (
+    EpochStarted,
+    Evaluated,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+)
+from nexus_engine.run_folder import RunFolder
+from nexus_engine.sweeps.folder import SweepFolder
+from nexus_engine.sweeps.grid import Axis, Cell
+
+__all__ = ["CellState", "CellView", "PointView", "SweepView", "best_point", "points", "read_sweep"]
+
+CellState = Literal["waiting", "live", "finished", "failed", "stopped"]
+"""`stopped`: begun, not ended, and nobody works on it: the next start goes on with it."""
+
+
+class CellView(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of a sweep. Figures are None until there are any."""
+
+    cell: Cell
+    run_dir: str
+    state: CellState
+    epoch: int = 0
+    epochs: int = 0
+    base_dev_spearman: float | None = None
+    best_dev_spearman: float | None = None
+    test_spearman: float | None = None
+    switches: int | None = None
+    switches_kept: int | None = None
+    params_trained: int | None = None
+    train_seconds: float | None = None
+    message: str = ""
+    exit_code: int | None = None
+
+
+class PointView(msgspec.Struct, frozen=True, kw_only=True):
+    """One combination of the axes, over its seeds.
+
+    Means are over the runs that finished, None without any; `deviation` is the standard deviation
+    of dev over seeds, None below two.
+    """
+
+    point: int
+    values: tuple[Any, ...]
+    runs: int
+    finished: int
+    dev_spearman: float | None
+    deviation: float | None
+    test_spearman: float | None
+    switches_kept: float | None
+    fewest_switches_kept: int | None
+    best_cell: str | None
+
+
+class SweepView(msgspec.Struct, frozen=True, kw_only=True):
+    """A sweep: its axes, its runs in the grid's order, and whether a process works on it."""
+
+    name: str
+    path: str
+    live: bool
+    data: str
+    tune: str
+    axes: tuple[Axis, ...]
+    seeds: tuple[int, ...]
+    common: dict[str, Any]
+    cells: tuple[CellView, ...]
+
+    def cell(self, name: str) -> CellView:
+        """The run called `name`; KeyError where there is none."""
+        for view in self.cells:
+            if view.cell.name == name:
+                return view
+        raise KeyError(name)
+
+
+def read_cell(path: Path, cell: Cell, *, live: bool) -> CellView:
+    """What the run folder at `path` says of `cell`; `live`: the sweep is being worked on."""
+    view = CellView(cell=cell, run_dir=str(path), state="waiting")
+    if (path / "run.json").is_file():
+        view = msgspec.structs.replace(view, state="live" if live else "stopped")
+    for event in RunFolder(path).events():
+        match event:
+            case Evaluated(arm="main", split="dev"):
+                base = event.spearman if event.epoch == 0 else view.base_dev_spearman
+                view = msgspec.structs.replace(
+                    view,
+                    epoch=event.epoch,
+                    base_dev_spearman=base,
+                    best_dev_spearman=event.best_spearman,
+                )
+            case EpochStarted(arm="main"):
+                view = msgspec.structs.replace(view, epochs=event.epochs)
+            case RunFinished():
+                view = msgspec.structs.replace(
+                    view,
+                    state="finished",
+                    base_dev_spearman=event.base_dev_spearman,
+                    best_dev_spearman=event.best_dev_spearman,
+                    test_spearman=event.test_spearman,
+                    switches=event.switches,
+                    switches_kept=event.switches_kept,
+                    params_trained=event.params_trained,
+                    train_seconds=event.train_seconds,
+                )
+            case RunFailed():
+                view = msgspec.structs.replace(
+                    view, state="failed", message=event.message, exit_code=event.exit_code
+                )
+            case RunStopped():
+                view = msgspec.structs.replace(view, state="stopped")
+            case RunStarted():
+                view = msgspec.structs.replace(
+                    view, state="live" if live else "stopped", message="", exit_code=None
+                )
+    return view
+
+
+def read_sweep(path: Path) -> SweepView:
+    """The sweep in the folder `path`.
+
+    Raises:
+        RunError: there is no readable sweep there.
+    """
+    folder = SweepFolder(path)
+    record = folder.record()
+    live = folder.is_live()
+    cells = []
+    for cell in record.grid.cells():
+        with contextlib.suppress(RunError):
+            cells.append(read_cell(folder.run_path(cell), cell, live=live))
+    common = record.grid.common
+    return SweepView(
+        name=record.name,
+        path=str(path),
+        live=live,
+        data=str(common.get("data", "demo")),
+        tune=str(common.get("tune", "dendrites")),
+        axes=record.grid.axes,
+        seeds=record.grid.seeds,
+        common=common,
+        cells=tuple(cells),
+    )
+
+
+def points(cells: Sequence[CellView]) -> tuple[PointView, ...]:
+    """The combinations of the axes in the grid's order, each over its seeds."""
+    grouped: dict[int, list[CellView]] = {}
+    for view in cells:
+        grouped.setdefault(view.cell.point, []).append(view)
+    found = []
+    for point, views in sorted(grouped.items()):
+        done = [v for v in views if v.state == "finished" and v.best_dev_spearman is not None]
+        dev = [v.best_dev_spearman for v in done if v.best_dev_spearman is not None]
+        test = [v.test_spearman for v in done if v.test_spearman is not None]
+        kept = [v.switches_kept for v in done if v.switches_kept is not None]
+        best = max(done, key=lambda v: v.best_dev_spearman or -math.inf, default=None)
+        found.append(
+            PointView(
+                point=point,
+                values=views[0].cell.values,
+                runs=len(views),
+                finished=len(done),
+                dev_spearman=statistics.mean(dev) if dev else None,
+                deviation=statistics.stdev(dev) if len(dev) > 1 else None,
+                test_spearman=statistics.mean(test) if test else None,
+                switches_kept=statistics.mean(kept) if kept else None,
+                fewest_switches_kept=min(kept, default=None),
+                best_cell=None if best is None else best.cell.name,
+            )
+        )
+    return tuple(found)
+
+
+def best_point(found: Sequence[PointView]) -> PointView | None:
+    """The point of the highest mean dev Spearman; None while no run has finished."""
+    done = [point for point in found if point.dev_spearman is not None]
+    return max(done, key=lambda point: point.dev_spearman or -math.inf, default=None)
