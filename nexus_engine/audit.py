@@ -1,8 +1,8 @@
 """The audit file of a run: a line for each use of the data, without a word of it.
 
-What was done, when, by which process and user, on how many pairs, and the pairs' fingerprint. The
-fingerprint of a handful of sentences could be guessed by trying sentences; so two that were typed
-in get none.
+What was done, when, by which process and user, on how many pairs or sentences, and the fingerprint
+of these. The fingerprint of a handful of sentences could be guessed by trying sentences; so two
+that were typed in get none.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["AUDIT_FILE", "note_use"]
 AUDIT_FILE = "audit.jsonl"
 
 
-def note_use(folder: Path, use: str, *, fingerprint: str | None, pairs: int) -> None:
+def note_use(folder: Path, use: str, *, fingerprint: str | None, size: int) -> None:
     """Add a line to the audit file in `folder`, pushed to the disk.
 
     Raises:
@@ -28,7 +28,7 @@ def note_use(folder: Path, use: str, *, fingerprint: str | None, pairs: int) -> 
     facts = {
         "time_unix_s": time.time(),
         "use": use,
-        "pairs": pairs,
+        "size": size,
         "data_fingerprint": fingerprint,
         "pid": os.getpid(),
         "uid": os.getuid(),

@@ -173,7 +173,7 @@ def prepare(
         folder.path,
         "train, resumed" if resume else "train",
         fingerprint=data.fingerprint,
-        pairs=sum(len(split) for split in (data.train, data.dev, data.test)),
+        size=sum(len(split) for split in (data.train, data.dev, data.test)),
     )
     yield RunStarted(
         time_unix_s=time.time(),

@@ -39,6 +39,7 @@ def _plant(folder: Path) -> list[str]:
     rows = [f"{found[n]},{found[(n + 1) % CANARIES]},{n % 6}" for n in range(CANARIES)]
     for split in ("train", "dev", "test"):
         (pairs / f"{split}.csv").write_text("\n".join(["sentence1,sentence2,score", *rows]) + "\n")
+    (pairs / "corpus.txt").write_text("\n".join(found) + "\n")
     return found
 
 
@@ -84,6 +85,7 @@ def _use_everything(folder: Path, *, umask: int | None, break_it: bool = False) 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # similarity shows the sentences asked about
     codes.append(main(["similarity", "run", "--file", "pairs/test.csv"]))
     codes.append(main(["similarity", "run", *_canaries()[:2]]))
+    codes.append(main(["search", "run", "--corpus", "pairs/corpus.txt", _canaries()[0]]))
     sys.stdout.flush()
     os.dup2(out, 1)
     return {"codes": codes, "seen": dict(seen)}
@@ -131,11 +133,11 @@ def nothing_opened(place: Path, mutation: str | None = None) -> Outcome:
     failures += [f"exit codes {told['codes']}"] if any(told["codes"]) else []
     audit = [json.loads(line) for line in (folder / "run/audit.jsonl").read_text().splitlines()]
     uses = [line["use"] for line in audit]
-    if uses != ["train", "eval test", "compare test", "similarity", "similarity"]:
+    if uses != ["train", "eval test", "compare test", "similarity", "similarity", "search"]:
         failures.append(f"the audit file holds {uses}")
-    if [line["data_fingerprint"] is None for line in audit] != [False] * 4 + [True]:
+    if [line["data_fingerprint"] is None for line in audit] != [False] * 4 + [True, False]:
         failures.append("a fingerprint is missing, or made of two typed sentences")
-    return Outcome("0 pickles, 0 sockets, each use noted", 5, failures)
+    return Outcome("0 pickles, 0 sockets, each use noted", 6, failures)
 
 
 def modes(place: Path, mutation: str | None = None) -> Outcome:

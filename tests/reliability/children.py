@@ -78,7 +78,7 @@ def told(folder: Path) -> Any:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def finish(process: BaseProcess, seconds: float = 120) -> int | None:
+def finish(process: BaseProcess, seconds: float = 400) -> int | None:
     """Wait for the child; its exit code, None where it had to be killed for taking too long."""
     process.join(seconds)
     if process.is_alive():

@@ -305,6 +305,12 @@ def _killed(place: Path, name: str) -> Outcome:
     return check_saving.killed_at_each_operation(place, ("half", "after"), name)
 
 
+def _left_behind(place: Path, name: str) -> Outcome:
+    """The judge's own next save is mutated: it is what must clear up."""
+    with applied(name):
+        return check_saving.killed_at_each_operation(place, ("half",))
+
+
 def _resumed(*points: str) -> Callable[[Path, str], Outcome]:
     return lambda place, name: check_resume.resumed_everywhere(place, points, name)
 
@@ -329,7 +335,7 @@ MUTATIONS: dict[str, Mutation] = {
     "write in place": Mutation("run.json is written in place", _write_in_place, _killed),
     "card first": Mutation("old weights go before the new card", _card_before_weights, _killed),
     "prune first": Mutation("old checkpoints go before the new", _prune_first, _killed),
-    "no cleaning": Mutation("what a killed save left is never removed", _no_cleaning, _killed),
+    "no cleaning": Mutation("what a killed save left is never removed", _no_cleaning, _left_behind),
     "no manifest": Mutation(
         "the loader believes any folder",
         _no_manifest_check,
