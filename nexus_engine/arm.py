@@ -22,6 +22,7 @@ from nexus_engine.correlation_rule import INPUT_PARAMETERS, Covariances, Taps, c
 from nexus_engine.dendrites import UNIT_PARAMETERS, DendriteLinear
 from nexus_engine.errors import DivergedError
 from nexus_engine.evaluation import embed_all, pair_cosines
+from nexus_engine.fast.dropout import DropoutPool
 from nexus_engine.growth import GrowthPlan, GrowthState
 from nexus_engine.hardware import Hardware, autocast
 from nexus_engine.losses import LOSSES
@@ -136,6 +137,8 @@ class Arm:
         for parameter in self._base_parameters().values():
             parameter.requires_grad_(True)
         self._loss = LOSSES[settings.loss]
+        self._dtype = torch.bfloat16 if hardware.bf16 else torch.float32
+        self._pool = DropoutPool(settings.dropout, settings.seed, self._dtype)
         self._pair_lengths = (
             corpus.store.lengths[corpus.train.first] + corpus.store.lengths[corpus.train.second]
         )
@@ -258,10 +261,12 @@ class Arm:
 
     # Steps
 
-    def _embed(self, rows: Rows) -> Tensor:
+    def _embed(
+        self, rows: Rows, dtype: torch.dtype = torch.float32, pool: DropoutPool | None = None
+    ) -> Tensor:
         if self.features is not None:
             return self.model.adapt(self.features[torch.from_numpy(rows).to(self.features.device)])
-        return self.model.embed(self.corpus.store, rows)
+        return self.model.embed(self.corpus.store, rows, dtype, pool)
 
     def make_step(self, picked: Rows) -> StepResult:
         """One optimizer step on the train pairs `picked`, (b,)."""
@@ -274,8 +279,10 @@ class Arm:
         for group in self.optimizer.param_groups:
             group["lr"] = group["base_lr"] * factor
         scores = torch.from_numpy(pairs.scores[picked]).to(self.model.device, non_blocking=True)
+        rows = np.concatenate([pairs.first[picked], pairs.second[picked]])
+        self._pool.begin(progress.step)
         with autocast(self.hardware):
-            vectors = self._embed(np.concatenate([pairs.first[picked], pairs.second[picked]]))
+            vectors = self._embed(rows, self._dtype, self._pool)
         loss = self._loss(cosine(vectors[:b].float(), vectors[b:].float()), scores)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -467,7 +474,7 @@ def features_of(model: SentenceModel, corpus: Corpus, check: Callable[[], None])
     model.eval()
     rows = np.arange(len(corpus.store), dtype=np.int64)
     return embed_all(
-        lambda r: model.encoder(corpus.store.batch(r).to(model.device)),
+        lambda r: model.pooled(corpus.store, r),
         corpus.store,
         rows,
         check,

@@ -17,7 +17,7 @@ from nexus_engine.tokens import TokenStore
 
 __all__ = ["Correlations", "correlate", "embed_all", "pair_cosines"]
 
-TOKENS_PER_FORWARD = 4096
+TOKENS_PER_FORWARD = 2048
 """Tokens in one inference batch: bounds its memory."""
 
 Rows = npt.NDArray[np.int64]

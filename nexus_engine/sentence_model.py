@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -9,6 +11,8 @@ from torch import Tensor, nn
 
 from nexus_engine.dendrites import DendriteLinear
 from nexus_engine.encoder import Encoder
+from nexus_engine.fast import FastEncoder, lay_out
+from nexus_engine.fast.dropout import DropoutPool
 from nexus_engine.tokens import TokenStore
 
 __all__ = ["SentenceModel", "cosine", "identity_adapter"]
@@ -24,12 +28,19 @@ def identity_adapter(width: int) -> DendriteLinear:
 
 
 class SentenceModel(nn.Module):
-    """Packed sentences to embeddings; `sites` names every layer on which dendrites may grow."""
+    """Packed sentences to embeddings; `sites` names every layer on which dendrites may grow.
+
+    On a CPU `nexus_engine.fast` computes; elsewhere, and where `written_out` is False, the plain
+    encoder does.
+    """
+
+    written_out: ClassVar[bool] = True
 
     def __init__(self, encoder: Encoder, adapter: DendriteLinear | None = None) -> None:
         super().__init__()
         self.encoder = encoder
         self.adapter = adapter
+        self._fast: dict[torch.dtype, FastEncoder] = {}
 
     @property
     def device(self) -> torch.device:
@@ -47,9 +58,44 @@ class SentenceModel(nn.Module):
         """Pooled embeddings (n, width) through the adapter, where there is one."""
         return pooled if self.adapter is None else self.adapter(pooled)
 
-    def embed(self, store: TokenStore, rows: npt.NDArray[np.int64]) -> Tensor:
-        """(m, width): embeddings of the store's sentences `rows`, not normalised."""
-        return self.adapt(self.encoder(store.batch(rows).to(self.device)))
+    def pooled(
+        self,
+        store: TokenStore,
+        rows: npt.NDArray[np.int64],
+        dtype: torch.dtype = torch.float32,
+        pool: DropoutPool | None = None,
+    ) -> Tensor:
+        """(m, width) float32: the encoder's output for the store's sentences `rows`.
+
+        On a CPU products are made in `dtype`, and dropout's masks come from `pool`; without one, in
+        training mode, from a fresh pool. Elsewhere autocast decides.
+        """
+        if not self.written_out or self.device.type != "cpu":
+            plain: Tensor = self.encoder(store.batch(rows).to(self.device))
+            return plain
+        order = np.argsort(store.lengths[rows], kind="stable")
+        layout = lay_out(*store.tokens(rows[order]))
+        if not self.training or not self.encoder.dropout:
+            pool = None
+        elif pool is None:
+            pool = DropoutPool(self.encoder.dropout, int(torch.randint(2**31, ())), dtype)
+            pool.begin(0)
+        if dtype not in self._fast:
+            self._fast[dtype] = FastEncoder(self.encoder, dtype)
+        vectors = self._fast[dtype](layout, pool)
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        return vectors.index_select(0, torch.from_numpy(back))
+
+    def embed(
+        self,
+        store: TokenStore,
+        rows: npt.NDArray[np.int64],
+        dtype: torch.dtype = torch.float32,
+        pool: DropoutPool | None = None,
+    ) -> Tensor:
+        """(m, width): embeddings of the store's sentences `rows`, not normalised; see `pooled`."""
+        return self.adapt(self.pooled(store, rows, dtype, pool))
 
 
 def cosine(first: Tensor, second: Tensor) -> Tensor:

@@ -16,6 +16,8 @@ from nexus_engine.errors import ModelError, one_line
 
 __all__ = ["TokenStore", "Tokenizer"]
 
+Rows = npt.NDArray[np.int64]
+
 
 class Tokenizer:
     """The model's own WordPiece tokenizer, without padding, cut at `max_tokens`."""
@@ -83,11 +85,15 @@ class TokenStore:
         """Tokens of each row, (n,)."""
         return np.diff(self._offsets)
 
-    def batch(self, rows: npt.NDArray[np.int64]) -> PackedBatch:
-        """The sentences of `rows`, (m,), in that order, as one packed batch."""
+    def tokens(self, rows: npt.NDArray[np.int64]) -> tuple[Rows, Rows]:
+        """The sentences of `rows`, (m,), end to end: token ids (t,) and lengths (m,)."""
         starts, ends = self._offsets[rows], self._offsets[rows + 1]
         lengths = ends - starts
         # For each output place: its index inside the sentence, plus where the sentence begins.
         inside = np.arange(int(lengths.sum())) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        ids = self._ids[np.repeat(starts, lengths) + inside]
-        return pack(torch.from_numpy(ids.astype(np.int64)), torch.from_numpy(lengths))
+        return self._ids[np.repeat(starts, lengths) + inside].astype(np.int64), lengths
+
+    def batch(self, rows: npt.NDArray[np.int64]) -> PackedBatch:
+        """The sentences of `rows`, (m,), in that order, as one packed batch."""
+        ids, lengths = self.tokens(rows)
+        return pack(torch.from_numpy(ids), torch.from_numpy(lengths))

@@ -4,6 +4,7 @@
         --case default: --case 'budget:budget=0.01%' --case 'full:tune=full' --out results.jsonl
 
 A case is NAME:SETTING=VALUE,... with the settings of `nexus train` (underscores, lists with `+`).
+`plain=true` trains on the plain autograd path instead of the written-out one.
 Every run is a whole run of the engine; each prints its `run_finished` event as a line of the output
 file, with the case and seed. The table gives means over seeds, the spread, and, where a case ran
 with `control=true`, the paired gain over the strictest control with its 95 % t interval.
@@ -62,9 +63,12 @@ def run_one(task: tuple[str, dict[str, Any], int]) -> dict[str, Any]:
     from nexus_engine.config import config_from_mapping, resolve
     from nexus_engine.events import Evaluated, RunFinished, plain
     from nexus_engine.run_folder import RunFolder
+    from nexus_engine.sentence_model import SentenceModel
     from nexus_engine.training import train
 
     name, asked, seed = task
+    asked = dict(asked)
+    SentenceModel.written_out = not asked.pop("plain", False)
     scratch = Path(tempfile.mkdtemp(prefix="nexus-quality-"))
     os.environ["XDG_DATA_HOME"] = str(scratch)
     curve: list[float] = []

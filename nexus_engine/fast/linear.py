@@ -1,0 +1,145 @@
+"""Linear layers with dendrites as one product, with the gradients that are wanted.
+
+A grown layer is y = [x, d] [W, Tᵀ]ᵀ + b: the units' outputs d are further input columns and their
+gains T further weight columns, so that one product does the layer forward and one its whole
+gradient. Layers that see the same input (query, key, value) are stacked to one product as well.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nexus_engine.dendrites import DendriteLinear
+from nexus_engine.fast.products import linear, linear_back, outer
+from nexus_engine.fast.units import Units
+
+__all__ = ["LinearBlock"]
+
+
+class LinearBlock:
+    """Sites that see the same input, in compute format `dtype`: weight (out, in + K), bias (out,).
+
+    K counts the units of all sites, out their neurons. The copy follows the parameters: `refresh`
+    renews what has changed since the last call.
+    """
+
+    def __init__(self, sites: tuple[DendriteLinear, ...], dtype: torch.dtype) -> None:
+        self.sites = sites
+        self.dtype = dtype
+        self.inputs = sites[0].inputs
+        self.weight = torch.empty(0)
+        self.bias = torch.empty(0)
+        self._copied: tuple[object, ...] = ()
+        self._units: tuple[int, ...] = ()
+        self.neurons: list[slice] = []
+        start = 0
+        for site in sites:
+            self.neurons.append(slice(start, start + site.outputs))
+            start += site.outputs
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """Make weight and bias what the sites' parameters are now."""
+        self._units = tuple(site.units for site in self.sites)
+        columns = self.inputs + sum(self._units)
+        if self.dtype == torch.float32 and len(self.sites) == 1 and not self._units[0]:
+            site = self.sites[0]
+            self.weight, self.bias = site.weight.detach(), site.bias.detach()
+            self._copied = ()
+            return
+        now = tuple((id(p), p._version) for s in self.sites for p in (s.weight, s.bias))
+        if not self._copied or self.weight.shape[1] != columns:
+            neurons = self.neurons[-1].stop
+            self.weight = torch.zeros(neurons, columns, dtype=self.dtype)
+            self.bias = torch.empty(neurons, dtype=self.dtype)
+            self._copied = ()
+        if now != self._copied:
+            for site, rows in zip(self.sites, self.neurons, strict=True):
+                self.weight[rows, : self.inputs] = site.weight
+                self.bias[rows] = site.bias
+            self._copied = now
+        for site, rows, own in self.grown():
+            assert site.gain is not None
+            self.weight[rows, own] = site.gain.t().to(self.dtype)
+
+    def grown(self) -> list[tuple[DendriteLinear, slice, slice]]:
+        """Sites with units: their neurons' rows and their units' columns in `weight`."""
+        found: list[tuple[DendriteLinear, slice, slice]] = []
+        start = self.inputs
+        for site, rows, count in zip(self.sites, self.neurons, self._units, strict=True):
+            if count:
+                found.append((site, rows, slice(start, start + count)))
+                start += count
+        return found
+
+    def __call__(self, rows: Tensor) -> Tensor:
+        """(t, in) in `dtype` to (t, out); gradients reach rows and the sites' parameters."""
+        parameters: list[Tensor | None] = []
+        for site in self.sites:
+            parameters += [site.weight, site.bias]
+        for site, _, _ in self.grown():
+            parameters += [site.incoming, site.threshold, site.cascade, site.gain]
+        found: Tensor = _Grown.apply(rows, self, *parameters)  # type: ignore[no-untyped-call]
+        return found
+
+
+class _Grown(torch.autograd.Function):
+    """Inputs: rows, the block, (weight, bias) of every site, and the units of every grown one."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, block: LinearBlock, *parameters: Tensor | None) -> Tensor:
+        units: list[Units] = []
+        joined = rows
+        grown = block.grown()
+        if grown:
+            units = [Units(site, rows) for site, _, _ in grown]
+            joined = torch.cat([rows, *(u.responses.t().to(rows.dtype) for u in units)], 1)
+        ctx.keeps_rows = bool(units) or any(p is not None and p.requires_grad for p in parameters)
+        ctx.save_for_backward(rows if ctx.keeps_rows else None)
+        ctx.block, ctx.units = block, units
+        return linear(joined, block.weight, block.bias)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        gradient = gradients[0]
+        block: LinearBlock = ctx.block
+        (rows,) = ctx.saved_tensors
+        wanted = ctx.needs_input_grad
+        found: list[Tensor | None] = _plain_gradients(block, gradient, rows, wanted[2:])
+        d_rows = d_units = None
+        if wanted[0]:
+            joined = linear_back(gradient, block.weight)
+            d_rows = joined[:, : block.inputs]
+            d_units = joined[:, block.inputs :]
+        elif ctx.units:
+            d_units = linear_back(gradient, block.weight[:, block.inputs :])
+        for units, (_, neurons, columns) in zip(ctx.units, block.grown(), strict=True):
+            assert d_units is not None
+            own = d_units[:, columns.start - block.inputs : columns.stop - block.inputs]
+            d_gain = outer(units.responses.t().to(gradient.dtype), gradient[:, neurons]).float()
+            back = units.back(own.t().float(), rows)
+            found += [back.incoming, back.threshold, back.cascade, d_gain]
+            if d_rows is not None:
+                d_rows = torch.addmm(d_rows, back.drive.t(), units.incoming)
+        if d_rows is not None:
+            d_rows = d_rows.contiguous()
+        return d_rows, None, *found
+
+
+def _plain_gradients(
+    block: LinearBlock, gradient: Tensor, rows: Tensor | None, wanted: tuple[bool, ...]
+) -> list[Tensor | None]:
+    """Gradients of (weight, bias) of every site, None where not wanted."""
+    sites = len(block.sites)
+    if rows is None or not any(wanted[: 2 * sites]):
+        return [None] * (2 * sites)
+    weight, bias = outer(gradient, rows).float(), gradient.sum(0).float()
+    found: list[Tensor | None] = []
+    for i, neurons in enumerate(block.neurons):
+        found.append(weight[neurons] if wanted[2 * i] else None)
+        found.append(bias[neurons] if wanted[2 * i + 1] else None)
+    return found

@@ -1,0 +1,162 @@
+"""The written-out encoder against the plain one: outputs, gradients, groups, dropout."""
+
+import numpy as np
+import pytest
+import torch
+
+from nexus_engine.base_model import load_encoder
+from nexus_engine.data import load_split
+from nexus_engine.fast import FastEncoder, lay_out
+from nexus_engine.fast.dropout import DropoutPool
+from nexus_engine.fast.products import linear, linear_back, outer
+from nexus_engine.tokens import Tokenizer, TokenStore
+
+SITES = {"frozen": ("q", "k", "v", "o", "up", "down"), "default": ("v", "up"), "up of 1": ("1.up",)}
+
+
+@pytest.fixture(scope="module")
+def store(base_model):
+    found = TokenStore(Tokenizer(base_model.folder))
+    found.add([load_split("demo", "dev").first.to_pylist()[:40]])
+    return found
+
+
+@pytest.fixture
+def encoder(base_model):
+    made = load_encoder(base_model, dropout=0.0)
+    for parameter in made.parameters():
+        parameter.requires_grad_(False)
+    return made
+
+
+def grown(encoder, names, units=(2, 1)):
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(1)
+    sites = {n: s for n, s in encoder.sites().items() if n in names or n[2:] in names}
+    for site in sites.values():
+        for count in units:
+            site.grow(count, generator)
+        for parameter in site.dendrite_parameters():
+            parameter.data.add_(torch.randn(parameter.shape) * 0.02)
+    return {f"{n}/{i}": p for n, s in sites.items() for i, p in enumerate(s.dendrite_parameters())}
+
+
+def sorted_rows(store):
+    return np.argsort(store.lengths, kind="stable")
+
+
+def both(encoder, store, parameters, dtype, weights):
+    """Outputs and gradients of the plain and the written-out encoder, for one weighted sum."""
+    rows = sorted_rows(store)
+    fast, layout = FastEncoder(encoder, dtype), lay_out(*store.tokens(rows))
+    assert layout.slots is not None
+    assert len(layout.groups) > 1
+    found = []
+    for output in (encoder(store.batch(rows)), fast(layout)):
+        for parameter in parameters.values():
+            parameter.grad = None
+        (output * weights).sum().backward()
+        gradients = {n: p.grad.clone() for n, p in parameters.items()}
+        found.append((output.detach(), gradients))
+    return found
+
+
+def farthest(plain, fast):
+    """The largest relative error over parameters, by norm."""
+    return max(
+        float((plain[n] - fast[n]).norm() / plain[n].norm()) for n in plain if plain[n].norm() > 0
+    )
+
+
+def median_error(plain, fast):
+    return float(np.median([float((plain[n] - fast[n]).norm() / plain[n].norm()) for n in plain]))
+
+
+@pytest.mark.parametrize("case", SITES)
+def test_outputs_and_gradients_of_units_equal_the_plain_path(encoder, store, case):
+    parameters = grown(encoder, SITES[case])
+    weights = torch.randn(len(store), 384)
+    (plain, expected), (fast, found) = both(encoder, store, parameters, torch.float32, weights)
+    assert float((plain - fast).abs().max()) < 1e-5
+    assert farthest(expected, found) < 1e-4
+
+
+def test_gradients_of_weights_equal_the_plain_path(encoder, store):
+    parameters = {**dict(encoder.named_parameters()), **grown(encoder, ("0.q", "5.down"))}
+    for parameter in parameters.values():
+        parameter.requires_grad_(True)
+    weights = torch.randn(len(store), 384)
+    (plain, expected), (fast, found) = both(encoder, store, parameters, torch.float32, weights)
+    assert float((plain - fast).abs().max()) < 1e-5
+    keys = {n for n in expected if n.endswith("k.bias")}  # in exact arithmetic these are zero
+    assert all(float(found[n].abs().max()) < 1e-3 for n in keys)
+    rest = {n: g for n, g in expected.items() if n not in keys}
+    assert farthest(rest, found) < 1e-4
+
+
+def test_bfloat16_is_as_near_to_float32_as_autocast_is(encoder, store):
+    parameters = grown(encoder, ("v", "up"))
+    weights = torch.randn(len(store), 384)
+    (plain, expected), (fast, found) = both(encoder, store, parameters, torch.bfloat16, weights)
+    assert float(torch.cosine_similarity(plain, fast).min()) > 0.9998
+    for parameter in parameters.values():
+        parameter.grad = None
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast = encoder(store.batch(sorted_rows(store)))
+    (cast * weights).sum().backward()
+    by_autocast = {n: p.grad for n, p in parameters.items()}
+    assert median_error(expected, found) < 1.5 * median_error(expected, by_autocast) < 0.05
+
+
+def test_copies_follow_the_parameters(encoder, store):
+    rows = sorted_rows(store)
+    layout = lay_out(*store.tokens(rows))
+    fast = FastEncoder(encoder)
+    parameters = grown(encoder, ("v",))
+    with torch.inference_mode():
+        before = fast(layout)
+    with torch.no_grad():
+        parameters["2.v/3"].add_(0.1)
+        encoder.sites()["3.q"].weight.mul_(1.1)
+        encoder.sites()["4.v"].load_units({})
+        after = fast(layout)
+        assert not torch.allclose(before, after, atol=1e-3)
+        assert torch.allclose(after, encoder(store.batch(rows)), atol=1e-5)
+
+
+def test_groups_cover_every_sentence_once_and_pad_little():
+    random = np.random.default_rng(0)
+    lengths = np.sort(random.integers(4, 60, 128))
+    layout = lay_out(np.arange(lengths.sum()), lengths)
+    assert [g.start for g in layout.groups[1:]] == [g.stop for g in layout.groups[:-1]]
+    assert sum(g.sentences for g in layout.groups) == 128
+    assert layout.groups[-1].stop < 1.25 * lengths.sum()
+    assert layout.places[layout.slots][: layout.tokens].tolist() == list(range(lengths.sum()))
+    assert layout.positions[:5].tolist() == [0, 1, 2, 3, *([4] if lengths[0] > 4 else [0])]
+
+
+def test_the_pool_keeps_the_mean_and_depends_on_the_step_alone():
+    pool = DropoutPool(0.1, seed=3, dtype=torch.bfloat16)
+    pool.begin(7)
+    first, second = pool.take(1_000_000), pool.take(1_000_000)
+    assert first.float().mean() == pytest.approx(1.0, abs=2e-3)
+    assert (first == 0).float().mean() == pytest.approx(0.0986, abs=1e-3)
+    assert not torch.equal(first, second)
+    other = DropoutPool(0.1, seed=3, dtype=torch.bfloat16)
+    other.begin(2)
+    other.take(10)
+    other.begin(7)
+    assert torch.equal(other.take(1_000_000), first)
+    pool.begin(32)
+    assert not torch.equal(pool.take(1_000_000), first)
+    assert pool.take(5_000_000).shape == (5_000_000,)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_products_are_those_of_torch(dtype):
+    x, w, b, y = (torch.randn(s).to(dtype) for s in ((70, 33), (21, 33), (21,), (70, 21)))
+    close = {"atol": 1e-4 if dtype == torch.float32 else 0.1, "rtol": 2e-2}
+    assert torch.allclose(linear(x, w, b), x @ w.t() + b, **close)
+    assert torch.allclose(linear_back(y, w), y @ w, **close)
+    assert torch.allclose(linear_back(y[:, 3:9], w[3:9]), y[:, 3:9] @ w[3:9], **close)
+    assert torch.allclose(outer(y, x), y.t() @ x, **close)
