@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from nexus_engine.arm import ArmSpec, Measured, features_of
+from nexus_engine.audit import note_use
 from nexus_engine.base_model import BaseModel, find_base_model
 from nexus_engine.config import Settings
 from nexus_engine.corpus import Corpus, PairRows, build_corpus
@@ -167,6 +168,12 @@ def prepare(
             "pid": os.getpid(),
             "started_unix_s": begun,
         }
+    )
+    note_use(
+        folder.path,
+        "train, resumed" if resume else "train",
+        fingerprint=data.fingerprint,
+        size=sum(len(split) for split in (data.train, data.dev, data.test)),
     )
     yield RunStarted(
         time_unix_s=time.time(),

@@ -32,6 +32,14 @@ from nexus_engine.tokens import Tokenizer
 __all__ = ["LoadedModel", "ModelCard", "build_model", "held_card", "load_model", "save_model"]
 
 
+TRAINED: dict[Tune, tuple[str, ...]] = {
+    "dendrites": (),
+    "adapter": ("adapter.",),
+    "full": ("adapter.", "encoder."),
+}
+"""Beginnings of the names of the weights, dendrites apart, that a regime's file must hold."""
+
+
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`model.json`: what the weights are and where they fit. Holds no sentence of the data."""
 
@@ -178,6 +186,9 @@ def load_saved(folder: Path, name: str) -> LoadedModel:
     model = build_model(base, card.tune)
     for site in model.sites().values():
         site.nonlinearity = card.nonlinearity
+    needed = {name for name, _ in model.named_parameters() if name.startswith(TRAINED[card.tune])}
+    for missing in sorted(needed - tensors.keys()):
+        raise ModelError(f"{one_line(path)}: weight {one_line(missing, 60)} is missing")
     apply_weights(model, tensors, path)
     return LoadedModel(name, model.eval(), Tokenizer(base.folder), base, card)
 
