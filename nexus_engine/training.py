@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -181,6 +181,9 @@ class _Run:
     def _train_arm(self, spec: ArmSpec, saved: checkpoints.Checkpoint | None) -> Iterator[Event]:
         assert self.prepared is not None
         prepared, settings = self.prepared, spec.settings
+        if settings.grower == "perforatedai" and spec.name == "main":
+            yield from self._train_by_library(spec)
+            return
         model = build_model(prepared.base, settings.tune, settings.dropout)
         model.to(prepared.hardware.device)
         features = prepared.features
@@ -199,11 +202,18 @@ class _Run:
             yield from loop.epoch()
             if arm.progress.epoch > 1:
                 yield self._checkpoint(loop)
-        yield from self._finish(loop)
+        yield from self._finish(arm, loop.records)
 
-    def _finish(self, loop: ArmLoop) -> Iterator[Event]:
+    def _train_by_library(self, spec: ArmSpec) -> Iterator[Event]:
+        """The arm trained by perforatedai in a child process; a stopped one begins again."""
+        from nexus_engine.perforated.parent import train_by_library
+
+        assert self.prepared is not None
+        trained = yield from train_by_library(self.prepared, spec, self.steering, self._keep_best)
+        yield from self._finish(trained.arm, trained.records)
+
+    def _finish(self, arm: Arm, records: Sequence[SwitchRecord]) -> Iterator[Event]:
         """Test the arm's best weights, once."""
-        arm = loop.arm
         arm.restore(arm.best.weights)
         corpus = arm.corpus
         test = correlate(arm.cosines(corpus.test, self.steering.check), corpus.test.scores)
@@ -215,7 +225,7 @@ class _Run:
             test_spearman=test.spearman,
             test_pearson=test.pearson,
             switch_epochs=tuple(progress.switch_epochs),
-            records=tuple(loop.records),
+            records=tuple(records),
             epochs=progress.epoch - 1,
             switches=arm.growth.switches,
             kept=arm.growth.kept,
