@@ -27,7 +27,16 @@ from nexus_engine.hardware import Hardware, autocast
 from nexus_engine.losses import LOSSES
 from nexus_engine.sentence_model import SentenceModel, cosine
 
-__all__ = ["Arm", "ArmSpec", "Kept", "Measured", "Rows", "Snapshot", "features_of"]
+__all__ = [
+    "Arm",
+    "ArmSpec",
+    "Kept",
+    "Measured",
+    "Rows",
+    "Snapshot",
+    "StepResult",
+    "features_of",
+]
 
 MAX_GRAD_NORM = 1.0
 

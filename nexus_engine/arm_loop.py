@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import torch
 
-from nexus_engine.arm import Arm, Kept, Measured, Rows
+from nexus_engine.arm import Arm, Kept, Measured, Rows, StepResult
 from nexus_engine.correlation import spearman
 from nexus_engine.errors import DivergedError
 from nexus_engine.evaluation import correlate
@@ -20,6 +20,7 @@ from nexus_engine.events import (
     Evaluated,
     Event,
     Log,
+    PauseChanged,
     Step,
     SwitchRecord,
     SwitchSettled,
@@ -33,6 +34,10 @@ __all__ = ["ArmLoop"]
 
 STEP_EVENT_SECONDS = 0.1
 """Steps that follow each other faster than this share one event: ten a second are enough to see."""
+
+
+def _is_finite(made: StepResult) -> bool:
+    return math.isfinite(float(made.loss)) and math.isfinite(float(made.grad_norm))
 
 
 class ArmLoop:
@@ -89,16 +94,22 @@ class ArmLoop:
             yield from self._correlate(batches)
         unreported: list[torch.Tensor] = []
         reported = time.perf_counter()
+        # A GPU works on while the step before is looked at; a CPU has nothing to wait for.
+        lag = arm.hardware.device.type != "cpu"
+        seen: StepResult | None = None
         for picked in batches[progress.step_in_epoch :]:
-            self._steering.check()
+            yield from self._pause()
             if self._steering.requested:
                 break
             begun = time.perf_counter()
             made = arm.make_step(picked)
             unreported.append(made.loss)
+            looked_at, seen = (seen, made) if lag else (made, made)
+            bad = looked_at is not None and not _is_finite(looked_at)
             now = time.perf_counter()
             progress.step_seconds += now - begun
-            if now - reported >= STEP_EVENT_SECONDS or progress.step_in_epoch == len(batches):
+            last = progress.step_in_epoch == len(batches)
+            if bad or last or now - reported >= STEP_EVENT_SECONDS:
                 reported = now
                 loss, norm = float(torch.stack(unreported).mean()), float(made.grad_norm)
                 unreported.clear()
@@ -108,12 +119,20 @@ class ArmLoop:
                 self._check_finite(loss, norm)
         return self._steering.take_request()
 
+    def _pause(self) -> Iterator[Event]:
+        """Meet what was asked; a pause is told, and so is its end."""
+        self._steering.check()
+        if self._steering.paused:
+            yield self._event(PauseChanged, paused=True)
+            self._steering.wait_while_paused()
+            yield self._event(PauseChanged, paused=False)
+
     def _correlate(self, batches: list[Rows]) -> Iterator[Event]:
         """The steps of the rule `correlation` that are left, on the epoch's batches in turn."""
         arm, progress, asked = self.arm, self.arm.progress, self.arm.spec.settings.rule_steps
         found: list[float] = []
         while progress.rule_steps_left and not self._steering.requested:
-            self._steering.check()
+            yield from self._pause()
             begun = time.perf_counter()
             done = asked - progress.rule_steps_left
             found.append(arm.correlation_step(batches[done % len(batches)]))

@@ -2,14 +2,16 @@
 
 A checkpoint is a folder with `state.safetensors`, `state.json` and, written last, `manifest.json`
 with the size and SHA-256 of both. It is filled under a temporary name, pushed to the disk, and only
-then renamed. A reader accepts a folder whose manifest agrees with its files and else falls back to
-the one before. Nothing is pickled.
+then renamed; the newest is the one with the highest number. A reader accepts a folder whose
+manifest agrees with its files and else falls back to the one before. Nothing is pickled.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,11 +24,15 @@ from nexus_engine.events import revive
 from nexus_engine.files import make_folder, sha256_of, sync, write_json
 from nexus_engine.tensor_files import write_tensors
 
-__all__ = ["Checkpoint", "load_latest", "save"]
+__all__ = ["Checkpoint", "load_latest", "names", "save"]
 
 KEEP = 2
 """The newest, and one to fall back to."""
-STATE_FILES = ("state.safetensors", "state.json")
+TENSORS, PLAIN, MANIFEST = "state.safetensors", "state.json", "manifest.json"
+NAME_RULE = re.compile(r"checkpoint-([0-9]{6,12})")
+
+_own: set[Path] = set()
+"""Checkpoints that this process wrote: known to be whole without hashing them again."""
 
 
 class Checkpoint(NamedTuple):
@@ -40,63 +46,82 @@ class Checkpoint(NamedTuple):
 
 def _complete(folder: Path) -> bool:
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         return all(
             (folder / name).stat().st_size == manifest[name]["size_bytes"]
             and sha256_of(folder / name) == manifest[name]["sha256"]
-            for name in STATE_FILES
+            for name in (TENSORS, PLAIN)
         )
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
 
 
-def _candidates(folder: Path) -> list[Path]:
-    """Checkpoints by name, newest first; names end in a running number."""
-    if not folder.is_dir():
-        return []
-    found = [p for p in folder.iterdir() if p.is_dir() and p.name.startswith("checkpoint-")]
-    return sorted((p for p in found if ".tmp-" not in p.name), key=lambda p: p.name, reverse=True)
+def _candidates(folder: Path) -> list[tuple[int, Path]]:
+    """(number, folder) of what goes by a checkpoint's name, newest first."""
+    found = []
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        for place in folder.iterdir():
+            match = NAME_RULE.fullmatch(place.name)
+            if match and place.is_dir() and not place.is_symlink():
+                found.append((int(match[1]), place))
+    return sorted(found, reverse=True)
+
+
+def names(folder: Path) -> list[str]:
+    """The checkpoints in `folder`, whole or not, newest first."""
+    return [place.name for _, place in _candidates(folder)]
 
 
 def save(folder: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> tuple[str, int]:
-    """Write the next checkpoint into `folder`; its name and size in bytes."""
+    """Write the next checkpoint into `folder`; its name and size in bytes.
+
+    The caller holds the run's lock: no other process writes there.
+    """
     make_folder(folder)
     existing = _candidates(folder)
-    number = int(existing[0].name.rsplit("-", 1)[-1]) + 1 if existing else 1
-    name = f"checkpoint-{number:06d}"
+    name = f"checkpoint-{existing[0][0] + 1 if existing else 1:06d}"
     temporary = folder / f"{name}.tmp-{os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         make_folder(temporary)
-        manifest = {"state.safetensors": write_tensors(temporary / "state.safetensors", tensors)}
-        plain_file = temporary / "state.json"
-        write_json(plain_file, meta)
-        manifest["state.json"] = {
-            "size_bytes": plain_file.stat().st_size,
-            "sha256": sha256_of(plain_file),
+        manifest = {
+            TENSORS: write_tensors(temporary / TENSORS, tensors),
+            PLAIN: write_json(temporary / PLAIN, meta),
         }
-        write_json(temporary / "manifest.json", manifest)
+        write_json(temporary / MANIFEST, manifest)
         sync(temporary)
         os.rename(temporary, folder / name)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     sync(folder)
-    for old in existing[KEEP - 1 :]:
-        shutil.rmtree(old, ignore_errors=True)
+    _own.add(folder / name)
+    _prune(folder, [place for _, place in existing])
     return name, sum(int(part["size_bytes"]) for part in manifest.values())
+
+
+def _prune(folder: Path, older: list[Path]) -> None:
+    """Keep the newest whole ones of `older`; take away the others and what a killed save left."""
+    kept = 1  # the one just written
+    for place in older:
+        if kept < KEEP and (place in _own or _complete(place)):
+            kept += 1
+        else:
+            _own.discard(place)
+            shutil.rmtree(place, ignore_errors=True)
+    for left in folder.glob("checkpoint-*.tmp-*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def load_latest(folder: Path) -> Checkpoint | None:
     """The newest whole checkpoint in `folder`; None where there is none."""
     damaged: list[str] = []
-    for candidate in _candidates(folder):
+    for _, candidate in _candidates(folder):
         if _complete(candidate):
-            try:
-                tensors = load_file(candidate / "state.safetensors")
-                meta = revive(json.loads((candidate / "state.json").read_text(encoding="utf-8")))
-                return Checkpoint(candidate.name, tensors, meta, tuple(damaged))
-            except (OSError, ValueError, SafetensorError):
-                pass
+            with contextlib.suppress(OSError, ValueError, RecursionError, SafetensorError):
+                tensors = load_file(candidate / TENSORS)
+                meta = revive(json.loads((candidate / PLAIN).read_text(encoding="utf-8")))
+                if isinstance(meta, dict):
+                    return Checkpoint(candidate.name, tensors, meta, tuple(damaged))
         damaged.append(candidate.name)
     return None

@@ -26,6 +26,7 @@ __all__ = [
     "Evaluated",
     "Event",
     "Log",
+    "PauseChanged",
     "RunFailed",
     "RunFinished",
     "RunStarted",
@@ -160,6 +161,12 @@ class CheckpointSaved(_Event, frozen=True, kw_only=True, tag="checkpoint_saved")
     save_seconds: float
 
 
+class PauseChanged(_Event, frozen=True, kw_only=True, tag="pause_changed"):
+    """The run waits before its next step, as it was asked to, or goes on."""
+
+    paused: bool
+
+
 class Log(_Event, frozen=True, kw_only=True, tag="log"):
     """A remark for the reader of the log."""
 
@@ -258,6 +265,7 @@ Event = (
     | DendritesAdded
     | SwitchSettled
     | CheckpointSaved
+    | PauseChanged
     | Log
     | Warned
     | RunFinished

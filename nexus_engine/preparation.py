@@ -20,9 +20,9 @@ from nexus_engine.config import Settings
 from nexus_engine.corpus import Corpus, PairRows, build_corpus
 from nexus_engine.correlation import spearman
 from nexus_engine.data import PairData, load_data, load_guard
-from nexus_engine.errors import RunError
+from nexus_engine.errors import RunError, one_line
 from nexus_engine.evaluation import Correlations, correlate, pair_cosines
-from nexus_engine.events import Event, Log, RunStarted
+from nexus_engine.events import Event, Log, RunStarted, Warned
 from nexus_engine.growth import GrowthPlan
 from nexus_engine.hardware import Hardware, select
 from nexus_engine.perforated.installed import require_perforatedai
@@ -149,7 +149,10 @@ def prepare(
     main = plan_main(settings, placement.sites, placement.switches)
     params_base = sum(p.numel() for p in model.parameters())
     if resume:
-        _check_same(folder.read_run(), data)
+        former = folder.read_run()
+        _check_same(former, data, base)
+        for message in _differences(former, hardware):
+            yield Warned(time_unix_s=time.time(), message=message)
     folder.write_run(
         {
             "name": folder.name,
@@ -223,9 +226,31 @@ def _measure(
     )
 
 
-def _check_same(facts: dict[str, Any], data: PairData) -> None:
-    if facts.get("data_fingerprint") != data.fingerprint:
+def _check_same(former: dict[str, Any], data: PairData, base: BaseModel) -> None:
+    if former.get("data_fingerprint") != data.fingerprint:
         raise RunError(
             "cannot resume: the data is not what the run was started with "
             "(its fingerprint differs); bring the file back, or start a new run"
         )
+    known = former.get("base")
+    if not isinstance(known, dict) or known.get("sha256") != base.sha256:
+        raise RunError(
+            "cannot resume: the base model is not what the run was started with "
+            "(its SHA-256 differs); bring it back, or start a new run"
+        )
+
+
+def _differences(former: dict[str, Any], hardware: Hardware) -> list[str]:
+    """What makes a resumed run's numbers differ from an uninterrupted run's, a line each."""
+    torch_then = (former.get("versions") or {}).get("torch")
+    then_and_now = {
+        "device": (former.get("device"), hardware.device.type),
+        "precision": (former.get("precision"), hardware.precision),
+        "threads": (former.get("threads"), hardware.threads),
+        "torch": (torch_then, versions()["torch"]),
+    }
+    return [
+        f"resumed with {name} {now}, not {one_line(then, 40)}: the numbers may differ a little"
+        for name, (then, now) in then_and_now.items()
+        if then != now
+    ]

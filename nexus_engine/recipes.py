@@ -100,7 +100,7 @@ def _one_set(parameters: int, names: tuple[str, ...], layers: tuple[int, ...], l
 
 BUDGET_LADDER: tuple[Rung, ...] = (
     Rung(64_632, {}),
-    Rung(32_292, {"units": 1}),
+    Rung(32_292, {"units": 1, "epochs": 5, "switch_epochs": (0, 2)}),
     _one_set(7_684, ("up",), (0, 1, 2, 3), 3e-3),
     _one_set(3_842, ("up",), (1, 2), 4e-3),
     _one_set(1_921, ("up",), (1,), 4e-3),

@@ -5,6 +5,8 @@
     NAME/checkpoints/    the newest whole checkpoints
     NAME/best/           the best weights so far: model.json names the file that holds them
     NAME/result.json     the result, once there is one
+    NAME/audit.jsonl     a line for each use of the data: what, when, fingerprint
+    NAME/lock            held by the process that runs it, and names it
 
 Folders are 0700 and files 0600. No sentence of the user's data is in any of them.
 """
@@ -19,22 +21,17 @@ import re
 import shutil
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import platformdirs
 
 from nexus_engine.errors import ConfigError, RunError, one_line
-from nexus_engine.events import (
-    SCHEMA_VERSION,
-    TERMINAL_EVENTS,
-    Event,
-    decode_event,
-    encode_event,
-    plain,
-    revive,
-)
-from nexus_engine.files import FILE_MODE, FOLDER_MODE, make_folder, replace_json
+from nexus_engine.event_log import append_event, begin_log, read_events
+from nexus_engine.events import TERMINAL_EVENTS, Event, plain, revive
+from nexus_engine.files import FOLDER_MODE, make_folder, replace_json, sync
+from nexus_engine.run_index import LATEST, RunIndex, RunSummary, state_of, summarise
+from nexus_engine.run_lock import LOCK_FILE, RunLock
 
 __all__ = [
     "RunFolder",
@@ -48,7 +45,6 @@ __all__ = [
 ]
 
 NAME_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-LATEST = "latest"
 
 
 def runs_root() -> Path:
@@ -61,6 +57,8 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.lock = RunLock(path)
+        """Hold it to write here; RunError where another process does."""
 
     @property
     def name(self) -> str:
@@ -108,9 +106,11 @@ class RunFolder:
                 f"{one_line(path)}: cannot make the run folder ({error.strerror}); choose --out DIR"
             ) from None
         folder = cls(path)
-        handle = os.open(folder.events_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(json.dumps({"schema": SCHEMA_VERSION, "kind": "nexus-events"}) + "\n")
+        try:
+            begin_log(folder.events_file)
+        except OSError:
+            remove_unstarted(folder)
+            raise
         return folder
 
     def point_latest(self) -> None:
@@ -125,13 +125,7 @@ class RunFolder:
 
     def append(self, event: Event) -> None:
         """Add an event to the log; the last one is pushed to the disk."""
-        handle = os.open(self.events_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(handle, (encode_event(event) + "\n").encode("utf-8", "replace"))
-            if isinstance(event, TERMINAL_EVENTS):
-                os.fsync(handle)
-        finally:
-            os.close(handle)
+        append_event(self.events_file, event, sync=isinstance(event, TERMINAL_EVENTS))
 
     def write_run(self, facts: dict[str, Any]) -> None:
         """Write `run.json`; from now on this is a run, and the latest one."""
@@ -161,7 +155,7 @@ class RunFolder:
 
     def events(self) -> list[Event]:
         """The events of the log; a last line that was cut short is left out."""
-        return list(_events_of(self.events_file))
+        return list(read_events(self.events_file))
 
 
 def _make_fresh(path: Path) -> Path:
@@ -170,8 +164,9 @@ def _make_fresh(path: Path) -> Path:
     for number in range(1, 1000):
         candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
         with contextlib.suppress(FileExistsError):
-            candidate.mkdir(mode=FOLDER_MODE)
-            candidate.chmod(FOLDER_MODE)
+            os.mkdir(candidate, FOLDER_MODE)
+            os.chmod(candidate, FOLDER_MODE)
+            sync(candidate.parent)
             return candidate
     raise FileExistsError(errno.EEXIST, "no free name", str(path))
 
@@ -188,104 +183,9 @@ def _check_free(path: Path) -> None:
         )
 
 
-def _events_of(path: Path) -> Any:
-    try:
-        with path.open("rb") as file:
-            next(file, None)  # the schema line
-            for line in file:
-                with contextlib.suppress(RunError):
-                    yield decode_event(line)
-    except OSError:
-        return
-
-
-class RunSummary(NamedTuple):
-    """A line of the list of runs. `state`: live, finished, failed, stopped or interrupted."""
-
-    name: str
-    path: Path
-    state: str
-    tune: str
-    data: str
-    best_dev_spearman: float | None
-    base_dev_spearman: float | None
-    switches_kept: int | None
-    params_added: int | None
-    started_unix_s: float
-
-
-def _alive(pid: object, started: object) -> bool:
-    """Whether the process that wrote `run.json` still runs (same id, not started later)."""
-    import psutil
-
-    if not isinstance(pid, int):
-        return False
-    try:
-        created = psutil.Process(pid).create_time()
-    except psutil.Error:
-        return False
-    return isinstance(started, int | float) and created <= started + 1
-
-
-def _last_event(path: Path) -> Event | None:
-    """The last readable event, read from the end of the file."""
-    try:
-        with path.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - 65536))
-            lines = file.read().splitlines()
-    except OSError:
-        return None
-    for line in reversed(lines):
-        with contextlib.suppress(RunError):
-            return decode_event(line)
-    return None
-
-
-def summarise(path: Path) -> RunSummary:
-    """The state of the run in `path`.
-
-    Raises:
-        RunError: there is no readable run there.
-    """
-    facts = RunFolder(path).read_run()
-    last = _last_event(path / "events.jsonl")
-    kinds = {"RunFinished": "finished", "RunFailed": "failed", "RunStopped": "stopped"}
-    state = kinds.get(type(last).__name__)
-    if state is None:
-        alive = _alive(facts.get("pid"), facts.get("started_unix_s"))
-        state = "live" if alive else "interrupted"
-    settings = facts.get("settings")
-    settings = settings if isinstance(settings, dict) else {}
-    result: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError):
-        result = revive(json.loads((path / "result.json").read_text(encoding="utf-8")))
-    return RunSummary(
-        name=path.name,
-        path=path,
-        state=state,
-        tune=str(settings.get("tune", "?")),
-        data=one_line(facts.get("data_name", settings.get("data", "?")), 60),
-        best_dev_spearman=result.get("best_dev_spearman"),
-        base_dev_spearman=result.get("base_dev_spearman"),
-        switches_kept=result.get("switches_kept"),
-        params_added=result.get("params_added"),
-        started_unix_s=float(facts.get("started_unix_s", 0.0)),
-    )
-
-
 def list_runs() -> list[RunSummary]:
     """Every readable run under `runs_root()`, newest first."""
-    root = runs_root()
-    found: list[RunSummary] = []
-    if not root.is_dir():
-        return found
-    paths = {p.resolve() if p.name == LATEST else p for p in root.iterdir()}
-    for path in paths:
-        if path.is_dir() and not path.is_symlink():
-            with contextlib.suppress(RunError):
-                found.append(summarise(path))
-    return sorted(found, key=lambda run: (run.started_unix_s, run.name), reverse=True)
+    return RunIndex(runs_root()).refresh()
 
 
 def find_run(asked: str) -> RunFolder:
@@ -318,6 +218,7 @@ def remove_unstarted(folder: RunFolder, *, keep_folder: bool = False) -> None:
         return
     with contextlib.suppress(OSError):
         folder.events_file.unlink(missing_ok=True)
+        (folder.path / LOCK_FILE).unlink(missing_ok=True)
         if not keep_folder:
             folder.path.rmdir()
 
@@ -329,9 +230,12 @@ def remove_run(asked: str) -> Path:
         RunError: there is none, or it is live.
     """
     folder = find_run(asked)
-    if summarise(folder.path).state == "live":
+    if state_of(folder.path) == "live":
         raise RunError(f"{folder.name}: is live; stop it first")
-    shutil.rmtree(folder.path)
+    if not folder.events_file.is_file():
+        raise RunError(f"{folder.name}: not a run's folder: it has no events.jsonl")
+    with folder.lock:
+        shutil.rmtree(folder.path)
     link = runs_root() / LATEST
     if link.is_symlink() and not link.exists():
         link.unlink(missing_ok=True)

@@ -29,7 +29,7 @@ from nexus_engine.sentence_model import SentenceModel, identity_adapter
 from nexus_engine.tensor_files import write_tensors
 from nexus_engine.tokens import Tokenizer
 
-__all__ = ["LoadedModel", "ModelCard", "build_model", "load_model", "save_model"]
+__all__ = ["LoadedModel", "ModelCard", "build_model", "held_card", "load_model", "save_model"]
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,6 +97,22 @@ def _read_card(folder: Path) -> ModelCard:
     if Path(card.weights_file).name != card.weights_file or card.format != 1:
         raise ModelError(f"{one_line(path)}: not a model card of this version")
     return card
+
+
+def held_card(folder: Path) -> ModelCard | None:
+    """The card of the whole model that `folder` holds; None where there is none or it is damaged.
+
+    Raises:
+        ModelError: the card is unreadable.
+    """
+    if not (folder / "model.json").is_file():
+        return None
+    card = _read_card(folder)
+    try:
+        whole = sha256_of(folder / card.weights_file) == card.weights_sha256
+    except OSError:
+        whole = False
+    return card if whole else None
 
 
 def _fit_units(name: str, site: DendriteLinear, held: dict[str, Tensor], path: Path) -> None:

@@ -6,15 +6,24 @@ folder, then hands it to every subscription. Only steering goes the other way.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nexus_engine.config import Settings
-from nexus_engine.errors import ExitCode, one_line
-from nexus_engine.events import TERMINAL_EVENTS, Event, RunFailed, Step
+from nexus_engine.control import ControlFile
+from nexus_engine.errors import NexusError
+from nexus_engine.events import (
+    TERMINAL_EVENTS,
+    Event,
+    RunFailed,
+    RunFinished,
+    RunStopped,
+    Step,
+)
+from nexus_engine.run_failures import failure
 from nexus_engine.run_folder import RunFolder
 from nexus_engine.steering import Steering
 from nexus_engine.training import train
@@ -68,7 +77,9 @@ class Session:
 
     def __init__(self, settings: Settings, folder: RunFolder, *, resume: bool = False) -> None:
         self.folder = folder
-        self.steering = Steering()
+        self.ended: RunFinished | RunFailed | RunStopped | None = None
+        """The terminal event, once there is one."""
+        self.steering = Steering(ControlFile(folder.path))
         self._settings = settings
         self._resume = resume
         self._subscriptions: list[Subscription] = []
@@ -103,6 +114,17 @@ class Session:
 
     def _work(self) -> None:
         """The worker: exactly one terminal event is published, whatever happens."""
+        with contextlib.ExitStack() as held:
+            try:
+                # Before the first event is written: the log of a live run is not for others.
+                held.enter_context(self.folder.lock)
+            except (NexusError, OSError) as error:
+                self.ended = failure(error, self.folder.path)
+                self._publish(self.ended)
+                return
+            self._run()
+
+    def _run(self) -> None:
         terminal: Event | None = None
         try:
             for event in train(self._settings, self.folder, self.steering, resume=self._resume):
@@ -112,19 +134,7 @@ class Session:
                 self._publish(event)
         except Exception as error:
             # The log itself could not be written: the watchers are told, the disk cannot be.
-            if terminal is None:
-                terminal = _log_failed(error, self.folder)
+            terminal = failure(error, self.folder.path) if terminal is None else terminal
             self._publish(terminal)
-
-
-def _log_failed(error: Exception, folder: RunFolder) -> RunFailed:
-    """The terminal event for a run whose event log cannot be written; quotes no message."""
-    if isinstance(error, OSError):
-        message = f"{one_line(error.filename or folder.events_file)}: {error.strerror}"
-        code = ExitCode.RESOURCES
-    else:
-        message = f"internal error: {type(error).__name__} while the run was logged"
-        code = ExitCode.FAILED
-    return RunFailed(
-        time_unix_s=time.time(), kind=type(error).__name__, message=message, exit_code=int(code)
-    )
+        if isinstance(terminal, TERMINAL_EVENTS):
+            self.ended = terminal

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import NamedTuple
 
+from nexus_engine.control import Ask, ControlFile
 from nexus_engine.errors import ExitCode
 from nexus_engine.growth import Request
 
@@ -26,10 +27,17 @@ class StopAsked(Exception):  # noqa: N818 - not an error: how a stop leaves the 
         self.reason = reason
 
 
-class Steering:
-    """Requests to one run, set from any thread and met by the loop at its next step."""
+PAUSE_LOOK_SECONDS = 0.2
 
-    def __init__(self) -> None:
+
+class Steering:
+    """Requests to one run, set from any thread and met by the loop at its next step.
+
+    With `control`, what other processes ask is heard too.
+    """
+
+    def __init__(self, control: ControlFile | None = None) -> None:
+        self._control = control
         self._stop: StopReason | None = None
         self._request: Request | None = None
         self._running = threading.Event()
@@ -72,12 +80,39 @@ class Steering:
         """Whether a request is pending."""
         return self._request is not None
 
+    def do(self, ask: Ask) -> None:
+        """Do what was asked, by its name."""
+        match ask:
+            case "stop":
+                self.stop("stop", ExitCode.TERMINATED)
+            case "pause":
+                self.pause()
+            case "resume":
+                self.resume()
+            case "grow" | "roll_back":
+                self.ask(ask)
+
+    def _listen(self) -> None:
+        if self._control is not None:
+            for ask in self._control.take():
+                self.do(ask)
+
     def check(self) -> None:
-        """Wait while paused; called before each step and each batch of an evaluation.
+        """Meet what was asked; called before each step and each batch of an evaluation.
 
         Raises:
             StopAsked: a stop was asked.
         """
-        self._running.wait()
+        self._listen()
         if self._stop is not None:
             raise StopAsked(self._stop)
+
+    def wait_while_paused(self) -> None:
+        """Come back when there is no pause, or no longer.
+
+        Raises:
+            StopAsked: a stop was asked, before or meanwhile.
+        """
+        while not self._running.wait(PAUSE_LOOK_SECONDS):
+            self.check()
+        self.check()

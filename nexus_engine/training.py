@@ -8,16 +8,12 @@ each epoch and at a stop, and ends with exactly one terminal event.
 
 from __future__ import annotations
 
-import errno
+import contextlib
+import math
 import time
-import traceback
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from nexus_engine import checkpoints
@@ -26,24 +22,26 @@ from nexus_engine.arm_loop import ArmLoop
 from nexus_engine.config import Settings
 from nexus_engine.controls import control_specs
 from nexus_engine.correlation import bootstrap_gain
-from nexus_engine.errors import ExitCode, NexusError, RunError, one_line
+from nexus_engine.errors import NexusError
 from nexus_engine.evaluation import correlate
 from nexus_engine.events import (
-    CheckpointSaved,
     ControlResult,
     Evaluated,
     Event,
     Log,
-    RunFailed,
     RunFinished,
     RunStopped,
+    Step,
     SwitchRecord,
     Warned,
 )
+from nexus_engine.exposure import exposures
 from nexus_engine.hardware import peak_rss_mb
 from nexus_engine.preparation import ENCODING, Prepared, prepare
+from nexus_engine.run_failures import failure
 from nexus_engine.run_folder import RunFolder
-from nexus_engine.saved_model import build_model, save_model
+from nexus_engine.run_saving import ArmResult, Finished, RunSaver
+from nexus_engine.saved_model import build_model
 from nexus_engine.steering import Steering, StopAsked
 
 __all__ = ["train"]
@@ -62,63 +60,17 @@ def train(
     within a step when `steering` asks for it. Errors end in a RunFailed, none is raised.
     """
     run = _Run(settings, folder, steering or Steering())
-    try:
-        yield from run.events(resume)
-    except StopAsked as stop:
-        yield from run.stopped(stop)
-    except NexusError as error:
-        yield _failed(type(error).__name__, str(error), error.exit_code)
-    except (MemoryError, torch.OutOfMemoryError):
-        yield _failed(
-            "MemoryError",
-            "out of memory; try a smaller --batch-size",
-            ExitCode.RESOURCES,
-        )
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-        yield _failed(
-            type(error).__name__,
-            f"{one_line(error.filename or folder.path, 200)}: {error.strerror}",
-            ExitCode.RESOURCES if full else ExitCode.FAILED,
-        )
-    except Exception as error:
-        # Neither the message nor local variables: they may hold the user's sentences.
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        name = type(error).__name__
-        place = f"{Path(where.filename).name}:{where.lineno}"
-        yield _failed(name, f"internal error: {name} at {place}", ExitCode.FAILED)
-
-
-def _failed(kind: str, message: str, code: ExitCode) -> RunFailed:
-    return RunFailed(
-        time_unix_s=time.time(), kind=kind, message=one_line(message), exit_code=int(code)
-    )
-
-
-class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What an arm came to. `added_epochs` are the epochs after which a switch was made."""
-
-    name: str
-    best: Measured
-    test_spearman: float
-    test_pearson: float
-    switch_epochs: tuple[int, ...]
-    records: tuple[SwitchRecord, ...]
-    epochs: int
-    switches: int
-    kept: int
-    params_trained: int
-    params_added: int
-    step_seconds: float
-    train_seconds: float
-    pairs: int
-
-
-class Finished(NamedTuple):
-    """An arm's result with its best dev similarities (n,)."""
-
-    result: ArmResult
-    cosines: npt.NDArray[np.float64]
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(folder.lock)
+        except (NexusError, OSError) as error:
+            yield failure(error, folder.path)
+            return
+        try:
+            yield from run.until_stopped(resume)
+        except Exception as error:
+            run.leave_best(error)
+            yield failure(error, folder.path)
 
 
 class _Run:
@@ -130,43 +82,52 @@ class _Run:
         self.steering = steering
         self.started = time.perf_counter()
         self.prepared: Prepared | None = None
+        self.saver: RunSaver | None = None
         self.loop: ArmLoop | None = None
-        self.finished: list[Finished] = []
 
-    def events(self, resume: bool) -> Iterator[Event]:
-        """All events of the run but the terminal one of a stop or failure."""
+    def until_stopped(self, resume: bool) -> Iterator[Event]:
+        """All events of the run but the terminal one of a failure."""
+        try:
+            yield from self._events(resume)
+        except StopAsked as stop:
+            yield from self._stopped(stop)
+
+    def _events(self, resume: bool) -> Iterator[Event]:
+        for message in exposures(self.folder.path):
+            yield Warned(time_unix_s=time.time(), message=message)
         prepared = yield from prepare(self.settings, self.folder, self.steering, resume)
         self.prepared = prepared
+        self.saver = RunSaver(self.folder, prepared)
         yield self._evaluated_test("main", prepared.baseline.measured, prepared.baseline.test)
-        saved = self._load_checkpoint() if resume else None
-        if saved is not None:
-            for name in saved.damaged:
-                yield Warned(
-                    time_unix_s=time.time(),
-                    message=f"{name} is damaged; going on from {saved.name}",
-                )
+        if resume:
+            yield from self.saver.load()
+        finished = self.saver.finished
         arms = [prepared.main]
         position = 0
         while position < len(arms):
-            if position >= len(self.finished):
-                yield from self._train_arm(arms[position], saved)
-                saved = None
+            if position >= len(finished):
+                yield from self._train_arm(arms[position], self.saver)
             if position == 0 and self.settings.control:
-                first = self.finished[0].result
+                first = finished[0].result
                 arms.extend(control_specs(prepared.main, first.switch_epochs, first.epochs))
             position += 1
-        result = self._result(arms)
+        result = self._result(arms, finished)
         self.folder.write_result(result)
         yield result
 
-    def stopped(self, stop: StopAsked) -> Iterator[Event]:
+    def _stopped(self, stop: StopAsked) -> Iterator[Event]:
         """A checkpoint, and the terminal event of a stop."""
         epoch = step = 0
-        path = ""
-        if self.loop is not None and self.prepared is not None:
-            saved = self._checkpoint(self.loop)
-            epoch, step, path = saved.epoch, saved.step, saved.path
-            yield saved
+        existing = checkpoints.names(self.folder.checkpoints)
+        path = f"checkpoints/{existing[0]}" if existing else ""
+        if self.loop is not None and self.saver is not None:
+            progress = self.loop.arm.progress
+            epoch, step = progress.epoch, progress.step
+            # An arm that is being tested has its last state saved already.
+            saved = None if progress.finished else self.saver.save(self.loop)
+            if saved is not None:
+                path = saved.path
+                yield saved
         yield RunStopped(
             time_unix_s=time.time(),
             reason=stop.reason.word,
@@ -176,13 +137,20 @@ class _Run:
             checkpoint=path,
         )
 
+    def leave_best(self, error: Exception) -> None:
+        """Before a failure ends the run: write best weights that no save has written yet."""
+        if self.loop is None or self.saver is None or isinstance(error, OSError):
+            return
+        with contextlib.suppress(Exception):
+            self.saver.export_best(self.loop.arm)
+
     # One arm
 
-    def _train_arm(self, spec: ArmSpec, saved: checkpoints.Checkpoint | None) -> Iterator[Event]:
+    def _train_arm(self, spec: ArmSpec, saver: RunSaver) -> Iterator[Event]:
         assert self.prepared is not None
         prepared, settings = self.prepared, spec.settings
         if settings.grower == "perforatedai" and spec.name == "main":
-            yield from self._train_by_library(spec)
+            yield from self._train_by_library(spec, saver)
             return
         model = build_model(prepared.base, settings.tune, settings.dropout)
         model.to(prepared.hardware.device)
@@ -192,27 +160,46 @@ class _Run:
             features = features_of(model, prepared.corpus, self.steering.check)
         torch.manual_seed(settings.seed)
         arm = Arm(spec, model, prepared.corpus, prepared.hardware, features)
-        records: list[SwitchRecord] = []
-        if saved is not None and saved.meta["arm"] == spec.name:
-            arm.load_state(saved.tensors, saved.meta)
-            records = [msgspec.convert(r, SwitchRecord) for r in saved.meta["records"]]
-        loop = ArmLoop(arm, prepared.baseline, self.steering, self._keep_best, records)
+        going_on = saver.loaded is not None
+        records = saver.take_up(arm)
+        loop = ArmLoop(arm, prepared.baseline, self.steering, saver.best_changed, records)
         self.loop = loop
+        if going_on:
+            yield from saver.align_best(arm)
         while not arm.progress.finished:
-            yield from loop.epoch()
-            if arm.progress.epoch > 1:
-                yield self._checkpoint(loop)
-        yield from self._finish(arm, loop.records)
+            yield from self._epoch(loop, saver)
+        yield from self._finish(arm, loop.records, saver)
 
-    def _train_by_library(self, spec: ArmSpec) -> Iterator[Event]:
+    def _train_by_library(self, spec: ArmSpec, saver: RunSaver) -> Iterator[Event]:
         """The arm trained by perforatedai in a child process; a stopped one begins again."""
         from nexus_engine.perforated.parent import train_by_library
 
         assert self.prepared is not None
-        trained = yield from train_by_library(self.prepared, spec, self.steering, self._keep_best)
-        yield from self._finish(trained.arm, trained.records)
 
-    def _finish(self, arm: Arm, records: Sequence[SwitchRecord]) -> Iterator[Event]:
+        def keep_best(arm: Arm) -> None:
+            saver.best_changed(arm)
+            saver.export_best(arm)
+
+        trained = yield from train_by_library(self.prepared, spec, self.steering, keep_best)
+        yield from self._finish(trained.arm, trained.records, saver)
+
+    def _epoch(self, loop: ArmLoop, saver: RunSaver) -> Iterator[Event]:
+        """An epoch with its saves: one at its end, and one now and then inside a long one."""
+        progress = loop.arm.progress
+        for event in loop.epoch():
+            yield event
+            # Between two steps the arm's state is whole; a loss that is not finite ends the run.
+            between = isinstance(event, Step) and math.isfinite(event.loss + event.grad_norm)
+            if between and saver.due(epoch_over=False):
+                yield saver.save(loop)
+        if progress.epoch == 1:
+            saver.export_best(loop.arm)  # the base model's: nothing is trained yet
+        elif progress.finished or saver.due(epoch_over=True):
+            yield saver.save(loop)
+
+    def _finish(
+        self, arm: Arm, records: Sequence[SwitchRecord], saver: RunSaver
+    ) -> Iterator[Event]:
         """Test the arm's best weights, once."""
         arm.restore(arm.best.weights)
         corpus = arm.corpus
@@ -235,30 +222,8 @@ class _Run:
             train_seconds=progress.step_seconds + progress.eval_seconds,
             pairs=progress.pairs,
         )
-        self.finished.append(Finished(result, arm.best.cosines))
+        saver.finished.append(Finished(result, arm.best.cosines))
         self.loop = None
-
-    def _keep_best(self, arm: Arm) -> None:
-        """Write the main arm's best weights; a control leaves figures only."""
-        assert self.prepared is not None
-        if arm.spec.name != "main":
-            return
-        measured = arm.best.measured
-        save_model(
-            self.folder.best,
-            arm.best.weights,
-            {
-                "tune": arm.spec.settings.tune,
-                "nonlinearity": arm.spec.settings.nonlinearity,
-                "base_sha256": self.prepared.base.sha256,
-                "base_folder": self.settings.base,
-                "epoch": measured.epoch,
-                "dev_spearman": measured.spearman,
-                "params_added": arm.dendrite_params(),
-                "data_name": self.prepared.data.name,
-                "data_fingerprint": self.prepared.data.fingerprint,
-            },
-        )
 
     def _evaluated_test(self, arm: str, best: Measured, test: Any) -> Evaluated:
         assert self.prepared is not None
@@ -278,48 +243,15 @@ class _Run:
             eval_seconds=0.0,
         )
 
-    # Checkpoints
-
-    def _checkpoint(self, loop: ArmLoop) -> CheckpointSaved:
-        begun = time.perf_counter()
-        tensors, meta = loop.arm.state()
-        for i, done in enumerate(self.finished):
-            tensors[f"finished/{i}"] = torch.from_numpy(done.cosines)
-        meta["arm"] = loop.arm.spec.name
-        meta["records"] = [msgspec.to_builtins(r) for r in loop.records]
-        meta["finished"] = [msgspec.to_builtins(done.result) for done in self.finished]
-        name, size = checkpoints.save(self.folder.checkpoints, tensors, meta)
-        progress = loop.arm.progress
-        return CheckpointSaved(
-            time_unix_s=time.time(),
-            arm=loop.arm.spec.name,
-            path=f"checkpoints/{name}",
-            epoch=progress.epoch,
-            step=progress.step,
-            size_bytes=size,
-            save_seconds=time.perf_counter() - begun,
-        )
-
-    def _load_checkpoint(self) -> checkpoints.Checkpoint | None:
-        saved = checkpoints.load_latest(self.folder.checkpoints)
-        if saved is None:
-            return None  # stopped before the first epoch ended: begin again
-        try:
-            for i, result in enumerate(saved.meta["finished"]):
-                cosines = saved.tensors[f"finished/{i}"].numpy()
-                self.finished.append(Finished(msgspec.convert(result, ArmResult), cosines))
-        except (KeyError, msgspec.ValidationError):
-            raise RunError(f"{saved.name}: not a checkpoint of this version") from None
-        return saved
-
     # The result
 
-    def _result(self, arms: list[ArmSpec]) -> RunFinished:
+    def _result(self, arms: list[ArmSpec], finished: list[Finished]) -> RunFinished:
         assert self.prepared is not None
         prepared, baseline = self.prepared, self.prepared.baseline
-        main = self.finished[0].result
+        main = finished[0].result
         controls = tuple(
-            self._against(s, f) for s, f in zip(arms[1:], self.finished[1:], strict=True)
+            self._against(spec, control, finished[0])
+            for spec, control in zip(arms[1:], finished[1:], strict=True)
         )
         strictest = max(controls, key=lambda c: c.dev_spearman, default=None)
         return RunFinished(
@@ -351,12 +283,10 @@ class _Run:
             controls=controls,
         )
 
-    def _against(self, spec: ArmSpec, control: Finished) -> ControlResult:
+    def _against(self, spec: ArmSpec, control: Finished, main: Finished) -> ControlResult:
         """The main arm's dev gain over a control, with its interval."""
         assert self.prepared is not None
-        gain = bootstrap_gain(
-            self.finished[0].cosines, control.cosines, self.prepared.corpus.dev.scores
-        )
+        gain = bootstrap_gain(main.cosines, control.cosines, self.prepared.corpus.dev.scores)
         return ControlResult(
             name=spec.name.removeprefix("control:"),
             description=spec.description,

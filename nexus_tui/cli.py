@@ -16,7 +16,18 @@ import typer
 
 from nexus_engine import __version__
 from nexus_tui import failures
-from nexus_tui.commands import compare, doctor, evaluate, fetch, runs, similarity, sweep, train
+from nexus_tui.commands import (
+    attach,
+    compare,
+    doctor,
+    evaluate,
+    fetch,
+    runs,
+    similarity,
+    stop,
+    sweep,
+    train,
+)
 
 __all__ = ["app", "main"]
 
@@ -40,6 +51,8 @@ app.command("similarity")(similarity.similarity)
 app.command("compare")(compare.compare)
 app.command("sweep")(sweep.sweep)
 app.add_typer(runs.app, name="runs")
+app.command("attach")(attach.attach)
+app.command("stop")(stop.stop)
 app.command("doctor")(doctor.doctor)
 app.add_typer(fetch.app, name="fetch")
 
@@ -57,8 +70,20 @@ def root(
         bool,
         typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
     ] = False,
+    ascii_only: Annotated[
+        bool, typer.Option("--ascii", help="The app in plain ASCII characters.")
+    ] = False,
+    low_bandwidth: Annotated[
+        bool, typer.Option("--low-bandwidth", help="The app draws less often.")
+    ] = False,
 ) -> None:
-    """Teach a sentence-embedding model your language by growing dendrites, offline."""
+    """Teach a sentence-embedding model your language by growing dendrites, offline.
+
+    Without a command, on a terminal: the app.
+    """
+    if ctx.invoked_subcommand is None and attach.has_terminal():
+        os.environ.update(OFFLINE)
+        raise typer.Exit(attach.open_screen(None, ascii_only, low_bandwidth))
     if ctx.invoked_subcommand is None:
         # Typer prints a help with panels itself, on stdout; this one belongs to a failed call.
         with contextlib.redirect_stdout(sys.stderr):

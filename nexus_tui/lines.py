@@ -14,6 +14,7 @@ from nexus_engine.events import (
     Evaluated,
     Event,
     Log,
+    PauseChanged,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -55,6 +56,8 @@ def lines_of(view: RunView, event: Event, *, verbose: bool = False) -> list[Text
                 return []
             made = f"{size(event.size_bytes)} in {event.save_seconds:.2f} s"
             return [Text(f"{lead}checkpoint {one_line(event.path, 100)}: {made}", style="dim")]
+        case PauseChanged():
+            return [Text(f"{lead}{'paused' if event.paused else 'going on'}", style="yellow")]
         case Log():
             return [Text(f"{lead}{one_line(event.message)}", style="dim")]
         case Warned():

@@ -17,6 +17,7 @@ from nexus_engine.events import (
     Evaluated,
     Event,
     Log,
+    PauseChanged,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -25,6 +26,7 @@ from nexus_engine.events import (
     SwitchSettled,
     Warned,
 )
+from nexus_tui.series import EMPTY, Series
 
 __all__ = ["ArmView", "EpochPoint", "RunView", "State", "SwitchView", "reduce"]
 
@@ -42,6 +44,7 @@ class EpochPoint:
     spearman: float
     pearson: float
     guard_spearman: float
+    guard_scored_spearman: float
     is_best: bool
 
 
@@ -83,6 +86,11 @@ class ArmView:
     best_epoch: int = 0
     points: tuple[EpochPoint, ...] = ()
     switches: tuple[SwitchView, ...] = ()
+    losses: Series = EMPTY
+    rates: Series = EMPTY
+    grad_norms: Series = EMPTY
+    paces: Series = EMPTY
+    """Loss, learning rate, gradient norm and pairs/s over the steps of this arm."""
 
     @property
     def label(self) -> str:
@@ -107,7 +115,10 @@ class RunView:
     warnings: tuple[str, ...] = ()
     checkpoint: CheckpointSaved | None = None
     rss_mb: float | None = None
+    memory: Series = EMPTY
+    """Resident memory in MB over time (Unix seconds)."""
     elapsed_seconds: float | None = None
+    paused: bool = False
     ended: RunFinished | RunFailed | RunStopped | None = None
 
     def arm(self, name: str | None = None) -> ArmView:
@@ -120,7 +131,7 @@ def reduce(view: RunView, event: Event) -> RunView:
     """The view after `event`."""
     match event:
         case RunStarted():
-            return replace(view, state="measuring", started=event, ended=None)
+            return replace(view, state="measuring", started=event, ended=None, paused=False)
         case EpochStarted():
             arm = replace(
                 view.arm(event.arm),
@@ -142,16 +153,18 @@ def reduce(view: RunView, event: Event) -> RunView:
             return _with_arm(view, _after_settling(view.arm(event.arm), event))
         case CheckpointSaved():
             return replace(view, checkpoint=event)
+        case PauseChanged():
+            return replace(view, paused=event.paused)
         case Log():
             return replace(view, notes=_noted(view.notes, event.message))
         case Warned():
             return replace(view, warnings=_noted(view.warnings, event.message))
         case RunFinished():
-            return replace(view, state="finished", current="main", ended=event)
+            return replace(view, state="finished", current="main", ended=event, paused=False)
         case RunFailed():
-            return replace(view, state="failed", ended=event)
+            return replace(view, state="failed", ended=event, paused=False)
         case RunStopped():
-            return replace(view, state="stopped", ended=event)
+            return replace(view, state="stopped", ended=event, paused=False)
         case _:
             assert_never(event)
 
@@ -164,8 +177,9 @@ def _with_arm(view: RunView, arm: ArmView) -> RunView:
 
 
 def _after_step(view: RunView, event: Step) -> RunView:
+    arm = view.arm(event.arm)
     arm = replace(
-        view.arm(event.arm),
+        arm,
         epoch=event.epoch,
         step=event.step,
         steps_total=event.steps_total,
@@ -174,6 +188,10 @@ def _after_step(view: RunView, event: Step) -> RunView:
         grad_norm=event.grad_norm,
         pairs_per_second=event.pairs_per_second,
         remaining_seconds=event.remaining_seconds,
+        losses=arm.losses.add(event.step, event.loss),
+        rates=arm.rates.add(event.step, event.lr),
+        grad_norms=arm.grad_norms.add(event.step, event.grad_norm),
+        paces=arm.paces.add(event.step, event.pairs_per_second),
     )
     # After the last step of an epoch comes its evaluation, which reports itself when it is over.
     last = arm.epoch_steps > 0 and event.step >= event.epoch * arm.epoch_steps
@@ -182,6 +200,7 @@ def _after_step(view: RunView, event: Step) -> RunView:
             view,
             state="evaluating" if last else "training",
             rss_mb=event.rss_mb,
+            memory=view.memory.add(event.time_unix_s, event.rss_mb),
             elapsed_seconds=event.elapsed_seconds,
         ),
         arm,
@@ -205,6 +224,7 @@ def _after_evaluation(arm: ArmView, event: Evaluated) -> ArmView:
         spearman=event.spearman,
         pearson=event.pearson,
         guard_spearman=event.guard_spearman,
+        guard_scored_spearman=event.guard_scored_spearman,
         is_best=event.is_best,
     )
     # A resumed run makes an epoch again that a crash cut off: the new evaluation stands.

@@ -82,7 +82,7 @@ SAVED = ev.CheckpointSaved(path="checkpoints/c", epoch=1, step=23, size_bytes=5,
 ONE_OF_EACH = [
     STARTED, EPOCH, step(1), evaluated(0, 0.8), grown(1, 30, 36894, 36894),
     settled(1, True, 0.8, 0.9), SAVED, ev.Log(message="a note"), ev.Warned(message="careful"),
-    finished(), FAILED, STOPPED,
+    finished(), FAILED, STOPPED, ev.PauseChanged(paused=True),
 ]  # fmt: skip
 
 

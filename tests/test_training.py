@@ -66,7 +66,7 @@ def kinds(events, kind, arm="main"):
 
 
 def test_a_run_grows_settles_and_reports(home, small_data):
-    events = run(settings_for(small_data, control=True), home / "run")
+    events = run(settings_for(small_data, control=True, switch_epochs=(0, 2)), home / "run")
     started, result = events[0], events[-1]
     logged = [e for e in events if isinstance(e, RunStarted)]
     assert len(logged) == 1, started

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from nexus_engine.errors import ExitCode, RunError, one_line
+from nexus_engine.errors import ExitCode, RunError
 from nexus_tui.commands import train_options as options
 from nexus_tui.failures import UsageError, close_output, error_line
 
 if TYPE_CHECKING:
     from nexus_engine.config import Settings
     from nexus_engine.events import Event, RunFailed, RunFinished, RunStopped
-    from nexus_engine.run_folder import RunFolder
     from nexus_engine.session import Session
 
 __all__ = ["train"]
@@ -78,10 +77,11 @@ def train(
     """
     from nexus_engine.config import TrainConfig, resolve
     from nexus_tui.configuration import asked_config
+    from nexus_tui.resuming import resumable
 
     if resume is not None:
         _refuse_others(ctx)
-        folder, settings = _resumable(resume)
+        folder, settings = resumable(resume)
     else:
         said = {
             name: ctx.params[name]
@@ -127,30 +127,6 @@ def _refuse_others(ctx: typer.Context) -> None:
 def _on_command_line(ctx: typer.Context, name: str) -> bool:
     source = ctx.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"
-
-
-def _resumable(asked: str) -> tuple[RunFolder, Settings]:
-    """The run to go on with and its settings; RunError for one that has ended or is live."""
-    import msgspec
-
-    from nexus_engine.config import Settings
-    from nexus_engine.run_folder import find_run, summarise
-
-    folder = find_run(asked)
-    facts = folder.read_run()
-    state = summarise(folder.path).state
-    if state == "finished":
-        raise RunError(f"{folder.name}: has finished; there is nothing to resume")
-    if state == "live":
-        raise RunError(
-            f"{folder.name}: is live in process {one_line(facts.get('pid'), 20)}; stop it first"
-        )
-    try:
-        return folder, msgspec.convert(facts.get("settings"), Settings)
-    except msgspec.ValidationError:
-        raise RunError(
-            f"{folder.name}: its settings are not of this version; start a new run"
-        ) from None
 
 
 def _events(session: Session) -> Iterator[Event | None]:

@@ -190,7 +190,7 @@ def table(runs: list[dict[str, Any]], tuning: list[int], seeds: list[int]) -> No
             spread = statistics.stdev(values) if len(values) > 1 else 0.0
             figures.append(f"{statistics.mean(values):.4f} ±{spread:.4f}")
         guard = statistics.mean(r["guard_spearman"] for r in done)
-        params = done[0]["params_trained"]
+        params = max(r["params_trained"] for r in done)  # 0 where the set was rolled back
         text = f"{name:18} {params:10,} {rate:9.2g} {len(done):2}  {figures[0]}  {figures[1]}"
         lines.append((params, f"{text}  {guard:.4f}"))
     print("\n".join(text for _, text in sorted(lines)))

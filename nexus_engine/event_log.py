@@ -1,0 +1,85 @@
+"""The event log of a run: a file of JSON lines that grows at its end and survives being cut off.
+
+A record is written by one call and ends in a line end. A crash or a full disk can leave the last
+record torn; whoever writes next first closes the torn line, and readers pass over it. So at most
+one record is lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from nexus_engine.errors import RunError
+from nexus_engine.events import SCHEMA_VERSION, Event, decode_event, encode_event
+from nexus_engine.files import FILE_MODE, create_file, write_all
+
+__all__ = ["append_event", "append_line", "begin_log", "last_event", "read_events"]
+
+LONGEST_TAIL = 65536
+"""Bytes in which the last record is looked for."""
+
+
+def begin_log(path: Path) -> None:
+    """Make the log, with the schema version in its first line."""
+    handle = create_file(path)
+    try:
+        header = {"schema": SCHEMA_VERSION, "kind": "nexus-events"}
+        write_all(handle, (json.dumps(header) + "\n").encode())
+    finally:
+        os.close(handle)
+
+
+def append_line(path: Path, line: str, *, sync: bool = False) -> None:
+    """Add `line` to the file at `path`, on a line of its own even where the last one is torn.
+
+    Raises:
+        OSError: it cannot be written; then what was written of it is taken away again.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    handle = os.open(path, flags, FILE_MODE)
+    try:
+        size = os.fstat(handle).st_size
+        torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+        content = ("\n" if torn else "") + line + "\n"
+        try:
+            write_all(handle, content.encode("utf-8", "replace"))
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.ftruncate(handle, size)
+            raise
+        if sync:
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def append_event(path: Path, event: Event, *, sync: bool = False) -> None:
+    """Add `event` to the log; with `sync` down to the disk."""
+    append_line(path, encode_event(event), sync=sync)
+
+
+def read_events(path: Path) -> Iterator[Event]:
+    """Every readable event, oldest first; nothing where the log cannot be read."""
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        for line in file:  # the schema line is no event, and is passed over like a torn one
+            with contextlib.suppress(RunError):
+                yield decode_event(line)
+
+
+def last_event(path: Path) -> Event | None:
+    """The last readable event, read from the end of the file."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - LONGEST_TAIL))
+            lines = file.read().splitlines()
+    except OSError:
+        return None
+    for line in reversed(lines):
+        with contextlib.suppress(RunError):
+            return decode_event(line)
+    return None

@@ -1,0 +1,293 @@
+"""How long a run will take and how much memory, from a short measured probe of the run itself.
+
+The probe reads the data, tokenises it and builds the model as the run will, then makes a few real
+optimizer steps, the longest batch among them, and embeds an even sample of the sentences, all on a
+throwaway copy; nothing is written. What is measured is cost by token: the rest of the run is that
+cost times the tokens that its epochs, evaluations and controls will see.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nexus_engine.arm import Arm, ArmSpec, Kept, Measured
+from nexus_engine.base_model import BaseModel, find_base_model
+from nexus_engine.config import Settings
+from nexus_engine.controls import control_specs
+from nexus_engine.corpus import Corpus, PairRows, build_corpus
+from nexus_engine.data import load_data, load_guard
+from nexus_engine.evaluation import embed_all
+from nexus_engine.hardware import Hardware, peak_rss_mb, select
+from nexus_engine.placement import choose_placement
+from nexus_engine.preparation import fit_to_data, plan_main
+from nexus_engine.saved_model import build_model
+from nexus_engine.tokens import Tokenizer
+
+__all__ = ["Forecast", "forecast"]
+
+STEPS = 6
+"""Steps that are timed, after one that warms up."""
+SENTENCES = 256
+"""Sentences that are embedded to time an evaluation."""
+
+Rows = npt.NDArray[np.int64]
+
+
+class Forecast(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run will cost, and what that was measured on.
+
+    `seconds` are those from its start to its result, as `run_finished` counts `total_seconds`;
+    `train_seconds`, a part of them, those of the run proper (without controls). `peak_rss_mb` is
+    the most resident memory. A run that ends by stall may end sooner. `steps` are those of the run
+    proper, `arms` counts it and its controls. The settings are those that the data left of what was
+    asked.
+    """
+
+    data: str
+    tune: str
+    train_pairs: int
+    dev_pairs: int
+    test_pairs: int
+    epochs: int
+    batch_size: int
+    steps: int
+    arms: int
+    switches: int
+    params_added: int
+    params_base: int
+    seconds: float
+    train_seconds: float
+    evaluate_seconds: float
+    prepare_seconds: float
+    peak_rss_mb: float
+    pairs_per_second: float
+    device: str
+    precision: str
+    threads: int
+    probe_steps: int
+    probe_sentences: int
+    probe_seconds: float
+
+
+class _Costs(NamedTuple):
+    """Seconds a token, of a training step and of inference."""
+
+    step: float
+    embed: float
+
+
+def forecast(settings: Settings) -> Forecast:
+    """Probe the run that `settings` ask for.
+
+    Raises:
+        NexusError: as the run itself would: data, model or settings that cannot be used.
+    """
+    begun = time.perf_counter()
+    hardware = select(settings)
+    torch.set_num_threads(hardware.threads)
+    base = find_base_model(settings.base)
+    data = load_data(settings.data, seed=settings.seed, score_range=settings.score_range)
+    model = build_model(base, settings.tune)
+    placement = choose_placement(settings, model.sites())
+    params_base = sum(p.numel() for p in model.parameters())
+    corpus = build_corpus(data, load_guard(), Tokenizer(base.folder))
+    settings = fit_to_data(settings, len(corpus.train))
+    main = plan_main(settings, placement.sites, placement.switches)
+    del model
+    prepared = time.perf_counter() - begun
+    switches = _switch_epochs(main)
+    arms = [main]
+    if settings.control:
+        arms += control_specs(main, switches, settings.epochs)
+    probes = [_Probe(spec, base, corpus, hardware) for spec in arms]
+    steps = len(probes[0].batches)
+    tokens = _Tokens(corpus)
+    train, evaluate = 0.0, 0.0
+    main_train = 0.0
+    added = 0
+    embed = 0.0
+    peak = peak_rss_mb()
+    for probe in probes:
+        first, last = probe.measure()
+        embed = embed or first.embed
+        made = _train_tokens(probe, first, last, switches)
+        judged = probe.spec.epochs * tokens.each_epoch * last.embed + tokens.test * last.embed
+        if probe.featured:
+            # The encoder runs once over every sentence; from then on only the adapter does.
+            made += tokens.all * embed if settings.tune != "adapter" else 0.0
+        train, evaluate = train + made, evaluate + judged
+        if probe.spec.name == "main":
+            main_train, added = made + judged, probe.added
+        peak = max(peak, probe.peak)
+        probe.release()
+    once = tokens.all if settings.tune == "adapter" else tokens.each_epoch + tokens.test
+    baseline = once * embed
+    return Forecast(
+        data=data.name,
+        tune=settings.tune,
+        train_pairs=len(corpus.train),
+        dev_pairs=len(corpus.dev),
+        test_pairs=len(corpus.test),
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        steps=steps * settings.epochs,
+        arms=len(arms),
+        switches=len(switches) if settings.dendrites else 0,
+        params_added=added,
+        params_base=params_base,
+        seconds=prepared + baseline + train + evaluate,
+        train_seconds=main_train,
+        evaluate_seconds=evaluate + baseline,
+        prepare_seconds=prepared,
+        peak_rss_mb=peak,
+        pairs_per_second=len(corpus.train) / max(probes[0].epoch_seconds, 1e-9),
+        device=hardware.device.type,
+        precision=hardware.precision,
+        threads=hardware.threads,
+        probe_steps=sum(probe.steps_made for probe in probes),
+        probe_sentences=sum(probe.embedded for probe in probes),
+        probe_seconds=time.perf_counter() - begun,
+    )
+
+
+def _switch_epochs(spec: ArmSpec) -> tuple[int, ...]:
+    """After which epochs switches will be made; evenly spread where each follows a stall."""
+    plan = spec.plan
+    if plan.switch_epochs is not None:
+        return plan.switch_epochs[: plan.switches]
+    if not plan.switches:
+        return ()
+    gap = max(1, (plan.epochs - plan.warmup_epochs) // (plan.switches + 1))
+    first = 0 if plan.warmup_epochs == 0 else plan.warmup_epochs
+    epochs = (first + gap * number for number in range(plan.switches))
+    return tuple(epoch for epoch in epochs if epoch < plan.epochs)
+
+
+class _Tokens:
+    """Tokens that an inference pass sees: each distinct sentence once."""
+
+    def __init__(self, corpus: Corpus) -> None:
+        self._corpus = corpus
+        self.dev = self._of(corpus.dev)
+        self.guard = self._of(corpus.guard)
+        self.test = self._of(corpus.test)
+        self.each_epoch = self.dev + self.guard
+        self.all = int(corpus.store.lengths.sum())
+
+    def _of(self, pairs: PairRows) -> int:
+        rows = np.unique(np.concatenate([pairs.first, pairs.second]))
+        return int(self._corpus.store.lengths[rows].sum())
+
+
+def _train_tokens(probe: _Probe, first: _Costs, last: _Costs, switches: Sequence[int]) -> float:
+    """Seconds of an arm's steps: its cost grows with each set, from the first's to the last's."""
+    total = 0.0
+    sets = max(1, probe.sets)
+    for epoch in range(1, probe.spec.epochs + 1):
+        grown = min(sets, max(1, sum(1 for after in switches if after < epoch)))
+        share = (grown - 1) / (sets - 1) if sets > 1 else 1.0
+        total += probe.epoch_tokens * (first.step + (last.step - first.step) * share)
+    return total
+
+
+class _Probe:
+    """One arm on a throwaway model: a few steps with its first set, and with all of them."""
+
+    def __init__(self, spec: ArmSpec, base: BaseModel, corpus: Corpus, hardware: Hardware) -> None:
+        self.spec = spec
+        self._corpus, self._hardware = corpus, hardware
+        model = build_model(base, spec.settings.tune, spec.settings.dropout)
+        model.to(hardware.device)
+        self.featured = spec.settings.tune == "adapter"
+        features = self._features(model.encoder.shape.width) if self.featured else None
+        self.arm: Arm | None = Arm(spec, model, corpus, hardware, features)
+        self.batches = self.arm.batches(1)
+        lengths = corpus.store.lengths
+        self._lengths = lengths[corpus.train.first] + lengths[corpus.train.second]
+        self.epoch_tokens = int(self._lengths.sum())
+        self.sets = spec.plan.switches if spec.grow_sets is None else spec.grow_sets
+        self.added = 0
+        self.steps_made = 0
+        self.embedded = 0
+        self.epoch_seconds = 0.0
+        self.peak = 0.0
+
+    def _features(self, width: int) -> torch.Tensor:
+        """(store rows, width): what the encoder's output will hold in memory, of random numbers."""
+        few = torch.randn(64, width)
+        rows = torch.arange(len(self._corpus.store)) % len(few)
+        return few[rows].to(self._hardware.device)
+
+    def measure(self) -> tuple[_Costs, _Costs]:
+        """The costs with the first set and with the last."""
+        assert self.arm is not None
+        arm = self.arm
+        self._grow(1)
+        first = self._timed()
+        last = first
+        if self.sets > 1:
+            self._grow(self.sets - 1)
+            last = self._timed()
+        # A run holds its best weights, those before the last switch, and writes all of its state.
+        arm.best = arm.before_switch = Kept(arm.snapshot(), Measured(), np.zeros(0))
+        state = arm.state()
+        self.epoch_seconds = self.epoch_tokens * last.step
+        self.peak = peak_rss_mb()
+        del state
+        return first, last
+
+    def release(self) -> None:
+        """Let go of the model."""
+        self.arm = None
+
+    def _grow(self, times: int) -> None:
+        assert self.arm is not None
+        if self.sets and self.spec.sites:
+            for _ in range(times):
+                self.added += self.arm.grow()
+                self.arm.growth = msgspec.structs.replace(
+                    self.arm.growth, switches=self.arm.growth.switches + 1
+                )
+        self.arm.start_phase()
+
+    def _timed(self) -> _Costs:
+        assert self.arm is not None
+        arm = self.arm
+        if not arm.trained():
+            return _Costs(0.0, self._timed_embedding())
+        by_tokens = sorted(self.batches, key=lambda batch: int(self._lengths[batch].sum()))
+        places = np.unique(np.linspace(0, len(by_tokens) - 1, STEPS - 1).astype(int))
+        chosen = [by_tokens[place] for place in places]
+        longest = max(self.batches, key=lambda batch: int(self._lengths[batch].max()))
+        self._step(longest)
+        begun = time.perf_counter()
+        tokens = 0
+        for batch in (*chosen, longest):
+            self._step(batch)
+            tokens += int(self._lengths[batch].sum())
+        return _Costs((time.perf_counter() - begun) / tokens, self._timed_embedding())
+
+    def _step(self, batch: Rows) -> None:
+        assert self.arm is not None
+        float(self.arm.make_step(batch).loss)  # waits for the device
+        self.steps_made += 1
+
+    def _timed_embedding(self) -> float:
+        assert self.arm is not None
+        store, arm = self._corpus.store, self.arm
+        order = np.argsort(store.lengths, kind="stable")
+        picked = order[np.unique(np.linspace(0, len(order) - 1, SENTENCES).astype(int))]
+        arm.model.eval()
+        embed: Callable[[Rows], torch.Tensor] = arm._embed
+        embed_all(embed, store, picked[-8:])
+        begun = time.perf_counter()
+        embed_all(embed, store, picked)
+        self.embedded += len(picked)
+        return (time.perf_counter() - begun) / int(store.lengths[picked].sum())

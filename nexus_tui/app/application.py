@@ -1,0 +1,355 @@
+"""The Textual application: screens, the one open run, the one run that it trains itself."""
+
+from __future__ import annotations
+
+import difflib
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.notifications import SeverityLevel
+from textual.screen import Screen
+
+from nexus_engine.errors import NexusError, one_line
+from nexus_engine.events import TERMINAL_EVENTS, Event
+from nexus_tui.app.dialogs import Choice, Question
+from nexus_tui.app.driver import LeavableDriver
+from nexus_tui.app.endings import STOP_CODES, Ending
+from nexus_tui.app.frame import NexusScreen, TopBar
+from nexus_tui.app.model import OpenRun
+from nexus_tui.app.playing import Play
+from nexus_tui.app.settings import UiSettings
+from nexus_tui.app.sources import LoggedRun, RunSource, SessionRun
+from nexus_tui.app.themes import DEFAULT_THEME, THEMES, looks_of
+from nexus_tui.charts.looks import Looks
+
+if TYPE_CHECKING:
+    from nexus_engine.config import Settings
+    from nexus_engine.session import Session
+
+__all__ = ["NexusApp"]
+
+POLL_SECONDS = 0.1
+SLOW_POLL_SECONDS = 0.5
+"""Between two looks at the run; the second with --low-bandwidth."""
+
+
+def _runs() -> Screen[None]:
+    from nexus_tui.app.screens.runs import RunsScreen
+
+    return RunsScreen()
+
+
+def _live() -> Screen[None]:
+    from nexus_tui.app.screens.live import LiveScreen
+
+    return LiveScreen()
+
+
+def _playground() -> Screen[None]:
+    from nexus_tui.app.screens.playground import PlaygroundScreen
+
+    return PlaygroundScreen()
+
+
+def _compare() -> Screen[None]:
+    from nexus_tui.app.screens.compare import CompareScreen
+
+    return CompareScreen()
+
+
+class NexusApp(App[None]):
+    """The app. `ending` says how it ended; `session` is the run that this process trains."""
+
+    TITLE = "NEXUS"
+    MODES: ClassVar[dict[str, Callable[[], Screen[None]]]] = {  # type: ignore[assignment]
+        "runs": _runs,
+        "live": _live,
+        "playground": _playground,
+        "compare": _compare,
+    }
+    DEFAULT_MODE = "runs"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1", "switch_mode('runs')", "Runs", show=False, id="go.runs"),
+        Binding("2", "switch_mode('live')", "Live run", show=False, id="go.live"),
+        Binding("3", "switch_mode('playground')", "Playground", show=False, id="go.playground"),
+        Binding("4", "switch_mode('compare')", "Compare", show=False, id="go.compare"),
+        Binding("question_mark", "keys_help", "Keys", key_display="?", id="app.help"),
+        Binding("ctrl+p", "command_palette", "Commands", show=False, id="app.commands"),
+        Binding("q", "leave", "Quit", id="app.quit"),
+        Binding("ctrl+c", "leave", "Quit", show=False, id="app.interrupt"),
+        Binding("ctrl+q", "leave", "Quit", show=False, id="app.quit_now", priority=True),
+    ]
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+
+    def __init__(
+        self, settings: UiSettings, attach: Path | None = None, begin: Settings | None = None
+    ) -> None:
+        super().__init__(driver_class=LeavableDriver)
+        self.settings = settings
+        self.open_run: OpenRun | None = None
+        self.playground_target: str | None = None
+        """The run that the list of runs points at: what the playground asks where none is open."""
+        self.marked: list[Path] = []
+        """Runs marked for comparison, in the order of their letters."""
+        self.play = Play(self)
+        self.session: Session | None = None
+        self.ending: Ending = "quit"
+        self.crash = ""
+        self.loaded = threading.Event()
+        """Set when torch and the engine's tensor parts are imported."""
+        self._attached = attach
+        self._at_once = begin
+        if attach is not None:
+            self.DEFAULT_MODE = "live"  # type: ignore[misc]
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = settings.theme if settings.theme in self.available_themes else DEFAULT_THEME
+        self._theme_unknown = settings.theme not in self.available_themes
+        if settings.keys:
+            self.set_keymap(dict(settings.keys))
+
+    # Looks
+
+    @property
+    def looks(self) -> Looks:
+        """Signs and styles of pictures for the present theme."""
+        return looks_of(self.current_theme, ascii_only=self.settings.ascii)
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Variables that our style sheets use and a stock theme may lack."""
+        return {"footer-key-foreground": self.current_theme.primary}
+
+    # Life
+
+    def on_mount(self) -> None:
+        """Listen to signals, open what was asked for, load the engine behind the picture."""
+        self.set_class(self.settings.ascii, "-ascii")
+        for warning in self.settings.warnings:
+            self.tell(warning, "warning")
+        if self._theme_unknown:
+            near = difflib.get_close_matches(self.settings.theme, self.available_themes, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            self.tell(f"theme {one_line(self.settings.theme, 40)} is unknown{hint}", "warning")
+        if self._attached is not None:
+            self.open_source(LoggedRun(self._attached), show=True)
+        if self._at_once is not None:
+            self.start_training(self._at_once)
+        slow = self.settings.low_bandwidth
+        self.set_interval(SLOW_POLL_SECONDS if slow else POLL_SECONDS, self._poll)
+        self.set_interval(1.0, self.play.tick)
+        self.set_timer(0.3, self._load_engine)
+        self.call_later(self._check_keys)
+
+    def leave_by_signal(self, ending: Ending) -> None:
+        """The run is told at once, the screen goes; `opening` sees to the rest.
+
+        Called from a signal handler: it does nothing but set values and wake the event loop.
+        """
+        if self.ending == "quit":
+            self.ending = ending
+        if self.session is not None and ending in STOP_CODES:
+            self.session.steering.stop(ending, STOP_CODES[ending])
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self.exit)
+
+    def terminal_lost(self) -> None:
+        """Reading from the terminal or writing to it failed: it is gone, with or without a word."""
+        if self.ending == "quit":
+            self.ending = "hung up"
+        self.exit()
+
+    def _load_engine(self) -> None:
+        """Import torch in a thread: the first run or query need not wait for it then."""
+
+        def load() -> None:
+            import nexus_engine.session
+            import nexus_engine.similarity  # noqa: F401
+
+            self.loaded.set()
+
+        threading.Thread(target=load, name="nexus-loading", daemon=True).start()
+
+    def _check_keys(self) -> None:
+        known = {
+            binding.id
+            for holder in (self, *self.screen_stack)
+            for bindings in holder._bindings.key_to_bindings.values()
+            for binding in bindings
+            if binding.id
+        }
+        for name in self.settings.keys:
+            if name not in known:
+                near = difflib.get_close_matches(name, sorted(known), n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                self.tell(f"[ui.keys]: no action is called {one_line(name, 40)}{hint}", "warning")
+
+    def _handle_exception(self, error: Exception) -> None:
+        """A defect of the screen. Its traceback may hold the user's sentences: none is printed."""
+        self._return_code = 1
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+        self.crash = f"the screen failed: {type(error).__name__} at {place}"
+        self.ending = "crashed"
+        self._close_messages_no_wait()
+
+    # The open run
+
+    def open_source(self, source: RunSource, *, show: bool) -> None:
+        """Make `source` the open run; with `show`, bring the live screen to the front."""
+        self.open_run = OpenRun(source)
+        self.open_run.poll()
+        if show and self.current_mode != "live":
+            self.switch_mode("live")
+        else:
+            self._show(())
+
+    def open_folder(self, path: Path, *, show: bool = True) -> None:
+        """Open the run in `path`: the one of this process, or any by its log."""
+        current = self.open_run
+        if current is not None and current.source.path == path:
+            if show:
+                self.switch_mode("live")
+            return
+        if self.session is not None and self.session.folder.path == path and self.session.alive:
+            self.open_source(SessionRun(self.session), show=show)
+            return
+        self.open_source(LoggedRun(path), show=show)
+
+    def _poll(self) -> None:
+        run = self.open_run
+        if run is None:
+            return
+        events = run.poll()
+        if not events:
+            return
+        for event in events:
+            if isinstance(event, TERMINAL_EVENTS) and run.source.own:
+                self.bell()
+        self._show(events)
+
+    def _show(self, events: Sequence[Event]) -> None:
+        """Have the screen in front show the open run."""
+        top = self.screen
+        if isinstance(top, NexusScreen) and top.is_attached:
+            top.query_one(TopBar).redraw()
+            top.run_changed(events)
+
+    # Training in this process
+
+    @property
+    def training(self) -> bool:
+        """Whether this process trains a run now."""
+        return self.session is not None and self.session.alive
+
+    def start_training(self, settings: Settings, *, resume: Path | None = None) -> None:
+        """Train in this process and open it on the live screen. One run at a time."""
+        if self.training:
+            self.tell("a run is live in this app already; stop it first", "warning")
+            return
+        self.run_worker(
+            lambda: self._begin(settings, resume), thread=True, exclusive=True, group="begin"
+        )
+
+    def _begin(self, settings: Settings, resume: Path | None) -> None:
+        """In a worker thread: importing torch and making the folder may take a while."""
+        try:
+            from nexus_engine.event_reading import EventLog
+            from nexus_engine.run_folder import RunFolder
+            from nexus_engine.session import Session
+
+            if resume is None:
+                label = f"{Path(settings.data).stem}-{settings.tune}"
+                folder = RunFolder.create(None, label)
+            else:
+                folder = RunFolder(resume)
+            session = Session(settings, folder, resume=resume is not None)
+            history = EventLog(folder.events_file).picture() if resume is not None else []
+        except (NexusError, OSError) as error:
+            self.call_from_thread(self.tell, one_line(error, 300), "error")
+            return
+        self.call_from_thread(self._begun, session, history)
+
+    def _begun(self, session: Session, history: Sequence[Event]) -> None:
+        self.session = session
+        source = SessionRun(session, history)
+        session.start()
+        self.open_source(source, show=True)
+
+    # Talk
+
+    def tell(self, message: str, severity: SeverityLevel = "information") -> None:
+        """A line in the corner for a few seconds; text is text, never markup."""
+        self.notify(one_line(message, 400), severity=severity, markup=False)
+
+    # Actions
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What the command palette offers beside the actions with keys."""
+        yield SystemCommand("Quit", "Leave the app", self.action_leave)
+        yield SystemCommand("Keys", "The keys in force here", self.action_keys_help)
+        for theme in THEMES:
+            yield SystemCommand(
+                f"Theme: {theme.name}", "Change the colours", self._themed(theme.name)
+            )
+        for holder in (screen, self):
+            for bindings in holder._bindings.key_to_bindings.values():
+                for binding in bindings:
+                    if binding.id and binding.description and binding.id not in HIDDEN_COMMANDS:
+                        yield SystemCommand(
+                            binding.description,
+                            binding.id,
+                            self._acting(binding.action, holder),
+                        )
+
+    def _themed(self, name: str) -> Callable[[], None]:
+        def change() -> None:
+            self.theme = name
+
+        return change
+
+    def _acting(self, action: str, holder: Any) -> Callable[[], None]:
+        def act() -> None:
+            self.run_worker(self.run_action(action, default_namespace=holder))
+
+        return act
+
+    def action_keys_help(self) -> None:
+        """Show the keys in force."""
+        from nexus_tui.app.screens.keys_help import KeysHelp
+
+        if not isinstance(self.screen, KeysHelp):
+            self.push_screen(KeysHelp(self.screen))
+
+    def action_leave(self) -> None:
+        """Quit; with a live run of this process, ask what becomes of it."""
+        if not self.training:
+            self.exit()
+            return
+        if isinstance(self.screen, Question):
+            return
+        choices = (
+            Choice("l", "leave it running without this screen", "leave"),
+            Choice("s", "stop it with a checkpoint, to be resumed", "quit"),
+            Choice("y", "stay here", "stay"),
+        )
+        self.push_screen(Question("A run is live in this app. What becomes of it?", choices),
+                         self._answered)  # fmt: skip
+
+    def _answered(self, answer: str | None) -> None:
+        if answer == "leave":
+            self.ending = "leave"
+            self.exit()
+        elif answer == "quit":
+            self.exit()
+
+
+HIDDEN_COMMANDS = {"app.help", "app.commands", "app.quit", "app.interrupt", "app.quit_now"}

@@ -1,0 +1,45 @@
+"""How often a live screen draws: at once when something happens, else at a bounded pace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from nexus_engine.events import Event, Step
+
+if TYPE_CHECKING:
+    from nexus_tui.app.frame import NexusScreen
+
+__all__ = ["FIGURES_SECONDS", "Pace"]
+
+FIGURES_SECONDS = 0.5
+"""Between two drawings while only steps come in; twice that with low bandwidth."""
+AT_ONCE_SECONDS = 0.1
+"""Between two drawings whatever comes in."""
+
+
+class Pace:
+    """Draws now or soon, never more often than it may; what came last is always drawn."""
+
+    def __init__(self) -> None:
+        self._drawn_at = 0.0
+        self._waiting = False
+
+    def ask(self, screen: NexusScreen, draw: Callable[[], None], events: Sequence[Event]) -> None:
+        """There are new events: draw. Without events something else changed: draw at once."""
+        only_steps = bool(events) and all(isinstance(event, Step) for event in events)
+        slow = 2 if screen.nexus.settings.low_bandwidth else 1
+        pause = FIGURES_SECONDS * slow if only_steps else AT_ONCE_SECONDS if events else 0.0
+        left = self._drawn_at + pause - time.monotonic()
+        if left <= 0:
+            self._drawn_at = time.monotonic()
+            draw()
+        elif not self._waiting:
+            self._waiting = True
+            screen.set_timer(left, lambda: self._late(draw))
+
+    def _late(self, draw: Callable[[], None]) -> None:
+        self._waiting = False
+        self._drawn_at = time.monotonic()
+        draw()

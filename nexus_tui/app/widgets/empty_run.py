@@ -1,0 +1,39 @@
+"""What the live screen shows while no run is open: what to press next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich.text import Text
+
+from nexus_tui.app.widgets.canvas import Canvas
+
+__all__ = ["EmptyRun"]
+
+WIDE = 44
+
+
+class EmptyRun(Canvas):
+    """A few lines in the middle; `keys` gives the key of an action by its ID."""
+
+    DEFAULT_CSS = "EmptyRun { height: 1fr; }"
+
+    def __init__(self, *, keys: Mapping[str, str], id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._keys = keys
+
+    def picture(self, width: int, height: int) -> Sequence[Text]:
+        """The lines, in the middle of the room."""
+        palette = self.looks.palette
+        lines = [Text("No run is open.", palette.title), Text()]
+        for name, words in (
+            ("run.new", "start a new run"),
+            ("go.runs", "open one from the list of runs"),
+            ("go.playground", "try the base model on sentences"),
+        ):
+            if name in self._keys:
+                line = Text(f"{self._keys[name]:>3}  ", palette.title)
+                lines.append(line.append(words, palette.text))
+        left = max(0, (width - WIDE) // 2)
+        top = max(0, (height - len(lines)) // 3)
+        return [Text()] * top + [Text(" " * left).append_text(line) for line in lines]

@@ -1,0 +1,122 @@
+"""The signs and styles that pictures are made of: one place for Unicode, ASCII and colour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.style import Style
+
+__all__ = ["ASCII", "UNICODE", "Glyphs", "Looks", "Palette"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glyphs:
+    """The characters of pictures. `levels` rise from nothing to a full cell."""
+
+    levels: str
+    bar_full: str
+    bar_part: str
+    bar_empty: str
+    line: str
+    corner: str
+    upright: str
+    tick: str
+    reference: str
+    broken: str
+    trial: str
+    kept: str
+    rolled_back: str
+    live: str
+    dot: str
+    up: str
+    down: str
+    same: str
+    ellipsis: str
+    selected: str
+    best: str
+    heavy: str
+    arrow: str
+    warning: str
+    braille: bool
+    """Whether curves may be drawn with braille characters, two by four dots in a cell."""
+
+
+UNICODE = Glyphs(
+    levels=" ▁▂▃▄▅▆▇█",
+    bar_full="█",
+    bar_part="▏▎▍▌▋▊▉",
+    bar_empty="░",
+    line="─",
+    corner="└",
+    upright="│",
+    tick="┬",
+    reference="╌",
+    broken="×",
+    trial="◌",
+    kept="●",
+    rolled_back="○",
+    live="●",
+    dot="·",
+    up="▲",
+    down="▼",
+    same="=",
+    ellipsis="…",
+    selected="▸",
+    best="★",
+    heavy="━",
+    arrow="→",
+    warning="!",
+    braille=True,
+)
+ASCII = Glyphs(
+    levels=" _.-=+*%#",
+    bar_full="#",
+    bar_part="",
+    bar_empty=".",
+    line="-",
+    corner="+",
+    upright="|",
+    tick="+",
+    reference="-",
+    broken="x",
+    trial="?",
+    kept="@",
+    rolled_back="o",
+    live="*",
+    dot=".",
+    up="^",
+    down="v",
+    same="=",
+    ellipsis="~",
+    selected=">",
+    best="*",
+    heavy="=",
+    arrow="->",
+    warning="!",
+    braille=False,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Palette:
+    """Styles by what they mean. None of them sets a background but `selected`."""
+
+    text: Style
+    dim: Style
+    title: Style
+    run: Style
+    base: Style
+    control: Style
+    good: Style
+    warn: Style
+    bad: Style
+    axis: Style
+    selected: Style
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looks:
+    """What a picture is drawn with."""
+
+    glyphs: Glyphs
+    palette: Palette

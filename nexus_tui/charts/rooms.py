@@ -1,0 +1,55 @@
+"""How the live screen shares out its rows. A pure function of the window's size."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["Rooms", "rooms"]
+
+CHART_LEAST, CHART_MOST = 5, 12
+TIMELINE = 4
+LOG_LEAST = 2
+
+
+class Rooms(NamedTuple):
+    """Rows of each part, 0 where it is left out; gaps are blank rows above a part."""
+
+    gap: int
+    charts: int
+    timeline_gap: int
+    timeline: int
+    guard_gap: int
+    guard: int
+    log: int
+
+
+def rooms(height: int, head: int, *, ended: bool) -> Rooms:
+    """Rows for all parts below the head, in a single column of `height` rows.
+
+    What can be done without goes first: blank rows, the log, the guard (whose figures an ended
+    run's result holds), the timeline.
+    """
+    left = height - head - CHART_LEAST
+    timeline = TIMELINE if left >= TIMELINE else 0
+    left -= timeline
+    guard = 1 if not ended and left >= 1 else 0
+    left -= guard
+    log = LOG_LEAST if left >= LOG_LEAST else 0
+    left -= log
+    gap = timeline_gap = guard_gap = extra = 0
+    if left > 0:
+        gap, left = 1, left - 1
+    if left > 0:
+        extra, left = extra + 1, left - 1
+    if left > 0:
+        timeline_gap, left = 1, left - 1
+    if log and left > 0:
+        log, left = log + 1, left - 1
+    if left > 0:
+        extra, left = extra + 1, left - 1
+    if guard + log and left > 1:
+        guard_gap, left = 1, left - 1
+    more = min(left // 2, CHART_MOST - CHART_LEAST - extra) if log else left
+    charts = max(0, min(CHART_LEAST + extra + more, height - head))
+    log = log + left - more if log else 0
+    return Rooms(gap, charts, timeline_gap, timeline, guard_gap, guard, log)

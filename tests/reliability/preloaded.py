@@ -1,0 +1,20 @@
+"""What the fork server imports once; nothing here may start a thread."""
+
+import os
+import sys
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["OMP_NUM_THREADS"] = "1"
+sys.modules["torchvision"] = None  # type: ignore[assignment]
+
+import datasets  # noqa: E402, F401
+import pyarrow.parquet  # noqa: E402, F401
+import scipy.stats  # noqa: E402, F401
+import tokenizers  # noqa: E402, F401
+
+import nexus_engine.data.assembling  # noqa: E402
+import nexus_engine.session  # noqa: E402
+import nexus_engine.similarity  # noqa: E402, F401
+import nexus_tui.cli  # noqa: E402, F401
+from reliability import worlds  # noqa: E402, F401

@@ -1,0 +1,120 @@
+"""The app's frame: places, keys, help, quitting, settings; and the pipe from events to screen."""
+
+from __future__ import annotations
+
+import pytest
+from app_support import ScriptedRun, make_app, screen_text, whole_run, write_run
+
+from nexus_tui.app.dialogs import Question
+from nexus_tui.app.settings import read_ui_settings
+from nexus_tui.app.sources import LoggedRun
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+def driven(act, size=(80, 24), **settings):
+    """Run the coroutine `act(app, pilot)` on an app of this size."""
+    import asyncio
+
+    async def whole():
+        app = make_app(**settings)
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            await act(app, pilot)
+
+    asyncio.run(whole())
+
+
+def test_keys_go_to_the_places_and_the_bar_names_them():
+    async def act(app, pilot):
+        for key, mode in (("2", "live"), ("3", "playground"), ("4", "compare"), ("1", "runs")):
+            await pilot.press(key)
+            await pilot.pause()
+            assert app.current_mode == mode
+        assert "1 Runs 2 Live 3 Playground 4 Compare" in screen_text(app).splitlines()[0]
+
+    driven(act)
+
+
+def test_the_keys_in_force_are_shown_and_can_be_changed():
+    async def act(app, pilot):
+        await pilot.press("question_mark")
+        await pilot.pause()
+        text = screen_text(app)
+        assert "app.quit" in text
+        assert "f9" in text.lower()
+        await pilot.press("escape")
+        await pilot.press("f9")
+        await pilot.pause()
+        assert app.current_mode == "compare"
+
+    driven(act, keys={"go.compare": "f9", "no.such": "x"})
+
+
+def test_the_open_run_stands_in_the_bar():
+    async def act(app, pilot):
+        run = ScriptedRun(whole_run()[:-1])
+        app.open_source(run, show=False)
+        app._poll()
+        await pilot.pause()
+        assert "epoch 3/3" in screen_text(app).splitlines()[0]
+        assert "best 0.5200" in screen_text(app).splitlines()[0]
+
+    driven(act, size=(100, 24))
+
+
+def test_a_logged_run_is_replayed_and_then_followed(home):
+    folder = write_run(home / "runs", "r", whole_run()[:20])
+    source = LoggedRun(folder)
+    first = source.drain()
+    assert len(first) == 20
+    with (folder / "events.jsonl").open("a") as file:
+        from nexus_engine.events import encode_event
+
+        rest = whole_run()[20:]
+        file.write("\n".join(encode_event(event) for event in rest) + '\n{"event": "st')
+    assert source.drain() == rest
+    assert source.drain() == []
+    assert not source.live()
+    source.ask("pause")
+    assert '"ask": "pause"' in (folder / "control.jsonl").read_text()
+
+
+def test_quitting_without_a_live_run_asks_nothing():
+    async def act(app, pilot):
+        await pilot.press("q")
+        await pilot.pause()
+        assert not app.is_running or not isinstance(app.screen, Question)
+
+    driven(act)
+
+
+def test_a_narrow_screen_is_one_line_of_state():
+    async def act(app, pilot):
+        app.open_source(ScriptedRun(whole_run()[:-1]), show=False)
+        app._poll()
+        await pilot.pause()
+        lines = screen_text(app).splitlines()
+        assert "NEXUS" in lines[0]
+        assert "best 0.5200" in lines[0]
+        assert all(not line.strip() for line in lines[1:])
+
+    driven(act, size=(38, 10))
+
+
+def test_ui_settings_come_from_the_nearest_place(home, monkeypatch):
+    monkeypatch.chdir(home)
+    own = home / "config" / "nexus" / "nexus.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('[ui]\ntheme = "nexus-light"\nasci = true\n[ui.keys]\n"run.pause" = "f5"\n')
+    (home / "nexus.toml").write_text('[ui]\ntheme = "nexus-contrast"\nlow_bandwidth = "yes"\n')
+    found = read_ui_settings(ascii_only=True)
+    assert (found.theme, found.ascii, found.low_bandwidth) == ("nexus-contrast", True, False)
+    assert found.keys == {"run.pause": "f5"}
+    assert "did you mean ascii?" in found.warnings[0]
+    assert "true or false" in found.warnings[1]

@@ -1,0 +1,304 @@
+"""Querying: the same cosines as `nexus similarity`, shared weights, new checkpoints, bounds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+
+import pytest
+import torch
+
+from nexus_engine import querying, searching
+from nexus_engine.base_model import find_base_model
+from nexus_engine.errors import DataError, ModelError
+from nexus_engine.pasting import pasted_kind, read_pasted
+from nexus_engine.querying import Querier, distinct, score, share_weights, stamp_of
+from nexus_engine.saved_model import build_model, load_saved, save_model
+from nexus_engine.searching import SearchIndex, read_sentences, search
+
+PAIRS = [
+    ("the patient was sent home", "the patient was discharged"),
+    ("the patient was sent home", "a dog runs in the park"),
+]
+CANARY = "kanarienvogel"
+
+
+def grown(folder, epoch, strength, base):
+    """A saved model whose dendrites move embeddings the more the greater `strength` is."""
+    model = build_model(base, "dendrites")
+    generator = torch.Generator().manual_seed(1)
+    for site in list(model.sites().values())[:6]:
+        site.grow(1, generator)
+        site.gain.data.normal_(0, strength, generator=generator)
+    snapshot = {
+        name: parameter.detach()
+        for name, parameter in model.named_parameters()
+        if name.rpartition(".")[2] in ("incoming", "threshold", "gain", "cascade")
+    }
+    facts = {
+        "tune": "dendrites", "nonlinearity": "gelu", "base_sha256": base.sha256,
+        "base_folder": None, "epoch": epoch, "dev_spearman": 0.5, "params_added": 9,
+        "data_name": "demo", "data_fingerprint": "f" * 64,
+    }  # fmt: skip
+    save_model(folder, snapshot, facts)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def base():
+    return find_base_model()
+
+
+@pytest.fixture(scope="module")
+def saved(base, tmp_path_factory):
+    return grown(tmp_path_factory.mktemp("model") / "best", 1, 0.3, base)
+
+
+@pytest.fixture
+def best(saved, tmp_path):
+    return shutil.copytree(saved, tmp_path / "best")
+
+
+@pytest.fixture(scope="module")
+def querier(base):
+    return Querier()
+
+
+def test_cosines_are_those_of_the_similarity_command(querier, saved):
+    import pyarrow as pa
+
+    from nexus_engine.data import Pairs
+    from nexus_engine.similarity import score_pairs
+
+    sides = querier.sides(saved)
+    found = score(sides, PAIRS)
+    arrays = [pa.array(column) for column in zip(*PAIRS, strict=True)]
+    wanted = score_pairs(load_saved(saved, "x"), Pairs(*arrays, None))
+    for got, base, tuned in zip(found, wanted.base, wanted.tuned, strict=True):
+        assert got.base == pytest.approx(base, abs=1e-5)
+        assert got.tuned == pytest.approx(tuned, abs=1e-5)
+        assert abs(got.base - got.tuned) > 1e-4
+    assert sides.tuned.epoch == 1
+    assert score(querier.sides(None), PAIRS)[0] == (found[0].base, None)
+
+
+def test_the_tuned_model_holds_the_weights_of_the_base(querier, saved, base):
+    sides = querier.sides(saved)
+    own = dict(sides.base.model.named_parameters())
+    theirs = dict(sides.tuned.model.named_parameters())
+    assert all(theirs[name].data_ptr() == p.data_ptr() for name, p in own.items())
+    other = build_model(base, "full")
+    with torch.no_grad():
+        other.encoder.norm.bias += 1
+    assert share_weights(other, sides.base.model) == len(own) - 1
+    assert not torch.equal(other.encoder.norm.bias, sides.base.model.encoder.norm.bias)
+
+
+def test_a_new_checkpoint_is_seen_and_the_base_is_kept(best, base):
+    querier = Querier()
+    before = querier.sides(best)
+    assert querier.sides(best) == before
+    old = stamp_of(best)
+    grown(best, 2, 0.6, base)
+    assert stamp_of(best) != old
+    after = querier.sides(best)
+    assert after.tuned.epoch == 2
+    assert after.base is before.base
+    assert score(after, PAIRS)[0].tuned != score(before, PAIRS)[0].tuned
+
+
+def test_a_folder_without_a_model_yet_gives_the_base_alone_and_a_broken_one_is_refused(
+    querier, best, tmp_path
+):
+    assert querier.sides(tmp_path / "nothing").tuned is None
+    weights = next(best.glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(ModelError, match="damaged"):
+        querier.sides(best)
+    assert querier.sides(None).tuned is None
+
+
+def test_weights_replaced_while_they_are_read_are_read_again(best, base, monkeypatch):
+    real, tries = querying.load_saved, []
+
+    def racing(folder, name):
+        tries.append(1)
+        if len(tries) == 1:
+            grown(folder, 7, 0.4, base)
+            raise ModelError("weights-0001.safetensors: gone")
+        return real(folder, name)
+
+    monkeypatch.setattr(querying, "load_saved", racing)
+    assert Querier().sides(best).tuned.epoch == 7
+
+
+def test_sentences_are_embedded_once_and_memory_is_bounded(saved, monkeypatch):
+    monkeypatch.setattr(querying, "REMEMBERED", 3)
+    sides = Querier().sides(saved)
+    told = []
+    score(sides, PAIRS, told.append)
+    assert sum(told) == 2 * distinct(PAIRS) == 6
+    calls = []
+    monkeypatch.setattr(sides.base.model, "embed", lambda *a: calls.append(a))
+    sides.base.embed([PAIRS[0][0], PAIRS[1][1], PAIRS[0][0]])
+    assert not calls
+    monkeypatch.undo()
+    monkeypatch.setattr(querying, "REMEMBERED", 3)
+    sides.base.embed(["one more"])
+    assert len(sides.base._memory) == 3
+    sides.base.embed(["a", "b", "c", "d"])
+    assert "a" not in sides.base._memory
+
+
+def test_known_and_new_sentences_come_in_the_order_asked(saved):
+    side = Querier().sides(saved).base
+    one = side.embed(["alpha", "beta"])
+    both = side.embed(["gamma", "beta", "alpha", "gamma"])
+    assert torch.allclose(both[2], one[0])
+    assert torch.allclose(both[1], one[1])
+    assert torch.equal(both[0], both[3])
+
+
+def test_a_check_ends_the_work_between_batches(saved):
+    class EndedError(Exception):
+        pass
+
+    def check():
+        raise EndedError
+
+    with pytest.raises(EndedError):
+        score(Querier().sides(saved), PAIRS, check=check)
+
+
+def test_threads_may_ask_at_once(saved):
+    querier, found = Querier(), []
+    threads = [
+        threading.Thread(target=lambda: found.append(score(querier.sides(saved), PAIRS)))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 3
+    assert found[0][0].tuned == pytest.approx(found[2][0].tuned, abs=1e-6)
+
+
+# Files of sentences
+
+
+def test_lines_keep_their_numbers_and_blank_ones_are_left_out(tmp_path):
+    file = tmp_path / "notes.txt"
+    file.write_bytes("\ufeffone\r\n\r\n  two \n\nthree".encode())
+    found = read_sentences(file)
+    assert list(found.sentences) == ["one", "two", "three"]
+    assert list(found.lines) == [1, 3, 5]
+    file.write_text("one\ntwo\n one\none\n")
+    found = read_sentences(file)
+    assert (found.sentences, found.lines, found.times) == (["one", "two"], [1, 2], [3, 1])
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "holds no sentence"),
+        (b" \n\t\n", "holds no sentence"),
+        (b"caf\xe9 " + CANARY.encode() + b"\n", "not UTF-8"),
+        (b"a\0b " + CANARY.encode() + b"\n", "NUL"),
+        (b"x" * 10_000_000, "longer than 8 MB"),
+        (b"fine\n" + b"y" * 1_000_001, ":2: the sentence is longer than 1 MB"),
+    ],
+)
+def test_bad_files_are_refused_without_their_text(tmp_path, content, reason):
+    file = tmp_path / "bad.txt"
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=reason) as refused:
+        read_sentences(file)
+    assert CANARY not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_is_no_file_and_what_is_too_large_is_refused(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    for path, reason in (
+        (tmp_path, "is a folder"),
+        (tmp_path / "pipe", "is a pipe"),
+        (tmp_path / "none.txt", "does not exist"),
+    ):
+        with pytest.raises(DataError, match=reason):
+            read_sentences(path)
+    (tmp_path / "many.txt").write_text("a\nb\nc\nd\n")
+    monkeypatch.setattr(searching, "MOST_SENTENCES", 3)
+    with pytest.raises(DataError, match="too large: 3 sentences"):
+        read_sentences(tmp_path / "many.txt")
+
+
+def test_the_nearest_come_first_with_their_lines_and_moves(querier, saved, tmp_path):
+    file = tmp_path / "notes.txt"
+    file.write_text(
+        "a dog runs in the park\n\nthe patient was discharged\nthe patient went home today\n"
+        "stocks fell sharply\nthe patient was discharged\n"
+    )
+    index = SearchIndex(read_sentences(file))
+    sides = querier.sides(saved)
+    assert index.missing(sides) == 2 * 4
+    told = []
+    found = search(sides, index, "the patient was sent home", 5, told.append)
+    assert sum(told) == 8
+    assert index.missing(sides) == 0
+    for matches, score_of, rank_of in (
+        (found.by_base, lambda m: m.base, lambda m: m.base_rank),
+        (found.by_tuned, lambda m: m.tuned, lambda m: m.tuned_rank),
+    ):
+        assert [rank_of(m) for m in matches] == [1, 2, 3, 4]
+        scores = [score_of(m) for m in matches]
+        assert scores == sorted(scores, reverse=True)
+    assert found.by_base[0].sentence == "the patient went home today"
+    assert found.by_base[0].line == 4
+    first = found.by_tuned[0]
+    assert first.rise == first.base_rank - 1
+    twice = next(m for m in found.by_base if m.sentence == "the patient was discharged")
+    assert (twice.line, twice.times) == (3, 2)
+    alone = search(querier.sides(None), index, "the patient was sent home", 2)
+    assert alone.by_tuned == []
+    assert alone.by_base[0].rise is None
+
+
+def test_only_the_new_side_is_embedded_after_a_checkpoint(best, base, tmp_path):
+    file = tmp_path / "notes.txt"
+    file.write_text("one\ntwo\n")
+    querier = Querier()
+    index = SearchIndex(read_sentences(file))
+    search(querier.sides(best), index, "one", 1)
+    grown(best, 2, 0.6, base)
+    assert index.missing(querier.sides(best)) == 2
+
+
+# Pasted text
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("a\tb\nc\td", "tsv"),
+        ("a\tb\t0.5\n\nc\td\t1\n", "tsv"),
+        ("a,b\nc,d", "csv"),
+        ('"a, x",b\n"c",d\n', "csv"),
+        ("a,b", None),
+        ("one\ttab only", None),
+        ("a wrapped sentence\nwithout marks", None),
+        ("the patient, who was ill,\nwas sent home", None),
+        ("a,b\nplain", None),
+        ("", None),
+    ],
+)
+def test_pairs_are_told_from_prose(text, kind):
+    assert pasted_kind(text) == kind
+
+
+def test_pasted_pairs_are_read_as_a_file_is():
+    pairs = read_pasted("sentence1\tsentence2\na\tb\nc\td\n", "tsv")
+    assert (pairs.first.to_pylist(), pairs.second.to_pylist()) == (["a", "c"], ["b", "d"])
+    with pytest.raises(DataError, match="the pasted text"):
+        read_pasted("a\tb\n\tc", "tsv")

@@ -1,0 +1,111 @@
+"""Steering from this process and from others; a pause is told, and so is its end."""
+
+from __future__ import annotations
+
+import stat
+import threading
+import time
+
+import pytest
+
+from nexus_engine import control
+from nexus_engine.config import TrainConfig, resolve
+from nexus_engine.control import ControlFile
+from nexus_engine.events import PauseChanged, RunStopped, Step, SwitchSettled
+from nexus_engine.run_folder import RunFolder
+from nexus_engine.session import Session
+from nexus_engine.steering import Steering, StopAsked
+
+
+@pytest.fixture(autouse=True)
+def _look_at_once(monkeypatch):
+    monkeypatch.setattr(control, "LOOK_SECONDS", 0.0)
+
+
+def test_a_run_hears_what_is_asked_after_it_began_and_only_that(tmp_path):
+    ControlFile(tmp_path).send("grow")
+    heard = ControlFile(tmp_path)
+    assert heard.take() == []
+    other = ControlFile(tmp_path)
+    other.send("pause")
+    other.send("resume")
+    assert heard.take() == ["pause", "resume"]
+    assert heard.take() == []
+    assert stat.S_IMODE((tmp_path / "control.jsonl").stat().st_mode) == 0o600
+
+
+def test_lines_without_sense_are_passed_over_and_half_a_line_waits(tmp_path):
+    heard = ControlFile(tmp_path)
+    with (tmp_path / "control.jsonl").open("ab") as file:
+        file.write(b'\xff\n{"ask": "explode"}\n[]\n{"ask": "stop"')
+        file.flush()
+        assert heard.take() == []
+        file.write(b"}\n")
+    assert heard.take() == ["stop"]
+
+
+def test_a_pause_waits_until_another_process_says_go_on(tmp_path):
+    steering = Steering(ControlFile(tmp_path))
+    other = ControlFile(tmp_path)
+    other.send("pause")
+    steering.check()
+    assert steering.paused
+    threading.Timer(0.3, other.send, ("resume",)).start()
+    begun = time.monotonic()
+    steering.wait_while_paused()
+    assert 0.2 < time.monotonic() - begun < 10
+
+
+def test_a_stop_ends_a_pause(tmp_path):
+    steering = Steering(ControlFile(tmp_path))
+    steering.pause()
+    ControlFile(tmp_path).send("stop")
+    with pytest.raises(StopAsked) as caught:
+        steering.wait_while_paused()
+    assert caught.value.reason.exit_code == 143
+
+
+def test_a_live_run_is_paused_grown_rolled_back_and_stopped_from_outside(home, small_data):
+    settings = resolve(
+        TrainConfig(
+            data=str(small_data), tune="adapter", epochs=500, switch_epochs=(400,), threads=1
+        )
+    )
+    session = Session(settings, RunFolder.create(home / "run", "r"))
+    watched = session.subscribe()
+    other = ControlFile(session.folder.path)
+    session.start()
+    seen = []
+
+    def until(kind, **fields):
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            for event in watched.drain():
+                seen.append(event)
+                if isinstance(event, kind) and all(
+                    getattr(event, name) == value for name, value in fields.items()
+                ):
+                    return event
+            time.sleep(0.02)
+        raise AssertionError(f"no {kind.__name__} among {[type(e).__name__ for e in seen[-9:]]}")
+
+    until(Step)
+    other.send("pause")
+    until(PauseChanged, paused=True)
+    time.sleep(0.3)
+    assert not [event for event in watched.drain() if isinstance(event, Step)]
+    other.send("resume")
+    until(PauseChanged, paused=False)
+    until(Step)
+    other.send("grow")
+    from nexus_engine.events import DendritesAdded
+
+    assert until(DendritesAdded).switch == 1
+    until(Step)
+    other.send("roll_back")
+    assert not until(SwitchSettled).kept
+    other.send("stop")
+    stopped = until(RunStopped)
+    assert (stopped.reason, stopped.exit_code) == ("stop", 143)
+    assert session.wait(10)
+    assert session.ended == stopped
