@@ -26,6 +26,7 @@ from nexus_engine.evaluation import Correlations, correlate, pair_cosines
 from nexus_engine.events import Event, Log, RunStarted, Warned
 from nexus_engine.growth import GrowthPlan
 from nexus_engine.hardware import Hardware, select
+from nexus_engine.perforated.installed import require_perforatedai
 from nexus_engine.placement import choose_placement
 from nexus_engine.run_folder import RunFolder
 from nexus_engine.saved_model import build_model
@@ -133,6 +134,8 @@ def prepare(
 ) -> Generator[Event, None, Prepared]:
     """Yield what is decided on the way; the `Prepared` is the generator's return value."""
     begun = time.time()
+    if settings.grower == "perforatedai":
+        require_perforatedai()
     hardware = select(settings)
     torch.set_num_threads(hardware.threads)
     base = find_base_model(settings.base)

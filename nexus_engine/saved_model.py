@@ -124,14 +124,16 @@ def held_card(folder: Path) -> ModelCard | None:
 
 
 def _fit_units(name: str, site: DendriteLinear, held: dict[str, Tensor], path: Path) -> None:
-    units = held["threshold"].numel() if "threshold" in held else 0
-    wanted = {
-        "incoming": (units, site.inputs),
-        "threshold": (units,),
+    units = held["threshold"].shape[0] if "threshold" in held and held["threshold"].dim() else 0
+    full = "incoming" in held and held["incoming"].dim() == 3
+    each = (site.outputs,) if full else ()
+    wanted: dict[str, tuple[int, ...]] = {
+        "incoming": (units, *each, site.inputs),
+        "threshold": (units, *each),
         "gain": (units, site.outputs),
     }
     if units > 1:
-        wanted["cascade"] = (units * (units - 1) // 2,)
+        wanted["cascade"] = (units * (units - 1) // 2, *each)
     found = {leaf: tuple(t.shape) for leaf, t in held.items()}
     if not units or found != wanted:
         raise ModelError(f"{one_line(path)}: the dendrites of {one_line(name, 60)} do not fit")

@@ -57,6 +57,8 @@ def train(
     units: options.Units = None,
     dendrite_lr: options.DendriteLr = None,
     nonlinearity: options.NonlinearityOption = None,
+    grower: options.GrowerOption = None,
+    dendrite: options.DendriteOption = None,
     rule: options.RuleOption = None,
     rule_steps: options.RuleSteps = None,
     device: options.DeviceOption = None,

@@ -7,7 +7,9 @@ from typing import Annotated, get_args
 import typer
 
 from nexus_engine.config import (
+    Dendrite,
     Device,
+    Grower,
     LossName,
     Nonlinearity,
     Order,
@@ -103,6 +105,12 @@ DendriteLr = Annotated[
 NonlinearityOption = Annotated[
     Nonlinearity | None,
     _option("--nonlinearity", f"{_names(Nonlinearity)}.", GROWTH, "NAME"),
+]
+GrowerOption = Annotated[
+    Grower | None, _option("--grower", f"Who grows: {_names(Grower)}.", GROWTH, "NAME")
+]
+DendriteOption = Annotated[
+    Dendrite | None, _option("--dendrite", f"{_names(Dendrite)}.", GROWTH, "NAME")
 ]
 RuleOption = Annotated[
     Rule | None, _option("--rule", f"How units learn: {_names(Rule)}.", GROWTH, "NAME")
