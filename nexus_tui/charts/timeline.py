@@ -56,9 +56,7 @@ def summary(arm: ArmView) -> str:
     if settled:
         added = count(sum(switch.params_added for switch in kept))
         words.append(f"{len(kept)} of {len(settled)} kept, {added} parameters")
-    for switch in arm.switches:
-        if switch.state == "trial":
-            words.append(f"{count(switch.params_added)} on trial")
+    words += [f"{count(s.params_added)} on trial" for s in arm.switches if s.state == "trial"]
     return ", ".join(words)
 
 
