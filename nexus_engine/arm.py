@@ -262,11 +262,16 @@ class Arm:
     # Steps
 
     def _embed(
-        self, rows: Rows, dtype: torch.dtype = torch.float32, pool: DropoutPool | None = None
+        self,
+        rows: Rows,
+        dtype: torch.dtype = torch.float32,
+        pool: DropoutPool | None = None,
+        *,
+        plain: bool = False,
     ) -> Tensor:
         if self.features is not None:
             return self.model.adapt(self.features[torch.from_numpy(rows).to(self.features.device)])
-        return self.model.embed(self.corpus.store, rows, dtype, pool)
+        return self.model.embed(self.corpus.store, rows, dtype, pool, plain=plain)
 
     def make_step(self, picked: Rows) -> StepResult:
         """One optimizer step on the train pairs `picked`, (b,)."""
@@ -307,7 +312,9 @@ class Arm:
         sites = self._sites()
         scores = torch.from_numpy(pairs.scores[picked]).to(self.model.device)
         with Taps(sites) as taps, autocast(self.hardware):
-            vectors = self._embed(np.concatenate([pairs.first[picked], pairs.second[picked]]))
+            # The taps hang on the sites' own modules.
+            rows = np.concatenate([pairs.first[picked], pairs.second[picked]])
+            vectors = self._embed(rows, plain=True)
         loss = self._loss(cosine(vectors[:b].float(), vectors[b:].float()), scores)
         summed = climb(sites, self.covariances, taps, loss, units)
         self.optimizer.step()
