@@ -71,9 +71,9 @@ class SentenceModel(nn.Module):
     ) -> Tensor:
         """(m, width) float32: the encoder's output for the store's sentences `rows`.
 
-        On a CPU products are made in `dtype` (the model's own where it is None), and dropout's masks come from `pool`; without one, in
-        training mode, from a fresh pool. Elsewhere, and with `plain`, the encoder's own modules
-        compute, hooks on them see it, and autocast decides.
+        On a CPU products are made in `dtype` (the model's own where it is None), and dropout's
+        masks come from `pool`; without one, in training mode, from a fresh pool. Elsewhere, and
+        with `plain`, the encoder's own modules compute, hooks on them see it, and autocast decides.
         """
         if plain or not self.written_out or self.device.type != "cpu":
             found: Tensor = self.encoder(store.batch(rows).to(self.device))
