@@ -26,7 +26,7 @@ from nexus_engine.events import (
     SwitchSettled,
 )
 from nexus_engine.growth import Request, decide
-from nexus_engine.hardware import rss_mb
+from nexus_engine.hardware import release_memory, rss_mb
 from nexus_engine.preparation import Baseline
 from nexus_engine.steering import Steering
 
@@ -208,6 +208,7 @@ class ArmLoop:
                 guard_spearman=spearman(guard, self._baseline.guard),
                 guard_scored_spearman=spearman(guard, corpus.guard.scores),
             )
+        release_memory()
         seconds = time.perf_counter() - begun
         progress.eval_seconds += seconds
         best = self.arm.best.measured

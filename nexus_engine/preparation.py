@@ -25,7 +25,7 @@ from nexus_engine.errors import RunError, one_line
 from nexus_engine.evaluation import Correlations, correlate, pair_cosines
 from nexus_engine.events import Event, Log, RunStarted, Warned
 from nexus_engine.growth import GrowthPlan
-from nexus_engine.hardware import Hardware, select
+from nexus_engine.hardware import Hardware, release_memory, select
 from nexus_engine.perforated.installed import require_perforatedai
 from nexus_engine.placement import choose_placement
 from nexus_engine.run_folder import RunFolder
@@ -208,6 +208,7 @@ def prepare(
         yield Log(time_unix_s=time.time(), message=ENCODING)
         features = features_of(model, corpus, steering.check)
     baseline = _measure(model, corpus, features, steering)
+    release_memory()
     return Prepared(base, data, corpus, hardware, baseline, main, params_base, features)
 
 
