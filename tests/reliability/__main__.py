@@ -108,10 +108,11 @@ def mutations(only: list[str]) -> int:
             continue
         try:
             found, seconds = _timed(lambda place, m=mutation, n=name: m.check(place, n))
-            caught = len(found.failures)
-            said = found.failures[0][:90] if caught else "NOT CAUGHT"
+            telling = [line for line in found.failures if mutation.sign in line]
+            caught = len(telling)
+            said = telling[0][:90] if caught else "NOT CAUGHT"
         except (RuntimeError, AssertionError) as error:
-            caught, seconds, said = 1, 0.0, str(error)
+            caught, seconds, said = not mutation.sign, 0.0, " ".join(str(error)[-90:].split())
         missed += not caught
         print(
             f"{'caught' if caught else 'MISSED':<7} {mutation.says:<42} {seconds:>6.1f}  {said}",

@@ -70,7 +70,7 @@ def _take(folder: Path) -> str:
     try:
         with RunFolder(folder / "run").lock:
             return "taken"
-    except RunError as error:
+    except (RunError, OSError) as error:
         return str(error)
 
 

@@ -100,7 +100,7 @@ def call(
     return told(folder)
 
 
-def wait_until(ready: Callable[[], bool], seconds: float = 60) -> bool:
+def wait_until(ready: Callable[[], bool], seconds: float = 300) -> bool:
     """Whether `ready` came true in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

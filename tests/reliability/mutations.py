@@ -7,6 +7,7 @@ passes under its mutation cannot fail, and is a defect of the suite.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -34,6 +35,8 @@ class Mutation(NamedTuple):
     says: str
     apply: Callable[[], Any]
     check: Callable[[Path, str], Outcome]
+    sign: str = ""
+    """What a failure must say, so that one for another reason is not taken for this one."""
 
 
 _undo: list[Callable[[], None]] = []
@@ -181,8 +184,6 @@ def _best_forgotten() -> None:
 
 
 def _hangup_unhandled() -> None:
-    import signal
-
     from nexus_tui import signals
 
     put(signals, "STOPS", {n: s for n, s in signals.STOPS.items() if n != signal.SIGHUP})
@@ -319,6 +320,10 @@ def _signalled(place: Path, name: str) -> Outcome:
     return check_signals.signalled(place, 1, name)
 
 
+def _hung_up(place: Path, name: str) -> Outcome:
+    return check_signals.signalled(place, 1, name, numbers=(signal.SIGHUP,))
+
+
 def _disk(place: Path, name: str) -> Outcome:
     return check_trouble.disk_fails(place, [60], (28,), name)
 
@@ -367,7 +372,7 @@ MUTATIONS: dict[str, Mutation] = {
         _random_state_lost,
         lambda place, name: check_kills.killed_at_random(place, 8, name),
     ),
-    "hang-up": Mutation("SIGHUP is not handled", _hangup_unhandled, _signalled),
+    "hang-up": Mutation("SIGHUP is not handled", _hangup_unhandled, _hung_up, "SIGHUP"),
     "no save at a stop": Mutation("a stop saves nothing", _no_save_at_a_stop, _signalled),
     "full disk": Mutation("a full disk is any error", _full_disk_ignored, _disk),
     "memory of the CPU": Mutation("torch's words are not known", _cpu_memory_unknown, _memory),
@@ -378,10 +383,19 @@ MUTATIONS: dict[str, Mutation] = {
         here(check_folder.log_cut_anywhere),
     ),
     "no lock": Mutation(
-        "nobody holds the lock", _no_lock, lambda place, name: check_folder.locked(place, 1, name)
+        "nobody holds the lock",
+        _no_lock,
+        lambda place, name: check_folder.locked(place, 1, name),
+        "told:",
     ),
-    "umask": Mutation("the umask decides on modes", _umask_decides, check_private.modes),
-    "quotes": Mutation("an error's text is shown", _messages_quote, check_private.canaries),
-    "pickle": Mutation("weights are pickled", _pickled_weights, check_private.nothing_opened),
-    "calls home": Mutation("loading opens a socket", _calls_home, check_private.nothing_opened),
+    "umask": Mutation("the umask decides on modes", _umask_decides, check_private.modes, " has 0"),
+    "quotes": Mutation(
+        "an error's text is shown", _messages_quote, check_private.canaries, "a canary is in"
+    ),
+    "pickle": Mutation(
+        "weights are pickled", _pickled_weights, check_private.nothing_opened, "pickle."
+    ),
+    "calls home": Mutation(
+        "loading opens a socket", _calls_home, check_private.nothing_opened, "socket."
+    ),
 }
