@@ -574,3 +574,20 @@ def test_resizing_shares_the_room_out_anew():
         assert all(len(line) <= 60 for line in text.splitlines())
 
     live(act, WHOLE[:TRIAL])
+
+
+def test_nothing_is_painted_while_another_screen_is_in_front(monkeypatch):
+    from nexus_tui.app.screens import live as module
+
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
+
+    async def act(app, pilot, run):
+        await press(pilot, "f")
+        await pilot.pause(0.3)
+        painted = []
+        display = app._display
+        app._display = lambda screen, update: (painted.append(update), display(screen, update))
+        await pilot.pause(0.4)
+        assert painted == []
+
+    live(act, WHOLE[:TRIAL], own=False)
