@@ -574,3 +574,55 @@ def test_resizing_shares_the_room_out_anew():
         assert all(len(line) <= 60 for line in text.splitlines())
 
     live(act, WHOLE[:TRIAL])
+
+
+def test_nothing_is_painted_while_another_screen_is_in_front(monkeypatch):
+    from nexus_tui.app.screens import live as module
+
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
+
+    async def act(app, pilot, run):
+        await press(pilot, "f")
+        await pilot.pause(0.3)
+        painted = []
+        display = app._display
+        app._display = lambda screen, update: (painted.append(update), display(screen, update))
+        await pilot.pause(0.4)
+        assert painted == []
+
+    live(act, WHOLE[:TRIAL], own=False)
+
+
+def test_a_real_run_is_paused_stopped_and_resumed_to_its_end(small_data):
+    from nexus_engine.config import TrainConfig, resolve
+
+    config = TrainConfig(data=str(small_data), epochs=3, batch_size=4, switch_epochs=(0, 1),
+                         layers=(0,), place=("v",), threads=1)  # fmt: skip
+
+    async def shows(app, pilot, *words):
+        for _ in range(1200):
+            await pilot.pause(0.05)
+            if any(word in screen_text(app) for word in words):
+                return
+        raise AssertionError(f"waited for {words}:\n{screen_text(app)}")
+
+    async def whole():
+        app = make_app()
+        async with app.run_test(size=(100, 30)) as pilot:
+            app.start_training(resolve(config))
+            await shows(app, pilot, "epoch 2/3")
+            await press(pilot, "p")
+            await shows(app, pilot, "paused in epoch")
+            await press(pilot, "p", "s", "y")
+            await shows(app, pilot, "stopped in epoch")
+            before = app.open_run.view.arm("main")
+            await press(pilot, "u")
+            await shows(app, pilot, "reading data and model", "measuring", "training")
+            assert app.open_run.view.arm("main").points[:2] == before.points[:2]
+            await shows(app, pilot, "★ finished", "finished  dev")
+            after = app.open_run.view.arm("main")
+            assert [point.epoch for point in after.points] == [0, 1, 2, 3]
+            assert [switch.state == "trial" for switch in after.switches] == [False, False]
+            app.session.wait(10)
+
+    asyncio.run(whole())

@@ -9,6 +9,7 @@ from textual import events as textual_events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.timer import Timer
 
 from nexus_engine.control import Ask
 from nexus_engine.errors import NexusError, one_line
@@ -126,6 +127,7 @@ class LiveScreen(NexusScreen):
         self._seen: tuple[OpenRun, bool] | None = None
         self._possible: tuple[object, ...] = ()
         self._keys: Mapping[str, str] = {}
+        self._looking: Timer | None = None
 
     # Picture
 
@@ -145,14 +147,25 @@ class LiveScreen(NexusScreen):
 
     def on_mount(self) -> None:
         """Begin to look after the run's process."""
-        self.set_interval(LOOK_SECONDS, self._look)
+        self._looking = self.set_interval(LOOK_SECONDS, self._look)
         self._read_keys()
         self._draw()
 
     def on_screen_resume(self) -> None:
         """Come to the front: the keys may have changed."""
+        if self._looking is not None:
+            self._looking.resume()
         self._read_keys()
         super().on_screen_resume()
+
+    def on_screen_suspend(self) -> None:
+        """Rest while another screen is in front.
+
+        Textual paints the whole window anew for each message that a screen below the front one gets
+        (measured: 6 KB every two seconds for a timer that does nothing).
+        """
+        if self._looking is not None:
+            self._looking.pause()
 
     def _read_keys(self) -> None:
         """The key in force of each action, by its ID."""
