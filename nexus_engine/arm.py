@@ -23,6 +23,7 @@ from nexus_engine.dendrites import UNIT_PARAMETERS, DendriteLinear
 from nexus_engine.errors import DivergedError
 from nexus_engine.evaluation import embed_all, pair_cosines
 from nexus_engine.fast.dropout import DropoutPool
+from nexus_engine.graphed import GraphedSteps, StepRule
 from nexus_engine.growth import GrowthPlan, GrowthState
 from nexus_engine.hardware import Hardware, autocast
 from nexus_engine.losses import LOSSES
@@ -143,6 +144,8 @@ class Arm:
             corpus.store.lengths[corpus.train.first] + corpus.store.lengths[corpus.train.second]
         )
         self.optimizer: torch.optim.Optimizer | None = None
+        self.graphs = True
+        self._steps: GraphedSteps | None = None
         self.start_phase()
 
     # What is trained
@@ -216,7 +219,7 @@ class Arm:
             parameter.grad = None
         for name, parameter in learning.items():
             groups.setdefault(self._rate(name), []).append(parameter)
-        self.optimizer = None
+        self.optimizer = self._steps = None
         if groups:
             self.optimizer = torch.optim.AdamW(
                 [{"params": p, "lr": rate, "base_lr": rate} for rate, p in groups.items()],
@@ -262,11 +265,16 @@ class Arm:
     # Steps
 
     def _embed(
-        self, rows: Rows, dtype: torch.dtype = torch.float32, pool: DropoutPool | None = None
+        self,
+        rows: Rows,
+        dtype: torch.dtype | None = None,
+        pool: DropoutPool | None = None,
+        *,
+        plain: bool = False,
     ) -> Tensor:
         if self.features is not None:
             return self.model.adapt(self.features[torch.from_numpy(rows).to(self.features.device)])
-        return self.model.embed(self.corpus.store, rows, dtype, pool)
+        return self.model.embed(self.corpus.store, rows, dtype, pool, plain=plain)
 
     def make_step(self, picked: Rows) -> StepResult:
         """One optimizer step on the train pairs `picked`, (b,)."""
@@ -276,24 +284,52 @@ class Arm:
         progress, settings = self.progress, self.spec.settings
         share = progress.phase_step / progress.phase_steps
         factor = 1.0 if settings.schedule == "constant" else max(0.0, 1.0 - share)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["base_lr"] * factor
-        scores = torch.from_numpy(pairs.scores[picked]).to(self.model.device, non_blocking=True)
         rows = np.concatenate([pairs.first[picked], pairs.second[picked]])
-        self._pool.begin(progress.step)
-        with autocast(self.hardware):
-            vectors = self._embed(rows, self._dtype, self._pool)
-        loss = self._loss(cosine(vectors[:b].float(), vectors[b:].float()), scores)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        trained = self.trained()
-        norm = nn.utils.clip_grad_norm_(trained.values(), MAX_GRAD_NORM)
-        self.optimizer.step()
+        steps = self._graphed()
+        if steps is not None:
+            ids, lengths = self.corpus.store.tokens(rows)
+            loss, norm = steps.step(ids, lengths, pairs.scores[picked], factor)
+        else:
+            loss, norm = self._eager_step(rows, pairs.scores[picked], factor)
         progress.phase_step += 1
         progress.step_in_epoch += 1
         progress.step += 1
         progress.pairs += b
-        return StepResult(loss.detach(), norm, self.optimizer.param_groups[0]["lr"], b)
+        lr = float(self.optimizer.param_groups[0]["base_lr"]) * factor
+        return StepResult(loss.detach(), norm, lr, b)
+
+    def _eager_step(
+        self, rows: Rows, scores: npt.NDArray[np.float32], factor: float
+    ) -> tuple[Tensor, Tensor]:
+        """Loss and gradient norm of a step on the pairs whose sentences are `rows`, (2 b,)."""
+        assert self.optimizer is not None
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["base_lr"] * factor
+        b = len(scores)
+        wanted = torch.from_numpy(scores).to(self.model.device, non_blocking=True)
+        self._pool.begin(self.progress.step)
+        with autocast(self.hardware):
+            vectors = self._embed(rows, self._dtype, self._pool)
+        loss = self._loss(cosine(vectors[:b].float(), vectors[b:].float()), wanted)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(self.learning().values(), MAX_GRAD_NORM)
+        self.optimizer.step()
+        return loss, norm
+
+    def _graphed(self) -> GraphedSteps | None:
+        """The phase's steps as CUDA graphs; None where they are computed one by one."""
+        if not self.graphs or self.model.device.type != "cuda" or self.features is not None:
+            return None
+        if self._steps is None:
+            assert self.optimizer is not None
+            rule = StepRule(
+                self._loss, list(self.learning().values()), self.optimizer, MAX_GRAD_NORM
+            )
+            self._steps = GraphedSteps(
+                self.model, rule, lambda: autocast(self.hardware, cached=False)
+            )
+        return self._steps
 
     def correlation_step(self, picked: Rows) -> float:
         """One step of the rule `correlation` on the train pairs `picked`, (b,).
@@ -307,7 +343,9 @@ class Arm:
         sites = self._sites()
         scores = torch.from_numpy(pairs.scores[picked]).to(self.model.device)
         with Taps(sites) as taps, autocast(self.hardware):
-            vectors = self._embed(np.concatenate([pairs.first[picked], pairs.second[picked]]))
+            # The taps hang on the sites' own modules.
+            rows = np.concatenate([pairs.first[picked], pairs.second[picked]])
+            vectors = self._embed(rows, plain=True)
         loss = self._loss(cosine(vectors[:b].float(), vectors[b:].float()), scores)
         summed = climb(sites, self.covariances, taps, loss, units)
         self.optimizer.step()
@@ -353,6 +391,7 @@ class Arm:
         """Become the snapshot exactly: its weights, and its units and no others."""
         self.progress.rule_steps_left = 0
         self.covariances = {}
+        self._steps = None
         base = self._base_parameters()
         for name, parameter in base.items():
             parameter.copy_(snapshot[name])

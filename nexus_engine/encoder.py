@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from nexus_engine.dendrites import DendriteLinear
 from nexus_engine.dropout import dropout
 
-__all__ = ["SITE_NAMES", "Encoder", "EncoderShape", "PackedBatch", "pack"]
+__all__ = ["SITE_NAMES", "Encoder", "EncoderShape", "PackedBatch", "pack", "pad"]
 
 SITE_NAMES = ("q", "k", "v", "o", "up", "down")
 """The linear layers of one encoder layer, by the names that `--place` takes."""
@@ -42,7 +42,8 @@ class PackedBatch(NamedTuple):
 
     `ids` and `positions` are (t,); `slots` (t,) is each token's place in the (n, l) layout,
     `lengths` (n,) the tokens of each sentence, `mask` (n, 1, 1, l) adds 0 to real and -inf to empty
-    places. `dense` says that all sentences are equally long, so that no layout is needed.
+    places. `dense` says that all sentences are equally long, so that no layout is needed. With
+    `padded` the rows are the (n, l) layout itself, t = n · l, empty places included.
     """
 
     ids: Tensor
@@ -52,6 +53,7 @@ class PackedBatch(NamedTuple):
     mask: Tensor
     sentences: int
     longest: int
+    padded: bool = False
 
     @property
     def dense(self) -> bool:
@@ -70,6 +72,7 @@ class PackedBatch(NamedTuple):
             mask=self.mask.to(device, non_blocking=True),
             sentences=self.sentences,
             longest=self.longest,
+            padded=self.padded,
         )
 
 
@@ -83,6 +86,26 @@ def pack(ids: Tensor, lengths: Tensor) -> PackedBatch:
     positions = places.expand(n, longest)[real]
     mask = torch.zeros(n, 1, 1, longest).masked_fill_(~real[:, None, None, :], float("-inf"))
     return PackedBatch(ids, positions, slots, lengths, mask, n, longest)
+
+
+def pad(ids: Tensor, lengths: Tensor, longest: int) -> PackedBatch:
+    """Lay sentences out as (n, `longest`): `ids` (t,) as they follow and `lengths` (n,), int64."""
+    n = int(lengths.shape[0])
+    places = torch.arange(longest)
+    real = places[None, :] < lengths[:, None]
+    laid = torch.zeros(n, longest, dtype=torch.int64)
+    laid[real] = ids
+    mask = torch.zeros(n, 1, 1, longest).masked_fill_(~real[:, None, None, :], float("-inf"))
+    return PackedBatch(
+        ids=laid.view(-1),
+        positions=places.repeat(n),
+        slots=torch.arange(n * longest),
+        lengths=lengths,
+        mask=mask,
+        sentences=n,
+        longest=longest,
+        padded=True,
+    )
 
 
 class EncoderLayer(nn.Module):
@@ -116,7 +139,7 @@ class EncoderLayer(nn.Module):
         key = self._heads(self.k(rows), batch)
         value = self._heads(self.v(rows), batch)
         scores = query @ key.transpose(2, 3) * (query.shape[-1] ** -0.5)
-        if not batch.dense:
+        if batch.padded or not batch.dense:
             scores = scores + batch.mask.to(scores.dtype)
         weights = dropout(scores.softmax(-1), self.dropout, self.training)
         mixed = (weights.to(value.dtype) @ value).transpose(1, 2).reshape(-1, rows.shape[1])
@@ -160,6 +183,10 @@ class Encoder(nn.Module):
         for layer in self.layers:
             rows = layer(rows, batch)
         rows = rows.float()
+        if batch.padded:
+            laid = rows.view(batch.sentences, batch.longest, -1)
+            real = (batch.mask.view(batch.sentences, batch.longest, 1) == 0).float()
+            return (laid * real).sum(1) / batch.lengths[:, None]
         if batch.dense:
             return rows.view(batch.sentences, batch.longest, -1).mean(1)
         laid = rows.new_zeros(batch.sentences * batch.longest, rows.shape[1])

@@ -73,11 +73,11 @@ def select(settings: Settings) -> Hardware:
     return Hardware(torch.device(device), bf16, threads)
 
 
-def autocast(hardware: Hardware) -> AbstractContextManager[object]:
-    """The context in which training's forward pass runs."""
+def autocast(hardware: Hardware, *, cached: bool = True) -> AbstractContextManager[object]:
+    """The context of training's forward pass; `cached` keeps casts of weights to its end."""
     if not hardware.bf16:
         return nullcontext()
-    return torch.autocast(hardware.device.type, dtype=torch.bfloat16)
+    return torch.autocast(hardware.device.type, dtype=torch.bfloat16, cache_enabled=cached)
 
 
 def rss_mb() -> float:

@@ -35,6 +35,8 @@ class SentenceModel(nn.Module):
     """
 
     written_out: ClassVar[bool] = True
+    dtype: torch.dtype = torch.float32
+    """The format of products where none is named: bfloat16 for faster, slightly rounded answers."""
 
     def __init__(self, encoder: Encoder, adapter: DendriteLinear | None = None) -> None:
         super().__init__()
@@ -62,17 +64,21 @@ class SentenceModel(nn.Module):
         self,
         store: TokenStore,
         rows: npt.NDArray[np.int64],
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype | None = None,
         pool: DropoutPool | None = None,
+        *,
+        plain: bool = False,
     ) -> Tensor:
         """(m, width) float32: the encoder's output for the store's sentences `rows`.
 
-        On a CPU products are made in `dtype`, and dropout's masks come from `pool`; without one, in
-        training mode, from a fresh pool. Elsewhere autocast decides.
+        On a CPU products are made in `dtype` (the model's own where it is None), and dropout's
+        masks come from `pool`; without one, in training mode, from a fresh pool. Elsewhere, and
+        with `plain`, the encoder's own modules compute, hooks on them see it, and autocast decides.
         """
-        if not self.written_out or self.device.type != "cpu":
-            plain: Tensor = self.encoder(store.batch(rows).to(self.device))
-            return plain
+        if plain or not self.written_out or self.device.type != "cpu":
+            found: Tensor = self.encoder(store.batch(rows).to(self.device))
+            return found
+        dtype = dtype or self.dtype
         order = np.argsort(store.lengths[rows], kind="stable")
         layout = lay_out(*store.tokens(rows[order]))
         if not self.training or not self.encoder.dropout:
@@ -91,11 +97,13 @@ class SentenceModel(nn.Module):
         self,
         store: TokenStore,
         rows: npt.NDArray[np.int64],
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype | None = None,
         pool: DropoutPool | None = None,
+        *,
+        plain: bool = False,
     ) -> Tensor:
         """(m, width): embeddings of the store's sentences `rows`, not normalised; see `pooled`."""
-        return self.adapt(self.pooled(store, rows, dtype, pool))
+        return self.adapt(self.pooled(store, rows, dtype, pool, plain=plain))
 
 
 def cosine(first: Tensor, second: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from nexus_engine.base_model import load_encoder
 from nexus_engine.correlation import pearson, spearman
 from nexus_engine.data import load_split
-from nexus_engine.encoder import pack
+from nexus_engine.encoder import pack, pad
 from nexus_engine.evaluation import embed_all
 from nexus_engine.saved_model import load_model
 from nexus_engine.sentence_model import SentenceModel
@@ -114,3 +114,13 @@ def test_correlations_of_a_constant_are_not_a_number():
     assert np.isnan(spearman(np.ones(5), np.arange(5.0)))
     assert np.isnan(pearson(np.arange(5.0), np.ones(5)))
     assert spearman(np.arange(5.0), np.arange(5.0) ** 3) == pytest.approx(1.0)
+
+
+def test_a_padded_layout_gives_the_same_embeddings(ours):
+    model, tokenizer = ours
+    store = TokenStore(tokenizer)
+    rows = store.add([SENTENCES[:5]])
+    ids, lengths = store.tokens(rows)
+    batch = pad(torch.from_numpy(ids), torch.from_numpy(lengths), 48)
+    with torch.inference_mode():
+        assert torch.allclose(model.encoder(batch), model.embed(store, rows), atol=1e-5)

@@ -106,8 +106,8 @@ def lay_out(ids: Integers, lengths: Integers) -> Layout:
 
 
 def _multiple(tokens: int) -> int:
-    """What the number of rows is filled up to a multiple of, a sixteenth to an eighth of it."""
-    return 1 << max(0, tokens.bit_length() - 4)
+    """What row counts are filled up to a multiple of: 1/32 to 1/16 of them."""
+    return 1 << max(0, tokens.bit_length() - 5)
 
 
 def _filled(values: Integers, count: int, value: int) -> Integers:

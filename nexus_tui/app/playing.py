@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from nexus_engine.errors import DataError, RunError, one_line
+from nexus_engine.errors import RunError
 from nexus_engine.run_folder import find_run
 from nexus_tui.app.desk import Check, Desk
 from nexus_tui.app.pinned import PinBook, pins_file, read_pins, write_pins
@@ -146,7 +146,7 @@ class Play:
             return
         if target != self.target:
             self.pin_cosines = {}
-            self.epoch = self.dev_spearman = None
+        self.epoch = self.dev_spearman = None
         self.target, self._stamp = target, stamp
         self.changed("model")
         if self.asked is not None:
@@ -325,11 +325,3 @@ class Play:
 
 def _nothing(_: object) -> None:
     """A write needs no answer."""
-
-
-def too_many(label: str, found: int, most: int) -> DataError:
-    """The refusal of a file with more pairs than are shown."""
-    return DataError(
-        f"{one_line(label, 160)}: holds {found:,} pairs; {most:,} are scored here at most, "
-        "`nexus similarity --file` takes any number"
-    )

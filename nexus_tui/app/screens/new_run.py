@@ -81,6 +81,7 @@ class NewRunScreen(NexusScreen):
         self._data_looked_at: str | None = None
         self._forecast: Forecasted | None = None
         self._measuring = ""
+        self._failure = ""
         self._glance_timer: Timer | None = None
         self._probe_timer: Timer | None = None
         self._probed: list[str] | None = None
@@ -142,6 +143,7 @@ class NewRunScreen(NexusScreen):
         self._say_all()
         if self._checked.arguments == before and self._probed is not None:
             return
+        self._failure = ""
         self._stop_measuring()
         for timer in (self._glance_timer, self._probe_timer):
             if timer is not None:
@@ -231,7 +233,8 @@ class NewRunScreen(NexusScreen):
 
     def _draw_checks(self, width: int, height: int) -> list[Text]:
         palette, glyphs = self.looks.palette, self.looks.glyphs
-        errors = [*self._checked.errors.values(), *([self._data_error] if self._data_error else [])]
+        errors = [*self._checked.errors.values(), self._data_error, self._failure]
+        errors = [error for error in errors if error]
         if errors:
             return _wrapped(f"{glyphs.broken} {errors[0]}", width, height, palette.bad)
         if self._checked.settings is None:
@@ -326,7 +329,7 @@ class NewRunScreen(NexusScreen):
             self._leave()
             app.open_folder(result.folder)
         else:
-            self.nexus.tell(result or "the run did not begin", "error")
+            self._failure = result or "the run did not begin"
             self._draw_below()
 
     def action_copy(self) -> None:

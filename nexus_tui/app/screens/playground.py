@@ -43,7 +43,7 @@ class PlaygroundScreen(NexusScreen):
     PlaygroundScreen #pair-main { height: auto; }
     PlaygroundScreen #pair-pins { margin: 0 1 1 1; }
     PlaygroundScreen #pair-history { margin: 0 1; height: 1fr; }
-    PlaygroundScreen.-short #pair-pins { margin: 0 1; max-height: 4; }
+    PlaygroundScreen.-short #pair-pins { margin: 0 1; max-height: 5; }
     PlaygroundScreen.-short AnswerBars { margin: 0 1; }
     PlaygroundScreen #many-rows, PlaygroundScreen #search-rows { margin: 0 1; }
     PlaygroundScreen.-wide #part-pair {

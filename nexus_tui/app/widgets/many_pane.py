@@ -13,10 +13,11 @@ from textual.widgets import Input
 from nexus_tui.app.many_pairs import ManyPairs
 from nexus_tui.app.widgets.canvas import Canvas
 from nexus_tui.app.widgets.line import Field, Line
+from nexus_tui.app.widgets.pair_rows import PairRows
 from nexus_tui.app.widgets.rows import Rows
 from nexus_tui.app.widgets.work_line import WorkLine
 from nexus_tui.charts.bars import clipped
-from nexus_tui.charts.tables import PAIR_COLUMNS, heading, pair_row
+from nexus_tui.charts.tables import PAIR_COLUMNS, heading, pair_lines, pair_row
 from nexus_tui.formats import count
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ SORTED_BY = {
 }
 
 
-class ManyRows(Rows):
+class ManyRows(PairRows):
     """The scored pairs."""
 
     def __init__(self, many: ManyPairs) -> None:
@@ -62,9 +63,18 @@ class ManyRows(Rows):
 
     def row(self, index: int, width: int) -> Text:
         """A pair."""
+        return pair_row(*self._facts(index), width, self.looks)
+
+    def row_lines(self, index: int, width: int) -> Sequence[Text]:
+        """A pair on one line or two."""
+        if self.each == 1:
+            return [self.row(index, width)]
+        return pair_lines(*self._facts(index), width, self.looks)
+
+    def _facts(self, index: int) -> tuple[str, str, float, float | None]:
         place = self._many.order[index]
         (first, second), (base, tuned) = self._many.pairs[place], self._many.cosines[place]
-        return pair_row(first, second, base, tuned, width, self.looks)
+        return first, second, base, tuned
 
 
 class PairInFull(Canvas):

@@ -14,6 +14,7 @@ from textual.widgets import Input
 
 from nexus_tui.app.widgets.canvas import Canvas
 from nexus_tui.app.widgets.line import Field, Line
+from nexus_tui.app.widgets.pair_rows import PairRows
 from nexus_tui.app.widgets.rows import Rows
 from nexus_tui.charts.bars import PairValues, clipped, pair_picture
 from nexus_tui.charts.tables import (
@@ -60,21 +61,6 @@ class AnswerBars(Canvas):
         return pair_picture(PairValues(answer.base, answer.tuned), width, self.looks, fresh=fresh)
 
 
-class PairRows(Rows):
-    """Rows of pairs; where panes stand beside each other, a row takes two lines."""
-
-    @property
-    def play(self) -> Play:
-        """The playground's state."""
-        play: Play = self.app.play  # type: ignore[attr-defined]
-        return play
-
-    @property
-    def each(self) -> int:
-        """Two lines on a wide screen: there a pane is half as wide."""
-        return 2 if self.screen.has_class("-wide") else 1
-
-
 class HistoryRows(PairRows):
     """Pairs that were kept by Enter, the newest first."""
 
@@ -113,7 +99,7 @@ class PinRows(PairRows):
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
         """A line for the title, one for each pin."""
-        return 1 + max(1, self.count())
+        return 1 + max(1, self.count() * self.lines_at(width))
 
     def count(self) -> int:
         """Pins; none while they are switched off."""
@@ -160,6 +146,7 @@ class PairPane(Container):
         super().__init__(id="part-pair")
         self._timer: Timer | None = None
         self._recalled = -1
+        self._pins_shown = 0
 
     def compose(self) -> ComposeResult:
         """Lines and bars, pins, history."""
@@ -204,8 +191,8 @@ class PairPane(Container):
             self.query_one(HistoryRows).redraw()
         if what in ("pins", "model"):
             pins = self.query_one(PinRows)
-            wanted = 1 + max(1, pins.count())
-            if pins.size.height != wanted:
+            if pins.count() != self._pins_shown:
+                self._pins_shown = pins.count()
                 pins.refresh(layout=True)
             pins.redraw()
 

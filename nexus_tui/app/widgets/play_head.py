@@ -19,7 +19,9 @@ PARTS = (("pair", "Pair"), ("many", "Many"), ("search", "Search"))
 """ID and title of each part."""
 
 
-def model_words(name: str, epoch: int | None, dev: float | None, *, run: bool, room: int) -> str:
+def model_words(
+    name: str, epoch: int | None, dev: float | None, *, run: bool, room: int, looks: Looks
+) -> str:
     """The model in words that fit."""
     if not run:
         return "model: base alone" if room >= 17 else "base"
@@ -28,7 +30,7 @@ def model_words(name: str, epoch: int | None, dev: float | None, *, run: bool, r
     for words in (f"model: {name}{weights}{score}", f"model: {name}{weights}", f"{name}{weights}"):
         if len(words) <= room:
             return words
-    return name
+    return clipped(name, room - len(weights), looks) + weights
 
 
 def head_picture(
@@ -48,7 +50,7 @@ def head_picture(
         mark = looks.glyphs.selected if here else " "
         line.append(f"{mark}{title}  ", looks.palette.title if here else looks.palette.dim)
     room = width - line.cell_len - 2
-    words = model_words(clipped(name, 60, looks), epoch, dev, run=run, room=room)
+    words = model_words(clipped(name, 60, looks), epoch, dev, run=run, room=room, looks=looks)
     words = clipped(words, room, looks)
     line.append(" " * max(0, room - Text(words).cell_len + 1))
     return line.append(words, looks.palette.dim)

@@ -23,12 +23,12 @@ class Rows(Canvas, can_focus=True):
 
     DEFAULT_CSS = "Rows { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("home,g", "move(-1000000000)", "First", show=False),
-        Binding("end,G", "move(1000000000)", "Last", show=False),
+        Binding("up,k", "move(-1)", "Up", show=False, id="list.up"),
+        Binding("down,j", "move(1)", "Down", show=False, id="list.down"),
+        Binding("pageup", "page(-1)", "Page up", show=False, id="list.page_up"),
+        Binding("pagedown", "page(1)", "Page down", show=False, id="list.page_down"),
+        Binding("home,g", "move(-1000000000)", "First", show=False, id="list.first"),
+        Binding("end,G", "move(1000000000)", "Last", show=False, id="list.last"),
         Binding("enter", "choose", "Use", key_display="Enter", id="list.choose"),
     ]
 

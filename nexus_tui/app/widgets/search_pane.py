@@ -36,8 +36,8 @@ class MatchRows(Rows):
     """The nearest sentences by rank; left and right go between base and tuned."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "side(0)", "By base", show=False),
-        Binding("right,l", "side(1)", "By tuned", show=False),
+        Binding("left,h", "side(0)", "By base", show=False, id="list.left"),
+        Binding("right,l", "side(1)", "By tuned", show=False, id="list.right"),
     ]
 
     def __init__(self, search: CorpusSearch) -> None:
