@@ -23,6 +23,7 @@ from nexus_tui.commands import (
     doctor,
     evaluate,
     fetch,
+    report,
     runs,
     search,
     similarity,
@@ -53,6 +54,7 @@ app.command("similarity")(similarity.similarity)
 app.command("search")(search.search)
 app.command("compare")(compare.compare)
 app.command("sweep")(sweep.sweep)
+app.command("report")(report.report)
 app.add_typer(runs.app, name="runs")
 app.add_typer(config.app, name="config")
 app.command("attach")(attach.attach)
