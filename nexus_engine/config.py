@@ -26,6 +26,8 @@ Precision = Literal["auto", "fp32", "bf16"]
 Schedule = Literal["linear", "phase", "constant"]
 Order = Literal["random", "length"]
 Rule = Literal["gradient", "correlation"]
+Grower = Literal["native", "perforatedai"]
+Dendrite = Literal["unit", "full"]
 
 
 class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,6 +59,8 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     budget: str | None = None
     units: int | None = None
     nonlinearity: Nonlinearity | None = None
+    dendrite: Dendrite | None = None
+    grower: Grower = "native"
     rule: Rule = "gradient"
     rule_steps: int | None = None
     seed: int = 1
@@ -72,7 +76,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `fit` names the settings that little data may change, since the user left them open. `lr` is the
     peak rate of what is not a dendrite, `dendrite_lr` of what is. `switch_epochs` None means that a
     switch follows a stall. `budget_parameters` bounds the dendrites of all switches together.
-    With the rule `correlation` a new set's input weights learn alone for `rule_steps` batches.
+    `dendrite`: a dendrite's weight row is shared by the neurons (`unit`), or each neuron has its
+    own (`full`, as published). With the rule `correlation` a new set's input weights learn alone
+    for `rule_steps` batches.
     """
 
     data: str
@@ -102,6 +108,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     budget_parameters: int | None
     units: int
     nonlinearity: Nonlinearity
+    dendrite: Dendrite
+    grower: Grower
     rule: Rule
     rule_steps: int
     seed: int
@@ -199,6 +207,10 @@ def resolve(config: TrainConfig, params_base: int = 22_565_376, layers: int = 6)
         chosen["switch_epochs"] = chosen["switch_epochs"][: config.switches] or None
         if config.switches > len(chosen["switch_epochs"] or ()):
             chosen["switch_epochs"] = None
+    if config.dendrite is None and config.grower == "perforatedai":
+        chosen["dendrite"] = "full"
+    if chosen["dendrite"] == "full" and config.nonlinearity is None:
+        chosen["nonlinearity"] = "sigmoid"  # as published
     settings = Settings(budget_parameters=allowed, **chosen)
     _check_ranges(settings, layers)
     return settings
@@ -213,6 +225,23 @@ def _rung(allowed: int) -> dict[str, Any]:
         f"--budget allows {allowed} parameters; the smallest set of dendrites has "
         f"{BUDGET_LADDER[-1].parameters}"
     )
+
+
+def _check_perforatedai(s: Settings) -> None:
+    """What the library cannot do is refused here, not found out inside it."""
+    if not s.dendrites:
+        raise ConfigError("--grower perforatedai grows dendrites: leave out --no-dendrites")
+    if s.rule != "gradient":
+        raise ConfigError(
+            "--grower perforatedai: the open library leaves the correlation rule out; "
+            "use --grower native with --rule correlation"
+        )
+    if s.min_gain:
+        raise ConfigError(
+            "--grower perforatedai keeps a dendrite that improves at all: leave out --min-gain"
+        )
+    if s.units != 1:
+        raise ConfigError("--grower perforatedai adds one dendrite at a switch: leave out --units")
 
 
 def _check_ranges(s: Settings, layers: int) -> None:
@@ -250,6 +279,15 @@ def _check_ranges(s: Settings, layers: int) -> None:
             "with --tune dendrites nothing is trained without dendrites: "
             "use --tune adapter or --tune full with --no-dendrites, or --control for a comparison"
         )
+    if s.tune == "dendrites" and (s.grower == "perforatedai" or s.dendrite == "full"):
+        asked = "--grower perforatedai" if s.grower == "perforatedai" else "--dendrite full"
+        raise ConfigError(f"{asked} grows on the adapter: use --tune adapter or --tune full")
+    if s.dendrite == "full" and (s.rule == "correlation" or s.budget_parameters is not None):
+        raise ConfigError(
+            "--dendrite full learns by --rule gradient and has one size: leave out --budget"
+        )
+    if s.grower == "perforatedai":
+        _check_perforatedai(s)
     if s.tune != "dendrites" and not s.dendrites and s.control:
         raise ConfigError(
             "--control compares with a run without dendrites; leave out --no-dendrites"

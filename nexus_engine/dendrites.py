@@ -19,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nexus_engine.full_dendrites import full_activations, full_parameters, full_start
+
 __all__ = ["NONLINEARITIES", "UNIT_PARAMETERS", "DendriteLinear", "unit_parameters"]
 
 NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {
@@ -45,7 +47,9 @@ class DendriteLinear(nn.Module):
     """A linear layer on which sets of dendrite units can grow.
 
     Without units it is `nn.Linear`. With K units it holds `incoming` (K, in), `threshold` (K,),
-    `cascade` (K (K - 1) / 2,), row by row below the diagonal, and `gain` (K, out).
+    `cascade` (K (K - 1) / 2,), row by row below the diagonal, and `gain` (K, out). Where its
+    dendrites are full (see `full_dendrites`), `incoming` is (K, out, in), and `threshold` and
+    `cascade` have a last dimension of out.
     """
 
     incoming: nn.Parameter | None
@@ -79,6 +83,11 @@ class DendriteLinear(nn.Module):
         """Number of dendrite units grown."""
         return 0 if self.incoming is None else int(self.incoming.shape[0])
 
+    @property
+    def full(self) -> bool:
+        """Whether the dendrites grown are full ones: a row of weights for every neuron."""
+        return self.incoming is not None and self.incoming.dim() == 3
+
     def dendrite_parameters(self) -> Iterator[nn.Parameter]:
         """The units' parameters, those that exist."""
         for name in UNIT_PARAMETERS:
@@ -87,27 +96,32 @@ class DendriteLinear(nn.Module):
                 yield parameter
 
     @torch.no_grad()
-    def grow(self, units: int, generator: torch.Generator) -> int:
+    def grow(self, units: int, generator: torch.Generator, *, full: bool = False) -> int:
         """Add `units` units that change no output yet; the number of parameters added.
+
+        All units of a layer are of one kind: `full` dendrites, or units whose row is shared.
 
         Incoming weights are drawn from a normal distribution of deviation 1 / sqrt(in), on
         the CPU, so that a seed means the same on every device; all else starts at zero.
         """
         old = self.units
-        device, width = self.weight.device, self.inputs
-        drawn = torch.randn(units, width, generator=generator) * width**-0.5
-        fresh = {
-            "incoming": drawn.to(device),
-            "threshold": torch.zeros(units, device=device),
-            "cascade": torch.zeros(sum(range(old, old + units)), device=device),
-            "gain": torch.zeros(units, self.outputs, device=device),
-        }
-        for name, tensor in fresh.items():
-            before = getattr(self, name)
+        width = self.inputs
+        if full:
+            fresh = full_start(width, self.outputs, old, units, generator)
+        else:
+            fresh = {
+                "incoming": torch.randn(units, width, generator=generator) * width**-0.5,
+                "threshold": torch.zeros(units),
+                "cascade": torch.zeros(sum(range(old, old + units))),
+                "gain": torch.zeros(units, self.outputs),
+            }
+        for name, drawn in fresh.items():
+            before, tensor = getattr(self, name), drawn.to(self.weight)
             joined = tensor if before is None else torch.cat([before.detach(), tensor])
             # A layer's first unit has nothing to cascade from: no empty parameter is kept.
             self.register_parameter(name, nn.Parameter(joined) if joined.numel() else None)
-        return unit_parameters(width, self.outputs, old, units)
+        cost = full_parameters if full else unit_parameters
+        return cost(width, self.outputs, old, units)
 
     def load_units(self, tensors: Mapping[str, Tensor]) -> None:
         """Become the units whose parameters `tensors` holds by name (none: no units at all).
@@ -124,10 +138,13 @@ class DendriteLinear(nn.Module):
             self.register_parameter(name, fresh)
 
     def activations(self, rows: Tensor) -> Tensor:
-        """The units' outputs d, (t, K), for input rows (t, in); K is at least 1."""
+        """The units' outputs d, (t, K) or full (t, K, out), for rows (t, in); K is at least 1."""
         assert self.incoming is not None
-        drive = F.linear(rows, self.incoming, self.threshold)
         function = NONLINEARITIES[self.nonlinearity]
+        if self.full:
+            assert self.threshold is not None
+            return full_activations(rows, self.incoming, self.threshold, self.cascade, function)
+        drive = F.linear(rows, self.incoming, self.threshold)
         if self.cascade is None:
             return function(drive)
         columns: list[Tensor] = []
@@ -145,6 +162,8 @@ class DendriteLinear(nn.Module):
         if self.gain is None:
             return plain
         d = self.activations(rows)
+        if self.full:
+            return plain + (d * self.gain).sum(1)
         if torch.is_autocast_enabled(rows.device.type):
             return plain + d @ self.gain  # autocast does not cover the fused form
         return torch.addmm(plain, d, self.gain)

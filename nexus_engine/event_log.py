@@ -43,6 +43,8 @@ def append_line(path: Path, line: str, *, sync: bool = False) -> None:
     handle = os.open(path, flags, FILE_MODE)
     try:
         size = os.fstat(handle).st_size
+        if size == 0:
+            os.fchmod(handle, FILE_MODE)  # the umask may have taken more, never less is wanted
         torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
         content = ("\n" if torn else "") + line + "\n"
         try:

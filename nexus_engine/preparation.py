@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from nexus_engine.arm import ArmSpec, Measured, features_of
+from nexus_engine.audit import note_use
 from nexus_engine.base_model import BaseModel, find_base_model
 from nexus_engine.config import Settings
 from nexus_engine.corpus import Corpus, PairRows, build_corpus
@@ -25,6 +26,7 @@ from nexus_engine.evaluation import Correlations, correlate, pair_cosines
 from nexus_engine.events import Event, Log, RunStarted, Warned
 from nexus_engine.growth import GrowthPlan
 from nexus_engine.hardware import Hardware, release_memory, select
+from nexus_engine.perforated.installed import require_perforatedai
 from nexus_engine.placement import choose_placement
 from nexus_engine.run_folder import RunFolder
 from nexus_engine.saved_model import build_model
@@ -132,6 +134,8 @@ def prepare(
 ) -> Generator[Event, None, Prepared]:
     """Yield what is decided on the way; the `Prepared` is the generator's return value."""
     begun = time.time()
+    if settings.grower == "perforatedai":
+        require_perforatedai()
     hardware = select(settings)
     torch.set_num_threads(hardware.threads)
     base = find_base_model(settings.base)
@@ -167,6 +171,12 @@ def prepare(
             "pid": os.getpid(),
             "started_unix_s": begun,
         }
+    )
+    note_use(
+        folder.path,
+        "train, resumed" if resume else "train",
+        fingerprint=data.fingerprint,
+        size=sum(len(split) for split in (data.train, data.dev, data.test)),
     )
     yield RunStarted(
         time_unix_s=time.time(),

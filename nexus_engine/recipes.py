@@ -24,6 +24,7 @@ _COMMON: dict[str, Any] = {
     "layers": (0, 1, 2, 3, 4, 5),
     "units": 1,
     "nonlinearity": "gelu",
+    "dendrite": "unit",
     "rule_steps": 100,
     "threads": None,
     "base": None,

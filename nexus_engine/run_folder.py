@@ -40,6 +40,7 @@ __all__ = [
     "list_runs",
     "remove_run",
     "remove_unstarted",
+    "reserve_folder",
     "runs_root",
     "summarise",
 ]
@@ -87,31 +88,26 @@ class RunFolder:
         Raises:
             ConfigError: the folder exists and is not empty, or cannot be made.
         """
-        if out is not None:
-            if "\0" in str(out):
-                raise ConfigError("--out: a path cannot hold a NUL character")
-            path = out.expanduser().absolute()
-            _check_free(path)
-        else:
-            stamp = time.strftime("%Y%m%d-%H%M%S")
-            clean = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.")[:60] or "run"
-            path = runs_root() / f"{stamp}-{clean}"
+        if out is None:
+            return cls(reserve_folder(label))._opened()
+        if "\0" in str(out):
+            raise ConfigError("--out: a path cannot hold a NUL character")
+        path = out.expanduser().absolute()
+        _check_free(path)
         try:
-            if out is None:
-                path = _make_fresh(path)
-            else:
-                make_folder(path)
+            make_folder(path)
         except OSError as error:
-            raise ConfigError(
-                f"{one_line(path)}: cannot make the run folder ({error.strerror}); choose --out DIR"
-            ) from None
-        folder = cls(path)
+            raise _cannot_make(path, error) from None
+        return cls(path)._opened()
+
+    def _opened(self) -> RunFolder:
+        """With an event log that holds its first line."""
         try:
-            begin_log(folder.events_file)
+            begin_log(self.events_file)
         except OSError:
-            remove_unstarted(folder)
+            remove_unstarted(self)
             raise
-        return folder
+        return self
 
     def point_latest(self) -> None:
         """Make `latest` mean this run."""
@@ -156,6 +152,27 @@ class RunFolder:
     def events(self) -> list[Event]:
         """The events of the log; a last line that was cut short is left out."""
         return list(read_events(self.events_file))
+
+
+def reserve_folder(label: str) -> Path:
+    """A new empty folder for a run, named by the time and `label`.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    clean = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.")[:60] or "run"
+    path = runs_root() / f"{stamp}-{clean}"
+    try:
+        return _make_fresh(path)
+    except OSError as error:
+        raise _cannot_make(path, error) from None
+
+
+def _cannot_make(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"{one_line(path)}: cannot make the run folder ({error.strerror}); choose --out DIR"
+    )
 
 
 def _make_fresh(path: Path) -> Path:

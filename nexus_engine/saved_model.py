@@ -32,6 +32,14 @@ from nexus_engine.tokens import Tokenizer
 __all__ = ["LoadedModel", "ModelCard", "build_model", "held_card", "load_model", "save_model"]
 
 
+TRAINED: dict[Tune, tuple[str, ...]] = {
+    "dendrites": (),
+    "adapter": ("adapter.",),
+    "full": ("adapter.", "encoder."),
+}
+"""Beginnings of the names of the weights, dendrites apart, that a regime's file must hold."""
+
+
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`model.json`: what the weights are and where they fit. Holds no sentence of the data."""
 
@@ -116,14 +124,16 @@ def held_card(folder: Path) -> ModelCard | None:
 
 
 def _fit_units(name: str, site: DendriteLinear, held: dict[str, Tensor], path: Path) -> None:
-    units = held["threshold"].numel() if "threshold" in held else 0
-    wanted = {
-        "incoming": (units, site.inputs),
-        "threshold": (units,),
+    units = held["threshold"].shape[0] if "threshold" in held and held["threshold"].dim() else 0
+    full = "incoming" in held and held["incoming"].dim() == 3
+    each = (site.outputs,) if full else ()
+    wanted: dict[str, tuple[int, ...]] = {
+        "incoming": (units, *each, site.inputs),
+        "threshold": (units, *each),
         "gain": (units, site.outputs),
     }
     if units > 1:
-        wanted["cascade"] = (units * (units - 1) // 2,)
+        wanted["cascade"] = (units * (units - 1) // 2, *each)
     found = {leaf: tuple(t.shape) for leaf, t in held.items()}
     if not units or found != wanted:
         raise ModelError(f"{one_line(path)}: the dendrites of {one_line(name, 60)} do not fit")
@@ -178,6 +188,9 @@ def load_saved(folder: Path, name: str) -> LoadedModel:
     model = build_model(base, card.tune)
     for site in model.sites().values():
         site.nonlinearity = card.nonlinearity
+    needed = {name for name, _ in model.named_parameters() if name.startswith(TRAINED[card.tune])}
+    for missing in sorted(needed - tensors.keys()):
+        raise ModelError(f"{one_line(path)}: weight {one_line(missing, 60)} is missing")
     apply_weights(model, tensors, path)
     return LoadedModel(name, model.eval(), Tokenizer(base.folder), base, card)
 

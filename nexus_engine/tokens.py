@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer as FastTokenizer
 
 from nexus_engine.base_model import MAX_TOKENS
-from nexus_engine.encoder import PackedBatch, pack
+from nexus_engine.encoder import EncoderShape, PackedBatch, pack
 from nexus_engine.errors import ModelError, one_line
 
 __all__ = ["TokenStore", "Tokenizer"]
@@ -26,8 +26,13 @@ class Tokenizer:
         path = folder / "tokenizer.json"
         try:
             self._fast = FastTokenizer.from_file(str(path))
-        except Exception as error:  # the library raises bare Exception
+            highest = max(self._fast.get_vocab(with_added_tokens=True).values(), default=0)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # bare Exception, or the panic of its native code
             raise ModelError(f"{one_line(path)}: {one_line(error, 120)}") from None
+        if highest >= EncoderShape().vocabulary:
+            raise ModelError(f"{one_line(path)}: token {highest} is beyond the model's vocabulary")
         self._fast.no_padding()
         self._fast.enable_truncation(max_length=max_tokens)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -32,6 +32,7 @@ from nexus_engine.events import (
     RunFinished,
     RunStopped,
     Step,
+    SwitchRecord,
     Warned,
 )
 from nexus_engine.exposure import exposures
@@ -148,6 +149,9 @@ class _Run:
     def _train_arm(self, spec: ArmSpec, saver: RunSaver) -> Iterator[Event]:
         assert self.prepared is not None
         prepared, settings = self.prepared, spec.settings
+        if settings.grower == "perforatedai" and spec.name == "main":
+            yield from self._train_by_library(spec, saver)
+            return
         model = build_model(prepared.base, settings.tune, settings.dropout)
         model.to(prepared.hardware.device)
         features = prepared.features
@@ -164,7 +168,20 @@ class _Run:
             yield from saver.align_best(arm)
         while not arm.progress.finished:
             yield from self._epoch(loop, saver)
-        yield from self._finish(loop, saver)
+        yield from self._finish(arm, loop.records, saver)
+
+    def _train_by_library(self, spec: ArmSpec, saver: RunSaver) -> Iterator[Event]:
+        """The arm trained by perforatedai in a child process; a stopped one begins again."""
+        from nexus_engine.perforated.parent import train_by_library
+
+        assert self.prepared is not None
+
+        def keep_best(arm: Arm) -> None:
+            saver.best_changed(arm)
+            saver.export_best(arm)
+
+        trained = yield from train_by_library(self.prepared, spec, self.steering, keep_best)
+        yield from self._finish(trained.arm, trained.records, saver)
 
     def _epoch(self, loop: ArmLoop, saver: RunSaver) -> Iterator[Event]:
         """An epoch with its saves: one at its end, and one now and then inside a long one."""
@@ -180,9 +197,10 @@ class _Run:
         elif progress.finished or saver.due(epoch_over=True):
             yield saver.save(loop)
 
-    def _finish(self, loop: ArmLoop, saver: RunSaver) -> Iterator[Event]:
+    def _finish(
+        self, arm: Arm, records: Sequence[SwitchRecord], saver: RunSaver
+    ) -> Iterator[Event]:
         """Test the arm's best weights, once."""
-        arm = loop.arm
         arm.restore(arm.best.weights)
         corpus = arm.corpus
         test = correlate(arm.cosines(corpus.test, self.steering.check), corpus.test.scores)
@@ -194,7 +212,7 @@ class _Run:
             test_spearman=test.spearman,
             test_pearson=test.pearson,
             switch_epochs=tuple(progress.switch_epochs),
-            records=tuple(loop.records),
+            records=tuple(records),
             epochs=progress.epoch - 1,
             switches=arm.growth.switches,
             kept=arm.growth.kept,

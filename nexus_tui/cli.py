@@ -19,10 +19,13 @@ from nexus_tui import failures
 from nexus_tui.commands import (
     attach,
     compare,
+    config,
     doctor,
     evaluate,
     fetch,
+    report,
     runs,
+    search,
     similarity,
     stop,
     sweep,
@@ -48,9 +51,12 @@ app = typer.Typer(
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("similarity")(similarity.similarity)
+app.command("search")(search.search)
 app.command("compare")(compare.compare)
 app.command("sweep")(sweep.sweep)
+app.command("report")(report.report)
 app.add_typer(runs.app, name="runs")
+app.add_typer(config.app, name="config")
 app.command("attach")(attach.attach)
 app.command("stop")(stop.stop)
 app.command("doctor")(doctor.doctor)

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 from nexus_engine.config import SiteName, TrainConfig, config_from_mapping
 from nexus_engine.errors import ConfigError, one_line
 
-__all__ = ["asked_config", "parse_list", "user_file"]
+__all__ = ["asked_config", "file_layers", "parse_list", "user_file"]
 
 PROJECT_FILE = "nexus.toml"
 TABLE = "train"
@@ -37,17 +37,28 @@ def asked_config(said: dict[str, Any], config_file: str | None) -> TrainConfig:
         ConfigError: a file that cannot be read, an unknown name or a value that cannot be used.
     """
     values: dict[str, Any] = {}
-    own = user_file()
-    if own.is_file():
-        values.update(_from_file(own, whole=False))
-    if config_file is not None:
-        values.update(_from_file(Path(config_file).expanduser(), whole=True))
-    elif Path(PROJECT_FILE).is_file():
-        values.update(_from_file(Path(PROJECT_FILE), whole=False))
+    for _, found in file_layers(config_file):
+        values.update(found)
     values.update(_normal(said))
     for name in ("data", "base"):
         values.update(_absolute(name, values.get(name)))
     return config_from_mapping(values, "nexus train")
+
+
+def file_layers(config_file: str | None) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The files in force and the training settings in each, the weakest first.
+
+    Raises:
+        ConfigError: a file that cannot be read, an unknown name or a value that cannot be used.
+    """
+    own = user_file()
+    if own.is_file():
+        yield own, _from_file(own, whole=False)
+    if config_file is not None:
+        path = Path(config_file).expanduser()
+        yield path, _from_file(path, whole=True)
+    elif Path(PROJECT_FILE).is_file():
+        yield Path(PROJECT_FILE), _from_file(Path(PROJECT_FILE), whole=False)
 
 
 def _from_file(path: Path, *, whole: bool) -> dict[str, Any]:

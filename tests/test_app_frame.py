@@ -53,7 +53,7 @@ def test_the_keys_in_force_are_shown_and_can_be_changed():
         await pilot.pause()
         assert app.current_mode == "compare"
 
-    driven(act, keys={"go.compare": "f9", "no.such": "x"})
+    driven(act, size=(80, 50), keys={"go.compare": "f9", "no.such": "x"})
 
 
 def test_the_open_run_stands_in_the_bar():

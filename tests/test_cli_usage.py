@@ -59,6 +59,7 @@ def refused(capfd: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, st
         (["similarity", "--help"], {}),
         (["compare", "--help"], {}),
         (["sweep", "--help"], {}),
+        (["report", "--help"], {}),
         (["runs", "--help"], {}),
         (["runs", "show", "--help"], {}),
         (["doctor", "--help"], {}),

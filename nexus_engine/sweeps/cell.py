@@ -6,18 +6,15 @@ and the death of the process that started it, stop it with a checkpoint.
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 import msgspec
 
+from nexus_engine.child_steering import ChildSteering
 from nexus_engine.config import Settings
 from nexus_engine.errors import ExitCode
 from nexus_engine.events import RunFailed, RunFinished, RunStopped
-from nexus_engine.steering import Steering
 from nexus_engine.sweeps.folder import CellFolder, SweepFolder
 from nexus_engine.training import train
 
@@ -48,7 +45,7 @@ def run_cell(sweep: Path, name: str, threads: int) -> int:
         if settings.threads is None:
             settings = msgspec.structs.replace(settings, threads=threads)
     code = int(ExitCode.FAILED)
-    for event in train(settings, run, CellSteering(), resume=resume):
+    for event in train(settings, run, ChildSteering(), resume=resume):
         run.append(event)
         match event:
             case RunFinished():
@@ -56,28 +53,6 @@ def run_cell(sweep: Path, name: str, threads: int) -> int:
             case RunFailed() | RunStopped():
                 code = event.exit_code
     return code
-
-
-class CellSteering(Steering):
-    """Stopped by signals, and by the death of the parent process: nobody waits for the result."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._parent = os.getppid()
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, self._asked)
-        except ValueError:  # not the main thread: whoever runs it there has its own way to stop it
-            pass
-
-    def _asked(self, number: int, _: FrameType | None) -> None:
-        self.stop(signal.Signals(number).name, ExitCode(128 + number))
-
-    def check(self) -> None:
-        """Also look whether the parent is still there."""
-        if os.getppid() != self._parent:
-            self.stop("sweep gone", ExitCode.FAILED)
-        super().check()
 
 
 if __name__ == "__main__":

@@ -32,18 +32,23 @@ NAMES = {
     "low_bandwidth": "true or false",
     "keys": 'a table with lines as "run.pause" = "f5"',
 }
+VARIABLES = {"ascii": "NEXUS_ASCII", "low_bandwidth": "NEXUS_LOW_BANDWIDTH"}
 TRUE_WORDS = ("1", "true", "yes", "on")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UiSettings:
-    """`keys` maps an action's ID to its keys; `warnings` are told when the screen is up."""
+    """`keys` maps an action's ID to its keys; `warnings` are told when the screen is up.
+
+    `sources` says where each setting comes from that is not the default.
+    """
 
     theme: str = "nexus"
     ascii: bool = False
     low_bandwidth: bool = False
     keys: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_ui_settings(*, ascii_only: bool = False, low_bandwidth: bool = False) -> UiSettings:
@@ -51,10 +56,12 @@ def read_ui_settings(*, ascii_only: bool = False, low_bandwidth: bool = False) -
     found = UiSettings()
     for path in (user_file(), Path(PROJECT_FILE)):
         found = _with_table(found, path)
+    said = {name: variable for name, variable in VARIABLES.items() if _said(variable)}
     return replace(
         found,
-        ascii=ascii_only or _said("NEXUS_ASCII") or found.ascii,
-        low_bandwidth=low_bandwidth or _said("NEXUS_LOW_BANDWIDTH") or found.low_bandwidth,
+        sources={**found.sources, **{name: f"variable {said[name]}" for name in said}},
+        ascii=ascii_only or "ascii" in said or found.ascii,
+        low_bandwidth=low_bandwidth or "low_bandwidth" in said or found.low_bandwidth,
     )
 
 
@@ -73,7 +80,12 @@ def _with_table(settings: UiSettings, path: Path) -> UiSettings:
     if not isinstance(table, dict):
         return _warned(settings, f"{one_line(path, 120)}: ui must be a table, [ui]")
     for name, value in table.items():
-        settings = _with_value(settings, one_line(path, 120), str(name), value)
+        changed = _with_value(settings, one_line(path, 120), str(name), value)
+        if changed.warnings == settings.warnings:
+            names = [f"keys.{one}" for one in value] if name == "keys" else [str(name)]
+            sources = {**settings.sources, **dict.fromkeys(names, str(path))}
+            changed = replace(changed, sources=sources)
+        settings = changed
     return settings
 
 

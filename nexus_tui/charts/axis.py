@@ -13,6 +13,8 @@ from nexus_tui.charts.looks import Looks
 __all__ = ["Scale", "Tick", "nice_scale", "number", "shown_end", "x_axis"]
 
 NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
+SMALLEST, LARGEST = 5e-324, 1.7e308
+"""Ends of the numbers that a logarithmic axis can show."""
 PLAIN_LOW, PLAIN_HIGH = 1e-4, 1e6
 """Numbers of a size between these are written out; others as powers of ten."""
 
@@ -62,7 +64,9 @@ def nice_scale(values: Iterable[float], intervals: int, *, log: bool = False) ->
         return None
     low, high = min(found), max(found)
     if log:
-        return Scale(low, high, log=True) if low < high else Scale(low / 10, low * 10, log=True)
+        if low == high:
+            low, high = max(low / 10, SMALLEST), min(low * 10, LARGEST)
+        return Scale(low, high, log=True)
     if low == high:
         around = abs(low) * 0.05 or 1.0
         low, high = low - around, high + around

@@ -12,10 +12,11 @@ from rich.text import Text
 
 from nexus_engine.control import Ask
 from nexus_engine.errors import one_line
-from nexus_engine.events import RunFailed, RunStopped
+from nexus_engine.events import RunFailed, RunFinished, RunStopped
+from nexus_tui.charts.fitting import fitted
 from nexus_tui.charts.looks import Looks
 from nexus_tui.charts.meter import meter
-from nexus_tui.formats import count, duration, megabytes, shown
+from nexus_tui.formats import count, duration, megabytes
 from nexus_tui.lines import resume_command
 from nexus_tui.view import ArmView, RunView
 
@@ -65,7 +66,8 @@ def doing(view: RunView, head: Head, looks: Looks) -> tuple[str, Style]:
             return "failed", palette.bad
         case RunStopped():
             where = f" in epoch {view.ended.epoch}" if view.ended.step else ""
-            return f"stopped{where} ({one_line(view.ended.reason, 40)})", palette.warn
+            reason = one_line(view.ended.reason, 40)
+            return f"stopped{where}" + (f" ({reason})" if reason != "stop" else ""), palette.warn
         case None if not head.alive:
             return "interrupted: its process is gone", palette.bad
         case None:
@@ -93,7 +95,7 @@ def doing(view: RunView, head: Head, looks: Looks) -> tuple[str, Style]:
 def name_line(view: RunView, head: Head, width: int, looks: Looks) -> Text:
     """The run's name, then its data, regime and device as far as there is room."""
     palette = looks.palette
-    line = Text(shown(head.name, width), palette.title)
+    line = Text.assemble((fitted(head.name, width, looks), palette.title))
     started = view.started
     if started is None:
         return line
@@ -121,14 +123,17 @@ def head_lines(view: RunView, head: Head, width: int, looks: Looks) -> list[Text
     if isinstance(view.ended, RunFailed):
         message = wrap(one_line(view.ended.message), max(10, width)) or [""]
         lines += [Text(line, looks.palette.text) for line in message[:MESSAGE_ROWS]]
-    lines.append(Text(_way_on(view, head, width), looks.palette.dim))
+    if not isinstance(view.ended, RunFinished):
+        lines.append(Text(_way_on(view, head, width, looks), looks.palette.dim))
     return lines
 
 
 def _state_line(view: RunView, head: Head, width: int, looks: Looks) -> Text:
     words, style = doing(view, head, looks)
-    sign = looks.glyphs.live if view.ended is None and head.alive else looks.glyphs.dot
-    line = Text.assemble((f"{sign} ", style), (shown(words, width - 2), style))
+    sign = looks.glyphs.live if view.ended is None and head.alive else looks.glyphs.broken
+    if isinstance(view.ended, RunStopped):
+        sign = looks.glyphs.dot
+    line = Text.assemble((f"{sign} ", style), (fitted(words, width - 2, looks), style))
     figures = _figures(view, head)
     while figures and len("  ".join(figures)) + 2 > width - line.cell_len:
         figures.pop(0)
@@ -164,14 +169,14 @@ def _bar(arm: ArmView, width: int, looks: Looks) -> Text:
     return bar.append(percent, looks.palette.text)
 
 
-def _way_on(view: RunView, head: Head, width: int) -> str:
-    """How to go on with a run that was cut short."""
+def _way_on(view: RunView, head: Head, width: int, looks: Looks) -> str:
+    """How to go on with a run that was cut short. A command to copy is never cut."""
     if not resumable(view, head) or view.started is None:
-        return "it ended before it began; there is nothing to resume"
+        return fitted("it had not begun; there is nothing to resume", width, looks)
     command = resume_command(view.started.name, view.started.run_dir)
     saved = "from its last checkpoint" if view.checkpoint is not None else "from the beginning"
     key = head.keys.get("run.resume", "")
     if not key:
         return f"go on with: {command}"
     whole = f"{key} goes on {saved}; elsewhere: {command}"
-    return whole if cell_len(whole) <= width else f"{key} goes on {saved}"
+    return whole if cell_len(whole) <= width else fitted(f"{key} goes on {saved}", width, looks)

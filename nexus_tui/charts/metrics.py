@@ -95,7 +95,7 @@ def _title(
     title = metric.title + (", log scale" if log else "")
     if metric.key in STEP_METRICS and view.current != "main" and not drawn.names:
         title = f"{metric.title}, control"
-    line = Text(title, palette.title if focused else palette.text)
+    line = Text.assemble((title, palette.title if focused else palette.text))
     for words in (drawn.figures, drawn.short):
         if words and line.cell_len + len(words) + 2 <= width:
             line.append(" " * (width - line.cell_len - len(words)))
@@ -221,6 +221,8 @@ def _dev_spearman(view: RunView, looks: Looks, large: bool) -> Drawing:
     over = "" if base is None or best is None else f" {gain(best - base)}"
     last = main.points[-1].spearman if main.points else None
     short = "" if best is None else f"best {correlation(best)}{over}"
+    if main.best_epoch == 0 and base is not None:
+        short = f"base {correlation(base)}"
     return Drawing(
         curves=curves,
         span=_epochs(view),

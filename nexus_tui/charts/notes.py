@@ -6,8 +6,9 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from nexus_engine.errors import one_line
+from nexus_tui.charts.fitting import fitted
 from nexus_tui.charts.looks import Looks
-from nexus_tui.formats import correlation, shown
+from nexus_tui.formats import correlation
 from nexus_tui.view import RunView
 
 __all__ = ["note_lines"]
@@ -26,7 +27,7 @@ def note_lines(view: RunView, width: int, looks: Looks) -> list[Text]:
 def _arms(view: RunView, width: int, looks: Looks) -> Text:
     """Each arm with its best dev Spearman; the one that trains now is picked out."""
     palette = looks.palette
-    line = Text("dev ", palette.dim)
+    line = Text.assemble(("dev ", palette.dim))
     for arm in view.arms:
         now = arm.name == view.current
         sign = looks.glyphs.selected if now else " "
@@ -42,5 +43,5 @@ def _warning(view: RunView, width: int, looks: Looks) -> Text:
     """The newest warning, and how many there are."""
     more = f" ({len(view.warnings)} in the log)" if len(view.warnings) > 1 else ""
     sign = looks.glyphs.warning
-    words = shown(view.warnings[-1], max(1, width - len(more) - len(sign) - 1))
+    words = fitted(view.warnings[-1], max(1, width - len(more) - len(sign) - 1), looks)
     return Text(f"{sign} {words}{more}", looks.palette.warn)

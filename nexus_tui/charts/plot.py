@@ -26,7 +26,8 @@ __all__ = ["Curve", "Reference", "Span", "plot"]
 
 NARROWEST = 8
 """Columns that must be left to the curves; below that the labels of the vertical axis go."""
-ROWS_A_TICK = 2
+INTERVALS = 3, 8
+"""Least and most intervals between round numbers on the vertical axis, one a row between them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,8 @@ def plot(
     rows = height - 1
     if width < 1 or rows < 1:
         return []
-    scale = nice_scale(_values(curves, references), max(1, rows // ROWS_A_TICK), log=log)
+    least, most = INTERVALS
+    scale = nice_scale(_values(curves, references), min(most, max(least, rows)), log=log)
     labels = {} if scale is None else _labels(scale, rows)
     gutter = max((len(label) for label in labels.values()), default=0) + 1
     if width - gutter < NARROWEST:
@@ -102,10 +104,10 @@ def plot(
     found = []
     for row, line in enumerate(lines):
         label = labels.get(row, "").rjust(gutter - 1) + " " if gutter else ""
-        found.append(Text(label, looks.palette.axis).append_text(line))
+        found.append(Text.assemble((label, looks.palette.axis), line))
     ticks = [Tick(_x_place(x, span), word) for x, word in span.ticks]
     axis = x_axis(ticks, raster.width, looks, span.end)
-    return [*found, Text(" " * gutter, looks.palette.axis).append_text(axis)]
+    return [*found, Text.assemble(" " * gutter, axis)]
 
 
 def _values(curves: Sequence[Curve], references: Sequence[Reference]) -> Iterator[float]:
@@ -117,10 +119,13 @@ def _values(curves: Sequence[Curve], references: Sequence[Reference]) -> Iterato
 
 
 def _labels(scale: Scale, rows: int) -> dict[int, str]:
-    """The label of each row that has a tick of the vertical axis."""
-    return {
-        _dot_row(value, scale, rows) // ROWS: number(value, scale.step) for value in scale.ticks()
-    }
+    """The labels of the vertical axis by row: every first, second, ... tick, as room allows."""
+    ticks = scale.ticks()
+    last = max(1, len(ticks) - 1)
+    most = max(1, min(last, rows // 2))
+    step = scale.step or (scale.high / 2 - scale.low / 2)
+    shown = ticks[:: -(-last // most)] if rows > 1 else ticks[:1]
+    return {_dot_row(value, scale, rows) // ROWS: number(value, step) for value in shown}
 
 
 def _x_place(x: float, span: Span) -> float:

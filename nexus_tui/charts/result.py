@@ -6,9 +6,10 @@ from rich.text import Text
 
 from nexus_engine.errors import one_line
 from nexus_engine.events import RunFinished
+from nexus_tui.charts.fitting import fitted
 from nexus_tui.charts.heading import Head, name_line
 from nexus_tui.charts.looks import Looks
-from nexus_tui.formats import aligned, correlation, count, duration, gain, megabytes, shown
+from nexus_tui.formats import aligned, correlation, count, duration, gain, megabytes
 from nexus_tui.view import RunView
 
 __all__ = ["headline", "result_picture"]
@@ -20,21 +21,24 @@ NEXT = (
 )
 """What can be done next: IDs of actions, and words."""
 
+SHORTER = -1
+"""In place of a column to drop: shorter words in the header."""
 
-def headline(result: RunFinished) -> tuple[str, bool]:
-    """What came out in one sentence, and whether it is a gain that counts.
+
+def headline(result: RunFinished) -> tuple[tuple[str, ...], bool]:
+    """What came out, the most telling piece first, and whether it is a gain that counts.
 
     With controls, a gain counts where the whole interval against the strongest one is above zero.
     """
     over = result.best_dev_spearman - result.base_dev_spearman
-    words = f"dev {correlation(result.best_dev_spearman)}, {gain(over)} over base"
+    words = [f"dev {correlation(result.best_dev_spearman)}", f"{gain(over)} over base"]
     strongest = max(result.controls, key=lambda c: c.dev_spearman, default=None)
     if strongest is None:
-        return words, over > 0
-    words += f", {gain(strongest.gain_dev_spearman)} over control"
-    if strongest.gain_low > 0:
-        return words, True
-    return f"{words}, which the dev pairs do not prove", False
+        return tuple(words), over > 0
+    words.append(f"{gain(strongest.gain_dev_spearman)} over control")
+    if not strongest.gain_low > 0:
+        words[-1] += " (not proven)"
+    return tuple(words), strongest.gain_low > 0
 
 
 def result_picture(view: RunView, head: Head, width: int, looks: Looks) -> list[Text]:
@@ -43,21 +47,26 @@ def result_picture(view: RunView, head: Head, width: int, looks: Looks) -> list[
     if not isinstance(result, RunFinished):
         return []
     palette = looks.palette
-    words, good = headline(result)
+    pieces, good = headline(result)
     style = palette.good if good else palette.warn
+    words = ", ".join(pieces)
+    while len(words) + len("* finished  ") > width and len(pieces) > 1:
+        pieces = pieces[:-1] if len(pieces) < 3 else (pieces[0], pieces[-1])
+        words = ", ".join(pieces)
     lines = [
         name_line(view, head, width, looks),
         Text.assemble((f"{looks.glyphs.best} finished  ", style), (words, palette.text)),
         Text(),
         *_table(result, width, looks),
-        *(Text(shown(line, width), palette.dim) for line in _facts(result, width)),
-        Text(shown(one_line(result.run_dir, 300), width), palette.dim),
+        *(Text(fitted(line, width, looks), palette.dim) for line in _facts(result, width)),
+        Text(fitted(result.run_dir, width, looks), palette.dim),
     ]
     steps = [(head.keys[name], words) for name, words in NEXT if name in head.keys]
     if steps:
-        line = Text("next: ", palette.text)
+        line = Text.assemble(("next:", palette.text))
         for key, told in steps:
-            line.append(f" {key} ", palette.title).append(f"{told}  ", palette.text)
+            line.append(f"  {key} ", palette.title).append(f"{told} ", palette.text)
+        line.rstrip()
         lines.append(line)
     return lines
 
@@ -81,7 +90,9 @@ def _table(result: RunFinished, width: int, looks: Looks) -> list[Text]:
     ]  # fmt: skip
     columns = list(range(len(header) if result.controls else len(header) - 1))
     right = [False, True, True, True, True, True]
-    for dropped in (None, 3, 2, 5):
+    for dropped in (None, 3, 2, SHORTER, 5):
+        if dropped == SHORTER:
+            header[4:] = ["ahead", "95 %"]
         if dropped in columns:
             columns.remove(dropped)
         table = aligned([[row[i] for i in columns] for row in [header, *rows]],

@@ -9,6 +9,8 @@ __all__ = ["Rooms", "rooms"]
 CHART_LEAST, CHART_MOST = 5, 12
 TIMELINE = 4
 LOG_LEAST = 2
+LOG_AFTER_END = 12
+"""Rows that must be left for an ended run to show its log."""
 
 
 class Rooms(NamedTuple):
@@ -34,21 +36,23 @@ def rooms(height: int, head: int, *, ended: bool) -> Rooms:
     left -= timeline
     guard = 1 if not ended and left >= 1 else 0
     left -= guard
-    log = LOG_LEAST if left >= LOG_LEAST else 0
+    log = LOG_LEAST if left >= (LOG_AFTER_END if ended else LOG_LEAST) else 0
     left -= log
     gap = timeline_gap = guard_gap = extra = 0
+    if log and left > 0:
+        log, left = log + 1, left - 1
     if left > 0:
         gap, left = 1, left - 1
     if left > 0:
         extra, left = extra + 1, left - 1
     if left > 0:
         timeline_gap, left = 1, left - 1
+    if guard + log and left > 0:
+        guard_gap, left = 1, left - 1
     if log and left > 0:
         log, left = log + 1, left - 1
     if left > 0:
         extra, left = extra + 1, left - 1
-    if guard + log and left > 1:
-        guard_gap, left = 1, left - 1
     more = min(left // 2, CHART_MOST - CHART_LEAST - extra) if log else left
     charts = max(0, min(CHART_LEAST + extra + more, height - head))
     log = log + left - more if log else 0

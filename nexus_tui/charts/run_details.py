@@ -25,9 +25,9 @@ def run_details(record: RunRecord, *, width: int, height: int, looks: Looks) -> 
     """`height` lines: what the run is and came to, and dev Spearman by epoch to the right."""
     palette = looks.palette
     words_width = min(WORDS_WIDTH, width)
-    lines = [Text(shown(record.summary.name, words_width), style=palette.title)]
+    lines = [Text().append(shown(record.summary.name, words_width), palette.title)]
     for label, words in _facts(record):
-        line = Text(label.ljust(11), style=palette.dim)
+        line = Text().append(label.ljust(11), palette.dim)
         line.append(shown(words, words_width - 11), palette.text)
         lines.append(line)
     lines = [*lines, *(Text() for _ in range(height))][:height]

@@ -130,7 +130,7 @@ def run_line(
 ) -> Text:  # fmt: skip
     """The line of a run; `letter` marks it for comparison, `here` is where the cursor stands."""
     palette, glyphs = looks.palette, looks.glyphs
-    line = Text(glyphs.selected if here else " ", style=palette.title)
+    line = Text().append(glyphs.selected if here else " ", palette.title)
     line.append((letter or " ").ljust(2), palette.control)
     line.append(_padded(shown(run.name, columns.name), columns.name), palette.text)
     for column in columns.rest:

@@ -22,6 +22,8 @@ CHART_ROWS = 7
 GAP = 2
 WIDEST = 120
 NOTES = 3
+COMMAND = "nexus train --resume"
+"""A line with a command to copy is not cut."""
 
 
 def terminal_looks(*, ascii_only: bool) -> Looks:
@@ -60,6 +62,9 @@ def state_lines(view: RunView, head: Head, width: int, looks: Looks) -> list[Tex
         lines += [Text(), *guard_lines(main, width=width, height=1, looks=looks)]
     for note in view.notes[-NOTES:]:
         lines.append(Text(one_line(note, width), looks.palette.dim))
+    for line in lines:
+        if COMMAND not in line.plain:
+            line.truncate(width, overflow="crop")
     return lines
 
 

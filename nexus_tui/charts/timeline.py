@@ -50,11 +50,13 @@ def summary(arm: ArmView) -> str:
     """All switches of the arm in a few words."""
     if not arm.switches:
         return "none grown yet"
-    kept = [switch for switch in arm.switches if switch.state == "kept"]
-    words = [f"{len(kept)} of {len(arm.switches)} kept"]
-    if any(switch.state == "trial" for switch in arm.switches):
-        words.append("1 on trial")
-    words.append(f"{count(sum(switch.params_added for switch in kept))} parameters kept")
+    settled = [switch for switch in arm.switches if switch.state != "trial"]
+    kept = [switch for switch in settled if switch.state == "kept"]
+    words = []
+    if settled:
+        added = count(sum(switch.params_added for switch in kept))
+        words.append(f"{len(kept)} of {len(settled)} kept, {added} parameters")
+    words += [f"{count(s.params_added)} on trial" for s in arm.switches if s.state == "trial"]
     return ", ".join(words)
 
 
@@ -134,7 +136,9 @@ def _signs(
 def _axis(made: float, end: float, width: int, looks: Looks) -> Text:
     glyphs, palette = looks.glyphs, looks.palette
     done = _column(made, end, width) + 1 if made else 0
-    line = Text(glyphs.heavy * done, palette.run).append(glyphs.line * (width - done), palette.axis)
+    line = Text.assemble(
+        (glyphs.heavy * done, palette.run), (glyphs.line * (width - done), palette.axis)
+    )
     free = 0
     last = str(int(end)) if end == int(end) else ""
     for epoch in range(int(end) + 1):

@@ -32,4 +32,4 @@ def welcome(forecast: str, *, width: int, height: int, looks: Looks) -> list[Tex
 
 
 def _key(key: str, words: str, looks: Looks) -> Text:
-    return Text(f"{key}  ", style=looks.palette.title).append(words, looks.palette.text)
+    return Text().append(f"{key}  ", looks.palette.title).append(words, looks.palette.text)

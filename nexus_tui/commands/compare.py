@@ -44,6 +44,7 @@ def compare(
         raise UsageError("compare takes two models or more, such as: nexus compare base latest")
     from nexus_tui import streams
     from nexus_tui.model_data import choose_data, own_data
+    from nexus_tui.uses import record_use
 
     choice = choose_data(models, data, score_range)
     for other in models:
@@ -58,6 +59,7 @@ def compare(
 
         loaded = [load_model(asked) for asked in models]
         pairs = load_split(choice.spec, split, seed=choice.seed, score_range=choice.score_range)
+        record_use(models, f"compare {split}", pairs)
         total = len(models) * similarity.distinct_sentences(pairs)
         progress.begin("embedding", total)
         found = [similarity.evaluate(one, pairs, progress.advance) for one in loaded]

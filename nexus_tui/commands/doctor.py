@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from nexus_engine.errors import one_line
+from nexus_tui.failures import UsageError
 
 __all__ = ["doctor"]
 
@@ -15,11 +19,26 @@ def doctor(
     json: Annotated[
         bool, typer.Option("--json", help="A JSON object for each check on stdout.")
     ] = False,
+    prove_offline: Annotated[
+        bool,
+        typer.Option(
+            "--prove-offline",
+            help="Train, judge and ask without a network, and write a receipt of what was tried.",
+        ),
+    ] = False,
+    receipt: Annotated[
+        Path | None, typer.Option("--receipt", help="Where to write it.", metavar="FILE")
+    ] = None,
 ) -> None:
     """Check this machine: versions, CPU, memory, disk, model, data, a forward pass, terminal.
 
     Exits with 1 when a check fails; warnings are advice.
     """
+    if receipt is not None and not prove_offline:
+        raise UsageError("--receipt goes with --prove-offline")
+    if prove_offline:
+        _prove(receipt, as_json=json)
+        return
     from rich.text import Text
 
     from nexus_tui import streams
@@ -37,4 +56,22 @@ def doctor(
         if check.advice:
             streams.put(f"      {check.advice}")
     if failed:
+        raise typer.Exit(1)
+
+
+def _prove(path: Path | None, *, as_json: bool) -> None:
+    """Prove being offline, show and write the receipt."""
+    from nexus_tui import streams
+    from nexus_tui.offline_proof import prove_offline, verdict, write_receipt
+
+    streams.say("training, judging and asking on twelve made-up pairs, without a network ...")
+    found = prove_offline()
+    written = write_receipt(found, path)
+    if as_json:
+        streams.put_json(found)
+    else:
+        streams.put(*verdict(found))
+        word = "proved" if found["proved"] else "NOT proved"
+        streams.put(f"{word}; receipt: {one_line(written, 200)}")
+    if not found["proved"]:
         raise typer.Exit(1)

@@ -32,6 +32,7 @@ def evaluate(
     from nexus_tui.formats import correlation, count, gain, shown
     from nexus_tui.model_data import choose_data
     from nexus_tui.render import table
+    from nexus_tui.uses import record_use
 
     choice = choose_data([model], data, score_range)
     with streams.Counting() as progress:
@@ -43,6 +44,7 @@ def evaluate(
         loaded = load_model(model)
         pairs = load_split(choice.spec, split, seed=choice.seed, score_range=choice.score_range)
         assert pairs.scores is not None
+        record_use([model], f"eval {split}", pairs)
         sides = 1 if loaded.card is None else 2
         total = sides * distinct_sentences(pairs)
         progress.begin("embedding", total)

@@ -43,6 +43,7 @@ def search(
     if not query.strip():
         raise DataError("the query is empty; give a sentence or some words")
     from nexus_tui import streams
+    from nexus_tui.uses import record_use
 
     with streams.Counting() as progress:
         from nexus_engine.querying import Querier
@@ -50,7 +51,9 @@ def search(
         from nexus_engine.searching import SearchIndex, read_sentences
         from nexus_engine.searching import search as find
 
-        index = SearchIndex(read_sentences(Path(corpus)))
+        read = read_sentences(Path(corpus))
+        index = SearchIndex(read)
+        record_use([model], "search", read.sentences)
         sides = Querier().adopt(load_model(model))
         progress.begin("embedding", index.missing(sides))
         words = query.encode("utf-8", "replace").decode("utf-8")

@@ -53,6 +53,7 @@ def similarity(
     elif given:
         raise UsageError("give either two sentences or --file, not both")
     from nexus_tui import streams
+    from nexus_tui.uses import record_use
 
     if file == "-" and sys.stdin.isatty():
         streams.say("reading pairs from the terminal; Ctrl-D ends them")
@@ -63,6 +64,7 @@ def similarity(
 
         pairs = _pair_of(given) if file is None else load_unscored(file)
         loaded = load_model(model)
+        record_use([model], "similarity", pairs, typed=file is None)
         sides = 1 if loaded.card is None else 2
         total = sides * distinct_sentences(pairs)
         progress.begin("embedding", total)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 POLL_SECONDS = 0.05
-BESIDE_RESUME = ("resume", "json", "verbose")
+BESIDE_RESUME = ("resume", "detach", "json", "verbose")
 
 
 def train(
@@ -57,6 +57,8 @@ def train(
     units: options.Units = None,
     dendrite_lr: options.DendriteLr = None,
     nonlinearity: options.NonlinearityOption = None,
+    grower: options.GrowerOption = None,
+    dendrite: options.DendriteOption = None,
     rule: options.RuleOption = None,
     rule_steps: options.RuleSteps = None,
     device: options.DeviceOption = None,
@@ -65,6 +67,8 @@ def train(
     out: options.Out = None,
     resume: options.Resume = None,
     config: options.Config = None,
+    detach: options.Detach = False,
+    forecast: options.Forecast = False,
     json: options.Json = False,
     verbose: options.Verbose = False,
 ) -> None:
@@ -77,6 +81,8 @@ def train(
     from nexus_tui.configuration import asked_config
     from nexus_tui.resuming import resumable
 
+    if detach and forecast:
+        raise UsageError("--forecast trains nothing that could be detached; leave one of them out")
     if resume is not None:
         _refuse_others(ctx)
         folder, settings = resumable(resume)
@@ -87,6 +93,11 @@ def train(
             if ctx.params.get(name) is not None
         }
         settings = resolve(asked_config(said, config))
+    if forecast:
+        _show_forecast(settings, as_json=json)
+        return
+    if detach:
+        raise typer.Exit(_detach(ctx, settings, as_json=json))
     from nexus_engine.run_folder import RunFolder, remove_unstarted
     from nexus_engine.session import Session  # torch comes here, before the folder is made
 
@@ -101,6 +112,57 @@ def train(
         if session.wait(0):
             remove_unstarted(folder, keep_folder=not made)
     raise typer.Exit(_conclude(terminal, as_json=json))
+
+
+def _show_forecast(settings: Settings, *, as_json: bool) -> None:
+    """What the run will cost, by a short measured probe."""
+    import msgspec
+
+    from nexus_engine.forecast import forecast
+    from nexus_tui import streams
+    from nexus_tui.forecasting import forecast_lines
+
+    figures = msgspec.to_builtins(forecast(settings))
+    if as_json:
+        streams.put_json(figures)
+        return
+    streams.put(*forecast_lines(figures))
+
+
+def _detach(ctx: typer.Context, settings: Settings, *, as_json: bool) -> int:
+    """Start the run in a process of its own; the exit code. All that is asked was checked here."""
+    from nexus_engine.run_folder import find_run, reserve_folder
+    from nexus_tui.background import start_detached
+
+    resume, out = ctx.params["resume"], ctx.params["out"]
+    if resume is not None:
+        folder = find_run(resume).path
+        return start_detached(["train", "--resume", str(folder)], folder, as_json=as_json)
+    given = None if out is None else Path(out).expanduser().absolute()
+    folder = given or reserve_folder(_label(settings))
+    arguments = ["train", *_options_given(ctx), "--out", str(folder)]
+    try:
+        return start_detached(arguments, folder, as_json=as_json)
+    finally:
+        if out is None:
+            with contextlib.suppress(OSError):  # holds a run, or nothing where none began
+                folder.rmdir()
+
+
+def _options_given(ctx: typer.Context) -> list[str]:
+    """The settings of this command line as arguments; variables and files hold for a child too."""
+    from nexus_engine.config import TrainConfig
+
+    given = []
+    for name in (*TrainConfig.__struct_fields__, "config"):
+        if not _on_command_line(ctx, name):
+            continue
+        flag, value = name.replace("_", "-"), ctx.params[name]
+        if isinstance(value, bool):
+            given.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            given.append(f"--{flag}={value}")
+    return given
 
 
 def _label(settings: Settings) -> str:

@@ -7,7 +7,9 @@ from typing import Annotated, get_args
 import typer
 
 from nexus_engine.config import (
+    Dendrite,
     Device,
+    Grower,
     LossName,
     Nonlinearity,
     Order,
@@ -104,6 +106,12 @@ NonlinearityOption = Annotated[
     Nonlinearity | None,
     _option("--nonlinearity", f"{_names(Nonlinearity)}.", GROWTH, "NAME"),
 ]
+GrowerOption = Annotated[
+    Grower | None, _option("--grower", f"Who grows: {_names(Grower)}.", GROWTH, "NAME")
+]
+DendriteOption = Annotated[
+    Dendrite | None, _option("--dendrite", f"{_names(Dendrite)}.", GROWTH, "NAME")
+]
 RuleOption = Annotated[
     Rule | None, _option("--rule", f"How units learn: {_names(Rule)}.", GROWTH, "NAME")
 ]
@@ -145,4 +153,17 @@ Json = Annotated[
 Verbose = Annotated[
     bool,
     typer.Option("--verbose", help="Also tell of checkpoints.", metavar="", rich_help_panel=RUN),
+]
+Detach = Annotated[
+    bool,
+    typer.Option("--detach", help="Go on without this terminal.", metavar="", rich_help_panel=RUN),
+]
+Forecast = Annotated[
+    bool,
+    typer.Option(
+        "--forecast",
+        help="Measure briefly what it will cost; train nothing.",
+        metavar="",
+        rich_help_panel=RUN,
+    ),
 ]

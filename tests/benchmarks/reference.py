@@ -70,7 +70,10 @@ class Reference:
         self.model.train()
         features, labels = next(self._batches) if batch is None else batch
         if self.device != "cpu":
-            features = [{k: v.to(self.device) for k, v in f.items()} for f in features]
+            features = [
+                {k: v.to(self.device) if isinstance(v, torch.Tensor) else v for k, v in f.items()}
+                for f in features
+            ]
             labels = labels.to(self.device)
         loss = self.loss(features, labels)
         loss.backward()

@@ -1,4 +1,4 @@
-"""Processes for the checks: forked from a server that has the engine loaded, so each starts at once.
+"""Processes for the checks: forked from a server that has the engine loaded.
 
 A child gets a mutation's name (or none) and a task by name; it writes what it has to say into a
 file, since it may be killed at any moment.
@@ -78,7 +78,7 @@ def told(folder: Path) -> Any:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def finish(process: BaseProcess, seconds: float = 120) -> int | None:
+def finish(process: BaseProcess, seconds: float = 400) -> int | None:
     """Wait for the child; its exit code, None where it had to be killed for taking too long."""
     process.join(seconds)
     if process.is_alive():
@@ -100,7 +100,7 @@ def call(
     return told(folder)
 
 
-def wait_until(ready: Callable[[], bool], seconds: float = 60) -> bool:
+def wait_until(ready: Callable[[], bool], seconds: float = 300) -> bool:
     """Whether `ready` came true in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

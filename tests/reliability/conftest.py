@@ -1,6 +1,6 @@
-"""A place for the checks: in memory where there is one, since a disk's fsync takes most of their time.
+"""A place for the checks: in memory where there is one, since fsync would take most of the time.
 
-What is pushed to the disk, and in which order, is checked by replaying power cuts, not by the disk.
+What is pushed to the disk, and in which order, is checked by replaying power cuts.
 """
 
 import shutil

@@ -73,7 +73,7 @@ def killing(at: int, how: str) -> Meet:
             true(arguments[0], bytes(arguments[1])[: len(arguments[1]) // 2])
         elif how == "after":
             true(*arguments, **named)
-        die()
+        return die()
 
     return meet
 

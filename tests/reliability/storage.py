@@ -75,7 +75,7 @@ def _same(found: dict[str, torch.Tensor], version: int) -> bool:
 
 
 def judge(path: Path, *, must_be_new: bool = False, logged: bool = True) -> list[str]:
-    """What is wrong with the folder after a fault; with `must_be_new` the round had come to its end.
+    """What is wrong with the folder after a fault; `must_be_new`: the round had ended.
 
     `logged`: that the log's old records must be there (a power cut may take those never pushed).
     """
@@ -114,7 +114,7 @@ def _next_save(folder: RunFolder, version: int) -> list[str]:
     found = checkpoints.load_latest(folder.checkpoints)
     if found is None or not _same(found.tensors, NEXT):
         wrong.append("the next save is not what is loaded")
-    whole = [n for n in checkpoints.names(folder.checkpoints)]
+    whole = checkpoints.names(folder.checkpoints)
     if len(whole) != 2 or any(".tmp-" in p.name for p in folder.path.rglob("*")):
         wrong.append(f"left behind: {sorted(p.name for p in folder.path.rglob('*'))}")
     return wrong

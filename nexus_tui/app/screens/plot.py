@@ -20,6 +20,9 @@ from nexus_tui.view import RunView
 
 __all__ = ["PlotScreen"]
 
+PLOT_SECONDS = 1.0
+"""Between two drawings: a large plot has more cells that change than the live screen's."""
+
 
 class MetricRow(Canvas):
     """The names of all metrics, the present one picked out; a click goes to one."""
@@ -103,7 +106,7 @@ class PlotScreen(NexusScreen):
     def __init__(self, *, metric: Metric) -> None:
         super().__init__()
         self._metric = metric
-        self._pace = Pace()
+        self._pace = Pace(PLOT_SECONDS)
 
     def body(self) -> ComposeResult:
         """Names, plot, legend."""

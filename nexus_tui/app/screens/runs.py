@@ -55,7 +55,7 @@ class RunsScreen(NexusScreen):
     RunsScreen #line { height: 1; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Open", id="runs.open"),
+        Binding("enter", "open", "Open", key_display="enter", id="runs.open"),
         Binding("n", "new", "New", id="runs.new"),
         Binding("slash", "filter", "Filter", key_display="/", id="runs.filter"),
         Binding("c", "compare", "Compare", id="runs.compare"),

@@ -17,6 +17,10 @@ from nexus_tui.charts.looks import Looks
 __all__ = ["Canvas"]
 
 
+CUT = "…"
+"""What `formats.shown` ends a text with that it had to cut."""
+
+
 class Canvas(Widget):
     """Draws `picture(width, height)`, a list of lines; override that, and call `redraw`.
 
@@ -46,7 +50,9 @@ class Canvas(Widget):
         base = self.rich_style
         lines = list(self.picture(width, height))[:height]
         lines += [Text()] * (height - len(lines))
-        return [_strip(line, width, base) for line in lines]
+        strips = [_strip(line, width, base) for line in lines]
+        dots = self.looks.glyphs.ellipsis
+        return strips if dots == CUT else [_with_dots(strip, dots) for strip in strips]
 
     def redraw(self) -> None:
         """Draw anew; only what differs reaches the terminal."""
@@ -79,6 +85,11 @@ class Canvas(Widget):
         if y < len(self._shown):
             return self._shown[y]
         return Strip.blank(self.size.width, self.rich_style)
+
+
+def _with_dots(strip: Strip, dots: str) -> Strip:
+    """The line with the sign that a cut text ends in replaced, for terminals that lack it."""
+    return Strip([Segment(s.text.replace(CUT, dots), s.style) for s in strip], strip.cell_length)
 
 
 def _strip(line: Text, width: int, base: Style) -> Strip:

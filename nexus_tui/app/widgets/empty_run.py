@@ -18,9 +18,9 @@ class EmptyRun(Canvas):
 
     DEFAULT_CSS = "EmptyRun { height: 1fr; }"
 
-    def __init__(self, *, keys: Mapping[str, str], id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
-        self._keys = keys
+        self.keys: Mapping[str, str] = {}
 
     def picture(self, width: int, height: int) -> Sequence[Text]:
         """The lines, in the middle of the room."""
@@ -31,9 +31,9 @@ class EmptyRun(Canvas):
             ("go.runs", "open one from the list of runs"),
             ("go.playground", "try the base model on sentences"),
         ):
-            if name in self._keys:
-                line = Text(f"{self._keys[name]:>3}  ", palette.title)
-                lines.append(line.append(words, palette.text))
+            if name in self.keys:
+                key = f"{self.keys[name]:>3}  "
+                lines.append(Text.assemble((key, palette.title), (words, palette.text)))
         left = max(0, (width - WIDE) // 2)
         top = max(0, (height - len(lines)) // 3)
         return [Text()] * top + [Text(" " * left).append_text(line) for line in lines]

@@ -34,6 +34,8 @@ class LogView(Canvas, can_focus=True):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
         self.run: OpenRun | None = None
+        self.hint = ""
+        """Words at the right end of the title."""
         self._above = 0
         self._rows: list[Text] = []
         self._made_for: tuple[object, ...] = ()
@@ -58,12 +60,13 @@ class LogView(Canvas, can_focus=True):
         """A title, then the rows in view."""
         palette = self.looks.palette
         rows, self._above = window(self._wrapped(width), height - 1, self._above)
-        title = Text("log", palette.title if self.has_focus else palette.text)
+        title = Text.assemble(("log", palette.title if self.has_focus else palette.text))
         words = f"{self._above} more below" if self._above else ""
         if not rows:
             words = "nothing yet"
-        if words:
-            title.append(f"  {words}", palette.dim)
+        title.append(f"  {words}", palette.dim)
+        if self.hint and title.cell_len + len(self.hint) + 2 < width:
+            title.append(" " * (width - title.cell_len - len(self.hint)) + self.hint, palette.dim)
         return [title, *rows]
 
     def on_focus(self) -> None:

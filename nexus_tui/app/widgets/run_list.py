@@ -84,8 +84,9 @@ class RunList(Canvas, can_focus=True):
             here = place == self._cursor
             letter = self._letter_of(run.path)
             line = run_line(run, columns, self.looks, now=now, letter=letter, here=here)
-            if here and self.has_focus:
-                line.stylize(self.looks.palette.selected)
+            if here and self.has_focus:  # one bar of one colour, whatever stands in it
+                palette = self.looks.palette
+                line = Text(line.plain.ljust(width - 1), style=palette.run + palette.selected)
             lines.append(line)
         if len(self._runs) > rows:
             self._add_bar(lines, width, rows)

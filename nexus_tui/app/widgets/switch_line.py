@@ -63,7 +63,7 @@ class SwitchLine(Canvas, can_focus=True):
     def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
         """A title, then the timeline."""
         palette, arm, chosen = self.looks.palette, self.arm, self.chosen
-        title = Text("dendrites", palette.title if self.has_focus else palette.text)
+        title = Text.assemble(("dendrites", palette.title if self.has_focus else palette.text))
         words = summary(arm) if chosen is None else detail(chosen, self.looks)
         title.append(f"  {words}", palette.dim if chosen is None else palette.text)
         planned = self.view.started.epochs if self.view.started is not None else 0

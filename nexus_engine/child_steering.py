@@ -1,0 +1,39 @@
+"""Steering for a training in a child process: stopped by signals, and by its parent's death."""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+
+from nexus_engine.errors import ExitCode
+from nexus_engine.steering import Steering
+
+__all__ = ["ChildSteering"]
+
+
+class ChildSteering(Steering):
+    """INT, TERM and HUP stop the training within a step; so does the end of the parent process."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parent = os.getppid()
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, self._asked)
+        except ValueError:  # not the main thread: whoever runs it there has its own way to stop it
+            pass
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether the parent process is gone: nobody waits for the result."""
+        return os.getppid() != self._parent
+
+    def _asked(self, number: int, _: FrameType | None) -> None:
+        self.stop(signal.Signals(number).name, ExitCode(128 + number))
+
+    def check(self) -> None:
+        """Also look whether the parent is still there."""
+        if self.orphaned:
+            self.stop("parent gone", ExitCode.FAILED)
+        super().check()

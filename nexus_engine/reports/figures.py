@@ -1,0 +1,130 @@
+"""Means, spreads and intervals over the seeds of one configuration. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from scipy import stats
+
+from nexus_engine.reports.gather import Run
+
+__all__ = ["Estimate", "Group", "estimate", "groups"]
+
+NOT_THE_CONFIGURATION = ("seed", "threads", "device", "precision", "control")
+"""Settings that may differ between the runs of one configuration."""
+
+
+class Estimate(msgspec.Struct, frozen=True, kw_only=True):
+    """A mean over `n` runs; `low` and `high` bound its 95 % interval, None where there is none."""
+
+    mean: float
+    n: int
+    deviation: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def estimate(values: Sequence[float]) -> Estimate | None:
+    """The mean with Student's t interval; None without values, no interval of a single one."""
+    if not values:
+        return None
+    mean, n = statistics.fmean(values), len(values)
+    if n < 2 or not all(math.isfinite(value) for value in values):
+        return Estimate(mean=mean, n=n)
+    deviation = statistics.stdev(values)
+    half = float(stats.t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
+    return Estimate(mean=mean, n=n, deviation=deviation, low=mean - half, high=mean + half)
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """The finished runs of one configuration. `label` says in what it differs from the others.
+
+    `gain` is dev over the strictest control, paired by run; for a single run its interval is that
+    of the bootstrap over pairs.
+    """
+
+    label: str
+    runs: tuple[Run, ...]
+    dev: Estimate
+    test: Estimate
+    guard: Estimate
+    gain: Estimate | None
+    params_trained: int
+    kept: tuple[int, ...]
+    switches: tuple[int, ...]
+
+
+def _configuration(run: Run) -> dict[str, Any]:
+    return {k: v for k, v in run.settings.items() if k not in NOT_THE_CONFIGURATION}
+
+
+def _differences(configurations: Sequence[dict[str, Any]]) -> list[str]:
+    """The settings that tell configurations apart; one that an older run did not know does not."""
+    names = [n for n in configurations[0] if all(n in c for c in configurations)]
+    found = [n for n in names if len({json.dumps(c[n]) for c in configurations}) > 1]
+    if all(c.get("dendrite_lr") == c.get("lr") for c in configurations):
+        found = [name for name in found if name != "dendrite_lr"]
+    return found
+
+
+def value_text(value: Any) -> str:
+    """A setting as one would type it."""
+    if isinstance(value, list | tuple):
+        return ",".join(value_text(item) for item in value)
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "-" if value is None else str(value)
+
+
+def groups(runs: Sequence[Run]) -> tuple[Group, ...]:
+    """The finished runs by configuration, best mean dev first."""
+    finished = [run for run in runs if run.result is not None]
+    grouped: dict[str, list[Run]] = {}
+    for run in finished:
+        key = json.dumps(_configuration(run), sort_keys=True)
+        grouped.setdefault(key, []).append(run)
+    configurations = [json.loads(key) for key in grouped]
+    differing = _differences(configurations) if configurations else []
+    found = []
+    for configuration, members in zip(configurations, grouped.values(), strict=True):
+        parts = [f"{name} {value_text(configuration.get(name))}" for name in differing]
+        found.append(_group(", ".join(parts) or members[0].label, members))
+    return tuple(sorted(found, key=lambda group: -group.dev.mean))
+
+
+def _group(label: str, runs: Sequence[Run]) -> Group:
+    results = [run.result for run in runs if run.result is not None]
+
+    def over(values: list[float]) -> Estimate:
+        found = estimate(values)
+        assert found is not None
+        return found
+
+    gains = [
+        r.best_dev_spearman - r.control_dev_spearman
+        for r in results
+        if r.control_dev_spearman is not None
+    ]
+    gain = estimate(gains)
+    if gain is not None and gain.n == 1:
+        control = max(
+            (c for r in results for c in r.controls), key=lambda c: c.dev_spearman, default=None
+        )
+        if control is not None:
+            gain = Estimate(mean=gain.mean, n=1, low=control.gain_low, high=control.gain_high)
+    return Group(
+        label=label,
+        runs=tuple(runs),
+        dev=over([r.best_dev_spearman for r in results]),
+        test=over([r.test_spearman for r in results]),
+        guard=over([r.guard_spearman for r in results]),
+        gain=gain,
+        params_trained=max(r.params_trained for r in results),
+        kept=tuple(r.switches_kept for r in results),
+        switches=tuple(r.switches for r in results),
+    )

@@ -1,0 +1,327 @@
+"""What the playground knows, apart from its screen: model, present pair, history, pins, results.
+
+It lives as long as the app, so that pins are scored at each checkpoint whatever screen is in
+front. Its methods belong to the UI thread; model work and disk work happen at two desks, one for
+short questions and one for long ones, and come back as calls of `changed`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from nexus_engine.errors import RunError
+from nexus_engine.run_folder import find_run
+from nexus_tui.app.desk import Check, Desk
+from nexus_tui.app.pinned import PinBook, pins_file, read_pins, write_pins
+
+if TYPE_CHECKING:
+    from nexus_engine.querying import Cosines, Querier, Sides
+    from nexus_tui.app.application import NexusApp
+
+__all__ = ["BASE_ALONE", "Answer", "Play", "Target"]
+
+HISTORY = 200
+Stamp = tuple[int, int, int]
+
+
+class Target(NamedTuple):
+    """The model that is asked: a run by its folder; None for the base model alone."""
+
+    name: str
+    run: Path | None
+
+    @property
+    def best(self) -> Path | None:
+        """The folder of its best weights."""
+        return None if self.run is None else self.run / "best"
+
+
+BASE_ALONE = Target("base", None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Answer:
+    """A pair with its cosines by the weights of `epoch` of `model`. Without a telling repr."""
+
+    first: str
+    second: str
+    base: float
+    tuned: float | None
+    model: str
+    epoch: int | None
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The two sentences."""
+        return self.first, self.second
+
+    @property
+    def difference(self) -> float | None:
+        """Tuned minus base."""
+        return None if self.tuned is None else self.tuned - self.base
+
+
+def _stamp(target: Target) -> Stamp | None:
+    """Which weights the target has on disk now."""
+    if target.best is None:
+        return None
+    try:
+        found = (target.best / "model.json").stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
+class Play:
+    """See the module. `changed(what)` is called after each change: answer, model, pins, history."""
+
+    def __init__(self, app: NexusApp) -> None:
+        self._app = app
+        self.changed: Callable[[str], None] = lambda _: None
+        """Set by the screen."""
+        self.quick = Desk(app.call_later, "nexus-queries")
+        self.long = Desk(app.call_later, "nexus-scoring")
+        self._querier: Querier | None = None
+        self._picked: Target | None = None
+        self._picked_beside: object = None
+        self._stamp: Stamp | None = None
+        self.target = BASE_ALONE
+        self.opened = False
+        """Whether the playground was ever in front."""
+        self.ready = False
+        """Whether a model has answered yet: the first answer waits for torch and the weights."""
+        self.epoch: int | None = None
+        self.dev_spearman: float | None = None
+        self.error = ""
+        """Why the last question about a pair has no answer."""
+        self.answer: Answer | None = None
+        self.asked: tuple[str, str] | None = None
+        """The pair that is to be answered, or was."""
+        self.history: deque[Answer] = deque(maxlen=HISTORY)
+        self._keep: tuple[str, str] | None = None
+        self.book = PinBook()
+        self.pin_cosines: dict[tuple[str, str], Cosines] = {}
+        self._pins_read = False
+
+    # The model
+
+    def wanted(self) -> Target:
+        """What is to be asked: the user's pick; else the open run; else what Runs points at."""
+        run = self._app.open_run
+        beside = None if run is None else run.source.path
+        if self._picked is not None and self._picked_beside == beside:
+            return self._picked
+        self._picked = None
+        if run is not None:
+            own = Target(run.source.name, run.source.path)
+            if _stamp(own) is not None:
+                return own
+        asked = self._app.playground_target
+        if asked:
+            try:
+                folder = find_run(asked)
+            except RunError:
+                return BASE_ALONE
+            pointed = Target(folder.name, folder.path)
+            if _stamp(pointed) is not None:
+                return pointed
+        return BASE_ALONE
+
+    def pick(self, target: Target) -> None:
+        """Ask this model from now on, until another run is opened."""
+        run = self._app.open_run
+        self._picked = target
+        self._picked_beside = None if run is None else run.source.path
+        self.look()
+
+    def look(self) -> None:
+        """See whether another model, or newer weights, are to be asked now; ask again then."""
+        target = self.wanted()
+        stamp = _stamp(target)
+        if target == self.target and stamp == self._stamp:
+            return
+        if target != self.target:
+            self.pin_cosines = {}
+        self.epoch = self.dev_spearman = None
+        self.target, self._stamp = target, stamp
+        self.changed("model")
+        if self.asked is not None:
+            self.ask(*self.asked)
+        self.score_pins()
+
+    @property
+    def stale(self) -> Stamp | None:
+        """Changes with the weights: results that keep it can tell that they are older."""
+        return self._stamp
+
+    def sides(self, target: Target) -> Sides:
+        """The models; in a desk's thread: torch and the weights may have to be loaded."""
+        from nexus_engine.querying import Querier
+
+        if self._querier is None:
+            self._querier = Querier()
+        return self._querier.sides(target.best)
+
+    # The present pair
+
+    def ask(self, first: str, second: str) -> None:
+        """Have the pair answered; an earlier one is no longer wanted."""
+        self.asked = (first, second)
+        target = self.target
+
+        def work(check: Check) -> tuple[Cosines, Sides]:
+            from nexus_engine.querying import score
+
+            sides = self.sides(target)
+            check()
+            return score(sides, [(first, second)], check=check)[0], sides
+
+        def done(found: tuple[Cosines, Sides]) -> None:
+            cosines, sides = found
+            self._met(sides)
+            self.answer = Answer(
+                first=first,
+                second=second,
+                base=cosines.base,
+                tuned=cosines.tuned,
+                model=target.name,
+                epoch=self.epoch,
+            )
+            self.error = ""
+            if self._keep == (first, second):
+                self._store(self.answer)
+            self.changed("answer")
+
+        def failed(words: str) -> None:
+            self.error = words
+            self.changed("answer")
+
+        self.quick.ask("pair", work, done, failed)
+
+    def unask(self) -> None:
+        """There is no pair any more."""
+        self.quick.drop("pair")
+        self.asked = self.answer = self._keep = None
+        self.error = ""
+        self.changed("answer")
+
+    def _met(self, sides: Sides) -> None:
+        """A model has answered: its weights are known now."""
+        self.ready = True
+        tuned = sides.tuned
+        facts = (None, None) if tuned is None else (tuned.epoch, tuned.dev_spearman)
+        if facts != (self.epoch, self.dev_spearman):
+            self.epoch, self.dev_spearman = facts
+        self.changed("model")
+
+    def keep(self) -> None:
+        """Put the present pair into the history, when it is answered."""
+        self._keep = self.asked
+        if self.answer is not None and self.answer.pair == self.asked:
+            self._store(self.answer)
+
+    def _store(self, answer: Answer) -> None:
+        self._keep = None
+        others = [one for one in self.history if one.pair != answer.pair]
+        self.history = deque([answer, *others], maxlen=HISTORY)
+        self.changed("history")
+
+    # Pins
+
+    def read_pins(self) -> None:
+        """Read the pins from disk, once."""
+        if self._pins_read:
+            return
+        self._pins_read = True
+
+        def done(book: PinBook) -> None:
+            for pin in reversed(self.book.pins):  # pinned meanwhile
+                book = book.with_pin(pin.first, pin.second)
+            self.book = book
+            self.changed("pins")
+            self.score_pins()
+
+        self.quick.ask("read pins", lambda _: read_pins(pins_file()), done, self._warn)
+
+    def pin(self, first: str, second: str) -> None:
+        """Pin a pair."""
+        self._take(self.book.with_pin(first, second))
+        self.score_pins()
+
+    def unpin(self, pair: tuple[str, str]) -> None:
+        """Take a pin away."""
+        self.pin_cosines.pop(pair, None)
+        self._take(self.book.without(pair))
+
+    def switch_pins(self) -> None:
+        """Show and score pins, or let them rest."""
+        self._take(PinBook(not self.book.on, self.book.pins))
+        self.score_pins()
+
+    def _take(self, book: PinBook) -> None:
+        if book == self.book:
+            return
+        self.book = book
+        self.changed("pins")
+        self.quick.ask("save pins", lambda _: write_pins(pins_file(), book), _nothing, self._warn)
+
+    def _warn(self, words: str) -> None:
+        self._app.tell(words, "warning")
+
+    def score_pins(self) -> None:
+        """Score every pin by the weights of now, and note it on the pins' paths."""
+        pairs = [pin.pair for pin in self.book.pins]
+        if not pairs or not self.book.on:
+            return
+        target = self.target
+
+        def work(check: Check) -> tuple[list[Cosines], Sides]:
+            from nexus_engine.querying import score
+
+            sides = self.sides(target)
+            return score(sides, pairs, check=check), sides
+
+        def done(found: tuple[list[Cosines], Sides]) -> None:
+            cosines, sides = found
+            self._met(sides)
+            self.pin_cosines = dict(zip(pairs, cosines, strict=True))
+            if target.run is not None and sides.tuned is not None:
+                assert sides.tuned.epoch is not None
+                tuned = {p: c.tuned for p, c in self.pin_cosines.items() if c.tuned is not None}
+                self._take(self.book.scored(str(target.run), sides.tuned.epoch, tuned))
+            self.changed("pins")
+
+        self.quick.ask("pins", work, done, self._warn)
+
+    def path_of(self, pair: tuple[str, str]) -> Sequence[float]:
+        """A pin's cosines over the present run's checkpoints, oldest first."""
+        if self.target.run is None:
+            return ()
+        for pin in self.book.pins:
+            if pin.pair == pair:
+                return [cosine for _, cosine in pin.paths.get(str(self.target.run), ())]
+        return ()
+
+    # Life
+
+    def tick(self) -> None:
+        """Once a second, whatever screen is in front: follow the weights.
+
+        Before the playground was ever opened, only a live run is followed, for the pins' sake.
+        """
+        run = self._app.open_run
+        live = run is not None and run.view.ended is None
+        if not self.opened:
+            if not live:
+                return
+            self.read_pins()
+        if self.opened or (self.book.pins and self.book.on):
+            self.look()
+
+
+def _nothing(_: object) -> None:
+    """A write needs no answer."""

@@ -1,0 +1,110 @@
+"""A line to type in: plain text only, whatever is typed or pasted, and a way out by Escape."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, Static
+
+__all__ = ["Field", "Line", "plain_text"]
+
+LONGEST = 4000
+"""Characters of a line; the model reads 256 tokens of it."""
+
+
+def plain_text(text: str) -> str:
+    """`text` without control, format and surrogate characters; every other white space a space."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
+
+
+class Line(Input):
+    """One line of the user's text. Escape leaves it, up and down ask for what was there before."""
+
+    DEFAULT_CSS = """
+    Line, Line:focus { background: $surface; border: none; padding: 0; }
+    Line:focus { background: $panel; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "Leave the line", key_display="Esc", id="play.leave"),
+        Binding("up", "recall(1)", "Earlier", show=False, id="play.earlier"),
+        Binding("down", "recall(-1)", "Later", show=False, id="play.later"),
+    ]
+
+    class Left(Message):
+        """Escape was pressed."""
+
+    class Recalled(Message):
+        """What was typed `step` entries before is asked for."""
+
+        def __init__(self, step: int) -> None:
+            super().__init__()
+            self.step = step
+
+    class Pasted(Message):
+        """Several lines were pasted. Stop this message to take them; else they become one line."""
+
+        def __init__(self, line: Line, text: str) -> None:
+            super().__init__()
+            self.line = line
+            self.text = text
+
+    def __init__(self, *, placeholder: str, id: str) -> None:  # noqa: A002 - Textual's name
+        super().__init__(
+            placeholder=placeholder, id=id, compact=True, select_on_focus=False,
+            max_length=LONGEST,
+        )  # fmt: skip
+        self.cursor_blink = False
+
+    def validate_value(self, value: str) -> str:
+        """Whatever sets the value: no control characters reach the screen or the model."""
+        return plain_text(value)[:LONGEST]
+
+    def _on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()
+        lines = [line for line in event.text.splitlines() if line.strip()]
+        if len(lines) > 1:
+            self.post_message(self.Pasted(self, event.text))
+        elif lines:
+            self.put_in(lines[0])
+
+    def put_in(self, text: str) -> None:
+        """Put `text` where the cursor is, in place of what is selected, as one line."""
+        clean = " ".join(plain_text(text).split()) if "\n" in text else plain_text(text).strip("\n")
+        room = max(0, LONGEST - len(self.value) + len(self.selected_text))
+        self.replace(clean[:room], *self.selection)
+
+    def action_leave(self) -> None:
+        """Give the keys back to the screen."""
+        self.post_message(self.Left())
+
+    def action_recall(self, step: int) -> None:
+        """Ask for what was typed before."""
+        self.post_message(self.Recalled(step))
+
+
+class Field(Horizontal):
+    """A label and its line."""
+
+    DEFAULT_CSS = """
+    Field { height: 1; padding: 0 1; }
+    Field > Static { width: 9; height: 1; color: $foreground 70%; }
+    Field:focus-within > Static { color: $primary; text-style: bold; }
+    Field > Line { width: 1fr; }
+    """
+
+    def __init__(self, label: str, line: Line) -> None:
+        super().__init__()
+        self._label = label
+        self.line = line
+
+    def compose(self) -> ComposeResult:
+        """Both on one row."""
+        yield Static(Content(self._label))
+        yield self.line

@@ -1,0 +1,43 @@
+"""`nexus report`: what runs and sweeps came to, as one HTML page and as Markdown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["report"]
+
+
+def report(
+    runs: Annotated[
+        list[str],
+        typer.Argument(help="Runs and sweeps: names, folders, latest.", metavar="RUN|SWEEP..."),
+    ],
+    out: Annotated[
+        str, typer.Option("--out", help="The folder to write to.", metavar="DIR")
+    ] = "nexus-report",
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Write report.html, complete in itself, and report.md.
+
+    Results with intervals, curves, switches, a sweep's grid as a heat map, parameters against
+    Spearman, controls, the forgetting guard, settings and machine.
+    """
+    from nexus_engine.reports.writing import write_report
+    from nexus_tui import streams
+    from nexus_tui.formats import shown_path
+
+    written = write_report(runs, Path(out).expanduser())
+    if json:
+        streams.put_json(
+            {
+                "html": str(written.html),
+                "markdown": str(written.markdown),
+                "runs": written.runs,
+                "sweeps": written.sweeps,
+            }
+        )
+        return
+    streams.put(shown_path(written.html), shown_path(written.markdown))

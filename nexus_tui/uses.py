@@ -1,0 +1,67 @@
+"""What a command owes the runs whose models it uses: a line in their audit, a warning of risks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nexus_engine.errors import RunError, one_line
+
+if TYPE_CHECKING:
+    from nexus_engine.data import Pairs
+
+__all__ = ["record_use"]
+
+
+def record_use(
+    models: Sequence[str], use: str, data: Pairs | Sequence[str], *, typed: bool = False
+) -> None:
+    """Note in the run folder of each model that `data` is used; `typed`: without fingerprint.
+
+    `data` is pairs, or sentences.
+
+    What cannot be noted is said on stderr and hinders nobody: a run may be kept read-only.
+    """
+    from nexus_engine.audit import note_use
+    from nexus_engine.exposure import exposures
+    from nexus_tui import streams
+
+    folders = list(dict.fromkeys(_run_folders(models)))
+    fingerprint = None if typed or not folders else _fingerprint(data)
+    for folder in folders:
+        for message in exposures(folder):
+            streams.say(f"warning: {message}")
+        try:
+            note_use(folder, use, fingerprint=fingerprint, size=len(data))
+        except OSError as error:
+            place = one_line(folder, 200)
+            streams.say(f"warning: this use is not noted in {place}: {error.strerror}")
+
+
+def _fingerprint(data: Pairs | Sequence[str]) -> str:
+    import pyarrow as pa
+
+    from nexus_engine.data import Pairs
+    from nexus_engine.data.fingerprint import fingerprint_of
+
+    if isinstance(data, Pairs):
+        return fingerprint_of({"pairs": data})
+    column = pa.array(data, pa.string())
+    return fingerprint_of({"sentences": Pairs(column, column, None)})
+
+
+def _run_folders(models: Sequence[str]) -> Iterator[Path]:
+    from nexus_engine.run_folder import find_run
+
+    for asked in models:
+        try:
+            above = Path(asked).expanduser().absolute().parent
+            if (Path(asked).expanduser() / "model.json").is_file():
+                if (above / "run.json").is_file():  # the best/ of a run, by its path
+                    yield above
+                continue
+            if asked != "base":
+                yield find_run(asked).path
+        except (OSError, ValueError, RuntimeError, RunError):
+            continue  # whoever loads the model says what is wrong, if anything is

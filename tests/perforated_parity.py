@@ -1,0 +1,90 @@
+"""Run by test_perforated.py in a process of its own: the library and our grower side by side.
+
+Both train the same adapter on the same batches from the same start, in float64, so that rounding
+does not hide or make a difference. Printed: for each epoch, the largest difference between their
+outputs, and between the library's outputs and its weights read back into the plain form.
+"""
+
+# ruff: noqa: E402, T201 - the doors are closed before the library can be imported
+
+import copy
+import json
+import sys
+from pathlib import Path
+
+from nexus_engine.perforated.child import close_doors
+
+close_doors()
+
+import numpy as np
+import torch
+
+from nexus_engine.arm import Arm, features_of
+from nexus_engine.arm_loop import ArmLoop
+from nexus_engine.base_model import find_base_model
+from nexus_engine.config import TrainConfig, resolve
+from nexus_engine.corpus import build_corpus
+from nexus_engine.data import load_data, load_guard
+from nexus_engine.hardware import select
+from nexus_engine.perforated.library import LibraryArm, LibraryLoop
+from nexus_engine.perforated.readback import plain_snapshot
+from nexus_engine.preparation import _measure, plan_main
+from nexus_engine.saved_model import build_model
+from nexus_engine.steering import Steering
+from nexus_engine.tokens import Tokenizer
+
+
+def main(data, form, switch_epochs, rate):
+    settings = resolve(
+        TrainConfig(
+            data=data, tune="adapter", dendrite=form, epochs=5, batch_size=16, threads=1,
+            switch_epochs=tuple(switch_epochs), lr=rate,
+        )
+    )  # fmt: skip
+    base, steering = find_base_model(), Steering()
+    tokenizer = Tokenizer(base.folder)
+    corpus = build_corpus(load_data(data), load_guard().take(np.arange(20)), tokenizer)
+    model = build_model(base, "adapter").eval()
+    features = features_of(model, corpus, steering.check)
+    baseline = _measure(model, corpus, features, steering)
+    spec = plan_main(settings, ("adapter",), len(switch_epochs))
+    loops = []
+    for kind, loop in ((Arm, ArmLoop), (LibraryArm, LibraryLoop)):
+        own = copy.deepcopy(model)
+        own.adapter.double()
+        arm = kind(spec, own, corpus, select(settings), features.double())
+        loops.append(loop(arm, baseline, steering, lambda arm: None))
+    ours, theirs = (loop.arm for loop in loops)
+    plain = copy.deepcopy(model).adapter.double()
+    plain.nonlinearity = settings.nonlinearity
+    while not ours.progress.finished:
+        events = [[type(e).__name__ for e in loop.epoch()] for loop in loops]
+        assert [e for e in events[0] if e != "Step"] == [e for e in events[1] if e != "Step"]
+        held = plain_snapshot(theirs.net.state_dict())
+        with torch.no_grad():
+            for leaf in ("weight", "bias"):
+                getattr(plain, leaf).copy_(held.pop(f"adapter.{leaf}"))
+            plain.load_units({name.removeprefix("adapter."): t for name, t in held.items()})
+            out = [arm.model.adapter(features.double()) for arm in (ours, theirs)]
+            read_back = plain(features.double())
+        print(
+            json.dumps(
+                {
+                    "epoch": ours.progress.epoch - 1,
+                    "grown": "DendritesAdded" in events[0],
+                    "units": [ours.units(), theirs.units()],
+                    "params": [ours.params_trained(), theirs.params_trained()],
+                    "apart": (out[0] - out[1]).abs().max().item(),
+                    "read_back": (out[1] - read_back).abs().max().item(),
+                    "moved": (out[1] - features.double()).abs().max().item(),
+                    "kept": [ours.growth.kept, theirs.growth.kept],
+                }
+            ),
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    data, form, switches, rate = sys.argv[1:]
+    sys.path.insert(0, str(Path(__file__).parent))
+    main(data, form, json.loads(switches), float(rate))

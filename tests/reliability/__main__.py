@@ -1,0 +1,130 @@
+"""The long form: every promise at its figure, as a table; with --mutations, that each can fail."""
+
+# ruff: noqa: E402, T201
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
+os.environ["PYTHONPATH"] = os.pathsep.join([str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")])
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+sys.modules["torchvision"] = None  # type: ignore[assignment]
+
+from reliability import (
+    check_folder,
+    check_kills,
+    check_models,
+    check_offline,
+    check_power,
+    check_private,
+    check_resume,
+    check_saving,
+    check_signals,
+    check_trouble,
+)
+from reliability.mutations import MUTATIONS
+from reliability.outcome import Outcome
+
+DISK_ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT)
+MEMORY = "memory: stopped, resumable, no other batch size"
+NUMBERS = "NaN is seen within a step, the best untouched"
+
+PROMISES: dict[str, Callable[[Path], Outcome]] = {
+    "operations": check_saving.killed_at_each_operation,
+    "power": check_power.cut_at_each_moment,
+    "kills": partial(check_kills.killed_at_random, kills=100),
+    "resume": check_resume.resumed_everywhere,
+    "signals": partial(check_signals.signalled, each=10),
+    "second": check_signals.forced,
+    "disk": check_saving.failed_at_each_operation,
+    "disk-run": partial(check_trouble.disk_fails, picks=[*range(2, 300, 37)], codes=DISK_ERRORS),
+    "memory": partial(
+        check_trouble.trouble, names=check_trouble.MEMORY, exit_code=4, promise=MEMORY
+    ),
+    "numbers": partial(
+        check_trouble.trouble, names=check_trouble.NUMBERS, exit_code=5, promise=NUMBERS
+    ),
+    "log": check_folder.log_cut_anywhere,
+    "lock": partial(check_folder.locked, times=5),
+    "damage": partial(check_folder.damaged, flips=64, load=True),
+    "models": check_models.refused,
+    "mutated": partial(check_models.mutated, times=300),
+    "canaries": check_private.canaries,
+    "opened": check_private.nothing_opened,
+    "offline": check_offline.proved,
+    "modes": check_private.modes,
+    "warned": check_private.warned,
+    "names": check_private.names,
+}
+
+
+def _place() -> Path:
+    memory = Path("/dev/shm")
+    return Path(tempfile.mkdtemp(prefix="nexus-check-", dir=memory if memory.is_dir() else None))
+
+
+def _timed(check: Callable[[Path], Outcome]) -> tuple[Outcome, float]:
+    place, begun = _place(), time.monotonic()
+    try:
+        return check(place), time.monotonic() - begun
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def promises(only: list[str]) -> int:
+    """Print the table; how many promises are broken."""
+    broken, whole = 0, time.monotonic()
+    print(f"{'promise':<52} {'trials':>6} {'failed':>6} {'seconds':>7}")
+    for name, check in PROMISES.items():
+        if only and name not in only:
+            continue
+        found, seconds = _timed(check)
+        broken += bool(found.failures)
+        row = f"{found.promise:<52} {found.trials:>6} {len(found.failures):>6} {seconds:>7.1f}"
+        print(f"{row}  {found.note}".rstrip(), flush=True)
+        for line in found.failures[:5]:
+            print(f"    {line}")
+    print(f"{broken} promises broken, {time.monotonic() - whole:.0f} s")
+    return broken
+
+
+def mutations(only: list[str]) -> int:
+    """Print which mutations were caught; how many were not."""
+    missed = 0
+    for name, mutation in MUTATIONS.items():
+        if only and name not in only:
+            continue
+        try:
+            found, seconds = _timed(lambda place, m=mutation, n=name: m.check(place, n))
+            telling = [line for line in found.failures if mutation.sign in line]
+            caught = len(telling)
+            said = telling[0][:90] if caught else "NOT CAUGHT"
+        except (RuntimeError, AssertionError) as error:
+            caught, seconds, said = not mutation.sign, 0.0, " ".join(str(error)[-90:].split())
+        missed += not caught
+        print(
+            f"{'caught' if caught else 'MISSED':<7} {mutation.says:<42} {seconds:>6.1f}  {said}",
+            flush=True,
+        )
+    print(f"{missed} mutations missed")
+    return missed
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mutations", action="store_true", help="prove that each check can fail")
+    parser.add_argument("only", nargs="*", help=f"of {', '.join(PROMISES)}")
+    asked = parser.parse_args()
+    sys.exit(bool(mutations(asked.only) if asked.mutations else promises(asked.only)))

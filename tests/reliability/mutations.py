@@ -1,0 +1,401 @@
+"""Broken engines: each mutation takes away one safeguard, and the named check must notice.
+
+`python tests/reliability --mutations` applies each and prints whether it was caught. A check that
+passes under its mutation cannot fail, and is a defect of the suite.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from reliability import (
+    check_folder,
+    check_kills,
+    check_power,
+    check_private,
+    check_resume,
+    check_saving,
+    check_signals,
+    check_trouble,
+)
+from reliability.outcome import Outcome
+
+
+class Mutation(NamedTuple):
+    """`apply` breaks the engine in this process; `check` is what must fail then.
+
+    With `inside` the check applies it in its children, which leaves the judge unbroken.
+    """
+
+    says: str
+    apply: Callable[[], Any]
+    check: Callable[[Path, str], Outcome]
+    sign: str = ""
+    """What a failure must say, so that one for another reason is not taken for this one."""
+
+
+_undo: list[Callable[[], None]] = []
+
+
+def put(owner: Any, name: str, value: Any) -> None:
+    """Replace an attribute until `applied` ends."""
+    former = getattr(owner, name)
+    setattr(owner, name, value)
+    _undo.append(lambda: setattr(owner, name, former))
+
+
+@contextmanager
+def applied(name: str) -> Iterator[None]:
+    """The mutation in this process, taken back at the end."""
+    MUTATIONS[name].apply()
+    try:
+        yield
+    finally:
+        while _undo:
+            _undo.pop()()
+
+
+# Saving
+
+
+def _write_in_place() -> None:
+    from nexus_engine import files, run_folder, saved_model
+
+    def replace(path: Path, value: Any) -> None:
+        path.unlink(missing_ok=True)
+        files.write_json(path, value)
+
+    put(run_folder, "replace_json", replace)
+    put(saved_model, "replace_json", replace)
+
+
+def _card_before_weights() -> None:
+    from nexus_engine import saved_model
+
+    made = saved_model.save_model
+
+    def save(folder: Path, snapshot: Any, facts: Any) -> None:
+        for old in folder.glob("weights-*"):
+            os.unlink(old)
+        made(folder, snapshot, facts)
+
+    put(saved_model, "save_model", save)
+    from reliability import storage
+
+    put(storage, "save_model", save)
+
+
+def _prune_first() -> None:
+    import shutil
+
+    from nexus_engine import checkpoints
+
+    made = checkpoints.save
+
+    def save(folder: Path, *given: Any) -> Any:
+        for name in checkpoints.names(folder):
+            shutil.rmtree(folder / name)
+        return made(folder, *given)
+
+    put(checkpoints, "save", save)
+
+
+def _no_manifest_check() -> None:
+    from nexus_engine import checkpoints
+
+    put(checkpoints, "_complete", lambda folder: True)
+
+
+def _no_fsync_of_files() -> None:
+    from nexus_engine import files, tensor_files
+
+    class Lazy:
+        def __getattr__(self, name: str) -> Any:
+            return (lambda handle: None) if name == "fsync" else getattr(os, name)
+
+    put(files, "os", Lazy())
+    put(tensor_files, "os", Lazy())
+
+
+def _no_fsync_of_folders() -> None:
+    from nexus_engine import checkpoints, files
+
+    put(files, "sync", lambda path: None)
+    put(checkpoints, "sync", lambda path: None)
+
+
+def _no_cleaning() -> None:
+    from nexus_engine import checkpoints
+
+    put(checkpoints, "_prune", lambda folder, older: None)
+
+
+# Resuming
+
+
+def _after_loading(change: Callable[[Any], None]) -> None:
+    from nexus_engine.arm import Arm
+
+    loaded = Arm.load_state
+
+    def load(self: Any, tensors: Any, meta: Any) -> None:
+        loaded(self, tensors, meta)
+        change(self)
+
+    put(Arm, "load_state", load)
+
+
+def _random_state_lost() -> None:
+    import torch
+
+    _after_loading(lambda arm: torch.manual_seed(arm.spec.settings.seed))
+
+
+def _optimizer_lost() -> None:
+    _after_loading(lambda arm: arm.optimizer and arm.optimizer.state.clear())
+
+
+def _patience_reset() -> None:
+    import msgspec
+
+    def reset(arm: Any) -> None:
+        arm.growth = msgspec.structs.replace(arm.growth, phase_best_epoch=arm.progress.epoch)
+
+    _after_loading(reset)
+
+
+def _epoch_begun_again() -> None:
+    _after_loading(lambda arm: setattr(arm.progress, "step_in_epoch", 0))
+
+
+def _best_forgotten() -> None:
+    def forget(arm: Any) -> None:
+        arm.best = arm.before_switch
+
+    _after_loading(forget)
+
+
+# Signals, trouble, the log, the lock
+
+
+def _hangup_unhandled() -> None:
+    from nexus_tui import signals
+
+    put(signals, "STOPS", {n: s for n, s in signals.STOPS.items() if n != signal.SIGHUP})
+
+
+def _no_save_at_a_stop() -> None:
+    from nexus_engine.training import _Run
+
+    def stopped(self: Any, stop: Any) -> Iterator[Any]:
+        self.loop = None
+        yield from made(self, stop)
+
+    made = _Run._stopped
+    put(_Run, "_stopped", stopped)
+
+
+def _full_disk_ignored() -> None:
+    from nexus_engine import run_failures
+
+    put(run_failures, "OUT_OF_ROOM", ())
+
+
+def _cpu_memory_unknown() -> None:
+    from nexus_engine import run_failures
+
+    put(run_failures, "NO_MEMORY", ())
+
+
+def _nan_unseen() -> None:
+    from nexus_engine.arm_loop import ArmLoop
+
+    put(ArmLoop, "_check_finite", lambda self, loss, norm: None)
+
+
+def _torn_line_stays() -> None:
+    from nexus_engine import event_log
+
+    class Blind:
+        def __getattr__(self, name: str) -> Any:
+            return (lambda *given: b"\n") if name == "pread" else getattr(os, name)
+
+    put(event_log, "os", Blind())
+
+
+def _no_lock() -> None:
+    from nexus_engine import run_lock
+
+    put(run_lock, "_try", lambda handle, kind: True)
+
+
+# Privacy
+
+
+def _umask_decides() -> None:
+    from nexus_engine import files
+
+    class Plain:
+        def __getattr__(self, name: str) -> Any:
+            if name in ("chmod", "fchmod"):
+                return lambda *given: None
+            return getattr(os, name)
+
+    put(files, "os", Plain())
+
+
+def _messages_quote() -> None:
+    from nexus_engine import run_failures, training
+
+    def quoting(error: Exception, folder: Path) -> Any:
+        return run_failures._failed(type(error).__name__, str(error), run_failures.ExitCode.FAILED)
+
+    put(training, "failure", quoting)
+
+
+def _pickled_weights() -> None:
+    import io
+
+    import torch
+
+    from nexus_engine import saved_model
+
+    def load(path: Path) -> Any:
+        content = io.BytesIO()
+        torch.save(made(path), content)
+        content.seek(0)
+        return torch.load(content, weights_only=False)
+
+    made = saved_model.load_file
+    put(saved_model, "load_file", load)
+
+
+def _calls_home() -> None:
+    import socket
+
+    from nexus_engine import preparation
+
+    def load(*given: Any, **named: Any) -> Any:
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", 9), timeout=0.2)
+        return made(*given, **named)
+
+    made = preparation.load_data
+    put(preparation, "load_data", load)
+
+
+# The list
+
+
+def here(check: Callable[[Path], Outcome]) -> Callable[[Path, str], Outcome]:
+    """A check that runs in this process: the mutation is applied around it."""
+
+    def run(place: Path, name: str) -> Outcome:
+        with applied(name):
+            return check(place)
+
+    return run
+
+
+def _killed(place: Path, name: str) -> Outcome:
+    return check_saving.killed_at_each_operation(place, ("half", "after"), name)
+
+
+def _left_behind(place: Path, name: str) -> Outcome:
+    """The judge's own next save is mutated: it is what must clear up."""
+    with applied(name):
+        return check_saving.killed_at_each_operation(place, ("half",))
+
+
+def _resumed(*points: str) -> Callable[[Path, str], Outcome]:
+    return lambda place, name: check_resume.resumed_everywhere(place, points, name)
+
+
+def _signalled(place: Path, name: str) -> Outcome:
+    return check_signals.signalled(place, 1, name)
+
+
+def _hung_up(place: Path, name: str) -> Outcome:
+    return check_signals.signalled(place, 1, name, numbers=(signal.SIGHUP,))
+
+
+def _disk(place: Path, name: str) -> Outcome:
+    return check_trouble.disk_fails(place, [60], (28,), name)
+
+
+def _memory(place: Path, name: str) -> Outcome:
+    return check_trouble.trouble(place, ["cpu in train"], 4, "memory", name)
+
+
+def _numbers(place: Path, name: str) -> Outcome:
+    return check_trouble.trouble(place, ["nan in loss"], 5, "numbers", name)
+
+
+MUTATIONS: dict[str, Mutation] = {
+    "write in place": Mutation("run.json is written in place", _write_in_place, _killed),
+    "card first": Mutation("old weights go before the new card", _card_before_weights, _killed),
+    "prune first": Mutation("old checkpoints go before the new", _prune_first, _killed),
+    "no cleaning": Mutation("what a killed save left is never removed", _no_cleaning, _left_behind),
+    "no manifest": Mutation(
+        "the loader believes any folder",
+        _no_manifest_check,
+        here(lambda place: check_folder.damaged(place, 8, load=False)),
+    ),
+    "files not pushed": Mutation(
+        "no fsync of files", _no_fsync_of_files, here(check_power.cut_at_each_moment)
+    ),
+    "folders not pushed": Mutation(
+        "no fsync of folders", _no_fsync_of_folders, here(check_power.cut_at_each_moment)
+    ),
+    "random state lost": Mutation(
+        "a resume seeds anew", _random_state_lost, _resumed("in an epoch")
+    ),
+    "optimizer lost": Mutation(
+        "a resume begins with an empty optimizer", _optimizer_lost, _resumed("in an epoch")
+    ),
+    "patience reset": Mutation(
+        "a resume resets patience", _patience_reset, _resumed("while patience runs")
+    ),
+    "epoch again": Mutation(
+        "a resume begins its epoch again", _epoch_begun_again, _resumed("in an epoch")
+    ),
+    "best forgotten": Mutation(
+        "a resume forgets the best", _best_forgotten, _resumed("while patience runs")
+    ),
+    "kills, random state": Mutation(
+        "a resume seeds anew",
+        _random_state_lost,
+        lambda place, name: check_kills.killed_at_random(place, 8, name),
+    ),
+    "hang-up": Mutation("SIGHUP is not handled", _hangup_unhandled, _hung_up, "SIGHUP"),
+    "no save at a stop": Mutation("a stop saves nothing", _no_save_at_a_stop, _signalled),
+    "full disk": Mutation("a full disk is any error", _full_disk_ignored, _disk),
+    "memory of the CPU": Mutation("torch's words are not known", _cpu_memory_unknown, _memory),
+    "NaN": Mutation("a loss that is NaN is trained on", _nan_unseen, _numbers),
+    "torn line": Mutation(
+        "the log is written on behind a torn line",
+        _torn_line_stays,
+        here(check_folder.log_cut_anywhere),
+    ),
+    "no lock": Mutation(
+        "nobody holds the lock",
+        _no_lock,
+        lambda place, name: check_folder.locked(place, 1, name),
+        "told:",
+    ),
+    "umask": Mutation("the umask decides on modes", _umask_decides, check_private.modes, " has 0"),
+    "quotes": Mutation(
+        "an error's text is shown", _messages_quote, check_private.canaries, "a canary is in"
+    ),
+    "pickle": Mutation(
+        "weights are pickled", _pickled_weights, check_private.nothing_opened, "pickle."
+    ),
+    "calls home": Mutation(
+        "loading opens a socket", _calls_home, check_private.nothing_opened, "socket."
+    ),
+}

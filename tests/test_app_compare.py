@@ -1,0 +1,200 @@
+"""Runs side by side: choosing, the table, the curves, the interval."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from app_support import RUN_JSON, finished, make_app, screen_text, whole_run, write_run
+
+from nexus_engine.run_index import read_record
+from nexus_tui.app.judging import Judgement, judge
+from nexus_tui.app.screens import compare as screen
+from nexus_tui.app.themes import looks_of
+from nexus_tui.charts.comparison import Judged, comparison
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+@pytest.fixture
+def root(home):
+    found = home / "data" / "nexus" / "runs"
+    for place, (name, dev) in enumerate((("alpha", 0.52), ("beta", 0.61), ("gamma", 0.5))):
+        settings = {**RUN_JSON["settings"], "seed": place, "place": ["v", "up"]}
+        last = finished(best_dev_spearman=dev, pairs_per_second=float("nan"))
+        write_run(found, name, [*whole_run()[:-1], last], settings=settings,
+                  started_unix_s=3000.0 - place)  # fmt: skip
+    return found
+
+
+def driven(act, marked=(), size=(80, 24), **settings):
+    async def whole():
+        app = make_app(**settings)
+        app.marked = list(marked)
+        async with app.run_test(size=size) as pilot:
+            await pilot.pause()
+            await pilot.press("4")
+            await until(pilot, lambda: app.current_mode == "compare")
+            await until(pilot, lambda: app.screen._index._known)
+            await pilot.pause(0.1)
+            await act(app, pilot)
+
+    asyncio.run(whole())
+
+
+async def until(pilot, true):
+    for _ in range(300):
+        if true():
+            return
+        await pilot.pause(0.02)
+    raise AssertionError("it did not come to pass")
+
+
+def table(root, names, **more):
+    looks = looks_of(make_app().current_theme, ascii_only=True)
+    records = [read_record(root / name) for name in names]
+    letters = "ABCDEFGH"[: len(names)]
+    options = {"first": 0, "width": 80, "looks": looks, **more}
+    return [line.plain for line in comparison(records, list(letters), **options)]
+
+
+def test_figures_stand_side_by_side_and_the_best_is_marked_without_colour(root):
+    lines = table(root, ["alpha", "beta"])
+    best = next(line for line in lines if line.startswith("dev, best"))
+    assert best.split() == ["dev,", "best", "0.5200", "*", "0.6100"]
+    pace = next(line for line in lines if line.startswith("pairs/s"))
+    assert pace.split() == ["pairs/s", "nan", "nan"]
+    assert any(line.split() == ["seed", "0", "1"] for line in lines)
+    assert not any(line.startswith("place") for line in lines)
+
+
+def test_scores_on_different_data_are_in_no_order(root):
+    write_run(root, "other", whole_run(), data_fingerprint="e" * 64)
+    lines = table(root, ["alpha", "other"])
+    assert "other data than A" in lines[1]
+    best = next(line for line in lines if line.startswith("dev, best"))
+    assert "*" not in best
+
+
+def test_runs_that_do_not_fit_are_counted_and_nothing_is_cut(root):
+    lines = table(root, ["alpha", "beta", "gamma"], width=44, first=1)
+    head = lines[3]
+    assert head.split()[:2] == ["B", "C"]
+    assert all(len(line) <= 44 for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"), [(0.01, 0.02, "better"), (-0.02, -0.01, "worse"), (-0.1, 0.1, "no")]
+)
+def test_an_interval_is_told_in_a_word(root, low, high, word):
+    judged = [
+        Judged(spearman=0.5, difference=0.0, low=0.0, high=0.0),
+        Judged(spearman=0.5, difference=0.0, low=low, high=high),
+    ]
+    lines = table(root, ["alpha", "beta"], judged=judged, judged_on="on 368 test pairs")
+    assert "on 368 test pairs" in lines
+    assert next(line for line in lines if line.startswith("  is")).split()[1] == word
+
+
+def test_marked_runs_are_shown_with_their_curves(root):
+    async def act(app, pilot):
+        text = screen_text(app)
+        assert "A alpha" in text
+        assert "B beta" in text
+        assert "dev Spearman by epoch" in text
+        await pilot.press(*"jjjjjjjjjjjj")
+        await pilot.pause()
+        assert "settings that differ" in screen_text(app)
+
+    driven(act, marked=[root / "alpha", root / "beta"])
+
+
+def test_runs_are_chosen_here_too(root):
+    async def act(app, pilot):
+        assert "space marks a run" in screen_text(app)
+        await pilot.press("enter")
+        assert app.screen.has_class("-choosing")
+        await pilot.press("space", "down", "space", "enter")
+        await pilot.pause()
+        assert "A alpha" in screen_text(app)
+        assert [path.name for path in app.marked] == ["alpha", "beta"]
+        await pilot.press("a", "down", "down", "space", "enter")
+        await pilot.pause()
+        assert "C gamma" in screen_text(app)
+        await pilot.press("escape")
+        assert app.current_mode == "runs"
+
+    driven(act)
+
+
+def test_without_runs_it_says_where_to_begin(home):
+    async def act(app, pilot):
+        assert "1, then n starts one" in screen_text(app)
+
+    async def whole():
+        app = make_app()
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.press("4")
+            await pilot.pause(0.3)
+            await act(app, pilot)
+
+    asyncio.run(whole())
+
+
+def test_b_judges_in_a_thread_and_the_interval_is_shown(root, monkeypatch):
+    asked = []
+
+    def stand_in(paths, progress, cancelled):
+        asked.append([path.name for path in paths])
+        progress(0.5)
+        first = Judged(spearman=0.5, difference=0.0, low=0.0, high=0.0)
+        second = Judged(spearman=0.6, difference=0.1, low=0.05, high=0.15)
+        return Judgement((first, second), "on the 368 test pairs of the first run")
+
+    monkeypatch.setattr(screen, "judge", stand_in)
+
+    async def act(app, pilot):
+        await pilot.press("b")
+        await until(pilot, lambda: "an interval that holds 0" in screen_text(app))
+        text = screen_text(app)
+        assert "better" in text
+        assert "+0.0500" in text
+        assert asked == [["alpha", "beta"]]
+
+    driven(act, marked=[root / "alpha", root / "beta"], size=(120, 40))
+
+
+def test_runs_without_weights_are_told_in_words(root):
+    found = judge([root / "alpha", root / "beta"], lambda _: None, lambda: False)
+    assert found is not None
+    assert "need weights" in found.error
+
+
+def test_judging_real_weights_agrees_with_the_command(home, small_data, base_model):
+    """Two weights: the base adapter as it is, and one that turns the space a little."""
+    import torch
+
+    from nexus_engine.saved_model import save_model
+
+    root = home / "data" / "nexus" / "runs"
+    settings = {**RUN_JSON["settings"], "data": str(small_data), "tune": "adapter"}
+    paths = []
+    for name, noise in (("alpha", 0.0), ("beta", 0.2)):
+        path = write_run(root, name, whole_run(), settings=settings)
+        torch.manual_seed(1)
+        weight = torch.eye(384) + noise * torch.randn(384, 384)
+        save_model(path / "best", {"adapter.weight": weight, "adapter.bias": torch.zeros(384)}, {
+            "tune": "adapter", "nonlinearity": "gelu", "base_sha256": base_model.sha256,
+            "base_folder": None, "epoch": 1, "dev_spearman": 0.5, "params_added": 0,
+            "data_name": "small", "data_fingerprint": "f" * 64,
+        })  # fmt: skip
+        paths.append(path)
+    shares: list[float] = []
+    found = judge(paths, shares.append, lambda: False)
+    assert found is not None
+    assert found.error == ""
+    first, second = found.judged
+    assert second.difference == pytest.approx(second.spearman - first.spearman)
+    assert second.low <= second.difference <= second.high
+    assert shares[-1] == pytest.approx(1.0)
+    assert judge(paths, shares.append, lambda: True) is None

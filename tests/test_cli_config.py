@@ -1,0 +1,106 @@
+"""`nexus config show`: each setting with its value and where that comes from."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from nexus_tui import cli
+
+
+@pytest.fixture(autouse=True)
+def _own_world(home, monkeypatch):
+    for name in list(os.environ):
+        if name.startswith("NEXUS_"):
+            monkeypatch.delenv(name)
+    (home / "work").mkdir()
+    monkeypatch.chdir(home / "work")
+
+
+def shown(capfd, *arguments):
+    code = cli.main(["config", "show", *arguments])
+    out, err = capfd.readouterr()
+    return code, out, err
+
+
+def by_key(out):
+    return {found["key"]: found for found in map(json.loads, out.splitlines())}
+
+
+def test_each_value_names_the_nearest_place_that_set_it(home, capfd, monkeypatch):
+    own = home / "config" / "nexus" / "nexus.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text('[train]\nepochs = 9\nseed = 3\n[ui]\ntheme = "nexus-light"\n')
+    (home / "work" / "nexus.toml").write_text(
+        '[train]\nepochs = 5\n[ui.keys]\n"run.pause" = "f5"\n'
+    )
+    monkeypatch.setenv("NEXUS_LR", "0.002")
+    monkeypatch.setenv("NEXUS_ASCII", "1")
+    code, out, err = shown(capfd, "--json")
+    assert (code, err) == (0, "")
+    found = by_key(out)
+
+    def of(key):
+        return found[key]["value"], found[key]["source"]
+
+    assert of("train.epochs") == (5, "nexus.toml")
+    assert of("train.seed") == (3, str(own))
+    assert of("train.lr") == (0.002, "variable NEXUS_LR")
+    assert of("train.dendrite_lr") == (0.002, "other settings")
+    assert of("train.batch_size") == (64, "recipe dendrites/default")
+    assert of("train.data") == ("demo", "default")
+    assert of("train.threads") == (None, "default")
+    assert of("ui.theme") == ("nexus-light", str(own))
+    assert of("ui.ascii") == (True, "variable NEXUS_ASCII")
+    assert of("ui.low_bandwidth") == (False, "default")
+    assert of("ui.keys.run.pause") == ("f5", "nexus.toml")
+
+
+def test_a_file_given_stands_in_for_the_project_s(home, capfd):
+    (home / "work" / "nexus.toml").write_text("[train]\nepochs = 5\n")
+    (home / "work" / "mine.toml").write_text('tune = "full"\n')
+    found = by_key(shown(capfd, "--config", "mine.toml", "--json")[1])
+    assert found["train.epochs"]["value"] == 8
+    assert found["train.epochs"]["source"] == "recipe full/default"
+    assert found["train.tune"]["source"] == "mine.toml"
+
+
+def test_people_get_a_table(capfd):
+    code, out, _ = shown(capfd)
+    lines = out.splitlines()
+    assert code == 0
+    assert lines[0].split() == ["setting", "value", "from"]
+    assert any(
+        line.split() == ["train.place", "v,up", "recipe", "dendrites/default"] for line in lines
+    )
+
+
+def test_a_wrong_training_key_is_an_end_and_a_wrong_ui_key_a_warning(home, capfd):
+    project = home / "work" / "nexus.toml"
+    project.write_text("[train]\nepoch = 5\n")
+    code, out, err = shown(capfd)
+    assert (code, out) == (2, "")
+    assert "did you mean epochs?" in err
+    project.write_text("[ui]\nasci = true\n")
+    code, out, err = shown(capfd)
+    assert code == 0
+    assert "did you mean ascii?" in err
+    assert "ui.asci " not in out
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("EPOCHS", "many", "whole number"),
+        ("LR", "fast", "a number"),
+        ("CONTROL", "maybe", "1 or 0"),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_named(capfd, monkeypatch, name, value, words):
+    monkeypatch.setenv(f"NEXUS_{name}", value)
+    code, out, err = shown(capfd)
+    assert (code, out) == (2, "")
+    assert f"NEXUS_{name} {value}: give " in err
+    assert words in err

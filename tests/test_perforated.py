@@ -1,0 +1,203 @@
+"""The library perforatedai as a grower: as our own to the last digits, and shut in its process."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from test_training import StopAfter, guard_pairs, kinds, run, settings_for
+
+from nexus_engine.config import TrainConfig, resolve
+from nexus_engine.data import load_split
+from nexus_engine.dendrites import DendriteLinear
+from nexus_engine.errors import ConfigError, ModelError
+from nexus_engine.events import DendritesAdded, RunFailed, RunFinished, RunStopped, SwitchSettled
+from nexus_engine.full_dendrites import full_parameters
+from nexus_engine.perforated import parent
+from nexus_engine.perforated.readback import plain_snapshot
+from nexus_engine.saved_model import load_model
+from nexus_engine.similarity import evaluate
+
+installed = pytest.mark.skipif(
+    importlib.util.find_spec("perforatedai") is None, reason="perforatedai is not installed"
+)
+
+
+@pytest.fixture(autouse=True)
+def short_guard(monkeypatch):
+    monkeypatch.setattr("nexus_engine.preparation.load_guard", guard_pairs)
+
+
+# Full dendrites
+
+
+@pytest.mark.parametrize("units", [(1,), (1, 1, 1), (2, 1)])
+def test_full_dendrites_follow_the_formula(units):
+    torch.manual_seed(0)
+    made = DendriteLinear(5, 3, "sigmoid")
+    with torch.no_grad():
+        made.weight.normal_()
+        made.bias.normal_()
+    rows = torch.randn(4, 5)
+    plain, total = made(rows), 0
+    for i, count in enumerate(units):
+        added = made.grow(count, torch.Generator().manual_seed(i), full=True)
+        assert added == full_parameters(5, 3, total, count)
+        total += count
+        assert torch.equal(made(rows), plain)
+    with torch.no_grad():
+        for parameter in made.dendrite_parameters():
+            parameter.normal_()
+    found, expected, pair = [], plain, 0
+    for k in range(total):
+        drive = rows @ made.incoming[k].T + made.threshold[k]
+        for earlier in found:
+            drive = drive + made.cascade[pair] * earlier
+            pair += 1
+        found.append(torch.sigmoid(drive))
+        expected = expected + made.gain[k] * found[-1]
+    assert torch.allclose(made(rows), expected, atol=1e-6)
+    assert made.full
+
+
+def test_a_native_run_with_full_dendrites_is_saved_and_loaded(home, small_data):
+    settings = settings_for(
+        small_data, tune="adapter", dendrite="full", switch_epochs=(1, 2), place=None, layers=None
+    )
+    assert settings.nonlinearity == "sigmoid"
+    result = run(settings, home / "run")[-1]
+    assert isinstance(result, RunFinished), result
+    loaded = load_model(str(home / "run"))
+    dev = load_split(str(small_data), "dev")
+    assert evaluate(loaded, dev).spearman == pytest.approx(result.best_dev_spearman, abs=1e-6)
+
+
+# Parity
+
+
+@installed
+@pytest.mark.parametrize(
+    ("form", "switches", "rate"),
+    [
+        pytest.param("unit", [0, 1, 3], 3e-3, marks=pytest.mark.slow),
+        ("full", [0, 1, 3], 3e-3),
+        ("unit", [0, 1, 2, 3, 4], 0.6),  # far too fast: a set is rolled back on the way
+    ],
+)
+def test_the_library_and_ours_agree_after_each_switch(tmp_path, small_data, form, switches, rate):
+    script = Path(__file__).with_name("perforated_parity.py")
+    done = subprocess.run(
+        [sys.executable, str(script), str(small_data), form, json.dumps(switches), str(rate)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": str(script.parents[1])},
+    )
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert [f["epoch"] for f in found] == [0, 1, 2, 3, 4, 5]
+    assert [f["epoch"] for f in found if f["grown"]] == switches
+    assert all(f["read_back"] <= 1e-6 for f in found), found
+    for f in found[:-1]:  # at the end ours alone goes back to its best
+        assert f["apart"] <= 1e-6, found
+        assert f["units"][0] == f["units"][1]
+        assert f["params"][0] == f["params"][1]
+        assert f["kept"][0] == f["kept"][1]
+    assert found[-2]["moved"] > 0.1
+    if rate > 0.1:
+        assert found[-2]["kept"][0] < len(switches) - 1
+
+
+# Whole runs
+
+
+def library_settings(data, **changes):
+    asked = {"tune": "adapter", "grower": "perforatedai", "lr": 3e-3, "switch_epochs": (1, 2)}
+    return settings_for(data, **{**asked, "place": None, "layers": None, **changes})
+
+
+@installed
+def test_a_run_by_the_library_needs_it_no_more(home, small_data, monkeypatch):
+    monkeypatch.chdir(home)
+    before = set(home.iterdir())
+    events = run(library_settings(small_data), home / "run")
+    result = events[-1]
+    assert isinstance(result, RunFinished), result
+    assert [e.epoch for e in kinds(events, DendritesAdded)] == [1, 2]
+    assert len(kinds(events, SwitchSettled)) == 2
+    assert result.params_added == sum(s.params_added for s in result.switch_records if s.kept)
+    assert not any(name.split(".")[0] == "perforatedai" for name in sys.modules)
+    loaded = load_model(str(home / "run"))
+    dev = load_split(str(small_data), "dev")
+    assert evaluate(loaded, dev).spearman == pytest.approx(result.best_dev_spearman, abs=1e-6)
+    assert set(home.iterdir()) - before <= {home / "run", home / "data"}
+
+
+@installed
+def test_a_stop_ends_the_child_and_leaves_no_folder(home, small_data, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(home))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    # Four checks until the base model is measured; then one each time the child is listened to.
+    stopped = run(library_settings(small_data), home / "run", StopAfter(8))[-1]
+    assert isinstance(stopped, RunStopped), stopped
+    assert not list(home.glob("nexus-perforatedai-*"))
+
+
+@installed
+def test_a_question_of_the_library_ends_the_run_in_words(home, small_data, monkeypatch):
+    spoiled = home / "spoiled"
+    (spoiled / "perforatedai").mkdir(parents=True)
+    (spoiled / "perforatedai/__init__.py").write_text("import pdb\npdb.set_trace()\n")
+    monkeypatch.setenv("PYTHONPATH", str(spoiled))
+    failed = run(library_settings(small_data), home / "run")[-1]
+    assert isinstance(failed, RunFailed)
+    assert "stopped to ask" in failed.message
+    assert failed.exit_code == 1
+
+
+@installed
+def test_a_child_that_dies_is_told(home, small_data, monkeypatch):
+    spoiled = home / "spoiled"
+    (spoiled / "perforatedai").mkdir(parents=True)
+    (spoiled / "perforatedai/__init__.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
+    monkeypatch.setenv("PYTHONPATH", str(spoiled))
+    failed = run(library_settings(small_data), home / "run")[-1]
+    assert isinstance(failed, RunFailed)
+    assert "SIGKILL" in failed.message
+
+
+def test_without_the_library_it_says_what_to_do(home, small_data, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    failed = run(library_settings(small_data), home / "run")[-1]
+    assert isinstance(failed, RunFailed)
+    assert (failed.kind, failed.exit_code) == ("ConfigError", 2)
+    assert "pip install perforatedai" in failed.message
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tune": "dendrites"}, "on the adapter"),
+        ({"dendrites": False}, "no-dendrites"),
+        ({"rule": "correlation", "dendrite": "unit"}, "correlation rule"),
+        ({"units": 2}, "one dendrite"),
+        ({"min_gain": 0.1}, "min-gain"),
+        ({"grower": "native", "tune": "dendrites", "dendrite": "full"}, "--dendrite full"),
+        ({"grower": "native", "dendrite": "full", "rule": "correlation"}, "--rule gradient"),
+    ],
+)
+def test_what_it_cannot_do_is_refused(changes, words):
+    asked = {"tune": "adapter", "grower": "perforatedai", **changes}
+    with pytest.raises(ConfigError, match=words):
+        resolve(TrainConfig(**asked))
+
+
+def test_weights_of_another_version_are_refused():
+    with pytest.raises(ModelError, match="lacks"):
+        plain_snapshot({"adapter.weight": torch.zeros(2, 2)})
+    assert parent.AGREEMENT == 1e-6
