@@ -197,6 +197,7 @@ class ArmLoop:
             # Nothing is trained yet: this is the base model, already measured.
             measured, cosines = self._baseline.measured, self._baseline.dev.cosine
         else:
+            release_memory()
             arm.check_finite()
             dev = correlate(arm.cosines(corpus.dev, check), corpus.dev.scores)
             guard = arm.cosines(corpus.guard, check)

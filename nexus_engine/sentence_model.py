@@ -87,7 +87,8 @@ class SentenceModel(nn.Module):
             pool = DropoutPool(self.encoder.dropout, int(torch.randint(2**31, ())), dtype)
             pool.begin(0)
         if dtype not in self._fast:
-            self._fast[dtype] = FastEncoder(self.encoder, dtype)
+            # Training and evaluation may differ in format: the copies of one are enough to hold.
+            self._fast = {dtype: FastEncoder(self.encoder, dtype)}
         vectors = self._fast[dtype](layout, pool)
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
