@@ -96,6 +96,7 @@ class LibraryArm(Arm):
         )
         self._take_over(model)
         super().__init__(spec, model, corpus, hardware, features)
+        self.graphs = False  # the library changes its modules behind our back
         self._learn_shape()
 
     @property
