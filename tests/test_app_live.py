@@ -36,10 +36,19 @@ def live(act, events=(), size=(80, 24), own=True, **settings):
         async with app.run_test(size=size) as pilot:
             run = ScriptedRun(events, own=own)
             app.open_source(run, show=True)
-            await pilot.pause()
+            await until(pilot, lambda: "scripted" in screen_text(app).split("\n", 1)[1])
             await act(app, pilot, run)
 
     asyncio.run(whole())
+
+
+async def until(pilot, happened):
+    """Wait until `happened()`, ten seconds at most."""
+    for _ in range(200):
+        await pilot.pause(0.05)
+        if happened():
+            return
+    raise AssertionError("waited for ten seconds")
 
 
 async def press(pilot, *keys):
@@ -52,6 +61,9 @@ async def come(app, pilot, run, *events):
     run.waiting += events
     app._poll()
     await pilot.pause(0.15)
+    pace = getattr(app.screen, "_pace", None)
+    if pace is not None and not isinstance(events[-1], ev.Step):
+        await until(pilot, lambda: not pace._waiting)
 
 
 # What is shown
@@ -121,7 +133,7 @@ def test_a_run_whose_process_is_gone_is_interrupted():
         run.is_live = False
         screen = app.screen
         screen._look()
-        await pilot.pause(0.2)
+        await until(pilot, lambda: screen._seen is not None and not screen._seen[1])
         screen._look()  # takes what the thread found
         await pilot.pause()
         assert "interrupted" in screen_text(app)
@@ -363,10 +375,7 @@ def test_resume_starts_the_run_again_with_its_own_settings(home, monkeypatch):
             app.open_source(LoggedRun(folder), show=True)
             await pilot.pause()
             await press(pilot, "u")
-            for _ in range(40):
-                if begun:
-                    break
-                await pilot.pause(0.05)
+            await until(pilot, lambda: begun)
             assert begun == [(7, folder)]
 
     asyncio.run(whole())
@@ -381,10 +390,7 @@ def test_a_run_that_cannot_be_resumed_is_told(home):
             app.open_source(LoggedRun(folder), show=True)
             await pilot.pause()
             await press(pilot, "u")
-            for _ in range(40):
-                if app._notifications:
-                    break
-                await pilot.pause(0.05)
+            await until(pilot, lambda: len(app._notifications))
             assert any("not of this version" in str(n.message) for n in app._notifications)
 
     asyncio.run(whole())
