@@ -146,7 +146,7 @@ def reduce(view: RunView, event: Event) -> RunView:
         case Step():
             return _after_step(view, event)
         case Evaluated():
-            return _with_arm(view, _after_evaluation(view.arm(event.arm), event))
+            return _with_arm(view, _after_evaluation(view, event))
         case DendritesAdded():
             return _with_arm(view, _after_growth(view.arm(event.arm), event))
         case SwitchSettled():
@@ -207,11 +207,14 @@ def _after_step(view: RunView, event: Step) -> RunView:
     )
 
 
-def _after_evaluation(arm: ArmView, event: Evaluated) -> ArmView:
+def _after_evaluation(view: RunView, event: Evaluated) -> ArmView:
+    arm = view.arm(event.arm)
     if event.split == "test":
-        # The base model's own test comes first, the best weights' last; both carry dev's best.
-        if arm.points or arm.step:
+        # The base model's own test comes first, also when a run is resumed; the best weights' last.
+        if view.state != "measuring":
             return replace(arm, test_spearman=event.spearman)
+        if arm.points:
+            return replace(arm, base_test_spearman=event.spearman)
         return replace(
             arm,
             base_test_spearman=event.spearman,

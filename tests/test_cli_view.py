@@ -244,3 +244,14 @@ def test_small_formats() -> None:
     lines = [line.plain for line in side_by_side("a", "b", 0.25, 0.5, 40)]
     assert lines[-1] == "difference +0.2500"
     assert len(side_by_side("a", "b", 0.25, None, 40)) == 3
+
+
+def test_a_resumed_run_keeps_the_base_models_test_score_apart_from_its_own() -> None:
+    view = RunView()
+    before = [STARTED, evaluated(0, 0.78, 0.8, split="test"), evaluated(0, 0.8), EPOCH, step(1)]
+    for event in [*before, STOPPED, STARTED, evaluated(0, 0.78, 0.8, split="test")]:
+        view = reduce(view, event)
+    assert (view.arm().base_test_spearman, view.arm().test_spearman) == (0.78, None)
+    for event in [EPOCH, step(2), evaluated(1, 0.9), evaluated(1, 0.87, 0.9, split="test")]:
+        view = reduce(view, event)
+    assert (view.arm().base_test_spearman, view.arm().test_spearman) == (0.78, 0.87)
