@@ -122,7 +122,8 @@ def test_a_failure_is_told_with_its_message_and_the_way_on():
         text = screen_text(app)
         assert "the disk is full" in text
         assert "u goes on" in text
-        assert "Resume" in text.splitlines()[-1]
+        # The keys at the bottom are put together anew after the run has ended.
+        await until(pilot, lambda: "Resume" in screen_text(app).splitlines()[-1])
 
     failed = ev.RunFailed(message="the disk is full", kind="OSError", exit_code=4)
     live(act, [*WHOLE[:TRIAL], failed])
