@@ -71,7 +71,7 @@ async def tour() -> None:
             lambda: len(view().arm("main").switches) == 2 and view().arm("main").epoch == 3,
             "the second switch",
         )
-        await until(pilot, lambda: view().arm("main").fraction > 0.8, "the third epoch")
+        await until(pilot, lambda: view().arm("main").fraction > 0.67, "the third epoch")
         for width, height in ((80, 24), (60, 20), (120, 40)):
             await pilot.resize_terminal(width, height)
             await pilot.pause(1)

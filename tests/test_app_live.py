@@ -417,7 +417,10 @@ def test_the_plot_is_live_and_takes_the_mouse():
     async def act(app, pilot, run):
         await press(pilot, "f")
         await come(app, pilot, run, step(130, 0.0123))
-        await pilot.pause(0.6)
+        for _ in range(100):  # the picture rests between two drawings
+            await pilot.pause(0.05)
+            if "last 0.0123" in screen_text(app):
+                break
         assert "last 0.0123" in screen_text(app)
         row = screen_text(app).splitlines()[1]
         await pilot.click("MetricRow", offset=(row.index("pairs/s") - 1, 0))
@@ -613,7 +616,7 @@ def test_a_real_run_is_paused_stopped_and_resumed_to_its_end(small_data):
             await shows(app, pilot, "epoch 2/3")
             await press(pilot, "p")
             await shows(app, pilot, "paused in epoch")
-            await press(pilot, "p", "s", "y")
+            await press(pilot, "s", "y")  # a stop ends a pause; the small run would end before it
             await shows(app, pilot, "stopped in epoch")
             before = app.open_run.view.arm("main")
             await press(pilot, "u")

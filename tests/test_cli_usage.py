@@ -216,7 +216,7 @@ def test_a_wrong_key_ends_with_2(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_options_are_the_settings_of_the_engine() -> None:
-    own = {"ctx", "out", "resume", "config", "json", "verbose"}
+    own = {"ctx", "out", "resume", "config", "json", "verbose", "detach", "forecast"}
     options = set(inspect.signature(train).parameters) - own
     assert options == set(TrainConfig.__struct_fields__)
 
@@ -333,6 +333,9 @@ def test_rm_without_a_terminal_needs_yes(tmp_path: Path, capfd: pytest.CaptureFi
     run = tmp_path / "data" / "nexus" / "runs" / "r"
     run.mkdir(parents=True)
     (run / "run.json").write_text("{}")
+    assert refused(capfd, "runs", "rm", "r", "--yes")[0] == 1  # without a log it is no run's folder
+    assert run.is_dir()
+    (run / "events.jsonl").touch()
     code, err = refused(capfd, "runs", "rm", "r")
     assert code == 2
     assert "--yes" in err

@@ -56,7 +56,8 @@ def summary(arm: ArmView) -> str:
     if settled:
         added = count(sum(switch.params_added for switch in kept))
         words.append(f"{len(kept)} of {len(settled)} kept, {added} parameters")
-    words += [f"{count(s.params_added)} on trial" for s in arm.switches if s.state == "trial"]
+    trials = (switch for switch in arm.switches if switch.state == "trial")
+    words += [f"{count(switch.params_added)} on trial" for switch in trials]
     return ", ".join(words)
 
 

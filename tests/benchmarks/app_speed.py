@@ -113,12 +113,16 @@ def paint(home: Path, rounds: int) -> None:
 
 
 def keys(home: Path, data: str, rounds: int) -> None:
-    """Key to paint while a run trains on all cores: help opened and closed, places changed."""
+    """Key to paint while a run trains on all cores: the help opened, and closed, by its key.
+
+    Not closed by Escape: a terminal's escape sequences begin with it, so Textual waits 100 ms
+    before it takes it for the key.
+    """
     app = OnTerminal(["-c", BEGIN, data, "1000"], home)
     app.until(b"epoch 1/", 180)
     waits: list[float] = []
     for _ in range(rounds):
-        for key, words in ((b"?", b"Keys in force"), (b"\x1b", b"loss")):
+        for key, words in ((b"?", b"Keys in force"), (b"?", b"loss")):
             app.swallow(0.37)
             app.press(key)
             waits.append(app.until(words, 10))
@@ -150,7 +154,7 @@ def training(home: Path, data: str, rounds: int) -> None:
         )  # fmt: skip
         alone = pace_of(home, known)
         app = OnTerminal(["-c", BEGIN, data, "1"], home)
-        app.until(b"finished", 600)
+        app.until(b"run ahead", 600)  # the table of the result
         app.close()
         shown = pace_of(home, known)
         ratios.append(shown / alone)

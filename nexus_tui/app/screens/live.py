@@ -13,16 +13,8 @@ from textual.timer import Timer
 
 from nexus_engine.control import Ask
 from nexus_engine.errors import NexusError, one_line
-from nexus_engine.events import (
-    TERMINAL_EVENTS,
-    DendritesAdded,
-    EpochStarted,
-    Event,
-    PauseChanged,
-    RunFinished,
-    Step,
-    SwitchSettled,
-)
+from nexus_engine.events import Event, RunFinished
+from nexus_tui.app.asking import QUESTIONS, answered_by
 from nexus_tui.app.dialogs import Choice, Question
 from nexus_tui.app.frame import NexusScreen
 from nexus_tui.app.model import OpenRun
@@ -47,35 +39,6 @@ LOOK_SECONDS = 2.0
 """Between two looks whether the process of an unended run is still there."""
 SIDE_BY_SIDE = 110, 34
 """Columns and rows from which on the screen has two columns."""
-
-ANSWERED: dict[Ask, tuple[type[Event], ...]] = {
-    "pause": (PauseChanged,),
-    "resume": (PauseChanged, Step),
-    "stop": (),
-    "grow": (DendritesAdded, SwitchSettled, EpochStarted),
-    "roll_back": (SwitchSettled, EpochStarted),
-}
-"""Events that show that what was asked is done; a terminal event always does."""
-
-QUESTIONS: dict[Ask, tuple[str, str, str]] = {
-    "stop": (
-        "Stop the run? It ends within a step, with a checkpoint, and can be resumed from there.",
-        "stop it",
-        "let it run",
-    ),
-    "grow": (
-        "Grow a set of dendrites now? The epoch is cut short and measured; a set on trial is "
-        "settled first. This cannot be undone while the run goes on, except by rolling back.",
-        "grow now",
-        "leave it to the plan",
-    ),
-    "roll_back": (
-        "Roll back the set on trial? The epoch is cut short and measured, then the set goes and "
-        "the weights from before it come back. This cannot be undone.",
-        "roll it back",
-        "keep it on trial",
-    ),
-}
 
 
 class LiveScreen(NexusScreen):
@@ -196,10 +159,8 @@ class LiveScreen(NexusScreen):
 
     def run_changed(self, events: Sequence[Event]) -> None:
         """Take note of what was done, and draw at a bounded pace."""
-        if self._asked is not None:
-            done = (*ANSWERED[self._asked], *TERMINAL_EVENTS)
-            if any(isinstance(event, done) for event in events):
-                self._asked = None
+        if self._asked is not None and answered_by(self._asked, events):
+            self._asked = None
         self._pace.ask(self, self._draw, events)
 
     def on_resize(self) -> None:
