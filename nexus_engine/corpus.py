@@ -45,13 +45,37 @@ def pair_rows(store: TokenStore, pairs: Pairs) -> PairRows:
             for i in range(0, len(pairs), SENTENCES_PER_CALL)
         )
 
-    scores = pairs.scores
-    if scores is None:
-        scores = np.full(len(pairs), np.nan, np.float32)
-    return PairRows(column(pairs.first), column(pairs.second), scores)
+    return PairRows(column(pairs.first), column(pairs.second), _scores(pairs))
 
 
 def build_corpus(data: PairData, guard: Pairs, tokenizer: Tokenizer) -> Corpus:
-    """Tokenise all splits and the guard."""
+    """Tokenise all splits and the guard.
+
+    Equal sentences are found by Arrow, over all splits at once: a million pairs as keys of a
+    dictionary would take a gigabyte.
+    """
+    import pyarrow as pa
+
+    splits = (data.train, data.dev, data.test, guard)
+    columns = [c.cast(pa.large_string()) for p in splits for c in (p.first, p.second)]
+    found = pa.concat_arrays(columns).dictionary_encode()
     store = TokenStore(tokenizer)
-    return Corpus(store, *(pair_rows(store, p) for p in (data.train, data.dev, data.test, guard)))
+    distinct = found.dictionary
+    store.add_distinct(
+        distinct.slice(i, SENTENCES_PER_CALL).to_pylist()
+        for i in range(0, len(distinct), SENTENCES_PER_CALL)
+    )
+    rows = np.split(
+        found.indices.to_numpy().astype(np.int64), np.cumsum([len(c) for c in columns])[:-1]
+    )
+    made = [
+        PairRows(first, second, _scores(pairs))
+        for first, second, pairs in zip(rows[::2], rows[1::2], splits, strict=True)
+    ]
+    return Corpus(store, *made)
+
+
+def _scores(pairs: Pairs) -> npt.NDArray[np.float32]:
+    if pairs.scores is None:
+        return np.full(len(pairs), np.nan, np.float32)
+    return pairs.scores

@@ -42,7 +42,7 @@ def embed_all(
     `check` is called before each batch and may raise to stop. The model must be in inference mode.
     """
     distinct, back = np.unique(rows, return_inverse=True)
-    lengths = store.lengths[distinct]
+    lengths = store.lengths_of(distinct)
     order = np.argsort(-lengths, kind="stable")
     found: Tensor | None = None
     start = 0

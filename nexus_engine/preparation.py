@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import platform
 import time
@@ -146,6 +147,8 @@ def prepare(
     model = build_model(base, settings.tune)
     placement = choose_placement(settings, model.sites())
     corpus = build_corpus(data, load_guard(), Tokenizer(base.folder))
+    sizes = [len(split) for split in (data.train, data.dev, data.test)]
+    data = _without_text(data)
     settings = fit_to_data(settings, len(corpus.train))
     main = plan_main(settings, placement.sites, placement.switches)
     params_base = sum(p.numel() for p in model.parameters())
@@ -176,7 +179,7 @@ def prepare(
         folder.path,
         "train, resumed" if resume else "train",
         fingerprint=data.fingerprint,
-        size=sum(len(split) for split in (data.train, data.dev, data.test)),
+        size=sum(sizes),
     )
     yield RunStarted(
         time_unix_s=time.time(),
@@ -210,6 +213,12 @@ def prepare(
     baseline = _measure(model, corpus, features, steering)
     release_memory()
     return Prepared(base, data, corpus, hardware, baseline, main, params_base, features)
+
+
+def _without_text(data: PairData) -> PairData:
+    """`data` without its sentences: once they are tokens, nothing needs them any more."""
+    none = data.train.take(np.zeros(0, np.intp))
+    return dataclasses.replace(data, train=none, dev=none, test=none)
 
 
 def _measure(

@@ -60,6 +60,12 @@ class SentenceModel(nn.Module):
         """Pooled embeddings (n, width) through the adapter, where there is one."""
         return pooled if self.adapter is None else self.adapter(pooled)
 
+    def _computes_fast(self) -> bool:
+        """Whether `nexus_engine.fast` can compute: full dendrites in the encoder it cannot."""
+        if not self.written_out or self.device.type != "cpu":
+            return False
+        return not any(site.full for site in self.encoder.sites().values())
+
     def pooled(
         self,
         store: TokenStore,
@@ -75,11 +81,11 @@ class SentenceModel(nn.Module):
         masks come from `pool`; without one, in training mode, from a fresh pool. Elsewhere, and
         with `plain`, the encoder's own modules compute, hooks on them see it, and autocast decides.
         """
-        if plain or not self.written_out or self.device.type != "cpu":
+        if plain or not self._computes_fast():
             found: Tensor = self.encoder(store.batch(rows).to(self.device))
             return found
         dtype = dtype or self.dtype
-        order = np.argsort(store.lengths[rows], kind="stable")
+        order = np.argsort(store.lengths_of(rows), kind="stable")
         layout = lay_out(*store.tokens(rows[order]))
         if not self.training or not self.encoder.dropout:
             pool = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -46,44 +47,61 @@ class Tokenizer:
 
 
 class TokenStore:
-    """Token ids of `n` distinct sentences: `ids` (tokens,) int32, `offsets` (n + 1,) int64."""
+    """Token ids of `n` sentences: `ids` (tokens,) uint16, `offsets` (n + 1,) int64."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
         self._rows: dict[str, int] = {}
-        self._chunks: list[npt.NDArray[np.int32]] = []
-        self._lengths: list[int] = []
-        self._ids: npt.NDArray[np.int32] = np.zeros(0, np.int32)
+        self._ids: npt.NDArray[np.uint16] = np.zeros(0, np.uint16)
         self._offsets: npt.NDArray[np.int64] = np.zeros(1, np.int64)
 
     def __len__(self) -> int:
-        return len(self._lengths)
+        return len(self._offsets) - 1
 
-    def add(self, batches: Iterable[Sequence[str]]) -> npt.NDArray[np.int64]:
-        """The row of each sentence, (m,), tokenising those not seen before."""
+    def add(self, batches: Iterable[Sequence[str]]) -> Rows:
+        """The row of each sentence, (m,), tokenising those that this was not given before."""
         rows: list[int] = []
-        for batch in batches:
-            fresh: list[str] = []
-            for sentence in batch:
-                row = self._rows.setdefault(sentence, len(self._rows))
-                if row == len(self._lengths) + len(fresh):
-                    fresh.append(sentence)
-                rows.append(row)
-            for ids in self._tokenizer(fresh):
-                self._chunks.append(np.asarray(ids, np.int32))
-                self._lengths.append(len(ids))
-        if self._chunks:
-            self._ids = np.concatenate([self._ids, *self._chunks])
-            self._chunks = []
-            self._offsets = np.concatenate(
-                [np.zeros(1, np.int64), np.cumsum(self._lengths, dtype=np.int64)]
-            )
+        old = len(self)
+
+        def fresh_ones() -> Iterator[list[str]]:
+            count = 0
+            for batch in batches:
+                fresh: list[str] = []
+                for sentence in batch:
+                    row = self._rows.setdefault(sentence, old + count + len(fresh))
+                    if row == old + count + len(fresh):
+                        fresh.append(sentence)
+                    rows.append(row)
+                count += len(fresh)
+                yield fresh
+
+        self.add_distinct(fresh_ones())
         return np.asarray(rows, np.int64)
+
+    def add_distinct(self, batches: Iterable[Sequence[str]]) -> Rows:
+        """A new row for each sentence, (m,), the caller's word taken that they differ.
+
+        Nothing of the sentences is remembered but their tokens: two bytes each.
+        """
+        old, parts, lengths = len(self), [self._ids], [np.zeros(0, np.int64)]
+        for batch in batches:
+            found = self._tokenizer(batch)
+            size = np.fromiter((len(ids) for ids in found), np.int64, len(found))
+            lengths.append(size)
+            parts.append(np.fromiter(chain.from_iterable(found), np.uint16, int(size.sum())))
+        self._ids = np.concatenate(parts)
+        grown = int(self._offsets[-1]) + np.cumsum(np.concatenate(lengths))
+        self._offsets = np.concatenate([self._offsets, grown])
+        return np.arange(old, len(self))
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
         """Tokens of each row, (n,)."""
         return np.diff(self._offsets)
+
+    def lengths_of(self, rows: Rows) -> npt.NDArray[np.int64]:
+        """Tokens of `rows`, (m,)."""
+        return self._offsets[rows + 1] - self._offsets[rows]
 
     def tokens(self, rows: npt.NDArray[np.int64]) -> tuple[Rows, Rows]:
         """The sentences of `rows`, (m,), end to end: token ids (t,) and lengths (m,)."""
