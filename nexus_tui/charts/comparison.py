@@ -11,8 +11,9 @@ from rich.text import Text
 
 from nexus_engine.errors import one_line
 from nexus_engine.run_index import RunRecord
+from nexus_tui.charts.fitting import fitted
 from nexus_tui.charts.looks import Looks
-from nexus_tui.formats import correlation, count, duration, gain, megabytes, shown
+from nexus_tui.formats import correlation, count, duration, gain, megabytes
 
 __all__ = ["Judged", "columns_that_fit", "comparison"]
 
@@ -79,7 +80,7 @@ def comparison(
     for row in _result_rows(records):
         lines.append(_line(row, seen, looks))
     if judged:
-        lines.append(Text(shown(judged_on, width), style=palette.dim))
+        lines.append(Text(fitted(judged_on, width, looks), style=palette.dim))
         lines += [_line(row, seen, looks) for row in _judged_rows(judged)]
     settings = _setting_rows(records)
     words = "settings that differ" if settings else "all settings are the same"
@@ -97,7 +98,7 @@ def _legend(
         words = f"{run.name}  {run.state}"
         if record.facts.get("data_fingerprint") != records[0].facts.get("data_fingerprint"):
             words += f"  other data than {letters[0]}"
-        lines.append(line.append(shown(words, width - 2), looks.palette.text))
+        lines.append(line.append(fitted(words, width - 2, looks), looks.palette.text))
     if len(records) > LEGEND:
         lines.append(Text(f"and {len(records) - LEGEND} more", style=looks.palette.dim))
     return lines
@@ -113,7 +114,7 @@ def _line(row: _Row, seen: range, looks: Looks) -> Text:
     for place in seen:
         number = row.numbers[place] if row.numbers else None
         is_top = top is not None and number == top
-        words = shown(row.values[place], COLUMN - 2)
+        words = fitted(row.values[place], COLUMN - 2, looks)
         if is_top:
             words = f"{looks.glyphs.best} {words}"
         style = palette.good if is_top else (palette.control if row.differs else palette.text)
