@@ -20,6 +20,8 @@ __all__ = ["Judged", "columns_that_fit", "comparison"]
 LABEL = 17
 COLUMN = 13
 """Cells of the names of the rows, and of the column of each run."""
+DERIVED = ("fit",)
+"""What a run's settings hold for the run itself."""
 LEGEND = 6
 """Runs named above the table; further ones are counted."""
 
@@ -206,7 +208,11 @@ def _setting_rows(records: Sequence[RunRecord]) -> list[_Row]:
     names = dict.fromkeys(name for record in records for name in record.settings)
     rows = []
     for name in names:
+        if name in DERIVED:
+            continue
         values = [_plain(record.settings.get(name)) for record in records]
+        if name == "data":
+            values = [record.summary.data for record in records]
         if len(set(values)) > 1:
             rows.append(_Row(one_line(name, 40), values, differs=True))
     return rows
@@ -215,6 +221,8 @@ def _setting_rows(records: Sequence[RunRecord]) -> list[_Row]:
 def _plain(value: Any) -> str:
     if value is None:
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return one_line(",".join(map(str, value)) if isinstance(value, list | tuple) else value, 60)
 
 
