@@ -23,8 +23,8 @@ from nexus_engine.config import Settings
 from nexus_engine.controls import control_specs
 from nexus_engine.corpus import Corpus, PairRows, build_corpus
 from nexus_engine.data import load_data, load_guard
-from nexus_engine.evaluation import embed_all
-from nexus_engine.hardware import Hardware, peak_rss_mb, select
+from nexus_engine.evaluation import TOKENS_PER_FORWARD, embed_all
+from nexus_engine.hardware import Hardware, peak_rss_mb, rss_mb, select
 from nexus_engine.placement import choose_placement
 from nexus_engine.preparation import fit_to_data, plan_main
 from nexus_engine.saved_model import build_model
@@ -32,13 +32,20 @@ from nexus_engine.tokens import Tokenizer
 
 __all__ = ["Forecast", "forecast"]
 
-STEPS = 6
-"""Steps that are timed, after one that warms up."""
+STEPS = 8
+"""Steps that are timed with each number of sets, after those that warm up."""
+WARM_STEPS = 8
+WARM = 0.8
+"""Steps warm up until one takes more than this share of the one before, and so many at most: a cold
+disk cache makes the first ones of a process many times slower."""
 SENTENCES = 256
 """Sentences that are embedded to time an evaluation."""
 PARTS = 4
 """In so many parts. Of parts, as of steps, the median counts: another program's work in one of them
 does not stand for the whole run."""
+
+GROWTH_STEPS = 400
+"""Steps after which memory grows no more: the stores of kernels are full then."""
 
 Rows = npt.NDArray[np.int64]
 
@@ -80,10 +87,11 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Costs(NamedTuple):
-    """Seconds a token, of a training step and of inference."""
+    """Seconds a token: of a training step, of an evaluation, and of the encoder alone."""
 
     step: float
     embed: float
+    encode: float
 
 
 def forecast(settings: Settings) -> Forecast:
@@ -115,23 +123,23 @@ def forecast(settings: Settings) -> Forecast:
     train, evaluate = 0.0, 0.0
     main_train = 0.0
     added = 0
-    embed = 0.0
+    encode = 0.0
     peak = peak_rss_mb()
     for probe in probes:
         first, last = probe.measure()
-        embed = embed or first.embed
+        encode = encode or first.encode
         made = _train_tokens(probe, first, last, switches)
         judged = probe.spec.epochs * tokens.each_epoch * last.embed + tokens.test * last.embed
         if probe.featured:
             # The encoder runs once over every sentence; from then on only the adapter does.
-            made += tokens.all * embed if settings.tune != "adapter" else 0.0
+            made += tokens.all * encode if settings.tune != "adapter" else 0.0
         train, evaluate = train + made, evaluate + judged
         if probe.spec.name == "main":
             main_train, added = made + judged, probe.added
         peak = max(peak, probe.peak)
         probe.release()
     once = tokens.all if settings.tune == "adapter" else tokens.each_epoch + tokens.test
-    baseline = once * embed
+    baseline = once * encode
     return Forecast(
         data=data.name,
         tune=settings.tune,
@@ -221,6 +229,8 @@ class _Probe:
         self.embedded = 0
         self.epoch_seconds = 0.0
         self.peak = 0.0
+        self.resident: list[float] = []
+        """MB in memory after each timed step."""
 
     def _features(self, width: int) -> torch.Tensor:
         """(store rows, width): what the encoder's output will hold in memory, of random numbers."""
@@ -242,9 +252,22 @@ class _Probe:
         arm.best = arm.before_switch = Kept(arm.snapshot(), Measured(), np.zeros(0))
         state = arm.state()
         self.epoch_seconds = self.epoch_tokens * last.step
-        self.peak = peak_rss_mb()
+        self.peak = peak_rss_mb() + self._growth()
         del state
         return first, last
+
+    def _growth(self) -> float:
+        """MB that the steps of the whole run will add to those of the probe.
+
+        Batches differ in their number of tokens, and the kernels and buffers made for each number
+        are kept. Memory so grows with the square root of the steps, about (measured).
+        """
+        made = len(self.resident)
+        if made < 2 or self.featured or self._hardware.device.type != "cpu":
+            return 0.0
+        slope = max(0.0, self.resident[-1] - self.resident[0]) / (made**0.5 - 1)
+        steps = min(GROWTH_STEPS, len(self.batches) * self.spec.epochs)
+        return float(slope * max(0.0, steps**0.5 - made**0.5))
 
     def release(self) -> None:
         """Let go of the model."""
@@ -264,32 +287,48 @@ class _Probe:
         assert self.arm is not None
         arm = self.arm
         if not arm.trained():
-            return _Costs(0.0, self._timed_embedding())
+            return _Costs(0.0, *self._timed_embedding())
         by_tokens = sorted(self.batches, key=lambda batch: int(self._lengths[batch].sum()))
         places = np.unique(np.linspace(0, len(by_tokens) - 1, STEPS - 1).astype(int))
         chosen = [by_tokens[place] for place in places]
         longest = max(self.batches, key=lambda batch: int(self._lengths[batch].max()))
-        self._step(longest)
+        before = self._step(longest)
+        for _ in range(WARM_STEPS):
+            now = self._step(longest)
+            if now > WARM * before:
+                break
+            before = now
         costs = []
         for batch in (*chosen, longest):
-            begun = time.perf_counter()
-            self._step(batch)
-            costs.append((time.perf_counter() - begun) / int(self._lengths[batch].sum()))
-        return _Costs(float(np.median(costs)), self._timed_embedding())
+            costs.append(self._step(batch) / int(self._lengths[batch].sum()))
+            self.resident.append(rss_mb())
+        return _Costs(float(np.median(costs)), *self._timed_embedding())
 
-    def _step(self, batch: Rows) -> None:
+    def _step(self, batch: Rows) -> float:
+        """Seconds of a step on `batch`."""
         assert self.arm is not None
+        begun = time.perf_counter()
         float(self.arm.make_step(batch).loss)  # waits for the device
         self.steps_made += 1
+        return time.perf_counter() - begun
 
-    def _timed_embedding(self) -> float:
+    def _timed_embedding(self) -> tuple[float, float]:
+        """Seconds a token of an evaluation, and of the encoder where the arm trains without it."""
         assert self.arm is not None
-        store, arm = self._corpus.store, self.arm
+        arm, model = self.arm, self.arm.model
+        store = self._corpus.store
+        arm.model.eval()
+        encode = self._timed_pass(lambda rows: model.encoder(store.batch(rows).to(model.device)))
+        return (self._timed_pass(arm._embed) if self.featured else encode), encode
+
+    def _timed_pass(self, embed: Callable[[Rows], torch.Tensor]) -> float:
+        """Seconds a token of inference on an even sample of the sentences."""
+        store = self._corpus.store
         order = np.argsort(store.lengths, kind="stable")
         picked = order[np.unique(np.linspace(0, len(order) - 1, SENTENCES).astype(int))]
-        arm.model.eval()
-        embed: Callable[[Rows], torch.Tensor] = arm._embed
-        embed_all(embed, store, picked[-8:])
+        # The largest batch of an evaluation, for the memory that it takes.
+        whole = max(1, TOKENS_PER_FORWARD // int(store.lengths[order[-1]]))
+        embed_all(embed, store, order[-whole:])
         costs = []
         for part in range(PARTS):
             rows = picked[part::PARTS]

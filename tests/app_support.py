@@ -155,10 +155,12 @@ class ScriptedRun:
 def make_app(**settings: object) -> NexusApp:
     """The app as it opens on the list of runs; use with `app.run_test(size=(80, 24))`.
 
-    Torch is not loaded behind the picture: tests that need it import it themselves.
+    Torch is not loaded behind the picture: tests that need it import it themselves. No forecast is
+    measured unasked: that is a process of its own that trains.
     """
     app = NexusApp(UiSettings(**settings))
     app._load_engine = lambda: None
+    app.may_probe = False
     return app
 
 

@@ -39,6 +39,7 @@ def driven(act, size=(80, 24), **settings):
     async def whole():
         app = make_app(**settings)
         app.begun = []
+        app.may_probe = True
         app.start_training = lambda settings, resume=None: app.begun.append(settings)
         async with app.run_test(size=size) as pilot:
             await pilot.pause()

@@ -36,9 +36,10 @@ def root(home):
     return found
 
 
-def driven(act, size=(80, 24), **settings):
+def driven(act, size=(80, 24), probes=False, **settings):
     async def whole():
         app = make_app(**settings)
+        app.may_probe = probes
         async with app.run_test(size=size) as pilot:
             await listed(app, pilot)
             await act(app, pilot)
@@ -350,7 +351,7 @@ def test_without_a_run_the_first_screen_says_what_to_press(home, monkeypatch):
         await until(pilot, lambda: "the demo takes about 0:34 min, 1.2 GB" in screen_text(app))
         assert "n  train on the demo set" in screen_text(app)
 
-    driven(act)
+    driven(act, probes=True)
 
 
 def test_a_thousand_runs_scroll_and_only_what_is_seen_is_drawn(root, monkeypatch):

@@ -30,7 +30,7 @@ def fixed(monkeypatch):
     def timed(self):
         assert self.arm is not None
         units = max(1, self.arm.growth.switches)
-        return engine._Costs(STEP * units, EMBED)
+        return engine._Costs(STEP * units, EMBED, EMBED)
 
     monkeypatch.setattr(engine._Probe, "_timed", timed)
 

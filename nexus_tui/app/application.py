@@ -96,6 +96,8 @@ class NexusApp(App[None]):
         """The run that the list of runs points at: what the playground asks where none is open."""
         self.marked: list[Path] = []
         """Runs marked for comparison, in the order of their letters."""
+        self.may_probe = True
+        """Whether a screen may measure a forecast without being asked to."""
         self.play = Play(self)
         self.session: Session | None = None
         self.ending: Ending = "quit"

@@ -11,14 +11,17 @@ from rich.text import Text
 
 from nexus_engine.errors import one_line
 from nexus_engine.run_index import RunRecord
+from nexus_tui.charts.fitting import fitted
 from nexus_tui.charts.looks import Looks
-from nexus_tui.formats import correlation, count, duration, gain, megabytes, shown
+from nexus_tui.formats import correlation, count, duration, gain, megabytes
 
 __all__ = ["Judged", "columns_that_fit", "comparison"]
 
 LABEL = 17
 COLUMN = 13
 """Cells of the names of the rows, and of the column of each run."""
+DERIVED = ("fit",)
+"""What a run's settings hold for the run itself."""
 LEGEND = 6
 """Runs named above the table; further ones are counted."""
 
@@ -79,7 +82,7 @@ def comparison(
     for row in _result_rows(records):
         lines.append(_line(row, seen, looks))
     if judged:
-        lines.append(Text(shown(judged_on, width), style=palette.dim))
+        lines.append(Text(fitted(judged_on, width, looks), style=palette.dim))
         lines += [_line(row, seen, looks) for row in _judged_rows(judged)]
     settings = _setting_rows(records)
     words = "settings that differ" if settings else "all settings are the same"
@@ -97,7 +100,7 @@ def _legend(
         words = f"{run.name}  {run.state}"
         if record.facts.get("data_fingerprint") != records[0].facts.get("data_fingerprint"):
             words += f"  other data than {letters[0]}"
-        lines.append(line.append(shown(words, width - 2), looks.palette.text))
+        lines.append(line.append(fitted(words, width - 2, looks), looks.palette.text))
     if len(records) > LEGEND:
         lines.append(Text(f"and {len(records) - LEGEND} more", style=looks.palette.dim))
     return lines
@@ -113,7 +116,7 @@ def _line(row: _Row, seen: range, looks: Looks) -> Text:
     for place in seen:
         number = row.numbers[place] if row.numbers else None
         is_top = top is not None and number == top
-        words = shown(row.values[place], COLUMN - 2)
+        words = fitted(row.values[place], COLUMN - 2, looks)
         if is_top:
             words = f"{looks.glyphs.best} {words}"
         style = palette.good if is_top else (palette.control if row.differs else palette.text)
@@ -205,7 +208,11 @@ def _setting_rows(records: Sequence[RunRecord]) -> list[_Row]:
     names = dict.fromkeys(name for record in records for name in record.settings)
     rows = []
     for name in names:
+        if name in DERIVED:
+            continue
         values = [_plain(record.settings.get(name)) for record in records]
+        if name == "data":
+            values = [record.summary.data for record in records]
         if len(set(values)) > 1:
             rows.append(_Row(one_line(name, 40), values, differs=True))
     return rows
@@ -214,6 +221,8 @@ def _setting_rows(records: Sequence[RunRecord]) -> list[_Row]:
 def _plain(value: Any) -> str:
     if value is None:
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return one_line(",".join(map(str, value)) if isinstance(value, list | tuple) else value, 60)
 
 

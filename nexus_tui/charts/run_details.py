@@ -10,8 +10,9 @@ from rich.text import Text
 from nexus_engine.errors import one_line
 from nexus_engine.run_index import RunRecord
 from nexus_tui.charts.dev_curves import DevCurve, dev_curves
+from nexus_tui.charts.fitting import fitted
 from nexus_tui.charts.looks import Looks
-from nexus_tui.formats import correlation, count, duration, gain, megabytes, shown
+from nexus_tui.formats import correlation, count, duration, gain, megabytes
 from nexus_tui.lines import resume_command
 
 __all__ = ["plan_words", "run_details"]
@@ -25,10 +26,10 @@ def run_details(record: RunRecord, *, width: int, height: int, looks: Looks) -> 
     """`height` lines: what the run is and came to, and dev Spearman by epoch to the right."""
     palette = looks.palette
     words_width = min(WORDS_WIDTH, width)
-    lines = [Text().append(shown(record.summary.name, words_width), palette.title)]
+    lines = [Text().append(fitted(record.summary.name, words_width, looks), palette.title)]
     for label, words in _facts(record):
         line = Text().append(label.ljust(11), palette.dim)
-        line.append(shown(words, words_width - 11), palette.text)
+        line.append(fitted(words, words_width - 11, looks), palette.text)
         lines.append(line)
     lines = [*lines, *(Text() for _ in range(height))][:height]
     room = width - WORDS_WIDTH - GAP - 1

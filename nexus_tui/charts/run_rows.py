@@ -13,8 +13,9 @@ from rich.text import Text
 
 from nexus_engine.errors import one_line
 from nexus_engine.run_index import RunSummary
+from nexus_tui.charts.fitting import fitted
 from nexus_tui.charts.looks import Looks
-from nexus_tui.formats import correlation, count, gain, shown
+from nexus_tui.formats import correlation, count, gain
 
 __all__ = ["Columns", "age", "columns_for", "header_line", "matches", "run_line", "tiny_curve"]
 
@@ -132,7 +133,7 @@ def run_line(
     palette, glyphs = looks.palette, looks.glyphs
     line = Text().append(glyphs.selected if here else " ", palette.title)
     line.append((letter or " ").ljust(2), palette.control)
-    line.append(_padded(shown(run.name, columns.name), columns.name), palette.text)
+    line.append(_padded(fitted(run.name, columns.name, looks), columns.name), palette.text)
     for column in columns.rest:
         line.append(" " * GAP)
         if column is _STATE:
@@ -142,7 +143,7 @@ def run_line(
             curve = tiny_curve(run.curve, CURVE_CELLS, looks)
             line.append(_padded(curve, column.width), palette.run)
         else:
-            words = shown(column.words(run, now), column.width)
+            words = fitted(column.words(run, now), column.width, looks)
             line.append(
                 _padded(words, column.width, right=column.right), _style(column, run, looks)
             )

@@ -22,7 +22,7 @@ from nexus_tui.app.widgets.lines import Lines
 from nexus_tui.app.widgets.run_list import RunList
 from nexus_tui.charts.comparison import columns_that_fit, comparison
 from nexus_tui.charts.dev_curves import DevCurve, dev_curves
-from nexus_tui.formats import shown
+from nexus_tui.charts.fitting import fitted
 
 __all__ = ["CompareScreen"]
 
@@ -160,16 +160,18 @@ class CompareScreen(NexusScreen):
         palette = self.looks.palette
         if self.has_class("-choosing"):
             words = CHOOSE if self.query_one(RunList).runs else "no runs yet: 1, then n starts one"
-            return [Text(f" {shown(words, width - 2)}", style=palette.dim)]
+            return [Text(f" {fitted(words, width - 2, self.looks)}", style=palette.dim)]
         if self._done is not None:
             words = f"embedding the test pairs with each run's weights: {self._done * 100:.0f} %"
-            return [Text(f" {shown(words, width - 2)}", style=palette.dim)]
+            return [Text(f" {fitted(words, width - 2, self.looks)}", style=palette.dim)]
         if self._judgement is not None and self._judgement.error:
-            return [Text(f" {shown(self._judgement.error, width - 2)}", style=palette.warn)]
+            return [
+                Text(f" {fitted(self._judgement.error, width - 2, self.looks)}", style=palette.warn)
+            ]
         words = "j and k scroll; b asks whether the test scores truly differ"
         if self._judgement is not None:
             words = "an interval that holds 0 shows no difference"
-        return [Text(f" {shown(words, width - 2)}", style=palette.dim)]
+        return [Text(f" {fitted(words, width - 2, self.looks)}", style=palette.dim)]
 
     # Actions
 

@@ -33,8 +33,9 @@ from nexus_tui.app.widgets.choice_field import ChoiceField
 from nexus_tui.app.widgets.form_row import FormRow
 from nexus_tui.app.widgets.lines import Lines
 from nexus_tui.background import Detached, begin_detached
+from nexus_tui.charts.fitting import fitted
 from nexus_tui.forecasting import Forecasted, forecast_lines, probe
-from nexus_tui.formats import count, shown, size
+from nexus_tui.formats import count, size
 
 __all__ = ["NewRunScreen"]
 
@@ -149,8 +150,13 @@ class NewRunScreen(NexusScreen):
             if timer is not None:
                 timer.stop()
         self._glance_timer = self.set_timer(GLANCE_SECONDS, self._look_at_data)
-        if self._checked.settings is not None and not self.nexus.training:
+        if self._checked.settings is not None and self._may_probe:
             self._probe_timer = self.set_timer(PROBE_SECONDS, self.action_measure)
+
+    @property
+    def _may_probe(self) -> bool:
+        """Whether to measure unasked: not beside a run, which it would slow down."""
+        return self.nexus.may_probe and not self.nexus.training
 
     def _say_all(self) -> None:
         for row in self.query(FormRow):
@@ -254,8 +260,11 @@ class NewRunScreen(NexusScreen):
             words = f"no forecast: {found.error}"
             return _wrapped(words, width, height, palette.warn)
         first, *rest = forecast_lines(found.figures)
-        lines = [Text(shown(first, width), style=palette.title)]
-        return [*lines, *(Text(shown(words, width), style=palette.dim) for words in rest)]
+        lines = [Text(fitted(first, width, self.looks), style=palette.title)]
+        return [
+            *lines,
+            *(Text(fitted(words, width, self.looks), style=palette.dim) for words in rest),
+        ]
 
     def _draw_command(self, width: int, height: int) -> list[Text]:
         words = command_words(self._checked.arguments)

@@ -20,11 +20,12 @@ from nexus_tui.app.frame import NexusScreen
 from nexus_tui.app.widgets.lines import Lines
 from nexus_tui.app.widgets.plain_input import PlainInput
 from nexus_tui.app.widgets.run_list import RunList
+from nexus_tui.charts.fitting import fitted
 from nexus_tui.charts.run_details import run_details
 from nexus_tui.charts.run_rows import matches
 from nexus_tui.charts.welcome import welcome
 from nexus_tui.forecasting import Forecasted, forecast_words, probe
-from nexus_tui.formats import count, shown
+from nexus_tui.formats import count
 
 __all__ = ["RunsScreen", "letter"]
 
@@ -113,8 +114,12 @@ class RunsScreen(NexusScreen):
             self._look()
         elif event.worker.group == "demo" and event.state is WorkerState.SUCCESS:
             found: Forecasted | None = event.worker.result
-            figures = None if found is None else found.figures
-            self._forecast = "" if figures is None else f"the demo takes {forecast_words(figures)}"
+            if found is None:  # taken back: this screen was left; measured again at the return
+                self._forecast = ""
+            elif found.figures is None:
+                self._forecast = f"no forecast: {found.error}"
+            else:
+                self._forecast = f"the demo takes {forecast_words(found.figures)}"
             self.query_one("#welcome", Lines).redraw()
 
     def _have(self, runs: Sequence[RunSummary]) -> None:
@@ -125,7 +130,7 @@ class RunsScreen(NexusScreen):
         self.set_class(not runs, "-empty")
         if not same or first:
             self._list()
-        if not runs and not self._forecast:
+        if not runs and not self._forecast and self.nexus.may_probe:
             self._forecast = "measuring how long the demo takes here ..."
             self.query_one("#welcome", Lines).redraw()
             self.run_worker(self._probe_demo, thread=True, group="demo", exit_on_error=False)
@@ -134,7 +139,7 @@ class RunsScreen(NexusScreen):
         worker = get_current_worker()
         return probe(
             ["--data", "demo"],
-            lambda: worker.is_cancelled or bool(self._all) or self.nexus.training,
+            lambda: worker.is_cancelled or bool(self._all) or not self.is_current,
         )
 
     def _list(self) -> None:
@@ -166,7 +171,7 @@ class RunsScreen(NexusScreen):
         if self._all is None:
             return [Text(" reading the runs", style=palette.dim)]
         if not self._all:
-            words = shown(f"runs are kept in {runs_root()}", width - 2)
+            words = fitted(f"runs are kept in {runs_root()}", width - 2, self.looks)
             return [Text(f" {words}", style=palette.dim)]
         seen = len(self.query_one(RunList).runs)
         live = sum(run.state == "live" for run in self._all)
@@ -180,7 +185,7 @@ class RunsScreen(NexusScreen):
         elif marked:
             words += f"; {', '.join(marked)} marked, c compares them"
         style = palette.control if marked else palette.dim
-        return [Text(f" {shown(words, width - 2)}", style=style)]
+        return [Text(f" {fitted(words, width - 2, self.looks)}", style=style)]
 
     # What the list and the filter say
 

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from nexus_tui.app.widgets.canvas import Canvas
-from nexus_tui.formats import shown
+from nexus_tui.charts.fitting import fitted
 
 __all__ = ["ChoiceField"]
 
@@ -59,7 +59,7 @@ class ChoiceField(Canvas, can_focus=True):
         left, right = ("<", ">") if self.looks.glyphs.selected == ">" else ("‹", "›")
         arrows = palette.title if self.has_focus else palette.dim
         line = Text().append(f"{left} ", arrows)
-        line.append(shown(self.chosen, width - 4), palette.text)
+        line.append(fitted(self.chosen, width - 4, self.looks), palette.text)
         line.append(f" {right}", arrows)
         if self.has_focus:
             line.stylize(palette.selected, 2, line.cell_len - 2)

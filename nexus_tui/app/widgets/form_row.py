@@ -13,18 +13,19 @@ from nexus_tui.app.run_form import Field
 from nexus_tui.app.widgets.choice_field import ChoiceField
 from nexus_tui.app.widgets.lines import Lines
 from nexus_tui.app.widgets.plain_input import PlainInput
-from nexus_tui.formats import shown
+from nexus_tui.charts.fitting import fitted
+from nexus_tui.charts.looks import Looks
 
 __all__ = ["FormRow", "whole_words"]
 
 
-def whole_words(text: str, columns: int) -> str:
+def whole_words(text: str, columns: int, looks: Looks) -> str:
     """`text` cut to `columns` after a whole word."""
     clean = one_line(text, 400)
     if len(clean) <= columns:
         return clean
     head = clean[: max(0, columns - 2)].rpartition(" ")[0]
-    return f"{head} …" if head else shown(clean, columns)
+    return f"{head} {looks.glyphs.ellipsis}" if head else fitted(clean, columns, looks)
 
 
 class FormRow(Horizontal):
@@ -98,8 +99,11 @@ class FormRow(Horizontal):
         if self._error:
             words = self._error.removeprefix(self.field.flag).lstrip(": ")
             return [
-                Text(f"{looks.glyphs.broken} {whole_words(words, width - 2)}", looks.palette.bad)
+                Text(
+                    f"{looks.glyphs.broken} {whole_words(words, width - 2, looks)}",
+                    looks.palette.bad,
+                )
             ]
         helped = self.has_focus_within or self.screen.has_class("-wide")
         words = self._note or (self.field.help if helped else "")
-        return [Text(whole_words(words, width), style=looks.palette.dim)]
+        return [Text(whole_words(words, width, looks), style=looks.palette.dim)]
