@@ -181,7 +181,7 @@ class _Child:
                 stderr=output,
                 pass_fds=(write,),
                 start_new_session=True,  # no terminal of ours, no Ctrl-C but through us
-                env={**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{known}" if known else root},
+                env={**os.environ, "PYTHONPATH": f"{known}{os.pathsep}{root}" if known else root},
             )
         os.close(write)
 
