@@ -1,4 +1,4 @@
-"""The entry point `nexus`: the commands put together, and every ending as an exit code.
+"""The entry point `nexus`, and every ending as an exit code.
 
 Nothing here or at the top of a command's file imports torch, numpy or the screen libraries, so that
 `--help`, `--version` and shell completion are instant.
@@ -16,21 +16,7 @@ import typer
 
 from nexus_engine import __version__
 from nexus_tui import failures
-from nexus_tui.commands import (
-    attach,
-    compare,
-    config,
-    doctor,
-    evaluate,
-    fetch,
-    report,
-    runs,
-    search,
-    similarity,
-    stop,
-    sweep,
-    train,
-)
+from nexus_tui.lazy_commands import LazyCommands
 
 __all__ = ["app", "main"]
 
@@ -42,25 +28,13 @@ OFFLINE = {
 
 app = typer.Typer(
     name="nexus",
+    cls=LazyCommands,
     help="Teach a sentence-embedding model your language by growing dendrites, offline.",
     epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 data or model, 4 memory or disk, 5 diverged, "
     "130/143/129 stopped by INT/TERM/HUP with a checkpoint that --resume continues.",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("train")(train.train)
-app.command("eval")(evaluate.evaluate)
-app.command("similarity")(similarity.similarity)
-app.command("search")(search.search)
-app.command("compare")(compare.compare)
-app.command("sweep")(sweep.sweep)
-app.command("report")(report.report)
-app.add_typer(runs.app, name="runs")
-app.add_typer(config.app, name="config")
-app.command("attach")(attach.attach)
-app.command("stop")(stop.stop)
-app.command("doctor")(doctor.doctor)
-app.add_typer(fetch.app, name="fetch")
 
 
 def _show_version(asked: bool) -> None:
@@ -87,10 +61,12 @@ def root(
 
     Without a command, on a terminal: the app.
     """
-    if ctx.invoked_subcommand is None and attach.has_terminal():
-        os.environ.update(OFFLINE)
-        raise typer.Exit(attach.open_screen(None, ascii_only, low_bandwidth))
     if ctx.invoked_subcommand is None:
+        from nexus_tui.commands import attach
+
+        if attach.has_terminal():
+            os.environ.update(OFFLINE)
+            raise typer.Exit(attach.open_screen(None, ascii_only, low_bandwidth))
         # Typer prints a help with panels itself, on stdout; this one belongs to a failed call.
         with contextlib.redirect_stdout(sys.stderr):
             typer.echo(ctx.get_help())

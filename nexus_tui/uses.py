@@ -40,14 +40,12 @@ def record_use(
 
 
 def _fingerprint(data: Pairs | Sequence[str]) -> str:
-    import pyarrow as pa
-
-    from nexus_engine.data import Pairs
+    from nexus_engine.data import Pairs, arrow_strings
     from nexus_engine.data.fingerprint import fingerprint_of
 
     if isinstance(data, Pairs):
         return fingerprint_of({"pairs": data})
-    column = pa.array(data, pa.string())
+    column = arrow_strings(data)
     return fingerprint_of({"sentences": Pairs(column, column, None)})
 
 

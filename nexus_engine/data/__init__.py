@@ -9,11 +9,12 @@ and no message quotes a sentence of the data.
 
 from nexus_engine.data.assets import assets_dir
 from nexus_engine.data.loading import load_data, load_guard, load_split, load_unscored
-from nexus_engine.data.pairs import PairData, Pairs
+from nexus_engine.data.pairs import PairData, Pairs, arrow_strings
 
 __all__ = [
     "PairData",
     "Pairs",
+    "arrow_strings",
     "assets_dir",
     "load_data",
     "load_guard",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = typer.Typer(help="The settings in force here.", no_args_is_help=True)
+app = typer.Typer(help="The settings in force here.", no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

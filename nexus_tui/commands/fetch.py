@@ -9,7 +9,10 @@ import typer
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Download the base model or the STS Benchmark; the only command that does.")
+app = typer.Typer(
+    help="Download the base model or the STS Benchmark; the only command that does.",
+    add_completion=False,
+)
 
 
 @app.callback()

@@ -19,6 +19,7 @@ __all__ = ["app"]
 app = typer.Typer(
     help="The runs on this machine; without a subcommand: list them.",
     invoke_without_command=True,
+    add_completion=False,
 )
 
 Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]

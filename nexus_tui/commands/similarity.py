@@ -95,12 +95,9 @@ def _check_two(given: list[str]) -> None:
 
 def _pair_of(given: list[str]) -> Pairs:
     """The two sentences as pairs; bytes that are no text become question marks."""
-    import pyarrow as pa
+    from nexus_engine.data import Pairs, arrow_strings
 
-    from nexus_engine.data import Pairs
-
-    first, second = (text.encode("utf-8", "replace").decode("utf-8") for text in given)
-    return Pairs(pa.array([first]), pa.array([second]), None)
+    return Pairs(arrow_strings(given[:1]), arrow_strings(given[1:]), None)
 
 
 def _rows(loaded: LoadedModel, pairs: Pairs, both: SideBySide) -> Iterator[Row]:

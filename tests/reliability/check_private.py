@@ -85,17 +85,10 @@ def _use_everything(folder: Path, *, umask: int | None, break_it: bool = False) 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # similarity shows the sentences asked about
     codes.append(main(["similarity", "run", "--file", "pairs/test.csv"]))
     codes.append(main(["similarity", "run", *_canaries()[:2]]))
-    if _has_search():
-        codes.append(main(["search", "run", "--corpus", "pairs/corpus.txt", _canaries()[0]]))
+    codes.append(main(["search", "run", "--corpus", "pairs/corpus.txt", _canaries()[0]]))
     sys.stdout.flush()
     os.dup2(out, 1)
     return {"codes": codes, "seen": dict(seen)}
-
-
-def _has_search() -> bool:
-    from nexus_tui.cli import app
-
-    return "search" in [command.name for command in app.registered_commands]
 
 
 def _found_in(folder: Path, canaries: list[str]) -> list[str]:
@@ -140,12 +133,10 @@ def nothing_opened(place: Path, mutation: str | None = None) -> Outcome:
     failures += [f"exit codes {told['codes']}"] if any(told["codes"]) else []
     audit = [json.loads(line) for line in (folder / "run/audit.jsonl").read_text().splitlines()]
     uses = [line["use"] for line in audit]
-    wanted = ["train", "eval test", "compare test", "similarity", "similarity"]
-    if uses != wanted + ["search"] * _has_search():
+    wanted = ["train", "eval test", "compare test", "similarity", "similarity", "search"]
+    if uses != wanted:
         failures.append(f"the audit file holds {uses}")
-    if [line["data_fingerprint"] is None for line in audit] != (
-        [False] * 4 + [True] + [False] * _has_search()
-    ):
+    if [line["data_fingerprint"] is None for line in audit] != ([False] * 4 + [True, False]):
         failures.append("a fingerprint is missing, or made of two typed sentences")
     return Outcome("0 pickles, 0 sockets, each use noted", 6, failures)
 
