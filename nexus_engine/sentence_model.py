@@ -85,8 +85,7 @@ class SentenceModel(nn.Module):
             found: Tensor = self.encoder(store.batch(rows).to(self.device))
             return found
         dtype = dtype or self.dtype
-        order = np.argsort(store.lengths_of(rows), kind="stable")
-        layout = lay_out(*store.tokens(rows[order]))
+        layout = lay_out(*store.tokens(rows))
         if not self.training or not self.encoder.dropout:
             pool = None
         elif pool is None:
@@ -95,10 +94,7 @@ class SentenceModel(nn.Module):
         if dtype not in self._fast:
             # Training and evaluation may differ in format: the copies of one are enough to hold.
             self._fast = {dtype: FastEncoder(self.encoder, dtype)}
-        vectors = self._fast[dtype](layout, pool)
-        back = np.empty_like(order)
-        back[order] = np.arange(len(order))
-        return vectors.index_select(0, torch.from_numpy(back))
+        return self._fast[dtype](layout, pool)
 
     def embed(
         self,

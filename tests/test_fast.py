@@ -49,8 +49,7 @@ def both(encoder, store, parameters, dtype, weights):
     """Outputs and gradients of the plain and the written-out encoder, for one weighted sum."""
     rows = sorted_rows(store)
     fast, layout = FastEncoder(encoder, dtype), lay_out(*store.tokens(rows))
-    assert layout.slots is not None
-    assert len(layout.groups) > 1
+    assert any(bins.mask is not None for bins in layout.bins)
     found = []
     for output in (encoder(store.batch(rows)), fast(layout)):
         for parameter in parameters.values():
@@ -124,15 +123,31 @@ def test_copies_follow_the_parameters(encoder, store):
         assert torch.allclose(after, encoder(store.batch(rows)), atol=1e-5)
 
 
-def test_groups_cover_every_sentence_once_and_pad_little():
+def test_bins_hold_every_sentence_whole_and_little_else():
     random = np.random.default_rng(0)
-    lengths = np.sort(random.integers(4, 60, 128))
-    layout = lay_out(np.arange(lengths.sum()), lengths)
-    assert [g.start for g in layout.groups[1:]] == [g.stop for g in layout.groups[:-1]]
-    assert sum(g.sentences for g in layout.groups) == 128
-    assert layout.groups[-1].stop < 1.25 * lengths.sum()
-    assert layout.places[layout.slots][: layout.tokens].tolist() == list(range(lengths.sum()))
-    assert layout.positions[:5].tolist() == [0, 1, 2, 3, *([4] if lengths[0] > 4 else [0])]
+    lengths = random.integers(4, 100, 128)
+    ids = np.arange(1, lengths.sum() + 1)
+    layout = lay_out(ids, lengths)
+    assert layout.bins[0].start == 0
+    assert [b.start for b in layout.bins[1:]] == [b.stop for b in layout.bins[:-1]]
+    assert layout.bins[-1].stop == len(layout.ids) < 1.15 * lengths.sum()
+    assert [b.width for b in layout.bins] == [32, 64, 128]
+    starts = np.cumsum(lengths) - lengths
+    for sentence, (start, length) in enumerate(zip(starts, lengths, strict=True)):
+        rows = np.flatnonzero(layout.owners == sentence)
+        assert rows.tolist() == list(range(rows[0], rows[0] + length))
+        assert layout.ids[rows].tolist() == ids[start : start + length].tolist()
+        assert layout.positions[rows].tolist() == list(range(length))
+        (inside,) = [b for b in layout.bins if b.start <= rows[0] < b.stop]
+        place = (rows - inside.start) // inside.width
+        assert len(set(place.tolist())) == 1
+        seen = inside.mask[place[0], 0, (rows - inside.start) % inside.width] == 0
+        assert seen.sum(1).tolist() == [length] * length
+    assert (layout.ids[layout.owners == len(lengths)] == 0).all()
+
+
+def test_no_sentence_is_no_bin():
+    assert lay_out(np.zeros(0, np.int64), np.zeros(0, np.int64)).bins == ()
 
 
 def test_the_pool_keeps_the_mean_and_depends_on_the_step_alone():

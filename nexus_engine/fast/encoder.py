@@ -40,7 +40,7 @@ class _FastLayer:
         )
         mixed = attend(self.qkv(rows), layout, layer.heads, pool, values_only=not scores_matter)
         rows = add_norm(rows, self.o(mixed), layer.attention_norm, multiplier())
-        inner = self.down(F.gelu(self.up(rows)))
+        inner = self.down(self.up.gelu(rows))
         return add_norm(rows, inner, layer.output_norm, multiplier())
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nexus_engine.dendrites import DendriteLinear
@@ -76,13 +77,33 @@ class LinearBlock:
                 start += count
         return found
 
+    def _parameters(self) -> list[Tensor | None]:
+        found: list[Tensor | None] = []
+        for site in self.sites:
+            found += [site.weight, site.bias]
+        for site, _, _ in self.grown():
+            found += [site.incoming, site.threshold, site.cascade, site.gain]
+        return found
+
+    def join(self, rows: Tensor) -> tuple[Tensor, list[Units]]:
+        """Rows (t, in) with the units' outputs as further columns, and the units."""
+        units = [Units(site, rows) for site, _, _ in self.grown()]
+        if not units:
+            return rows, units
+        return torch.cat([rows, *(u.responses.t().to(rows.dtype) for u in units)], 1), units
+
+    def gelu(self, rows: Tensor) -> Tensor:
+        """The same through GELU: one operation where no gradient is wanted."""
+        trained = rows.requires_grad or any(
+            p is not None and p.requires_grad for p in self._parameters()
+        )
+        if trained and torch.is_grad_enabled():
+            return F.gelu(self(rows))
+        return linear(self.join(rows)[0], self.weight, self.bias, gelu=True)
+
     def __call__(self, rows: Tensor) -> Tensor:
         """(t, in) in `dtype` to (t, out); gradients reach rows and the sites' parameters."""
-        parameters: list[Tensor | None] = []
-        for site in self.sites:
-            parameters += [site.weight, site.bias]
-        for site, _, _ in self.grown():
-            parameters += [site.incoming, site.threshold, site.cascade, site.gain]
+        parameters = self._parameters()
         found: Tensor = _Grown.apply(rows, self, *parameters)  # type: ignore[no-untyped-call]
         return found
 
@@ -92,12 +113,7 @@ class _Grown(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, block: LinearBlock, *parameters: Tensor | None) -> Tensor:
-        units: list[Units] = []
-        joined = rows
-        grown = block.grown()
-        if grown:
-            units = [Units(site, rows) for site, _, _ in grown]
-            joined = torch.cat([rows, *(u.responses.t().to(rows.dtype) for u in units)], 1)
+        joined, units = block.join(rows)
         ctx.keeps_rows = bool(units) or any(p is not None and p.requires_grad for p in parameters)
         ctx.save_for_backward(rows if ctx.keeps_rows else None)
         ctx.block, ctx.units = block, units

@@ -26,17 +26,26 @@ def _onednn() -> bool:
     try:
         rows, weight = torch.eye(3, 4), torch.arange(8.0).view(2, 4)
         found = torch.ops.mkldnn._linear_pointwise(rows, weight, None, "none", [], "")
-        return bool(torch.equal(found, rows @ weight.t()))
+        curved = torch.ops.mkldnn._linear_pointwise(rows, weight, None, "gelu", [], "none")
+        right = rows @ weight.t()
+        return torch.equal(found, right) and torch.allclose(curved, F.gelu(right), atol=1e-5)
     except (AttributeError, RuntimeError, NotImplementedError):
         return False
 
 
-def linear(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """The product x Wᵀ + b: (t, in), (out, in) and (out,) to (t, out). Has no gradient."""
+def linear(
+    rows: Tensor, weight: Tensor, bias: Tensor | None = None, *, gelu: bool = False
+) -> Tensor:
+    """The product x Wᵀ + b, through GELU if asked: (t, in), (out, in) and (out,) to (t, out).
+
+    Has no gradient.
+    """
     if rows.device.type == "cpu" and len(rows) and _onednn():
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")
+        name, way = ("gelu", "none") if gelu else ("none", "")
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, name, [], way)
         return product
-    return F.linear(rows, weight, bias)
+    found = F.linear(rows, weight, bias)
+    return F.gelu(found) if gelu else found
 
 
 def linear_back(gradient: Tensor, weight: Tensor) -> Tensor:
