@@ -38,25 +38,24 @@ def embed_all(
 ) -> Tensor:
     """(m, width) float32 on the CPU: embeddings of the store's `rows`, each distinct row once.
 
-    Batches are of like length, longest first, so that too little memory shows at the start.
-    `check` is called before each batch and may raise to stop. The model must be in inference mode.
+    Batches are of mixed lengths, which fill bins best (see `nexus_engine.fast.layout`), and of
+    about `TOKENS_PER_FORWARD` tokens. `check` is called before each batch and may raise to stop.
+    The model must be in inference mode.
     """
     distinct, back = np.unique(rows, return_inverse=True)
-    lengths = store.lengths_of(distinct)
-    order = np.argsort(-lengths, kind="stable")
+    if not len(distinct):
+        raise ValueError("no rows to embed")
+    order = np.random.default_rng(len(distinct)).permutation(len(distinct))
+    begun = np.cumsum(store.lengths_of(distinct[order])) // TOKENS_PER_FORWARD
     found: Tensor | None = None
-    start = 0
     with torch.inference_mode():
-        while start < len(order):
+        for chosen in np.split(order, np.flatnonzero(np.diff(begun)) + 1):
             check()
-            chosen = order[start : start + max(1, TOKENS_PER_FORWARD // int(lengths[order[start]]))]
             vectors = embed(distinct[chosen]).float().cpu()
             if found is None:
                 found = torch.empty(len(distinct), vectors.shape[1])
             found[torch.from_numpy(chosen)] = vectors
-            start += len(chosen)
-        if found is None:
-            raise ValueError("no rows to embed")
+        assert found is not None
         return found[torch.from_numpy(back)]
 
 

@@ -19,12 +19,16 @@ from nexus_engine.fast.units import Units
 
 __all__ = ["LinearBlock"]
 
+COLUMNS = 4
+"""Units' columns come in multiples of this, so that a second set of two finds the kernels that
+oneDNN has made for the first: they take 0.7 MB each, some 150 of them."""
+
 
 class LinearBlock:
     """Sites that see the same input, in compute format `dtype`: weight (out, in + K), bias (out,).
 
-    K counts the units of all sites, out their neurons. The copy follows the parameters: `refresh`
-    renews what has changed since the last call.
+    K counts the units of all sites, filled up to a multiple of `COLUMNS`; out counts their neurons.
+    The copy follows the parameters: `refresh` renews what has changed since the last call.
     """
 
     def __init__(self, sites: tuple[DendriteLinear, ...], dtype: torch.dtype) -> None:
@@ -45,19 +49,20 @@ class LinearBlock:
     @torch.no_grad()
     def refresh(self) -> None:
         """Make weight and bias what the sites' parameters are now."""
-        self._units = tuple(site.units for site in self.sites)
-        columns = self.inputs + sum(self._units)
+        units = tuple(site.units for site in self.sites)
+        if units != self._units:
+            self._units, self._copied = units, ()
+        columns = self.inputs + sum(units) + self._spare()
         if self.dtype == torch.float32 and len(self.sites) == 1 and not self._units[0]:
             site = self.sites[0]
             self.weight, self.bias = site.weight.detach(), site.bias.detach()
             self._copied = ()
             return
         now = tuple((id(p), p._version) for s in self.sites for p in (s.weight, s.bias))
-        if not self._copied or self.weight.shape[1] != columns:
+        if not self._copied:
             neurons = self.neurons[-1].stop
             self.weight = torch.zeros(neurons, columns, dtype=self.dtype)
             self.bias = torch.empty(neurons, dtype=self.dtype)
-            self._copied = ()
         if now != self._copied:
             for site, rows in zip(self.sites, self.neurons, strict=True):
                 self.weight[rows, : self.inputs] = site.weight
@@ -66,6 +71,10 @@ class LinearBlock:
         for site, rows, own in self.grown():
             assert site.gain is not None
             self.weight[rows, own] = site.gain.t().to(self.dtype)
+
+    def _spare(self) -> int:
+        """Columns of zeros that fill the units' up to a multiple of `COLUMNS`."""
+        return -sum(self._units) % COLUMNS
 
     def grown(self) -> list[tuple[DendriteLinear, slice, slice]]:
         """Sites with units: their neurons' rows and their units' columns in `weight`."""
@@ -90,7 +99,10 @@ class LinearBlock:
         units = [Units(site, rows) for site, _, _ in self.grown()]
         if not units:
             return rows, units
-        return torch.cat([rows, *(u.responses.t().to(rows.dtype) for u in units)], 1), units
+        parts = [rows, *(u.responses.t().to(rows.dtype) for u in units)]
+        if self._spare():
+            parts.append(rows.new_zeros(rows.shape[0], self._spare()))
+        return torch.cat(parts, 1), units
 
     def gelu(self, rows: Tensor) -> Tensor:
         """The same through GELU: one operation where no gradient is wanted."""
