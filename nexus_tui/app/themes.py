@@ -61,7 +61,11 @@ THEMES = (
         error="#ff6060",
         dark=True,
         text_alpha=1.0,
-        variables={"footer-key-foreground": "#ffff00", "block-cursor-text-style": "reverse"},
+        variables={
+            "footer-key-foreground": "#ffff00",
+            "block-cursor-text-style": "reverse",
+            "text-disabled": "#c0c0c0",  # what an empty field asks for
+        },
     ),
 )
 
