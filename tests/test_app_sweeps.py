@@ -202,6 +202,19 @@ def test_the_list_is_reached_from_everywhere_and_once(grid):
         await settled(app, pilot)
         assert [type(screen).__name__ for screen in app.screen_stack].count("SweepsScreen") == 1
         assert isinstance(app.screen, SweepsScreen)
+        await pilot.press("enter")
+        await settled(app, pilot)
+        await pilot.press("2", "1")
+        await settled(app, pilot)
+        assert isinstance(app.screen, SweepScreen)
+        await pilot.press("1")
+        await settled(app, pilot)
+        assert isinstance(app.screen, RunsScreen)
+        await pilot.press("s")
+        await settled(app, pilot)
+        await pilot.click("TopBar", offset=(10, 0))
+        await settled(app, pilot)
+        assert isinstance(app.screen, RunsScreen)
         titles = [command.title for command in app.get_system_commands(app.screen)]
         assert titles.count("Sweeps") == 1
 

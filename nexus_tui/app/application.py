@@ -74,7 +74,7 @@ class NexusApp(App[None]):
     }
     DEFAULT_MODE = "runs"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "switch_mode('runs')", "Runs", show=False, id="go.runs"),
+        Binding("1", "runs", "Runs", show=False, id="go.runs"),
         Binding("2", "switch_mode('live')", "Live run", show=False, id="go.live"),
         Binding("3", "switch_mode('playground')", "Playground", show=False, id="go.playground"),
         Binding("4", "switch_mode('compare')", "Compare", show=False, id="go.compare"),
@@ -331,6 +331,17 @@ class NexusApp(App[None]):
 
         if not isinstance(self.screen, KeysHelp):
             self.push_screen(KeysHelp(self.screen))
+
+    async def action_runs(self) -> None:
+        """To the list of runs, or what was opened from it; from a sweep to the list itself."""
+        if self.current_mode != "runs":
+            await self.switch_mode("runs")
+            return
+        from nexus_tui.app.screens.sweep import SweepScreen
+        from nexus_tui.app.screens.sweeps import SweepsScreen
+
+        while isinstance(self.screen, SweepScreen | SweepsScreen):
+            await self.pop_screen()
 
     async def action_sweeps(self) -> None:
         """The list of sweeps, over the list of runs."""

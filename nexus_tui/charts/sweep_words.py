@@ -145,7 +145,7 @@ def _figures(point: PointView, runs: Sequence[CellView]) -> list[str]:
     pieces = [f"dev {correlation(point.dev_spearman)}"]
     if point.deviation is not None:
         pieces[0] += f" sd {point.deviation:.4f}"
-    if point.runs > 1:
+    if point.finished < point.runs:
         pieces[0] += f", {point.finished} of {point.runs} seeds"
     base = next((r.base_dev_spearman for r in runs if r.base_dev_spearman is not None), None)
     if base is not None:
