@@ -2,9 +2,11 @@
 
     python assets/screenshots.py [--only NAME]
 
-Trains two runs on the demo set (about two minutes on two cores) in a data folder of its own, drives
-the app by its keys, and writes what the terminal shows as SVG. The pictures load nothing from a
-network: the fonts that Textual's own export names are left out.
+Trains on the demo set in a data folder of its own, drives the app by its keys, and writes what the
+terminal shows as SVG: two runs for most pictures (about two minutes on two cores), a small sweep
+for `sweep` and two short runs for `compare` (under a minute each). With `--only` what the named
+pictures need not is left out: `--only sweep`, `--only live-80x24`. The pictures load nothing from
+a network: the fonts that Textual's own export names are left out.
 """
 
 from __future__ import annotations
@@ -13,9 +15,11 @@ import argparse
 import asyncio
 import os
 import re
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +29,26 @@ if TYPE_CHECKING:
 SCREENS = Path(__file__).resolve().parent / "screens"
 FONT_FACE = re.compile(r"@font-face\s*\{.*?\}", re.DOTALL)
 PATIENCE_SECONDS = 600.0
+GRID = """
+[train]
+tune = "adapter"
+epochs = 3
+[grid]
+warmup_epochs = [1, 2]
+lr = [1e-4, 3e-4, 1e-3]
+batch_size = [16, 32]
+"""
+SWEEP_DONE = 7
+"""Of the twelve runs of that grid, those that the picture waits for."""
+wanted = ""
+"""What the names of the pictures to write begin with."""
 SENTENCES = ("The patient denies chest pain.", "Patient reports no chest pain.")
 
 
 def save(app: NexusApp, name: str) -> None:
-    """Write what the app shows now."""
+    """Write what the app shows now, where that is wanted."""
+    if not name.startswith(wanted):
+        return
     svg = FONT_FACE.sub("", app.export_screenshot(title="nexus"))
     lines = "\n".join(line.rstrip() for line in svg.splitlines())
     (SCREENS / f"{name}.svg").write_text(lines + "\n", encoding="utf-8")
@@ -96,14 +115,76 @@ async def tour() -> None:
         save(app, "keys-120x40")
 
 
+async def sweep() -> None:
+    """The heat map of a sweep while `nexus sweep` works on it in a process of its own."""
+    from nexus_engine.sweeps.folder import sweeps_root
+    from nexus_engine.sweeps.following import SweepIndex
+    from nexus_tui.app.application import NexusApp
+    from nexus_tui.app.settings import UiSettings
+
+    grid = Path(os.environ["XDG_CONFIG_HOME"]) / "grid.toml"
+    grid.write_text(GRID)
+    command = [sys.executable, "-m", "nexus_tui", "sweep", "--grid", str(grid), "--jobs", "2"]
+    work = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    app = NexusApp(UiSettings())
+    app.may_probe = False
+    try:
+        async with app.run_test(size=(120, 40)) as pilot:
+            index = SweepIndex(sweeps_root())
+            done = lambda: any(one.done >= SWEEP_DONE for one in index.refresh())  # noqa: E731
+            await until(pilot, done, "the first runs of the sweep")
+            await press(pilot, "s", seconds=2)
+            await press(pilot, "enter", seconds=3)
+            save(app, "sweep-120x40")
+    finally:
+        work.terminate()
+        work.wait()
+
+
+async def compare() -> None:
+    """Two short runs side by side, and whether they differ."""
+    from nexus_engine.config import TrainConfig, resolve
+    from nexus_tui.app.application import NexusApp
+    from nexus_tui.app.settings import UiSettings
+
+    app = NexusApp(UiSettings())
+    app.may_probe = False
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause(1)
+        for lr in (3e-4, 1e-3):
+            app.open_run = None
+            app.start_training(resolve(TrainConfig(tune="adapter", lr=lr)))
+            await until(pilot, lambda: app.open_run and app.open_run.view.ended, "a run")
+            await until(pilot, lambda: not app.training, "the end of its thread")
+        await press(pilot, "1", seconds=3)
+        await press(pilot, "space", "down", "c", seconds=2)
+        await press(pilot, "b")
+        await until(pilot, lambda: app.screen._judgement is not None, "the interval")
+        save(app, "compare-120x40")
+
+
+TOURS: dict[str, Callable[[], Awaitable[None]]] = {"sweep": sweep, "compare": compare}
+"""Pictures that need nothing of the long tour, by the first word of their names."""
+
+
+async def make() -> None:
+    """The tours that make what is wanted."""
+    alone = TOURS.get(wanted.partition("-")[0])
+    for walk in (tour, *TOURS.values()) if not wanted else (alone or tour,):
+        with tempfile.TemporaryDirectory(prefix="nexus-screens-") as home:
+            os.environ.update(XDG_DATA_HOME=home, XDG_CONFIG_HOME=home)
+            await walk()
+
+
 def main() -> int:
     """Make the pictures."""
-    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    global wanted
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="what a picture's name begins with: sweep")
+    wanted = parser.parse_args().only
     SCREENS.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="nexus-screens-") as home:
-        os.environ.update(XDG_DATA_HOME=home, XDG_CONFIG_HOME=home)
-        os.environ.pop("NO_COLOR", None)
-        asyncio.run(tour())
+    os.environ.pop("NO_COLOR", None)
+    asyncio.run(make())
     return 0
 
 

@@ -21,9 +21,11 @@ __all__ = [
     "duration",
     "gain",
     "megabytes",
+    "settings_words",
     "shown",
     "shown_path",
     "size",
+    "value_text",
 ]
 
 
@@ -64,6 +66,18 @@ def size(value: float) -> str:
             return f"{value:.0f} {unit}"
         value /= 1000
     return f"{value:.1f} GB"
+
+
+def value_text(value: object) -> str:
+    """A setting as one would type it: 1e-05, 0,2."""
+    if isinstance(value, list | tuple):
+        return ",".join(value_text(item) for item in value)
+    return f"{value:g}" if isinstance(value, float) else one_line(value, 40)
+
+
+def settings_words(settings: Sequence[tuple[str, object]]) -> str:
+    """Swept settings with their values: lr 0.001, place v,up."""
+    return ", ".join(f"{one_line(name, 40)} {value_text(value)}" for name, value in settings)
 
 
 def shown(text: str, columns: int) -> str:

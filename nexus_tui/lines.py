@@ -26,7 +26,7 @@ from nexus_engine.events import (
 from nexus_tui.formats import correlation, count, gain, shown_path, size
 from nexus_tui.view import ArmView, RunView
 
-__all__ = ["lines_of", "resume_command"]
+__all__ = ["lines_of", "resume_command", "resume_sweep_command"]
 
 
 def lines_of(view: RunView, event: Event, *, verbose: bool = False) -> list[Text]:
@@ -123,3 +123,11 @@ def resume_command(name: str, run_dir: str) -> str:
 
     known = run_dir == str(runs_root() / name)
     return f"nexus train --resume {shown_path(name if known else run_dir)}"
+
+
+def resume_sweep_command(name: str, sweep_dir: str) -> str:
+    """The same for a sweep."""
+    from nexus_engine.sweeps.folder import sweeps_root
+
+    known = sweep_dir == str(sweeps_root() / name)
+    return f"nexus sweep --resume {shown_path(name if known else sweep_dir)}"

@@ -27,7 +27,7 @@ from nexus_engine.sweeps.events import (
 from nexus_engine.sweeps.folder import SweepFolder
 from nexus_engine.sweeps.view import PointView, points, read_sweep
 from nexus_tui import streams
-from nexus_tui.formats import correlation, count, duration, shown_path
+from nexus_tui.formats import correlation, count, duration, shown_path, value_text
 from nexus_tui.render import table
 
 __all__ = ["CellLine", "SweepLines", "SweepProgress", "reduce_sweep", "result_table"]
@@ -106,13 +106,6 @@ def reduce_sweep(view: SweepLines, event: SweepEvent) -> SweepLines:
 
 def _with(view: SweepLines, cell: CellLine) -> SweepLines:
     return replace(view, cells={**view.cells, cell.name: cell})
-
-
-def value_text(value: Any) -> str:
-    """A swept value as one would type it: 1e-05, 0,2."""
-    if isinstance(value, list | tuple):
-        return ",".join(value_text(item) for item in value)
-    return f"{value:g}" if isinstance(value, float) else one_line(value, 40)
 
 
 def cell_rows(view: SweepLines) -> list[Text]:

@@ -84,7 +84,8 @@ def test_runs_that_do_not_fit_are_counted_and_nothing_is_cut(root):
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "word"), [(0.01, 0.02, "better"), (-0.02, -0.01, "worse"), (-0.1, 0.1, "no")]
+    ("low", "high", "word"),
+    [(0.01, 0.02, "better"), (-0.02, -0.01, "worse"), (-0.1, 0.1, "undecided")],
 )
 def test_an_interval_is_told_in_a_word(root, low, high, word):
     judged = [

@@ -30,6 +30,9 @@ from nexus_engine.sweeps.grid import Cell, Grid
 
 __all__ = ["SweepFolder", "SweepRecord", "find_sweep", "sweeps_root"]
 
+PATIENCE_SECONDS = 0.5
+"""Whoever asks whether a sweep is live holds a shared lock for an instant: try for this long."""
+
 
 class SweepRecord(msgspec.Struct, frozen=True, kw_only=True):
     """`sweep.json`."""
@@ -154,12 +157,17 @@ class SweepFolder:
         """
         handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, FILE_MODE)
         try:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RunError(
-                    f"{one_line(self.path.name, 100)}: another process works on it"
-                ) from None
+            until = time.monotonic() + PATIENCE_SECONDS
+            while True:
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > until:
+                        raise RunError(
+                            f"{one_line(self.path.name, 100)}: another process works on it"
+                        ) from None
+                    time.sleep(PATIENCE_SECONDS / 25)
             yield
         finally:
             os.close(handle)

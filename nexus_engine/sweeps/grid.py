@@ -13,7 +13,16 @@ import msgspec
 from nexus_engine.config import Settings, TrainConfig, Tune, config_from_mapping, resolve
 from nexus_engine.errors import ConfigError, one_line
 
-__all__ = ["DEFAULT_AXES", "Axis", "Cell", "Grid", "default_grid", "grid_from_file", "parse_seeds"]
+__all__ = [
+    "DEFAULT_AXES",
+    "MOST_RUNS",
+    "Axis",
+    "Cell",
+    "Grid",
+    "default_grid",
+    "grid_from_file",
+    "parse_seeds",
+]
 
 MOST_RUNS = 10_000
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from nexus_engine.errors import RunError
+from nexus_engine.errors import RunError, one_line
 from nexus_engine.events import (
     EpochStarted,
     Evaluated,
@@ -23,15 +23,28 @@ from nexus_engine.events import (
     RunFinished,
     RunStarted,
     RunStopped,
+    decode_event,
 )
-from nexus_engine.run_folder import RunFolder
 from nexus_engine.sweeps.folder import SweepFolder
-from nexus_engine.sweeps.grid import Axis, Cell
+from nexus_engine.sweeps.grid import MOST_RUNS, Axis, Cell
 
-__all__ = ["CellState", "CellView", "PointView", "SweepView", "best_point", "points", "read_sweep"]
+__all__ = [
+    "CellState",
+    "CellView",
+    "PointView",
+    "SweepState",
+    "SweepView",
+    "best_point",
+    "points",
+    "read_cell",
+    "read_sweep",
+    "state_of",
+]
 
 CellState = Literal["waiting", "live", "finished", "failed", "stopped"]
 """`stopped`: begun, not ended, and nobody works on it: the next start goes on with it."""
+SweepState = Literal["live", "finished", "failed", "stopped"]
+"""`failed`: runs failed and none finished; `stopped`: there is more to run, and nobody works."""
 
 
 class CellView(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +97,7 @@ class SweepView(msgspec.Struct, frozen=True, kw_only=True):
     seeds: tuple[int, ...]
     common: dict[str, Any]
     cells: tuple[CellView, ...]
+    created_unix_s: float = 0.0
 
     def cell(self, name: str) -> CellView:
         """The run called `name`; KeyError where there is none."""
@@ -94,11 +108,19 @@ class SweepView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_cell(path: Path, cell: Cell, *, live: bool) -> CellView:
-    """What the run folder at `path` says of `cell`; `live`: the sweep is being worked on."""
+    """What the run folder at `path` says of `cell`; `live`: the sweep is being worked on.
+
+    Of a finished run only the result is read; of any other the log, its step events left out.
+    """
+    from nexus_engine.event_reading import EventLog  # numpy: not where nothing is read
+
     view = CellView(cell=cell, run_dir=str(path), state="waiting")
+    result = _result(path)
+    if result is not None:
+        return _finished(view, result)
     if (path / "run.json").is_file():
         view = msgspec.structs.replace(view, state="live" if live else "stopped")
-    for event in RunFolder(path).events():
+    for event in EventLog(path / "events.jsonl").picture(steps=0):
         match event:
             case Evaluated(arm="main", split="dev"):
                 base = event.spearman if event.epoch == 0 else view.base_dev_spearman
@@ -111,17 +133,7 @@ def read_cell(path: Path, cell: Cell, *, live: bool) -> CellView:
             case EpochStarted(arm="main"):
                 view = msgspec.structs.replace(view, epochs=event.epochs)
             case RunFinished():
-                view = msgspec.structs.replace(
-                    view,
-                    state="finished",
-                    base_dev_spearman=event.base_dev_spearman,
-                    best_dev_spearman=event.best_dev_spearman,
-                    test_spearman=event.test_spearman,
-                    switches=event.switches,
-                    switches_kept=event.switches_kept,
-                    params_trained=event.params_trained,
-                    train_seconds=event.train_seconds,
-                )
+                view = _finished(view, event)
             case RunFailed():
                 view = msgspec.structs.replace(
                     view, state="failed", message=event.message, exit_code=event.exit_code
@@ -135,6 +147,33 @@ def read_cell(path: Path, cell: Cell, *, live: bool) -> CellView:
     return view
 
 
+def _result(path: Path) -> RunFinished | None:
+    """The run's result, where it has one that can be read."""
+    with contextlib.suppress(OSError, RunError):
+        event = decode_event((path / "result.json").read_bytes())
+        if isinstance(event, RunFinished):
+            return event
+    return None
+
+
+def _finished(view: CellView, event: RunFinished) -> CellView:
+    return msgspec.structs.replace(
+        view,
+        state="finished",
+        epoch=event.epochs,
+        epochs=event.epochs,
+        base_dev_spearman=event.base_dev_spearman,
+        best_dev_spearman=event.best_dev_spearman,
+        test_spearman=event.test_spearman,
+        switches=event.switches,
+        switches_kept=event.switches_kept,
+        params_trained=event.params_trained,
+        train_seconds=event.train_seconds,
+        message="",
+        exit_code=None,
+    )
+
+
 def read_sweep(path: Path) -> SweepView:
     """The sweep in the folder `path`.
 
@@ -143,6 +182,10 @@ def read_sweep(path: Path) -> SweepView:
     """
     folder = SweepFolder(path)
     record = folder.record()
+    if math.prod((*(len(axis.values) for axis in record.grid.axes), len(record.grid.seeds))) > (
+        MOST_RUNS
+    ):
+        raise RunError(f"{one_line(path, 200)}: a grid of more than {MOST_RUNS} runs")
     live = folder.is_live()
     cells = []
     for cell in record.grid.cells():
@@ -159,7 +202,18 @@ def read_sweep(path: Path) -> SweepView:
         seeds=record.grid.seeds,
         common=common,
         cells=tuple(cells),
+        created_unix_s=record.created_unix_s,
     )
+
+
+def state_of(view: SweepView) -> SweepState:
+    """What is to be said of the sweep as a whole."""
+    states = {cell.state for cell in view.cells}
+    if view.live:
+        return "live"
+    if "finished" not in states and "failed" in states:
+        return "failed"
+    return "stopped" if states & {"waiting", "live", "stopped"} else "finished"
 
 
 def points(cells: Sequence[CellView]) -> tuple[PointView, ...]:
@@ -181,7 +235,7 @@ def points(cells: Sequence[CellView]) -> tuple[PointView, ...]:
                 runs=len(views),
                 finished=len(done),
                 dev_spearman=statistics.mean(dev) if dev else None,
-                deviation=statistics.stdev(dev) if len(dev) > 1 else None,
+                deviation=_deviation(dev),
                 test_spearman=statistics.mean(test) if test else None,
                 switches_kept=statistics.mean(kept) if kept else None,
                 fewest_switches_kept=min(kept, default=None),
@@ -191,7 +245,14 @@ def points(cells: Sequence[CellView]) -> tuple[PointView, ...]:
     return tuple(found)
 
 
+def _deviation(values: Sequence[float]) -> float | None:
+    """The standard deviation; NaN where a value is not finite, which `statistics` fails on."""
+    if len(values) < 2:
+        return None
+    return statistics.stdev(values) if all(map(math.isfinite, values)) else math.nan
+
+
 def best_point(found: Sequence[PointView]) -> PointView | None:
     """The point of the highest mean dev Spearman; None while no run has finished."""
-    done = [point for point in found if point.dev_spearman is not None]
+    done = [p for p in found if p.dev_spearman is not None and math.isfinite(p.dev_spearman)]
     return max(done, key=lambda point: point.dev_spearman or -math.inf, default=None)

@@ -74,10 +74,11 @@ class NexusApp(App[None]):
     }
     DEFAULT_MODE = "runs"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("1", "switch_mode('runs')", "Runs", show=False, id="go.runs"),
+        Binding("1", "runs", "Runs", show=False, id="go.runs"),
         Binding("2", "switch_mode('live')", "Live run", show=False, id="go.live"),
         Binding("3", "switch_mode('playground')", "Playground", show=False, id="go.playground"),
         Binding("4", "switch_mode('compare')", "Compare", show=False, id="go.compare"),
+        Binding("5", "sweeps", "Sweeps", show=False, id="go.sweeps"),
         Binding("question_mark", "keys_help", "Keys", key_display="?", id="app.help"),
         Binding("ctrl+p", "command_palette", "Commands", show=False, id="app.commands"),
         Binding("q", "leave", "Quit", id="app.quit"),
@@ -331,6 +332,28 @@ class NexusApp(App[None]):
         if not isinstance(self.screen, KeysHelp):
             self.push_screen(KeysHelp(self.screen))
 
+    async def action_runs(self) -> None:
+        """To the list of runs, or what was opened from it; from a sweep to the list itself."""
+        if self.current_mode != "runs":
+            await self.switch_mode("runs")
+            return
+        from nexus_tui.app.screens.sweep import SweepScreen
+        from nexus_tui.app.screens.sweeps import SweepsScreen
+
+        while isinstance(self.screen, SweepScreen | SweepsScreen):
+            await self.pop_screen()
+
+    async def action_sweeps(self) -> None:
+        """The list of sweeps, over the list of runs."""
+        from nexus_tui.app.screens.sweeps import SweepsScreen
+
+        await self.switch_mode("runs")
+        while any(isinstance(screen, SweepsScreen) for screen in self.screen_stack):
+            if isinstance(self.screen, SweepsScreen):
+                return
+            await self.pop_screen()
+        await self.push_screen(SweepsScreen())
+
     def action_leave(self) -> None:
         """Quit; with a live run of this process, ask what becomes of it."""
         if not self.training:
@@ -354,4 +377,6 @@ class NexusApp(App[None]):
             self.exit()
 
 
-HIDDEN_COMMANDS = {"app.help", "app.commands", "app.quit", "app.interrupt", "app.quit_now"}
+HIDDEN_COMMANDS = {
+    "app.help", "app.commands", "app.quit", "app.interrupt", "app.quit_now", "runs.sweeps",
+}  # fmt: skip

@@ -82,7 +82,11 @@ class TopBar(Canvas):
             here = mode == self.app.current_mode
             wide = len(title) if self.size.width >= 60 or here else 0
             if column <= event.x < column + 3 + wide:
-                self.app.switch_mode(mode)
+                if mode == self.app.current_mode == "runs":
+                    app: NexusApp = self.app  # type: ignore[assignment]
+                    app.call_later(app.action_runs)
+                else:
+                    self.app.switch_mode(mode)
                 return
             column += 3 + wide
 

@@ -17,7 +17,7 @@ def why_not(action: str, view: RunView | None, head: Head, *, training: bool) ->
 
     `view` is None while no run is open; `training` says that this app trains a run.
     """
-    if action in ("new_run", "compare"):
+    if action in ("new_run", "compare", "back"):
         return None
     if view is None:
         return "no run is open"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.style import Style
+from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
 from nexus_tui.charts.looks import ASCII, UNICODE, Looks, Palette
@@ -10,6 +11,10 @@ from nexus_tui.charts.looks import ASCII, UNICODE, Looks, Palette
 __all__ = ["DEFAULT_THEME", "THEMES", "looks_of"]
 
 DEFAULT_THEME = "nexus"
+
+HEAT_STEPS = 7
+READABLE = 5.0
+"""The contrast ratio at which a theme's own text colour is taken on a cell of a heat map."""
 
 THEMES = (
     Theme(
@@ -56,7 +61,11 @@ THEMES = (
         error="#ff6060",
         dark=True,
         text_alpha=1.0,
-        variables={"footer-key-foreground": "#ffff00", "block-cursor-text-style": "reverse"},
+        variables={
+            "footer-key-foreground": "#ffff00",
+            "block-cursor-text-style": "reverse",
+            "text-disabled": "#c0c0c0",  # what an empty field asks for
+        },
     ),
 )
 
@@ -76,5 +85,44 @@ def looks_of(theme: Theme, *, ascii_only: bool) -> Looks:
         bad=Style(color=theme.error, bold=True),
         axis=Style(color=theme.foreground, dim=not contrast),
         selected=Style(reverse=True),
+        heat=_heat(theme),
     )
     return Looks(glyphs=ASCII if ascii_only else UNICODE, palette=palette)
+
+
+def _heat(theme: Theme) -> tuple[Style, ...]:
+    """From the panel's colour to the primary one, each with the text that reads best on it.
+
+    None where the theme leaves its colours to the terminal.
+    """
+    try:
+        low = Color.parse(theme.panel or theme.background or "#202020")
+        high = Color.parse(theme.primary)
+        texts = [Color.parse(c or "#ffffff") for c in (theme.foreground, theme.background)]
+    except ColorParseError:
+        return ()
+    if any(color.ansi is not None for color in (low, high, *texts)):
+        return ()
+    texts += [Color(0, 0, 0), Color(255, 255, 255)]
+    found = []
+    for step in range(HEAT_STEPS):
+        ground = low.blend(high, step / (HEAT_STEPS - 1))
+        text = next((t for t in texts if _contrast(t, ground) >= READABLE), None)
+        text = text or max(texts, key=lambda t: _contrast(t, ground))
+        found.append(Style(color=text.hex6, bgcolor=ground.hex6))
+    return tuple(found)
+
+
+def _contrast(one: Color, other: Color) -> float:
+    """The contrast ratio of WCAG 2, 1 to 21."""
+    dark, bright = sorted((_luminance(one), _luminance(other)))
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def _luminance(color: Color) -> float:
+    """Relative luminance by WCAG 2, 0 to 1."""
+    parts = [
+        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
+        for part in color.normalized
+    ]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]

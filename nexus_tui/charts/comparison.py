@@ -40,7 +40,7 @@ class Judged:
         """What the interval says."""
         if self.low > 0:
             return "better"
-        return "worse" if self.high < 0 else "no difference"
+        return "worse" if self.high < 0 else "undecided"
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,10 @@ ASCII = Glyphs(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Palette:
-    """Styles by what they mean. None of them sets a background but `selected`."""
+    """Styles by what they mean. None of them sets a background but `selected` and `heat`.
+
+    `heat` are the cells of a heat map from low to high; none where colours are not known.
+    """
 
     text: Style
     dim: Style
@@ -112,6 +115,7 @@ class Palette:
     bad: Style
     axis: Style
     selected: Style
+    heat: tuple[Style, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,7 @@ class LiveScreen(NexusScreen):
         Binding("c", "compare", "Compare", show=False, id="run.compare"),
         Binding("n", "new_run", "New run", show=False, id="run.new"),
         Binding("f", "plot", "Plot", id="run.plot"),
+        Binding("escape", "back", "Back to the list", show=False, id="run.back"),
         Binding("o", "log", "Log", show=False, id="run.log"),
         Binding("right,l", "switch(1)", "Next switch", show=False, id="run.switch_next"),
         Binding("left,h", "switch(-1)", "Switch before", show=False, id="run.switch_prev"),
@@ -366,6 +367,10 @@ class LiveScreen(NexusScreen):
 
     def action_new_run(self) -> None:
         """To the list of runs, where a new one begins."""
+        self.app.switch_mode("runs")
+
+    def action_back(self) -> None:
+        """To where the run was opened: the list of runs, or a sweep."""
         self.app.switch_mode("runs")
 
     def action_plot(self) -> None:

@@ -63,7 +63,8 @@ class RunsScreen(NexusScreen):
         Binding("space", "mark", "Mark", show=False, id="runs.mark"),
         Binding("u", "resume", "Resume", id="runs.resume"),
         Binding("p", "playground", "Query", id="runs.playground"),
-        Binding("d", "remove", "Remove", id="runs.remove"),
+        Binding("s", "app.sweeps", "Sweeps", id="runs.sweeps"),
+        Binding("d", "remove", "Remove", show=False, id="runs.remove"),
         Binding("r", "refresh", "Look again", show=False, id="runs.refresh"),
         Binding("escape", "clear", "Clear filter and marks", show=False, id="runs.clear"),
     ]

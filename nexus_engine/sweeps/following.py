@@ -1,0 +1,238 @@
+"""Sweeps as they go on, in any process: a picture kept up to date, and the list of all of them.
+
+The picture is read once from the folders of the runs; from then on only what the sweep adds to its
+own log is read, so that a look at a sweep where nothing happened costs two small system calls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import threading
+from pathlib import Path
+from typing import Any, NamedTuple, assert_never
+
+import msgspec
+
+from nexus_engine.errors import RunError
+from nexus_engine.run_index import LATEST
+from nexus_engine.sweeps.events import (
+    CellEnded,
+    CellEvaluated,
+    CellStarted,
+    SweepEvent,
+    SweepFailed,
+    SweepFinished,
+    SweepStarted,
+    SweepStopped,
+    decode_sweep_event,
+)
+from nexus_engine.sweeps.folder import SweepFolder
+from nexus_engine.sweeps.view import (
+    CellView,
+    SweepState,
+    SweepView,
+    best_point,
+    points,
+    read_cell,
+    read_sweep,
+    state_of,
+)
+
+__all__ = ["FollowedSweep", "SweepIndex", "SweepSummary", "fold", "summary_of"]
+
+READ_AT_ONCE = 1_000_000
+"""Bytes of a log that one look takes at most, so that a reader far behind stays responsive."""
+BASE_EPOCH = 0
+
+
+def fold(view: SweepView, event: SweepEvent) -> SweepView:
+    """The picture after `event`. A run that the grid does not have changes nothing."""
+    match event:
+        case SweepStarted():
+            return msgspec.structs.replace(view, live=True)
+        case CellStarted():
+            return _with(view, event.cell, state="live", message="", exit_code=None)
+        case CellEvaluated():
+            figures: dict[str, Any] = {"best_dev_spearman": event.best_spearman}
+            if event.epoch == BASE_EPOCH:
+                figures["base_dev_spearman"] = event.spearman
+            return _with(
+                view, event.cell, state="live", epoch=event.epoch, epochs=event.epochs, **figures
+            )
+        case CellEnded():
+            return _ended(view, event)
+        case SweepFinished() | SweepStopped() | SweepFailed():
+            cells = tuple(
+                msgspec.structs.replace(cell, state="stopped") if cell.state == "live" else cell
+                for cell in view.cells
+            )
+            return msgspec.structs.replace(view, live=False, cells=cells)
+        case _:
+            assert_never(event)
+
+
+def _ended(view: SweepView, event: CellEnded) -> SweepView:
+    state = event.state if event.state in ("finished", "failed") else "stopped"
+    told: dict[str, Any] = {"state": state, "message": event.message}
+    if state == "failed":
+        told["exit_code"] = event.exit_code
+    if state == "finished":
+        names = ("base_dev_spearman", "best_dev_spearman", "test_spearman", "switches",
+                 "switches_kept", "params_trained")  # fmt: skip
+        told |= {name: getattr(event, name) for name in names}
+    return _with(view, event.cell, **told)
+
+
+def _with(view: SweepView, name: str, **changes: Any) -> SweepView:
+    cells = tuple(
+        msgspec.structs.replace(cell, **changes) if cell.cell.name == name else cell
+        for cell in view.cells
+    )
+    return msgspec.structs.replace(view, cells=cells)
+
+
+class FollowedSweep:
+    """The sweep in the folder `path`. `look` belongs to one thread at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._folder = SweepFolder(path)
+        self._position = 0
+        self._view: SweepView | None = None
+
+    def look(self) -> SweepView:
+        """The sweep as it is now; the same object as at the last look where nothing happened.
+
+        Raises:
+            RunError: there is no readable sweep.
+        """
+        live = self._folder.is_live()
+        view = self._view
+        if view is None or view.live != live or not (self.path / "sweep.json").is_file():
+            self._view = self._read_whole()
+            return self._view
+        events = self._read_new()
+        if not events:
+            return view
+        for event in events:
+            view = fold(view, event)
+        ended = {event.cell for event in events if isinstance(event, CellEnded)}
+        cells = tuple(self._whole(cell) if cell.cell.name in ended else cell for cell in view.cells)
+        self._view = msgspec.structs.replace(view, cells=cells, live=live)
+        return self._view
+
+    def _whole(self, cell: CellView) -> CellView:
+        """A run that has finished has more to say than the sweep's log."""
+        if cell.state != "finished":
+            return cell
+        found = read_cell(Path(cell.run_dir), cell.cell, live=False)
+        return found if found.state == "finished" else cell
+
+    def _read_whole(self) -> SweepView:
+        self._position = 0
+        told: dict[str, CellEnded | CellStarted] = {}
+        while events := self._read_new():
+            told |= {e.cell: e for e in events if isinstance(e, CellEnded | CellStarted)}
+        view = read_sweep(self.path)
+        for cell in view.cells:
+            # A run whose process could not even begin left no word in a folder of its own.
+            end = told.get(cell.cell.name)
+            if isinstance(end, CellEnded) and end.state == "failed" and cell.state != "finished":
+                view = _ended(view, end)
+        return view
+
+    def _read_new(self) -> list[SweepEvent]:
+        try:
+            with self._folder.events_file.open("rb") as file:
+                file.seek(self._position)
+                found = file.read(READ_AT_ONCE)
+        except OSError:
+            return []
+        end = found.rfind(b"\n") + 1
+        self._position += end
+        events: list[SweepEvent] = []
+        for line in found[:end].splitlines():
+            with contextlib.suppress(RunError):
+                events.append(decode_sweep_event(line))
+        return events
+
+
+class SweepSummary(NamedTuple):
+    """A line of the list of sweeps. `done` runs have finished or failed, `failed` of them failed.
+
+    `best_values` are the settings of the best point, by name; figures are None before there is one.
+    """
+
+    name: str
+    path: Path
+    state: SweepState
+    data: str
+    tune: str
+    runs: int
+    done: int
+    failed: int
+    best_dev_spearman: float | None
+    best_values: tuple[tuple[str, Any], ...]
+    created_unix_s: float
+
+
+def summary_of(view: SweepView) -> SweepSummary:
+    """The sweep's line."""
+    best = best_point(points(view.cells))
+    failed = sum(cell.state == "failed" for cell in view.cells)
+    finished = sum(cell.state == "finished" for cell in view.cells)
+    names = [axis.name for axis in view.axes]
+    return SweepSummary(
+        name=view.name,
+        path=Path(view.path),
+        state=state_of(view),
+        data=view.data,
+        tune=view.tune,
+        runs=len(view.cells),
+        done=failed + finished,
+        failed=failed,
+        best_dev_spearman=None if best is None else best.dev_spearman,
+        best_values=() if best is None else tuple(zip(names, best.values, strict=True)),
+        created_unix_s=view.created_unix_s if math.isfinite(view.created_unix_s) else 0.0,
+    )
+
+
+class SweepIndex:
+    """The sweeps under `root`, newest first. `refresh` reads again only what went on."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._known: dict[Path, tuple[FollowedSweep, SweepView, SweepSummary]] = {}
+        self._lock = threading.Lock()
+
+    def refresh(self) -> list[SweepSummary]:
+        """Every readable sweep as it is now. May be called from any thread."""
+        with self._lock:
+            known = {}
+            for path in self._paths():
+                with contextlib.suppress(RunError, OSError):
+                    known[path] = self._look(path)
+            self._known = known
+        found = [summary for _, _, summary in known.values()]
+        return sorted(found, key=lambda one: (one.created_unix_s, one.name), reverse=True)
+
+    def _look(self, path: Path) -> tuple[FollowedSweep, SweepView, SweepSummary]:
+        old = self._known.get(path)
+        followed = FollowedSweep(path) if old is None else old[0]
+        view = followed.look()
+        if old is not None and old[1] is view:
+            return old
+        return followed, view, summary_of(view)
+
+    def _paths(self) -> set[Path]:
+        """The folders under the root, and the one elsewhere that `latest` means."""
+        found: set[Path] = set()
+        with contextlib.suppress(OSError), os.scandir(self._root) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    found.add(self._root / entry.name)
+                elif entry.name == LATEST and entry.is_dir():
+                    found.add(Path(entry.path).resolve())
+        return found

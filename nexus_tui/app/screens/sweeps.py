@@ -1,0 +1,116 @@
+"""Every sweep of this machine in a list, to be opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.timer import Timer
+from textual.worker import Worker, WorkerState
+
+from nexus_engine.sweeps.folder import sweeps_root
+from nexus_engine.sweeps.following import SweepIndex, SweepSummary
+from nexus_tui.app.frame import NexusScreen
+from nexus_tui.app.widgets.lines import Lines
+from nexus_tui.app.widgets.rows import Rows
+from nexus_tui.app.widgets.sweep_list import SweepList
+from nexus_tui.charts.fitting import fitted
+from nexus_tui.charts.sweep_rows import no_sweeps
+from nexus_tui.formats import count
+
+__all__ = ["SweepsScreen"]
+
+LOOK_SECONDS = 2.0
+SLOW_LOOK_SECONDS = 5.0
+"""Between two looks at the folders while the screen is in front; the second: low bandwidth."""
+
+
+class SweepsScreen(NexusScreen):
+    """The list of sweeps; without any, the command that begins one."""
+
+    DEFAULT_CSS = """
+    SweepsScreen #none { height: 1fr; display: none; }
+    SweepsScreen.-empty #none { display: block; }
+    SweepsScreen.-empty SweepList { display: none; }
+    SweepsScreen #line { height: 1; }
+    """
+    AUTO_FOCUS = "SweepList"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "Back", id="sweeps.back"),
+        Binding("r", "refresh", "Look again", show=False, id="sweeps.refresh"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._index = SweepIndex(sweeps_root())
+        self._all: Sequence[SweepSummary] | None = None
+        self._looking: Timer | None = None
+
+    def body(self) -> ComposeResult:
+        """The list or the words instead of it, and a line of state."""
+        yield SweepList()
+        yield Lines(self._none, id="none")
+        yield Lines(self._line, id="line")
+
+    def on_mount(self) -> None:
+        """Look at the folders, now and then while this screen is in front."""
+        slow = self.nexus.settings.low_bandwidth
+        self._looking = self.set_interval(SLOW_LOOK_SECONDS if slow else LOOK_SECONDS, self._look)
+
+    def on_screen_resume(self) -> None:
+        """To the front: sweeps may have come and gone."""
+        super().on_screen_resume()
+        if self._looking is not None:
+            self._looking.resume()
+        self._look()
+
+    def on_screen_suspend(self) -> None:
+        """Rest while another screen is in front."""
+        if self._looking is not None:
+            self._looking.pause()
+
+    def _look(self) -> None:
+        if not any(worker.group == "look" and not worker.is_finished for worker in self.workers):
+            self.run_worker(self._index.refresh, thread=True, group="look", exit_on_error=False)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A look at the folders is over."""
+        if event.worker.group == "look" and event.state is WorkerState.SUCCESS:
+            found: Sequence[SweepSummary] = event.worker.result or []
+            if found != self._all:
+                self._all = found
+                self.set_class(not found, "-empty")
+                self.query_one(SweepList).show_sweeps(found)
+                self.query_one("#none", Lines).redraw()
+                self.query_one("#line", Lines).redraw()
+
+    def _none(self, width: int, height: int) -> list[Text]:
+        return no_sweeps(width=width, height=height, looks=self.looks)
+
+    def _line(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
+        """How many sweeps there are and where."""
+        if self._all is None:
+            words = "reading the sweeps"
+        else:
+            live = sum(sweep.state == "live" for sweep in self._all)
+            words = f"{count(len(self._all))} sweep{'' if len(self._all) == 1 else 's'}"
+            words += f", {live} live" if live else ""
+            words += f"; kept in {sweeps_root()}"
+        return [Text(f" {fitted(words, width - 2, self.looks)}", self.looks.palette.dim)]
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        """Enter or a second click: open the sweep."""
+        from nexus_tui.app.screens.sweep import SweepScreen
+
+        self.nexus.push_screen(SweepScreen(self.query_one(SweepList).sweeps[event.index].path))
+
+    def action_back(self) -> None:
+        """Back to the runs."""
+        self.app.pop_screen()
+
+    def action_refresh(self) -> None:
+        """Look at the folders now."""
+        self._look()
