@@ -51,7 +51,7 @@ def driven(act, *, size=(80, 24), run=None, **settings):
 
 async def answered(app, pilot):
     """Wait until both desks are idle and their answers shown."""
-    await pilot.pause(0.2)  # what is typed rests
+    await pilot.pause(0.06)  # what is typed rests
     until = time.monotonic() + 20
     while time.monotonic() < until:
         if app.play.quick._thread is None and app.play.long._thread is None:
@@ -78,6 +78,12 @@ async def typed(app, pilot, first, second):
     app.screen.query_one(PairPane).first.value = first
     app.screen.query_one(PairPane).second.value = second
     await answered(app, pilot)
+
+
+@pytest.fixture(autouse=True)
+def short_rest(monkeypatch):
+    """What is typed rests for a shorter while before it is asked about."""
+    monkeypatch.setattr("nexus_tui.app.widgets.pair_pane.DEBOUNCE_SECONDS", 0.03)
 
 
 @pytest.fixture
