@@ -822,6 +822,54 @@ def test_a_desk_tells_what_went_wrong_in_a_line(error, words):
     assert CANARY not in told[0]
 
 
+def audit(run):
+    """What the run's audit file says: (use, size, whether with a fingerprint)."""
+    lines = [json.loads(line) for line in (run / "audit.jsonl").read_text().splitlines()]
+    return [(one["use"], one["size"], one["data_fingerprint"] is not None) for one in lines]
+
+
+def test_each_use_of_data_is_noted_in_the_run_once(run, home):
+    (home / "notes.txt").write_text("one\ntwo\nthree\n")
+    (home / "pairs.tsv").write_text(f"first\tsecond\n{A}\t{B}\nx y\tz\n")
+
+    async def act(app, pilot):
+        await typed(app, pilot, A, B)
+        await typed(app, pilot, "alpha", "beta")  # no line for each thing that is typed
+        await pilot.press("ctrl+t")
+        await focused(app, pilot, "many-path")
+        app.screen.focused.value = str(home / "pairs.tsv")
+        await pilot.press("enter")
+        await answered(app, pilot)
+        assert audit(run) == [("playground", 1, False), ("similarity", 2, True)]
+        await pilot.press("slash")
+        await focused(app, pilot, "search-path")
+        pane = app.screen.query_one(SearchPane)
+        for query in ("one", "three"):
+            pane.path.value, pane.query_line.value = str(home / "notes.txt"), query
+            pane.query_line.focus()
+            await pilot.press("enter")
+            await answered(app, pilot)
+        assert audit(run)[2:] == [("search", 3, True)]
+
+    driven(act, run="tuned-run")
+    assert stat.S_IMODE((run / "audit.jsonl").stat().st_mode) == 0o600
+    assert "patient" not in (run / "audit.jsonl").read_text()
+
+
+def test_a_use_that_cannot_be_noted_is_told_and_hinders_nobody(run, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("nexus_engine.audit.append_line", full)
+
+    async def act(app, pilot):
+        await typed(app, pilot, A, B)
+        assert app.play.answer.tuned is not None
+        assert any("not noted" in note.message for note in app._notifications)
+
+    driven(act, run="tuned-run")
+
+
 def test_no_run_folder_and_no_log_holds_a_sentence(run):
     async def act(app, pilot):
         await typed(app, pilot, CANARY, B)
