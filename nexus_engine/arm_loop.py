@@ -262,6 +262,8 @@ class ArmLoop:
             yield from self._settle(old.switches, decision.settle == "keep", old.before, after)
         if decision.grow:
             yield from self._switch()
+            # A control that grows no more has nothing left where its only set was rolled back.
+            arm.progress.finished |= not arm.trained()
 
     def _grows(self, switch: int) -> bool:
         """Whether this switch grows a set; in a control it may only restart."""

@@ -25,6 +25,9 @@ class GrowthPlan(msgspec.Struct, frozen=True, kw_only=True):
     for `patience` epochs, not before epoch `warmup_epochs`; a run whose warm-up is 0 starts with a
     switch. At most `switches` are made in all. A set is kept when the best dev Spearman of its
     phase is above the best before it by more than `min_gain`.
+
+    Without `trains_alone` nothing but dendrites is trained: where the only set is rolled back, the
+    next one that the plan has room for grows at once, and without one the run ends.
     """
 
     epochs: int
@@ -33,6 +36,7 @@ class GrowthPlan(msgspec.Struct, frozen=True, kw_only=True):
     switch_epochs: tuple[int, ...] | None = None
     patience: int = 1
     min_gain: float = 0.0
+    trains_alone: bool = True
 
 
 class GrowthState(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +102,9 @@ def decide(
             best=state.best if keep else state.before,
         )
     room = state.switches < plan.switches
-    grow = over and not last and ((room and request is None) or request == "grow")
+    bare = settle == "roll_back" and state.kept == 0 and not plan.trains_alone
+    wanted = request == "grow" or (room and (request is None or bare))
+    grow = over and not last and wanted
     if grow:
         state = msgspec.structs.replace(
             state,
@@ -110,5 +116,5 @@ def decide(
     elif settle == "roll_back":
         state = msgspec.structs.replace(state, phase_best=state.best, phase_best_epoch=epoch)
     stalled_for_good = over and not grow and plan.switch_epochs is None and request is None
-    finish = last or stalled_for_good
+    finish = last or stalled_for_good or (bare and not grow)
     return state, Decision(settle=settle, grow=grow, finish=finish, improved=improved)

@@ -97,6 +97,7 @@ def plan_main(settings: Settings, sites: tuple[str, ...], switches: int) -> ArmS
         switch_epochs=None if fixed is None else fixed[:switches],
         patience=settings.patience,
         min_gain=settings.min_gain,
+        trains_alone=settings.tune != "dendrites",
     )
     return ArmSpec(
         name="main",

@@ -1,4 +1,4 @@
-"""What a command owes the runs whose models it uses: a line in their audit, a warning of risks."""
+"""What is owed to the runs whose models are used: a line in their audit, a warning of risks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nexus_engine.errors import RunError, one_line
 if TYPE_CHECKING:
     from nexus_engine.data import Pairs
 
-__all__ = ["record_use"]
+__all__ = ["note_uses", "record_use"]
 
 
 def record_use(
@@ -23,20 +23,29 @@ def record_use(
 
     What cannot be noted is said on stderr and hinders nobody: a run may be kept read-only.
     """
-    from nexus_engine.audit import note_use
-    from nexus_engine.exposure import exposures
     from nexus_tui import streams
 
     folders = list(dict.fromkeys(_run_folders(models)))
+    for message in note_uses(folders, use, data, typed=typed):
+        streams.say(f"warning: {message}")
+
+
+def note_uses(
+    folders: Sequence[Path], use: str, data: Pairs | Sequence[str], *, typed: bool = False
+) -> list[str]:
+    """The same for run folders; what the user is to be warned of, a line each."""
+    from nexus_engine.audit import note_use
+    from nexus_engine.exposure import exposures
+
     fingerprint = None if typed or not folders else _fingerprint(data)
+    found = []
     for folder in folders:
-        for message in exposures(folder):
-            streams.say(f"warning: {message}")
+        found += exposures(folder)
         try:
             note_use(folder, use, fingerprint=fingerprint, size=len(data))
         except OSError as error:
-            place = one_line(folder, 200)
-            streams.say(f"warning: this use is not noted in {place}: {error.strerror}")
+            found.append(f"this use is not noted in {one_line(folder, 200)}: {error.strerror}")
+    return found
 
 
 def _fingerprint(data: Pairs | Sequence[str]) -> str:

@@ -6,10 +6,16 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from textual import _wait
+
 from nexus_engine import events as ev
 from nexus_engine.control import Ask
 from nexus_tui.app.application import NexusApp
 from nexus_tui.app.settings import UiSettings
+
+# After each key Textual's pilot sleeps until a fiftieth of a second passed in which the app did
+# nothing; a two-hundredth says the same, and takes a third of the app tests' time away.
+_wait.SLEEP_GRANULARITY, _wait.SLEEP_IDLE = 0.005, 0.001
 
 RUN_JSON = {
     "name": "scripted",

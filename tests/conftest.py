@@ -2,7 +2,9 @@
 
 import csv
 import os
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,32 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 ROOT = Path(__file__).resolve().parent.parent
 STSB = ROOT.parent / "shared" / "data" / "stsb"
+
+
+CODE_CHECKS = ("ruff check .", "ruff format --check .", "mypy", "lint-imports --no-logo")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def code_checks(request):
+    """The checks of `test_code.py`: they run beside the tests, few of which need a second core."""
+    started = {}
+    if any(item.path.name == "test_code.py" for item in request.session.items):
+        for command in CODE_CHECKS:
+            program, *arguments = command.split()
+            output = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end
+            process = subprocess.Popen(
+                [str(Path(sys.executable).parent / program), *arguments],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+            started[command] = process, output
+    yield started
+    for process, output in started.values():
+        process.kill()
+        process.wait()
+        output.close()
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +71,26 @@ def base_model():
 def small_data(tmp_path) -> Path:
     """A folder with 48, 24 and 24 pairs of the demo set."""
     return write_small(tmp_path / "small")
+
+
+@pytest.fixture
+def short_guard_in_children(tmp_path, monkeypatch) -> None:
+    """Python processes that a test starts have a guard of 20 pairs.
+
+    Encoding the whole one takes most of a small run's time.
+    """
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(SHORT_GUARD)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(ROOT)]))
+
+
+SHORT_GUARD = """
+import numpy as np
+import nexus_engine.data as data
+whole = data.load_guard
+data.load_guard = lambda: whole().take(np.arange(20))
+"""
 
 
 def write_small(folder: Path) -> Path:

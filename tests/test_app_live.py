@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import numpy as np
 import pytest
 from app_support import ScriptedRun, evaluated, make_app, screen_text, step, whole_run, write_run
 
@@ -44,8 +45,8 @@ def live(act, events=(), size=(80, 24), own=True, **settings):
 
 async def until(pilot, happened):
     """Wait until `happened()`, ten seconds at most."""
-    for _ in range(200):
-        await pilot.pause(0.05)
+    for _ in range(1000):
+        await pilot.pause(0.01)
         if happened():
             return
     raise AssertionError("waited for ten seconds")
@@ -60,7 +61,7 @@ async def come(app, pilot, run, *events):
     """More of the run's events arrive, and are on the screen."""
     run.waiting += events
     app._poll()
-    await pilot.pause(0.15)
+    await pilot.pause(0.05)
     pace = getattr(app.screen, "_pace", None)
     if pace is not None and not isinstance(events[-1], ev.Step):
         await until(pilot, lambda: not pace._waiting)
@@ -603,8 +604,12 @@ def test_nothing_is_painted_while_another_screen_is_in_front(monkeypatch):
     live(act, WHOLE[:TRIAL], own=False)
 
 
-def test_a_real_run_is_paused_stopped_and_resumed_to_its_end(small_data):
+def test_a_real_run_is_paused_stopped_and_resumed_to_its_end(small_data, monkeypatch):
+    from nexus_engine import preparation
     from nexus_engine.config import TrainConfig, resolve
+
+    guard = preparation.load_guard().take(np.arange(20))
+    monkeypatch.setattr(preparation, "load_guard", lambda: guard)
 
     config = TrainConfig(data=str(small_data), epochs=3, batch_size=4, switch_epochs=(0, 1),
                          layers=(0,), place=("v",), threads=1)  # fmt: skip

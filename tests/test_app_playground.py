@@ -51,7 +51,7 @@ def driven(act, *, size=(80, 24), run=None, **settings):
 
 async def answered(app, pilot):
     """Wait until both desks are idle and their answers shown."""
-    await pilot.pause(0.2)  # what is typed rests
+    await pilot.pause(0.06)  # what is typed rests
     until = time.monotonic() + 20
     while time.monotonic() < until:
         if app.play.quick._thread is None and app.play.long._thread is None:
@@ -78,6 +78,12 @@ async def typed(app, pilot, first, second):
     app.screen.query_one(PairPane).first.value = first
     app.screen.query_one(PairPane).second.value = second
     await answered(app, pilot)
+
+
+@pytest.fixture(autouse=True)
+def short_rest(monkeypatch):
+    """What is typed rests for a shorter while before it is asked about."""
+    monkeypatch.setattr("nexus_tui.app.widgets.pair_pane.DEBOUNCE_SECONDS", 0.03)
 
 
 @pytest.fixture
@@ -814,6 +820,54 @@ def test_a_desk_tells_what_went_wrong_in_a_line(error, words):
         time.sleep(0.01)
     assert words in told[0]
     assert CANARY not in told[0]
+
+
+def audit(run):
+    """What the run's audit file says: (use, size, whether with a fingerprint)."""
+    lines = [json.loads(line) for line in (run / "audit.jsonl").read_text().splitlines()]
+    return [(one["use"], one["size"], one["data_fingerprint"] is not None) for one in lines]
+
+
+def test_each_use_of_data_is_noted_in_the_run_once(run, home):
+    (home / "notes.txt").write_text("one\ntwo\nthree\n")
+    (home / "pairs.tsv").write_text(f"first\tsecond\n{A}\t{B}\nx y\tz\n")
+
+    async def act(app, pilot):
+        await typed(app, pilot, A, B)
+        await typed(app, pilot, "alpha", "beta")  # no line for each thing that is typed
+        await pilot.press("ctrl+t")
+        await focused(app, pilot, "many-path")
+        app.screen.focused.value = str(home / "pairs.tsv")
+        await pilot.press("enter")
+        await answered(app, pilot)
+        assert audit(run) == [("playground", 1, False), ("similarity", 2, True)]
+        await pilot.press("slash")
+        await focused(app, pilot, "search-path")
+        pane = app.screen.query_one(SearchPane)
+        for query in ("one", "three"):
+            pane.path.value, pane.query_line.value = str(home / "notes.txt"), query
+            pane.query_line.focus()
+            await pilot.press("enter")
+            await answered(app, pilot)
+        assert audit(run)[2:] == [("search", 3, True)]
+
+    driven(act, run="tuned-run")
+    assert stat.S_IMODE((run / "audit.jsonl").stat().st_mode) == 0o600
+    assert "patient" not in (run / "audit.jsonl").read_text()
+
+
+def test_a_use_that_cannot_be_noted_is_told_and_hinders_nobody(run, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("nexus_engine.audit.append_line", full)
+
+    async def act(app, pilot):
+        await typed(app, pilot, A, B)
+        assert app.play.answer.tuned is not None
+        assert any("not noted" in note.message for note in app._notifications)
+
+    driven(act, run="tuned-run")
 
 
 def test_no_run_folder_and_no_log_holds_a_sentence(run):

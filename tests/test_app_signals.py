@@ -26,10 +26,19 @@ from nexus_tui import cli
 
 DRIVER = """
 import sys
+import time
+from pathlib import Path
 import numpy as np
-from nexus_engine import preparation
+from nexus_engine import arm_loop, preparation
 whole = preparation.load_guard  # the whole guard takes most of a small run's time
 preparation.load_guard = lambda: whole().take(np.arange(20))
+made = arm_loop.Arm.make_step
+
+def make_step(*given):
+    time.sleep(0.02)  # the other processes start meanwhile
+    return made(*given)
+
+arm_loop.Arm.make_step = make_step
 from nexus_engine.config import TrainConfig, resolve
 from nexus_tui.app import application
 from nexus_tui.app.opening import open_app
@@ -37,9 +46,10 @@ from nexus_tui.app.settings import UiSettings
 
 def break_later(self):
     def broken():
-        sentence = "CANARY the patient denies chest pain"
-        raise RuntimeError(sentence)
-    self.set_timer(float(sys.argv[2]), broken)
+        if Path(sys.argv[2]).exists():
+            sentence = "CANARY the patient denies chest pain"
+            raise RuntimeError(sentence)
+    self.set_interval(0.05, broken)
 
 if len(sys.argv) > 2:
     application.NexusApp._check_keys = break_later
@@ -140,7 +150,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, OnScre
     """Apps with a run that has its first checkpoint."""
     world = tmp_path_factory.mktemp("screens")
     found = {name: OnScreen(world / name) for name in ("term", "int", "hup", "close")}
-    found["crash"] = OnScreen(world / "crash", "15")
+    found["crash"] = OnScreen(world / "crash", "break")
     yield found
     for screen in found.values():
         screen.kill()
@@ -182,6 +192,7 @@ def test_without_its_terminal_the_training_goes_on_in_the_same_process(shown, na
 def test_a_broken_screen_tells_no_sentence_and_the_training_goes_on(shown):
     screen = shown["crash"]
     screen.until(screen.saved, "a checkpoint")
+    (screen.world / "break").touch()
     screen.until(lambda: b"the screen failed: RuntimeError" in screen.output, "the crash")
     assert screen.is_sane()
     made = len(screen.lines())

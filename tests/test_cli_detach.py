@@ -135,7 +135,9 @@ def test_a_child_still_reading_after_a_long_while_is_left_at_it(nexus, child, mo
     assert "still reading its data" in err
 
 
-def test_a_real_run_is_seen_stopped_and_gone_on_with(nexus, small_data, monkeypatch):
+def test_a_real_run_is_seen_stopped_and_gone_on_with(
+    nexus, small_data, monkeypatch, short_guard_in_children
+):
     """Through real processes: the one the test is about is not this one."""
     monkeypatch.setattr(background, "BEGIN_SECONDS", 900.0)  # machines of tests may be busy
     code, out, err = nexus(
@@ -174,4 +176,4 @@ def _until(true, seconds=600):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.2)
+        time.sleep(0.05)

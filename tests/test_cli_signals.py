@@ -25,15 +25,27 @@ from nexus_tui import cli
 from nexus_tui.progress import RunProgress
 
 SMALL_GUARD = """
+import os
 import sys
+import time
 import numpy as np
-from nexus_engine import preparation
+from nexus_engine import arm_loop, preparation
 whole = preparation.load_guard
 preparation.load_guard = lambda: whole().take(np.arange(20))
+made = arm_loop.Arm.make_step
+
+def make_step(*given):
+    time.sleep(float(os.environ.get("STEP_SECONDS", 0)))
+    return made(*given)
+
+arm_loop.Arm.make_step = make_step
 from nexus_tui.cli import main
 sys.exit(main())
 """
-"""`nexus` with a guard of 20 pairs: encoding the whole one takes most of a small run's time."""
+"""`nexus` with a guard of 20 pairs: encoding the whole one takes most of a small run's time.
+
+With STEP_SECONDS a step leaves the cores to other processes for that long.
+"""
 
 
 STARTED_HERE: list[subprocess.Popen[str]] = []
@@ -100,10 +112,18 @@ def until(process: subprocess.Popen[str], kind: str) -> list[dict[str, object]]:
     raise AssertionError(f"ended without {kind}: {process.stderr and process.stderr.read()}")
 
 
-def test_terminate_hang_up_and_a_reader_that_goes_away(world: Path) -> None:
-    """Each ends its run with a checkpoint and its own code; the three runs live side by side."""
+def test_signals_and_a_reader_that_goes_away(world: Path) -> None:
+    """Each ends its run with a checkpoint and its own code; the runs live side by side."""
     codes = {signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGPIPE: 1}
-    live = {number: train(world, 1000, "--out", number.name) for number in codes}
+    epochs = 60
+    screen = Screen()
+    on_a_terminal = train(
+        world, epochs, "--out", "shown", stderr=screen.theirs, TERM="xterm-256color",
+        STEP_SECONDS="0.02",
+    )  # fmt: skip
+    live = {
+        number: train(world, 1000, "--out", number.name, STEP_SECONDS="0.02") for number in codes
+    }
     for number, process in live.items():
         until(process, "checkpoint_saved")
         if number == signal.SIGPIPE:
@@ -111,6 +131,7 @@ def test_terminate_hang_up_and_a_reader_that_goes_away(world: Path) -> None:
             process.stdout.close()
         else:
             process.send_signal(number)
+    _interrupted_and_resumed(world, on_a_terminal, screen, epochs)
     for number, process in live.items():
         assert process.stderr is not None
         err = process.stderr.read()
@@ -122,10 +143,10 @@ def test_terminate_hang_up_and_a_reader_that_goes_away(world: Path) -> None:
         assert (world / number.name / last["checkpoint"] / "manifest.json").is_file()
 
 
-def test_an_interrupt_on_a_terminal_leaves_it_sane_and_the_run_resumable(world: Path) -> None:
-    epochs = 25
-    screen = Screen()
-    process = train(world, epochs, stderr=screen.theirs, TERM="xterm-256color")
+def _interrupted_and_resumed(
+    world: Path, process: subprocess.Popen[str], screen: Screen, epochs: int
+) -> None:
+    """An interrupt leaves the terminal sane, and the run, resumed, comes to its end."""
     until(process, "checkpoint_saved")
     process.send_signal(signal.SIGINT)
     assert process.stdout is not None
@@ -136,7 +157,7 @@ def test_an_interrupt_on_a_terminal_leaves_it_sane_and_the_run_resumable(world: 
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") >= 1
     assert "nexus train --resume" in text
 
-    resumed = start(world, "train", "--resume", "latest", "--json")
+    resumed = start(world, "train", "--resume", "shown", "--json")
     out, err = resumed.communicate(timeout=120)
     assert resumed.returncode == 0, err
     lines = [json.loads(line) for line in out.splitlines()]

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_training import StopAfter, kinds, run, settings_for, weights_of
+from test_training import StopAfter, finish, guard_pairs, kinds, run, settings_for, weights_of
 
 from nexus_engine.correlation_rule import (
     Covariances,
@@ -147,20 +147,11 @@ def test_a_stopped_run_resumes_to_the_same_weights(home, small_data, checks, who
 
 @pytest.fixture(autouse=True)
 def short_guard(monkeypatch):
-    from test_training import guard_pairs
-
     monkeypatch.setattr("nexus_engine.preparation.load_guard", guard_pairs)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    from conftest import write_small
-    from test_training import guard_pairs
-
-    place = tmp_path_factory.mktemp("whole")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_DATA_HOME", str(place / "data"))
-        patch.setattr("nexus_engine.preparation.load_guard", guard_pairs)
-        events = run(correlating(write_small(place / "small")), place / "run")
-    assert len(kinds(events, DendritesAdded)) == 2
-    return events[-1].best_dev_spearman, weights_of(place / "run")
+    found = finish(tmp_path_factory.mktemp("whole"), rule="correlation", rule_steps=4)
+    assert len(kinds(found.events, DendritesAdded)) == 2
+    return found.result.best_dev_spearman, weights_of(found.path)

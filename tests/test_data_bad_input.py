@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,3 +77,25 @@ def test_the_same_file_is_refused_by_load_split(tmp_path: Path) -> None:
     path.write_text(",".join(HEADER) + "\na,b,1\na,b,1\n")
     with pytest.raises(DataError, match="equal"):
         load_split(str(path), "all")
+
+
+LEFT_OPEN = (
+    "unclosed quote, the reading stops soon after", "cell of 1 MB", "json list on a line",
+    "field missing", "parquet, sentence null", "parquet, score text",
+)  # fmt: skip
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("name", LEFT_OPEN)
+def test_a_refused_file_is_closed_while_the_error_is_kept(tmp_path: Path, name: str) -> None:
+    path = tmp_path / BAD_FILES[name].name
+    path.write_bytes(BAD_FILES[name].content)
+    gc.disable()
+    try:
+        with pytest.raises(DataError) as refusal:
+            load_data(str(path))
+        handles = [str(entry) for entry in Path("/proc/self/fd").iterdir() if entry.exists()]
+        assert str(path) not in [os.readlink(handle) for handle in handles]
+        assert refusal.value.__traceback__ is not None
+    finally:
+        gc.enable()

@@ -50,7 +50,7 @@ def test_embeddings_equal_sentence_transformers(ours, reference):
 def test_evaluation_equals_the_embedding_similarity_evaluator(reference):
     from sentence_transformers.evaluation import EmbeddingSimilarityEvaluator
 
-    pairs = load_split("demo", "dev")
+    pairs = load_split("demo", "dev").take(np.arange(100))
     evaluator = EmbeddingSimilarityEvaluator(
         pairs.first.to_pylist(),
         pairs.second.to_pylist(),

@@ -97,9 +97,11 @@ def test_what_cannot_be_used_is_refused_as_by_the_run(tmp_path, small_data):
         engine.forecast(settings(small_data, budget="800", place=["v", "up"]))
 
 
-def test_the_command_measures_for_real_and_writes_nothing(tmp_path, small_data):
+def test_the_command_measures_for_real_and_writes_nothing(
+    tmp_path, small_data, short_guard_in_children
+):
     done = subprocess.run(
-        [sys.executable, "-m", "nexus_tui", "train", "--data", str(small_data), "--threads", "1",
+        [sys.executable, "-m", "nexus_tui", "train", "--data", str(small_data), "--threads", "2",
          "--forecast", "--json"],
         capture_output=True, text=True, timeout=900, cwd=tmp_path,
         env={**os.environ, "XDG_DATA_HOME": str(tmp_path / "data"),

@@ -1,5 +1,6 @@
 """The growth policy, as a table: when a set grows, whether it is kept, when a run ends."""
 
+import msgspec
 import pytest
 
 from nexus_engine.growth import GrowthPlan, GrowthState, decide
@@ -86,6 +87,26 @@ def test_rolling_back_now_takes_back_a_set_that_helped():
     assert story == ["ig", "i", "ir", "", "f"]
     assert state.best == 0.5
     assert state.kept == 0
+
+
+@pytest.mark.parametrize(
+    ("switch_epochs", "scores", "expected"),
+    [
+        ((0, 3), [0.5, 0.6, 0.55], ["ig", "i", "rg"]),  # the second set comes earlier
+        ((0,), [0.5, 0.6, 0.55], ["ig", "i", "rf"]),
+        ((0, 1), [0.5, 0.6, 0.55], ["ig", "ikg", "r"]),  # the first set goes on
+    ],
+)
+def test_nothing_but_dendrites_to_train_and_the_only_set_rolled_back(
+    switch_epochs, scores, expected
+):
+    plan = GrowthPlan(
+        epochs=6, switches=len(switch_epochs), switch_epochs=switch_epochs, trains_alone=False
+    )
+    assert play(plan, scores, {2: "roll_back"})[0] == expected
+    asked = msgspec.structs.replace(plan, trains_alone=True)
+    assert play(asked, scores, {2: "roll_back"})[0][:2] == expected[:2]
+    assert play(asked, scores, {2: "roll_back"})[0][2] == "r"
 
 
 def test_a_plan_never_makes_more_switches_than_it_may():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import write_small
 from test_training import StopAfter, guard_pairs, kinds, run, settings_for
 
 from nexus_engine.config import TrainConfig, resolve
@@ -79,27 +80,49 @@ def test_a_native_run_with_full_dendrites_is_saved_and_loaded(home, small_data):
 # Parity
 
 
-@installed
-@pytest.mark.parametrize(
-    ("form", "switches", "rate"),
-    [
-        pytest.param("unit", [0, 1, 3], 3e-3, marks=pytest.mark.slow),
-        ("full", [0, 1, 3], 3e-3),
-        ("unit", [0, 1, 2, 3, 4], 0.6),  # far too fast: a set is rolled back on the way
-    ],
-)
-def test_the_library_and_ours_agree_after_each_switch(tmp_path, small_data, form, switches, rate):
+PARITY = [
+    pytest.param("unit", [0, 1, 3], 3e-3, marks=pytest.mark.slow),
+    ("full", [0, 1, 3], 3e-3),
+    ("unit", [0, 1, 2, 3, 4], 0.6),  # far too fast: a set is rolled back on the way
+]
+
+
+@pytest.fixture(scope="module")
+def parity(request, tmp_path_factory):
+    """A process for each of the cases that are asked for; they run side by side."""
+    place = tmp_path_factory.mktemp("parity")
+    data = write_small(place / "small")
     script = Path(__file__).with_name("perforated_parity.py")
-    done = subprocess.run(
-        [sys.executable, str(script), str(small_data), form, json.dumps(switches), str(rate)],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        timeout=300,
-        env={**os.environ, "PYTHONPATH": str(script.parents[1])},
-    )
-    assert done.returncode == 0, done.stderr
-    found = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    started = {}
+    for item in request.session.items:
+        asked = getattr(item, "callspec", None)
+        if item.module is not request.module or asked is None or "rate" not in asked.params:
+            continue
+        form, switches, rate = (asked.params[name] for name in ("form", "switches", "rate"))
+        arguments = [str(script), str(data), form, json.dumps(switches), str(rate)]
+        folder = place / f"{form}-{rate}"
+        folder.mkdir()
+        started[form, rate] = subprocess.Popen(
+            [sys.executable, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(script.parents[1]), "OMP_NUM_THREADS": "1"},
+        )
+    yield started
+    for process in started.values():
+        process.kill()
+        process.communicate()
+
+
+@installed
+@pytest.mark.parametrize(("form", "switches", "rate"), PARITY)
+def test_the_library_and_ours_agree_after_each_switch(parity, form, switches, rate):
+    process = parity[form, rate]
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    found = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
     assert [f["epoch"] for f in found] == [0, 1, 2, 3, 4, 5]
     assert [f["epoch"] for f in found if f["grown"]] == switches
     assert all(f["read_back"] <= 1e-6 for f in found), found

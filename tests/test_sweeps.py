@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from forked_cells import ForkedProcesses
 
 from nexus_engine.errors import ConfigError, ExitCode, RunError
 from nexus_engine.steering import Steering
@@ -141,6 +142,8 @@ def test_events_survive_json():
 
 # Whole sweeps
 
+quick = pytest.mark.usefixtures("short_guard_in_children")
+
 
 def small_grid(data, **common):
     settings = {"data": str(data), "tune": "adapter", "epochs": 2, "threads": 1, **common}
@@ -165,6 +168,7 @@ def kinds(events, kind):
     return [e for e in events if isinstance(e, kind)]
 
 
+@quick
 def test_a_sweep_runs_all_and_its_picture_agrees(home, small_data):
     folder = SweepFolder.create(None, "demo/..x", small_grid(small_data))
     assert read_sweep(folder.path).cells[0].state == "waiting"
@@ -191,7 +195,7 @@ def test_a_sweep_runs_all_and_its_picture_agrees(home, small_data):
     assert again[0].runs_done == 2
 
 
-class Meddling(Processes):
+class Meddling(ForkedProcesses):
     """Kills the first start as soon as its run is described, and asks for a stop in the third."""
 
     def __init__(self, folder, steering):
@@ -221,7 +225,7 @@ def test_a_killed_run_and_a_stopped_sweep_are_gone_on_with(home, small_data):
     assert isinstance(stopped, SweepStopped)
     assert (stopped.exit_code, stopped.runs_finished, stopped.runs_left) == (130, 1, 1)
     assert [c.state for c in read_sweep(folder.path).cells] == ["finished", "stopped"]
-    events = collect(folder, jobs=1)
+    events = list(sweep(folder, ForkedProcesses(folder.path, 1), Steering()))
     assert [e.resumed for e in kinds(events, CellStarted)] == [True]
     assert isinstance(events[-1], SweepFinished), events[-1]
 
@@ -250,6 +254,7 @@ def test_one_process_at_a_time_and_no_other_folder(home, small_data):
 # The command
 
 
+@quick
 def test_the_command(home, small_data):
     grid = home / "grid.toml"
     grid.write_text('[train]\ntune = "adapter"\nepochs = 1\n[grid]\nlr = [1e-4, 3e-3]\n')

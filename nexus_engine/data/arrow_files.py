@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -97,7 +96,13 @@ def _filled(label: str, batches: Iterator[RowBatch]) -> Iterator[RowBatch]:
     head = next(batches, None)
     if head is None:
         raise file_error(label, "holds columns and no pairs")
-    return chain([head], batches)
+    return _joined(head, batches)
+
+
+def _joined(head: RowBatch, rest: Iterator[RowBatch]) -> Iterator[RowBatch]:
+    """A generator: closing it closes the file."""
+    yield head
+    yield from rest
 
 
 def _text(column: pa.Array, rows: range, label: str, which: str) -> pa.Array:

@@ -7,7 +7,7 @@ reader feeds an `IterableDataset` of declared features, which keeps nothing on d
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,8 +74,17 @@ def read_pairs(source: Source, kind: FileKind, *, score_needed: bool) -> RawPair
 
 
 def _collected(source: Source, kind: FileKind, *, quoted: bool, score_needed: bool) -> RawPairs:
-    columns, batches = _reader(source, kind, quoted=quoted, score_needed=score_needed)
-    tables = list(_streamed(source.label, batches, score_needed=score_needed))
+    batches: Iterator[RowBatch] | None = None
+    try:
+        columns, batches = _reader(source, kind, quoted=quoted, score_needed=score_needed)
+        tables = list(_streamed(source.label, batches, score_needed=score_needed))
+    except DataError as error:
+        # The frames on the way hold the open file and some of its rows. They go now, so that the
+        # file is closed, and not when the error is forgotten.
+        error.__context__ = None
+        if isinstance(batches, Generator):
+            batches.close()
+        raise error.with_traceback(None)  # noqa: B904 - it is the same error
     scores: NDArray[np.float64] | None = None
     if columns.score is not None and not any(table["score"].null_count for table in tables):
         scores = np.concatenate([table["score"].to_numpy() for table in tables])

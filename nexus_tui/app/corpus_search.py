@@ -33,6 +33,7 @@ class CorpusSearch(LongWork):
         self._path = ""
         self._index: SearchIndex | None = None
         self._file: tuple[str, State] | None = None
+        self._noted: tuple[Path | None, tuple[str, State] | None] | None = None
 
     def search(self, path: str, query: str) -> None:
         """Find the nearest sentences of the file at `path`."""
@@ -49,6 +50,9 @@ class CorpusSearch(LongWork):
                 self._index, self._file = SearchIndex(read_sentences(place, check)), state
             index = self._index
             sides = self.play.sides(target)
+            if self._noted != (target.run, self._file):  # once a file and model, not once a query
+                self.play.note(target, "search", index.file.sentences)
+                self._noted = target.run, self._file
             self.expect(index.missing(sides))
             return search(sides, index, query, TOP, self.advance, check), sides
 

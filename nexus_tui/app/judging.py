@@ -47,12 +47,14 @@ def _judged(
     from nexus_engine.data import load_split
     from nexus_engine.saved_model import load_model
     from nexus_tui.model_data import choose_data
+    from nexus_tui.uses import note_uses
 
     choice = choose_data([str(path) for path in paths], None, None)
     with_weights = [path for path in paths if (path / "best" / "model.json").is_file()]
     if paths[0] not in with_weights or len(with_weights) < 2:
         return Judgement((), "", "the first run and another need weights to be compared")
     pairs = load_split(choice.spec, "test", seed=choice.seed, score_range=choice.score_range)
+    warnings = note_uses(with_weights, "compare test", pairs)
     total = len(with_weights) * similarity.distinct_sentences(pairs)
     done = 0
 
@@ -73,4 +75,6 @@ def _judged(
         for path, one, gap in zip(with_weights, found, apart, strict=True)
     }
     words = f"on the {len(pairs):,} test pairs of the first run, paired bootstrap"
+    if warnings:
+        words += "; " + warnings[0]
     return Judgement(tuple(by_path.get(path) for path in paths), words)

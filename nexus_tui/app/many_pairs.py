@@ -48,6 +48,7 @@ class ManyPairs(LongWork):
         self.saved = ""
         """Where the present table was saved, in words."""
         self._again: Callable[[], Pairs] | None = None
+        self._typed = False
 
     def load(self, path: str) -> None:
         """Score the pairs of a file."""
@@ -69,15 +70,15 @@ class ManyPairs(LongWork):
 
             return read_pasted(text, kind)
 
-        self._score("pasted pairs", read)
+        self._score("pasted pairs", read, typed=True)
 
     def again(self) -> None:
         """Score the same pairs by the model and weights of now."""
         if self._again is not None:
-            self._score(self.label, self._again)
+            self._score(self.label, self._again, typed=self._typed)
 
-    def _score(self, label: str, read: Callable[[], Pairs]) -> None:
-        self._again = read
+    def _score(self, label: str, read: Callable[[], Pairs], *, typed: bool = False) -> None:
+        self._again, self._typed = read, typed
         target, stamp, by = self.play.target, self.play.stale, self.by
 
         def work(check: Check) -> _Scored:
@@ -92,6 +93,7 @@ class ManyPairs(LongWork):
             check()
             pairs = list(zip(found.first.to_pylist(), found.second.to_pylist(), strict=True))
             sides = self.play.sides(target)
+            self.play.note(target, "similarity", found, typed=typed)
             self.expect(distinct(pairs) * len(sides.each()))
             cosines = score(sides, pairs, self.advance, check)
             return _Scored(label, pairs, cosines, ordered(cosines, by), sides)

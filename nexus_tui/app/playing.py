@@ -19,6 +19,7 @@ from nexus_tui.app.desk import Check, Desk
 from nexus_tui.app.pinned import PinBook, pins_file, read_pins, write_pins
 
 if TYPE_CHECKING:
+    from nexus_engine.data import Pairs
     from nexus_engine.querying import Cosines, Querier, Sides
     from nexus_tui.app.application import NexusApp
 
@@ -106,6 +107,8 @@ class Play:
         self.book = PinBook()
         self.pin_cosines: dict[tuple[str, str], Cosines] = {}
         self._pins_read = False
+        self._noted: set[Path] = set()
+        """Runs whose audit files have a line for what is typed and pinned."""
 
     # The model
 
@@ -166,6 +169,23 @@ class Play:
             self._querier = Querier()
         return self._querier.sides(target.best)
 
+    def note(
+        self, target: Target, use: str, data: Pairs | Sequence[str], *, typed: bool = False
+    ) -> None:
+        """From a desk's thread: note in the run's audit file that its model is used on `data`."""
+        if target.run is None:
+            return
+        from nexus_tui.uses import note_uses
+
+        for words in note_uses([target.run], use, data, typed=typed):
+            self._app.call_later(self._warn, words)
+
+    def _note_typed(self, target: Target, pairs: list[tuple[str, str]]) -> None:
+        """From the desk's thread: one line for each run, not for each word that is typed."""
+        if target.run is not None and target.run not in self._noted:
+            self._noted.add(target.run)
+            self.note(target, "playground", [first for first, _ in pairs], typed=True)
+
     # The present pair
 
     def ask(self, first: str, second: str) -> None:
@@ -178,6 +198,7 @@ class Play:
 
             sides = self.sides(target)
             check()
+            self._note_typed(target, [(first, second)])
             return score(sides, [(first, second)], check=check)[0], sides
 
         def done(found: tuple[Cosines, Sides]) -> None:
@@ -283,6 +304,7 @@ class Play:
             from nexus_engine.querying import score
 
             sides = self.sides(target)
+            self._note_typed(target, pairs)
             return score(sides, pairs, check=check), sides
 
         def done(found: tuple[list[Cosines], Sides]) -> None:

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from reliability import children, worlds
+from reliability import children, wholes, worlds
 from reliability.faults import killing, operations
 from reliability.outcome import Outcome
 
@@ -41,15 +41,8 @@ def _train(folder: Path, *, case: str, resume: bool, kill_in_save: int | None) -
     return told
 
 
-def _facts(folder: Path, *, case: str) -> tuple[dict[str, Any], float]:
-    begun = time.monotonic()
-    worlds.train(folder, case)
-    return worlds.facts(folder / "run"), time.monotonic() - begun
-
-
-def _one(
-    place: Path, number: int, case: str, whole: Any, seconds: float, mutation: str | None
-) -> list[str]:
+def _one(place: Path, number: int, case: str, mutation: str | None) -> list[str]:
+    whole, seconds = wholes.whole(place, case)
     chance = random.Random(number)
     folder = place / f"kill-{number}"
     worlds.write_data(folder / "pairs")
@@ -81,11 +74,6 @@ def _one(
 
 def killed_at_random(place: Path, kills: int, mutation: str | None = None) -> Outcome:
     """Kill and resume until `kills` kills have met a live run; a third of them inside a save."""
-    wholes = {}
-    for case in CASES:
-        folder = place / f"alone-{case}"
-        worlds.write_data(folder / "pairs")
-        wholes[case] = children.call(_facts, folder, case=case)
     trials, number = 0, 0
     failures: list[str] = []
     with ThreadPoolExecutor(2) as two:
@@ -93,9 +81,7 @@ def killed_at_random(place: Path, kills: int, mutation: str | None = None) -> Ou
             numbers = range(number, number + kills - trials)
             number += len(numbers)
             cases = [CASES[n // 3 % 2] for n in numbers]
-            found = two.map(
-                lambda n, case: _one(place, n, case, *wholes[case], mutation), numbers, cases
-            )
+            found = two.map(lambda n, case: _one(place, n, case, mutation), numbers, cases)
             for lines in found:
                 if lines != ["missed"]:
                     trials += 1

@@ -9,7 +9,7 @@ import stat
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nexus_engine.errors import NexusError
 from nexus_engine.run_folder import RunFolder, find_run, remove_run
@@ -104,13 +104,28 @@ def _found_in(folder: Path, canaries: list[str]) -> list[str]:
     return found
 
 
-def canaries(place: Path, mutation: str | None = None) -> Outcome:
+class Used(NamedTuple):
+    """A folder in which every command was used, and what was seen on the way."""
+
+    folder: Path
+    planted: list[str]
+    told: dict[str, Any]
+
+
+def use_everything(place: Path, mutation: str | None = None, *, broken: bool = False) -> Used:
+    """Train, eval, compare, similarity and search on canaries; `broken`: the training crashes."""
+    folder = place / f"used-{broken}"
+    planted = _plant(folder)
+    told = children.call(_use_everything, folder, mutation, umask=None, break_it=broken)
+    return Used(folder, planted, told)
+
+
+def canaries(place: Path, mutation: str | None = None, used: Used | None = None) -> Outcome:
     """After train, eval, compare, similarity and a crash, no file holds a sentence."""
     failures: list[str] = []
     for broken in (False, True):
-        folder = place / f"canaries-{broken}"
-        planted = _plant(folder)
-        told = children.call(_use_everything, folder, mutation, umask=None, break_it=broken)
+        one = None if broken else used
+        folder, planted, told = one or use_everything(place, mutation, broken=broken)
         wanted = 1 if broken else 0
         if told["codes"][0] != wanted:
             stderr = (folder / "stderr").read_text()[-300:]
@@ -124,11 +139,9 @@ def canaries(place: Path, mutation: str | None = None) -> Outcome:
     return Outcome("canary sentences are found nowhere", 2 * CANARIES, failures)
 
 
-def nothing_opened(place: Path, mutation: str | None = None) -> Outcome:
+def nothing_opened(place: Path, mutation: str | None = None, used: Used | None = None) -> Outcome:
     """No pickle is opened, no socket, no code of a model, in train, eval, compare and ask."""
-    folder = place / "opened"
-    _plant(folder)
-    told = children.call(_use_everything, folder, mutation, umask=None)
+    folder, _, told = used or use_everything(place, mutation)
     failures = [f"{event}: {times}" for event, times in told["seen"].items()]
     failures += [f"exit codes {told['codes']}"] if any(told["codes"]) else []
     audit = [json.loads(line) for line in (folder / "run/audit.jsonl").read_text().splitlines()]
@@ -141,15 +154,15 @@ def nothing_opened(place: Path, mutation: str | None = None) -> Outcome:
     return Outcome("0 pickles, 0 sockets, each use noted", 6, failures)
 
 
-def modes(place: Path, mutation: str | None = None) -> Outcome:
+def modes(place: Path, mutation: str | None = None, umasks: tuple[int, ...] = UMASKS) -> Outcome:
     """Folders 0700 and files 0600 under any umask."""
     failures = []
-    for umask in UMASKS:
+    for umask in umasks:
         folder = place / f"umask-{umask:03o}"
         _plant(folder)
         told = children.call(_made_under, folder, mutation, umask=umask)
         failures += [f"umask {umask:03o}: {line}" for line in told]
-    return Outcome("modes are 0700 and 0600 under any umask", len(UMASKS), failures)
+    return Outcome("modes are 0700 and 0600 under any umask", len(umasks), failures)
 
 
 def _made_under(folder: Path, *, umask: int) -> list[str]:
@@ -191,17 +204,22 @@ def _stop_soon(event: Any, steering: Any) -> None:
         steering.stop("test")
 
 
-def warned(place: Path) -> Outcome:
+FOLDER_MODES = {0o700: 0, 0o770: 1, 0o707: 1, 0o777: 1}
+"""How often each is warned about."""
+
+
+def warned(place: Path, modes: tuple[int, ...] = tuple(FOLDER_MODES)) -> Outcome:
     """A run folder where others may write is warned about; one of the owner's alone is not."""
     failures = []
-    for mode, wanted in ((0o700, 0), (0o770, 1), (0o707, 1), (0o777, 1)):
+    for mode in modes:
+        wanted = FOLDER_MODES[mode]
         folder = place / f"mode-{mode:o}"
         worlds.write_data(folder / "pairs")
         told = children.call(_warned, folder, mode=mode)
         found = [line for line in told if "others may write" in line]
         if len(found) != wanted:
             failures.append(f"{mode:o}: {told}")
-    return Outcome("a folder where others may write is warned about", 4, failures)
+    return Outcome("a folder where others may write is warned about", len(modes), failures)
 
 
 NAMES = (

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reliability import children, worlds
+from reliability import children, wholes, worlds
 from reliability.faults import die
 from reliability.outcome import Outcome
 
@@ -63,11 +62,6 @@ SHORT = (
     "while patience runs",
     "in an epoch, killed, from a timed checkpoint",
 )
-
-
-def _whole(folder: Path, *, case: str) -> dict[str, Any]:
-    worlds.train(folder, case)
-    return worlds.facts(folder / "run")
 
 
 def _interrupted(folder: Path, *, point: list[Any], resume: bool) -> str:
@@ -136,18 +130,9 @@ def resumed_everywhere(
     place: Path, names: tuple[str, ...] = tuple(POINTS), mutation: str | None = None
 ) -> Outcome:
     """Each point: interrupted, resumed to the end, compared with the run that was left alone."""
-    wholes: dict[str, dict[str, Any]] = {}
-    locks = {case: threading.Lock() for case in worlds.CASES}
 
     def attempt(name: str) -> list[str]:
-        case = POINTS[name].case
-        with locks[case]:
-            if case not in wholes:
-                folder = place / f"whole-{case}"
-                worlds.write_data(folder / "pairs")
-                # What is right is found without the mutation.
-                wholes[case] = children.call(_whole, folder, case=case)
-        return _one(name, place, wholes[case], mutation)
+        return _one(name, place, wholes.whole(place, POINTS[name].case).facts, mutation)
 
     with ThreadPoolExecutor(2) as two:
         failures = [line for lines in two.map(attempt, names) for line in lines]

@@ -140,14 +140,15 @@ def signalled(
 
 def forced(place: Path) -> Outcome:
     """A second INT ends the process at once, wherever it is; what was saved before stays."""
-    failures = []
     moments = ("step", "save")
-    for moment in moments:
+
+    def attempt(moment: str) -> list[str]:
+        failures = []
         folder = place / f"forced-{moment}"
         worlds.write_data(folder / "pairs")
         arguments = ["train", *OPTIONS.split()]
         process = children.start(_command, folder, arguments=arguments, slow=moment)
-        children.wait_until(lambda at=folder: (at / "mark").exists())  # type: ignore[misc]
+        children.wait_until((folder / "mark").exists)
         os.kill(process.pid or 0, signal.SIGINT)
         time.sleep(0.03)
         os.kill(process.pid or 0, signal.SIGINT)
@@ -155,5 +156,8 @@ def forced(place: Path) -> Outcome:
         code = children.finish(process, 60)
         if code != 130 or time.monotonic() - begun > 20:
             failures.append(f"{moment}: exit {code} after {time.monotonic() - begun:.1f} s")
-        failures += _resumes(folder, f"forced in {moment}")
+        return failures + _resumes(folder, f"forced in {moment}")
+
+    with ThreadPoolExecutor(2) as two:
+        failures = [line for lines in two.map(attempt, moments) for line in lines]
     return Outcome("a second INT forces", len(moments), failures)

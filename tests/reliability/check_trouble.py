@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from reliability import children, worlds
+from reliability import children, wholes, worlds
 from reliability.faults import failing, operations
 from reliability.outcome import Outcome
 
@@ -210,11 +210,7 @@ def trouble(
     place: Path, names: list[str], exit_code: int, promise: str, mutation: str | None = None
 ) -> Outcome:
     """Each trouble ends the run with its code, the best untouched, resumable to the usual end."""
-    folder = place / "whole"
-    worlds.write_data(folder / "pairs")
-    children.call(_whole, folder)
-    whole = worlds.facts(folder / "run")
-    size = worlds_batch(folder)
+    whole = wholes.whole(place, CASE).facts
 
     def attempt(name: str) -> list[str]:
         folder = place / name.replace(" ", "-")
@@ -231,7 +227,7 @@ def trouble(
         again = children.call(_resumed, folder)
         if again["event"] != "run_finished" or worlds.facts(folder / "run") != whole:
             wrong.append(f"{name}: not resumed to the usual end: {again.get('message')}")
-        if worlds_batch(folder) != size:
+        if _batch_size(folder) != worlds.TINY["batch_size"]:
             wrong.append(f"{name}: another batch size")
         return wrong
 
@@ -240,11 +236,6 @@ def trouble(
     return Outcome(promise, len(names), failures)
 
 
-def _whole(folder: Path) -> dict[str, Any]:
-    worlds.make_tiny()
-    return _session(folder, worlds.settings_of(folder, CASE))
-
-
-def worlds_batch(folder: Path) -> int:
+def _batch_size(folder: Path) -> int:
     settings = json.loads((folder / "run" / "run.json").read_text())["settings"]
     return int(settings["batch_size"])

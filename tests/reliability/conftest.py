@@ -5,6 +5,7 @@ What is pushed to the disk, and in which order, is checked by replaying power cu
 
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,14 @@ import pytest
 MEMORY = Path("/dev/shm")
 
 
-@pytest.fixture
-def place():
+@contextmanager
+def a_place():
     path = Path(tempfile.mkdtemp(prefix="nexus-check-", dir=MEMORY if MEMORY.is_dir() else None))
     yield path
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def place():
+    with a_place() as path:
+        yield path
