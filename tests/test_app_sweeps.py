@@ -52,10 +52,13 @@ def driven(act, size=(80, 24), keys=("s",), keymap=None, **settings):
 
 
 async def settled(app, pilot):
-    """Until no look at the disk is under way."""
-    for _ in range(200):
+    """Until no look at the disk is under way, and what it found is drawn."""
+    quiet = 0
+    for _ in range(300):
         await pilot.pause(0.02)
-        if not app.screen.workers._workers:
+        quiet = 0 if app.screen.workers._workers else quiet + 1
+        if quiet == 3:
+            await pilot.pause()
             return
     raise AssertionError("a look did not end")
 
@@ -193,25 +196,21 @@ def test_a_new_sweep_appears_and_the_cursor_stays_on_its_own(root, grid):
 
 def test_the_list_is_reached_from_everywhere_and_once(grid):
     async def act(app, pilot):
-        await pilot.press("5")
-        await settled(app, pilot)
-        assert isinstance(app.screen, SweepsScreen)
-        await pilot.press("enter")
-        await settled(app, pilot)
-        await pilot.press("5")
-        await settled(app, pilot)
+        async def press(key, screen):
+            text = {SweepsScreen: "grid", SweepScreen: "0.5300"}.get(screen, "")
+            await pilot.press(key)
+            await until(pilot, lambda: isinstance(app.screen, screen) and text in screen_text(app))
+            await settled(app, pilot)
+
+        await press("5", SweepsScreen)
+        await press("enter", SweepScreen)
+        await press("5", SweepsScreen)
         assert [type(screen).__name__ for screen in app.screen_stack].count("SweepsScreen") == 1
-        assert isinstance(app.screen, SweepsScreen)
-        await pilot.press("enter")
-        await settled(app, pilot)
-        await pilot.press("2", "1")
-        await settled(app, pilot)
-        assert isinstance(app.screen, SweepScreen)
-        await pilot.press("1")
-        await settled(app, pilot)
-        assert isinstance(app.screen, RunsScreen)
-        await pilot.press("s")
-        await settled(app, pilot)
+        await press("enter", SweepScreen)
+        await press("2", LiveScreen)
+        await press("1", SweepScreen)
+        await press("1", RunsScreen)
+        await press("s", SweepsScreen)
         await pilot.click("TopBar", offset=(10, 0))
         await settled(app, pilot)
         assert isinstance(app.screen, RunsScreen)
@@ -306,7 +305,8 @@ def test_of_several_seeds_one_is_chosen_the_best_first(root):
     async def act(app, pilot):
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, Question))
-        assert "seed 2 0.6000" in screen_text(app)
+        await until(pilot, lambda: "seed 2 0.6000" in screen_text(app))
+        await until(pilot, lambda: "seed 3" in screen_text(app))
         assert screen_text(app).count("seed 3") == 1  # in the details, not among the choices
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LiveScreen))

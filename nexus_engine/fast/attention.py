@@ -44,7 +44,7 @@ class _Attend(torch.autograd.Function):
             weights = scores.softmax(-1).to(rows.dtype).view(-1, bins.width, bins.width)
             multiplier = None
             if pool is not None:
-                multiplier = pool.take(weights.numel(), rows.dtype).view(weights.shape)
+                multiplier = pool.take(weights.numel()).view(weights.shape)
             used = weights if multiplier is None else weights * multiplier
             _into_rows(torch.bmm(used, value), mixed, bins, heads)
             if rows.requires_grad:

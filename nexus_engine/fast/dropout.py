@@ -35,7 +35,7 @@ class DropoutPool:
         self._zeroed = round((1.0 - 1.0 / scale) * 65536)
         self._drawn = -1
         self._step, self._begun = 0, False
-        self._pool = self._narrow = torch.empty(0)
+        self._pool = torch.empty(0)
         self._places = np.random.default_rng(0)
 
     def begin(self, step: int) -> None:
@@ -52,19 +52,14 @@ class DropoutPool:
         draws = np.random.Generator(np.random.SFC64([self._seed, self._drawn, 1]))
         words = draws.integers(0, 2**64 - 1, POOL // 4, np.uint64, endpoint=True)
         kept = torch.from_numpy(words.view(np.uint16).view(np.int16)) >= self._zeroed - 32768
-        self._pool = kept.float().mul_(self._scale)
-        self._narrow = self._pool.to(self.dtype)
+        self._pool = kept.to(self.dtype).mul_(self._scale)
 
-    def take(self, count: int, dtype: torch.dtype = torch.float32) -> Tensor:
-        """`count` multipliers, flat; not to be written to, and valid during this step.
-
-        `dtype` is float32 or the format that the pool was made with.
-        """
+    def take(self, count: int) -> Tensor:
+        """`count` multipliers, flat; not to be written to, and valid during this step."""
         if not self._begun:
             self._draw()
-        pool = self._pool if dtype == torch.float32 else self._narrow
         if count <= POOL:
             start = int(self._places.integers(0, (POOL - count) // ALIGN + 1)) * ALIGN
-            return pool[start : start + count]
-        parts = [self.take(POOL, dtype) for _ in range(count // POOL)]
-        return torch.cat([*parts, self.take(count % POOL, dtype)])
+            return self._pool[start : start + count]
+        parts = [self.take(POOL) for _ in range(count // POOL)]
+        return torch.cat([*parts, self.take(count % POOL)])

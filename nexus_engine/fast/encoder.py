@@ -32,7 +32,7 @@ class _FastLayer:
         layer = self.layer
 
         def multiplier() -> Tensor | None:
-            return None if pool is None else pool.take(rows.numel(), rows.dtype)
+            return None if pool is None else pool.take(rows.numel())
 
         # Below the first grown layer's values nothing asks for the gradient of a score.
         scores_matter = rows.requires_grad or any(
@@ -71,7 +71,7 @@ class FastEncoder:
         rows = rows + F.embedding(layout.positions, encoder.places.weight)
         rows = encoder.norm(rows + encoder.segments.weight[0]).to(self.dtype)
         if pool is not None:
-            rows = rows * pool.take(rows.numel(), rows.dtype).view(rows.shape)
+            rows = rows * pool.take(rows.numel()).view(rows.shape)
         for layer in self._layers:
             layer.refresh()
             rows = layer(rows, layout, pool)
