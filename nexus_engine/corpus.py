@@ -58,16 +58,16 @@ def build_corpus(data: PairData, guard: Pairs, tokenizer: Tokenizer) -> Corpus:
 
     splits = (data.train, data.dev, data.test, guard)
     columns = [c.cast(pa.large_string()) for p in splits for c in (p.first, p.second)]
-    found = pa.concat_arrays(columns).dictionary_encode()
+    # In chunks, which then share one dictionary: joined, a million pairs would be copied once more.
+    found = pa.chunked_array(columns, pa.large_string()).dictionary_encode().chunks
+    del columns
     store = TokenStore(tokenizer)
-    distinct = found.dictionary
+    distinct = found[0].dictionary
     store.add_distinct(
         distinct.slice(i, SENTENCES_PER_CALL).to_pylist()
         for i in range(0, len(distinct), SENTENCES_PER_CALL)
     )
-    rows = np.split(
-        found.indices.to_numpy().astype(np.int64), np.cumsum([len(c) for c in columns])[:-1]
-    )
+    rows = [column.indices.to_numpy().astype(np.int64) for column in found]
     made = [
         PairRows(first, second, _scores(pairs))
         for first, second, pairs in zip(rows[::2], rows[1::2], splits, strict=True)

@@ -95,11 +95,14 @@ def rss_mb() -> float:
 
 
 def release_memory() -> None:
-    """Give what is free in the C heap back to the system, where its library (glibc) can.
+    """Give what is free in the C heap, and in Arrow's, back to the system, where that can be done.
 
     A training step's tensors and an evaluation's do not fit the holes that the other leaves: called
     before and after an evaluation, this keeps 250 MB off the peak of a run on STS-B (measured).
     """
+    arrow = sys.modules.get("pyarrow")
+    if arrow is not None:
+        arrow.default_memory_pool().release_unused()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)

@@ -166,6 +166,7 @@ class Querier:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._turn = threading.Lock()
+        self._dtype = torch.float32
         self._base: Side | None = None
         self._base_model: BaseModel | None = None
         self._tuned: Side | None = None
@@ -191,8 +192,9 @@ class Querier:
             return Sides(self._base, self._tuned)
 
     def adopt(self, loaded: LoadedModel) -> Sides:
-        """The sides of a model that was loaded elsewhere."""
+        """The sides of a model that was loaded elsewhere; its base computes in the same format."""
         with self._lock:
+            self._dtype = loaded.model.dtype
             if loaded.card is None:
                 self._base_model = loaded.base
                 self._base = Side(loaded.model.eval(), loaded.tokenizer, self._turn)
@@ -207,6 +209,7 @@ class Querier:
 
     def _set_base(self, base: BaseModel) -> None:
         model = SentenceModel(load_encoder(base)).eval()
+        model.dtype = self._dtype
         self._base = Side(model, Tokenizer(base.folder), self._turn)
         self._base_model = base
 

@@ -195,13 +195,23 @@ def load_saved(folder: Path, name: str) -> LoadedModel:
     return LoadedModel(name, model.eval(), Tokenizer(base.folder), base, card)
 
 
-def load_model(asked: str) -> LoadedModel:
+def load_model(asked: str, *, bf16: bool = False) -> LoadedModel:
     """The model that `base`, a run (name, folder or `latest`) or a folder of a model means.
+
+    With `bf16` its products are made in bfloat16: twice as fast where the CPU has it, and
+    similarities are off by about 0.001.
 
     Raises:
         ModelError: the model is missing or damaged.
         RunError: nothing goes by that name.
     """
+    loaded = _found(asked)
+    if bf16:
+        loaded.model.dtype = torch.bfloat16
+    return loaded
+
+
+def _found(asked: str) -> LoadedModel:
     if asked == "base":
         base = find_base_model()
         model = SentenceModel(load_encoder(base))

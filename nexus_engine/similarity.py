@@ -62,7 +62,9 @@ def score_pairs(
         only = _cosines(loaded.model, store, rows, progress)
         return SideBySide(only, only)
     tuned = _cosines(loaded.model, store, rows, progress)
-    base = _cosines(SentenceModel(load_encoder(loaded.base)), store, rows, progress)
+    untouched = SentenceModel(load_encoder(loaded.base))
+    untouched.dtype = loaded.model.dtype
+    base = _cosines(untouched, store, rows, progress)
     return SideBySide(base, tuned)
 
 

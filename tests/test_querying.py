@@ -14,7 +14,7 @@ from nexus_engine.base_model import find_base_model
 from nexus_engine.errors import DataError, ModelError
 from nexus_engine.pasting import pasted_kind, read_pasted
 from nexus_engine.querying import Querier, distinct, score, share_weights, stamp_of
-from nexus_engine.saved_model import build_model, load_saved, save_model
+from nexus_engine.saved_model import build_model, load_model, load_saved, save_model
 from nexus_engine.searching import SearchIndex, read_sentences, search
 
 PAIRS = [
@@ -302,3 +302,18 @@ def test_pasted_pairs_are_read_as_a_file_is():
     assert (pairs.first.to_pylist(), pairs.second.to_pylist()) == (["a", "c"], ["b", "d"])
     with pytest.raises(DataError, match="the pasted text"):
         read_pasted("a\tb\n\tc", "tsv")
+
+
+def test_bfloat16_answers_are_near_and_of_both_sides():
+    texts = ["No acute distress.", "Patient in distress."]
+    exact = Querier().adopt(load_model("base"))
+    fast = Querier().adopt(load_model("base", bf16=True))
+    one, two = (score(sides, [(texts[0], texts[1])])[0].base for sides in (exact, fast))
+    assert one != two
+    assert abs(one - two) < 0.01
+
+
+def test_the_base_beside_a_tuned_model_computes_in_its_format(saved):
+    loaded = load_model(str(saved), bf16=True)
+    sides = Querier().adopt(loaded)
+    assert sides.base.model.dtype is sides.tuned.model.dtype is torch.bfloat16

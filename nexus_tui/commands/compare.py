@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nexus_tui.commands.evaluate import Split
+from nexus_tui.commands.query_options import PrecisionOption
 from nexus_tui.failures import UsageError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def compare(
         str | None,
         typer.Option("--score-range", help="LOW,HIGH of the scores.", metavar="LOW,HIGH"),
     ] = None,
+    precision: PrecisionOption = "fp32",
     json: Annotated[
         bool, typer.Option("--json", help="A JSON object for each model on stdout.")
     ] = False,
@@ -57,7 +59,7 @@ def compare(
         from nexus_engine.data import load_split
         from nexus_engine.saved_model import load_model
 
-        loaded = [load_model(asked) for asked in models]
+        loaded = [load_model(asked, bf16=precision == "bf16") for asked in models]
         pairs = load_split(choice.spec, split, seed=choice.seed, score_range=choice.score_range)
         record_use(models, f"compare {split}", pairs)
         total = len(models) * similarity.distinct_sentences(pairs)

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from nexus_tui.commands.query_options import PrecisionOption
+
 __all__ = ["Split", "evaluate"]
 
 Split = Literal["test", "dev", "train", "all"]
@@ -25,6 +27,7 @@ def evaluate(
         str | None,
         typer.Option("--score-range", help="LOW,HIGH of the scores.", metavar="LOW,HIGH"),
     ] = None,
+    precision: PrecisionOption = "fp32",
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Spearman and Pearson of a model's cosine similarity with the scores of pairs."""
@@ -41,7 +44,7 @@ def evaluate(
         from nexus_engine.saved_model import load_model
         from nexus_engine.similarity import distinct_sentences, score_pairs
 
-        loaded = load_model(model)
+        loaded = load_model(model, bf16=precision == "bf16")
         pairs = load_split(choice.spec, split, seed=choice.seed, score_range=choice.score_range)
         assert pairs.scores is not None
         record_use([model], f"eval {split}", pairs)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nexus_engine.errors import DataError
+from nexus_tui.commands.query_options import PrecisionOption
 
 if TYPE_CHECKING:
     from nexus_engine.searching import Found, Match
@@ -28,6 +29,7 @@ def search(
     top: Annotated[
         int, typer.Option("--top", help="How many sentences to show.", min=1, max=10_000)
     ] = 10,
+    precision: PrecisionOption = "fp32",
     json: Annotated[
         bool, typer.Option("--json", help="A JSON object for each sentence on stdout.")
     ] = False,
@@ -54,7 +56,7 @@ def search(
         read = read_sentences(Path(corpus))
         index = SearchIndex(read)
         record_use([model], "search", read.sentences)
-        sides = Querier().adopt(load_model(model))
+        sides = Querier().adopt(load_model(model, bf16=precision == "bf16"))
         progress.begin("embedding", index.missing(sides))
         words = query.encode("utf-8", "replace").decode("utf-8")
         found = find(sides, index, words, top, progress.advance)

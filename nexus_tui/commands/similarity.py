@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nexus_engine.errors import DataError
+from nexus_tui.commands.query_options import PrecisionOption
 from nexus_tui.failures import UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def similarity(
     file: Annotated[
         str | None, typer.Option("--file", help="File of pairs to score.", metavar="PAIRS")
     ] = None,
+    precision: PrecisionOption = "fp32",
     json: Annotated[
         bool, typer.Option("--json", help="A JSON object for each pair on stdout.")
     ] = False,
@@ -63,7 +65,7 @@ def similarity(
         from nexus_engine.similarity import distinct_sentences, score_pairs
 
         pairs = _pair_of(given) if file is None else load_unscored(file)
-        loaded = load_model(model)
+        loaded = load_model(model, bf16=precision == "bf16")
         record_use([model], "similarity", pairs, typed=file is None)
         sides = 1 if loaded.card is None else 2
         total = sides * distinct_sentences(pairs)
