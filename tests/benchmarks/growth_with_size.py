@@ -53,6 +53,7 @@ def measure(file: Path, seconds: float) -> dict[str, float]:
 
     from nexus_engine.base_model import find_base_model
     from nexus_engine.data import load_data
+    from nexus_engine.hardware import release_memory
 
     begun = time.perf_counter()
     load_data(str(file))
@@ -60,9 +61,10 @@ def measure(file: Path, seconds: float) -> dict[str, float]:
     begun = time.perf_counter()
     corpus = load_corpus(file, find_base_model())
     both = time.perf_counter() - begun
+    release_memory()
     loaded_mb = peak_mb()
     side = Stepper(corpus, data=str(file), device="cpu", threads=2)
-    for _ in range(3):
+    for _ in range(10):
         side.step()
     pairs = tokens = 0
     begun = time.perf_counter()
