@@ -97,6 +97,8 @@ def locked(place: Path, times: int, mutation: str | None = None) -> Outcome:
             pass
         holder.kill()
         holder.join()
+        if not (folder / "run").is_dir():
+            continue
         # The lock's file still names the dead one; so would a process that got its id.
         said = children.call(_take, folder, mutation)
         if said != "taken":

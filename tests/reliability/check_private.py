@@ -73,7 +73,8 @@ def _use_everything(folder: Path, *, umask: int | None, break_it: bool = False) 
 
         Arm.make_step = broken  # type: ignore[method-assign]
     train = ["train", "--data", "pairs", "--tune", "dendrites", "--place", "v", "--layers", "1"]
-    train += ["--epochs", "1", "--batch-size", "8", "--threads", "1", "--out", "run"]
+    train += ["--epochs", "3", "--lr", "1e-2", "--batch-size", "8", "--threads", "1"]
+    train += ["--out", "run"]
     commands = (
         train,
         ["eval", "run", "--data", "pairs"],
@@ -144,6 +145,8 @@ def nothing_opened(place: Path, mutation: str | None = None, used: Used | None =
     folder, _, told = used or use_everything(place, mutation)
     failures = [f"{event}: {times}" for event, times in told["seen"].items()]
     failures += [f"exit codes {told['codes']}"] if any(told["codes"]) else []
+    if json.loads((folder / "run/result.json").read_text())["params_added"] == 0:
+        failures.append("no set was kept: there were no weights to load")
     audit = [json.loads(line) for line in (folder / "run/audit.jsonl").read_text().splitlines()]
     uses = [line["use"] for line in audit]
     wanted = ["train", "eval test", "compare test", "similarity", "similarity", "search"]

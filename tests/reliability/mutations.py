@@ -150,10 +150,14 @@ def _after_loading(change: Callable[[Any], None]) -> None:
     put(Arm, "load_state", load)
 
 
-def _random_state_lost() -> None:
-    import torch
+def _dropout_begun_again() -> None:
+    """Masks are chosen by the number of the step: a resumed run counts from 0."""
 
-    _after_loading(lambda arm: torch.manual_seed(arm.spec.settings.seed))
+    def forget(arm: Any) -> None:
+        begin, first = arm._pool.begin, arm.progress.step
+        arm._pool.begin = lambda step: begin(step - first)
+
+    _after_loading(forget)
 
 
 def _optimizer_lost() -> None:
@@ -352,8 +356,8 @@ MUTATIONS: dict[str, Mutation] = {
     "folders not pushed": Mutation(
         "no fsync of folders", _no_fsync_of_folders, here(check_power.cut_at_each_moment)
     ),
-    "random state lost": Mutation(
-        "a resume seeds anew", _random_state_lost, _resumed("in an epoch")
+    "dropout again": Mutation(
+        "a resume draws its dropout from the start", _dropout_begun_again, _resumed("in an epoch")
     ),
     "optimizer lost": Mutation(
         "a resume begins with an empty optimizer", _optimizer_lost, _resumed("in an epoch")
@@ -367,9 +371,9 @@ MUTATIONS: dict[str, Mutation] = {
     "best forgotten": Mutation(
         "a resume forgets the best", _best_forgotten, _resumed("while patience runs")
     ),
-    "kills, random state": Mutation(
-        "a resume seeds anew",
-        _random_state_lost,
+    "kills, dropout": Mutation(
+        "a resume draws its dropout from the start",
+        _dropout_begun_again,
         lambda place, name: check_kills.killed_at_random(place, 8, name),
     ),
     "hang-up": Mutation("SIGHUP is not handled", _hangup_unhandled, _hung_up, "SIGHUP"),
