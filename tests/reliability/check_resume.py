@@ -66,13 +66,13 @@ SHORT = (
 
 def _interrupted(folder: Path, *, point: list[Any], resume: bool) -> str:
     """In a child: train until the point; what the run ended with."""
-    from nexus_engine import saving
+    from nexus_engine import arm_loop, saving
     from nexus_engine.errors import ExitCode
     from nexus_engine.steering import Steering
 
     case, kind, nth, checks, fits, _, timed = point
     if timed:
-        saving.EVERY_SECONDS = 0.0
+        saving.EVERY_SECONDS = arm_loop.STEP_EVENT_SECONDS = 0.0  # at each step, however short
 
     class Counting(Steering):
         left = -1
