@@ -14,8 +14,8 @@ from nexus_tui.app.application import NexusApp
 from nexus_tui.app.settings import UiSettings
 
 # After each key Textual's pilot sleeps until a fiftieth of a second passed in which the app did
-# nothing; a two-hundredth says the same, and takes a third of the app tests' time away.
-_wait.SLEEP_GRANULARITY, _wait.SLEEP_IDLE = 0.005, 0.001
+# nothing; a hundredth says the same, and takes a quarter of the app tests' time away.
+_wait.SLEEP_GRANULARITY, _wait.SLEEP_IDLE = 0.01, 0.0005
 
 RUN_JSON = {
     "name": "scripted",
@@ -175,3 +175,12 @@ def screen_text(app: NexusApp) -> str:
     width, height = app.size
     lines = [strip.text[:width] for strip in app.screen._compositor.render_strips()]
     return "\n".join(lines[:height])
+
+
+async def until(pilot, happened):
+    """Wait until `happened()`, ten seconds at most."""
+    for _ in range(1000):
+        await pilot.pause(0.01)
+        if happened():
+            return
+    raise AssertionError("waited for ten seconds")

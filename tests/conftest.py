@@ -22,6 +22,14 @@ STSB = ROOT.parent / "shared" / "data" / "stsb"
 CODE_CHECKS = ("ruff check .", "ruff format --check .", "mypy", "lint-imports --no-logo")
 
 
+def pytest_collection_modifyitems(items):
+    """The app's tests come last: the checks of the code are over then.
+
+    A test waits until the app rests, which an app that gets no time of the processor seems to do.
+    """
+    items.sort(key=lambda item: item.path.name.startswith("test_app_"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def code_checks(request):
     """The checks of `test_code.py`: they run beside the tests, few of which need a second core."""

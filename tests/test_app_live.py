@@ -6,7 +6,16 @@ import asyncio
 
 import numpy as np
 import pytest
-from app_support import ScriptedRun, evaluated, make_app, screen_text, step, whole_run, write_run
+from app_support import (
+    ScriptedRun,
+    evaluated,
+    make_app,
+    screen_text,
+    step,
+    until,
+    whole_run,
+    write_run,
+)
 
 from nexus_engine import events as ev
 from nexus_tui.app.dialogs import Question
@@ -41,15 +50,6 @@ def live(act, events=(), size=(80, 24), own=True, **settings):
             await act(app, pilot, run)
 
     asyncio.run(whole())
-
-
-async def until(pilot, happened):
-    """Wait until `happened()`, ten seconds at most."""
-    for _ in range(1000):
-        await pilot.pause(0.01)
-        if happened():
-            return
-    raise AssertionError("waited for ten seconds")
 
 
 async def press(pilot, *keys):
@@ -113,7 +113,7 @@ def test_states_follow_the_events():
         assert "dev 0.5200, +0.1000 over base" in text
         assert "2 of 2 switches kept" in text
         assert "try it on sentences" in text
-        assert "Pause" not in text.splitlines()[-1]
+        await until(pilot, lambda: "Pause" not in screen_text(app).splitlines()[-1])
 
     live(act)
 

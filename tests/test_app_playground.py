@@ -10,7 +10,15 @@ import threading
 import time
 
 import pytest
-from app_support import ScriptedRun, evaluated, make_app, screen_text, started, write_run
+from app_support import (
+    ScriptedRun,
+    evaluated,
+    make_app,
+    screen_text,
+    started,
+    until,
+    write_run,
+)
 from playground_support import WordQuerier, leave_weights
 from textual import events as textual_events
 
@@ -151,10 +159,10 @@ def test_keys_typed_in_a_line_stay_there_and_escape_gives_them_back():
         await pilot.press(*"14q", "question_mark", *"pmu")
         assert app.screen.query_one("#pair-first", Line).value == "14q?pmu"
         assert app.current_mode == "playground"
-        assert "Esc Leave the line" in screen_text(app).splitlines()[-1]
+        await until(pilot, lambda: "Esc Leave the line" in screen_text(app).splitlines()[-1])
         await pilot.press("escape")
         await focused(app, pilot, "pair-history")
-        assert "Esc" not in screen_text(app).splitlines()[-1]
+        await until(pilot, lambda: "Esc" not in screen_text(app).splitlines()[-1])
         await pilot.press("4")
         await pilot.pause()
         assert app.current_mode == "compare"
