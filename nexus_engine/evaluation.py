@@ -19,6 +19,9 @@ __all__ = ["Correlations", "correlate", "embed_all", "pair_cosines"]
 
 TOKENS_PER_FORWARD = 2048
 """Tokens in one inference batch: bounds its memory."""
+MIXED_UP_TO = 64
+"""Tokens of the longest sentences that are mixed with all others. Where the plain encoder pads a
+batch to its longest, one of 256 tokens among short ones would cost half a gigabyte."""
 
 Rows = npt.NDArray[np.int64]
 Embed = Callable[[Rows], Tensor]
@@ -38,14 +41,16 @@ def embed_all(
 ) -> Tensor:
     """(m, width) float32 on the CPU: embeddings of the store's `rows`, each distinct row once.
 
-    Batches are of mixed lengths, which fill bins best (see `nexus_engine.fast.layout`), and of
-    about `TOKENS_PER_FORWARD` tokens. `check` is called before each batch and may raise to stop.
-    The model must be in inference mode.
+    Batches are of mixed lengths, which fill bins best (see `nexus_engine.fast.layout`), long
+    sentences apart by length, and of about `TOKENS_PER_FORWARD` tokens. `check` is called before
+    each batch and may raise to stop. The model must be in inference mode.
     """
     distinct, back = np.unique(rows, return_inverse=True)
     if not len(distinct):
         raise ValueError("no rows to embed")
     order = np.random.default_rng(len(distinct)).permutation(len(distinct))
+    lengths = store.lengths_of(distinct[order])
+    order = order[np.argsort(np.where(lengths > MIXED_UP_TO, lengths, 0), kind="stable")]
     begun = np.cumsum(store.lengths_of(distinct[order])) // TOKENS_PER_FORWARD
     found: Tensor | None = None
     with torch.inference_mode():

@@ -8,7 +8,7 @@ from nexus_engine.base_model import load_encoder
 from nexus_engine.correlation import pearson, spearman
 from nexus_engine.data import load_split
 from nexus_engine.encoder import pack, pad
-from nexus_engine.evaluation import embed_all
+from nexus_engine.evaluation import TOKENS_PER_FORWARD, embed_all
 from nexus_engine.saved_model import load_model
 from nexus_engine.sentence_model import SentenceModel
 from nexus_engine.similarity import evaluate
@@ -124,3 +124,23 @@ def test_a_padded_layout_gives_the_same_embeddings(ours):
     batch = pad(torch.from_numpy(ids), torch.from_numpy(lengths), 48)
     with torch.inference_mode():
         assert torch.allclose(model.encoder(batch), model.embed(store, rows), atol=1e-5)
+
+
+def test_long_sentences_do_not_pad_a_batch_of_short_ones():
+    class Lengths:
+        all = np.random.default_rng(0).integers(4, 60, 3000)
+
+        def lengths_of(self, rows):
+            return self.all[rows]
+
+    lengths, batches = Lengths(), []
+    lengths.all[::75] = 250
+
+    def embed(rows):
+        batches.append(lengths.all[rows])
+        return torch.from_numpy(rows[:, None].astype(np.float32))
+
+    found = embed_all(embed, lengths, np.arange(3000))
+    assert found[:, 0].tolist() == list(range(3000))
+    assert max(len(batch) * batch.max() for batch in batches) < 5 * TOKENS_PER_FORWARD
+    assert max(batch.sum() for batch in batches) < TOKENS_PER_FORWARD + 250
