@@ -153,7 +153,7 @@ def grid_from_file(path: Path, common: dict[str, Any], seeds: tuple[int, ...] | 
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"--grid {shown}: {error.strerror}") from None
+        raise ConfigError(f"--grid {shown}: {error.strerror}; check the path") from None
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"--grid {shown}: not TOML: {one_line(error, 120)}") from None
     unknown = set(found) - {"grid", "train", "seeds"}

@@ -9,14 +9,13 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.timer import Timer
 from textual.worker import Worker, WorkerState
 
 from nexus_engine.errors import one_line
 from nexus_engine.sweeps.following import FollowedSweep
 from nexus_engine.sweeps.view import CellView, SweepView, best_point, points, state_of
 from nexus_tui.app.dialogs import Choice, Question
-from nexus_tui.app.frame import NexusScreen
+from nexus_tui.app.looking import LOOK, LookingScreen
 from nexus_tui.app.widgets.heat_view import HeatView
 from nexus_tui.app.widgets.lines import Lines
 from nexus_tui.charts.fitting import fitted
@@ -27,14 +26,11 @@ from nexus_tui.lines import resume_sweep_command
 
 __all__ = ["SweepScreen"]
 
-LOOK_SECONDS = 1.0
-SLOW_LOOK_SECONDS = 5.0
-"""Between two looks at the sweep's log while the screen is in front; the second: low bandwidth."""
 CHOICE_KEYS = "123456789abcdefgimnopqrstuvwxyz"
 """Keys of the seeds to choose from, without those that move."""
 
 
-class SweepScreen(NexusScreen):
+class SweepScreen(LookingScreen):
     """The sweep in a folder, followed while any process works on it."""
 
     DEFAULT_CSS = """
@@ -50,6 +46,7 @@ class SweepScreen(NexusScreen):
     SweepScreen.-wide #left { width: 1fr; }
     SweepScreen.-wide #details { width: 44; height: 100%; margin: 0 0 0 3; }
     """
+    LOOK_SECONDS = 1.0
     AUTO_FOCUS = "HeatView"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("b", "best", "Best", id="sweep.best"),
@@ -61,7 +58,6 @@ class SweepScreen(NexusScreen):
         self._followed = FollowedSweep(path)
         self._view: SweepView | None = None
         self._trouble = ""
-        self._looking: Timer | None = None
 
     def body(self) -> ComposeResult:
         """Head, heat map, legend, details."""
@@ -74,30 +70,13 @@ class SweepScreen(NexusScreen):
 
     # Following
 
-    def on_mount(self) -> None:
-        """Look now and then while this screen is in front."""
-        slow = self.nexus.settings.low_bandwidth
-        self._looking = self.set_interval(SLOW_LOOK_SECONDS if slow else LOOK_SECONDS, self._look)
-
-    def on_screen_resume(self) -> None:
-        """To the front: the sweep may have gone on."""
-        super().on_screen_resume()
-        if self._looking is not None:
-            self._looking.resume()
-        self._look()
-
-    def on_screen_suspend(self) -> None:
-        """Rest while another screen is in front."""
-        if self._looking is not None:
-            self._looking.pause()
-
-    def _look(self) -> None:
-        if not any(worker.group == "look" and not worker.is_finished for worker in self.workers):
-            self.run_worker(self._followed.look, thread=True, group="look", exit_on_error=False)
+    def look(self) -> SweepView:
+        """The sweep as it is now."""
+        return self._followed.look()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A look is over: draw what changed."""
-        if event.worker.group != "look" or not event.worker.is_finished:
+        if event.worker.group != LOOK or not event.worker.is_finished:
             return
         view, trouble = self._view, self._trouble
         if event.state is WorkerState.SUCCESS:

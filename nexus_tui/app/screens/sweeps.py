@@ -8,12 +8,11 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.timer import Timer
 from textual.worker import Worker, WorkerState
 
 from nexus_engine.sweeps.folder import sweeps_root
 from nexus_engine.sweeps.following import SweepIndex, SweepSummary
-from nexus_tui.app.frame import NexusScreen
+from nexus_tui.app.looking import LOOK, LookingScreen
 from nexus_tui.app.widgets.lines import Lines
 from nexus_tui.app.widgets.rows import Rows
 from nexus_tui.app.widgets.sweep_list import SweepList
@@ -23,12 +22,8 @@ from nexus_tui.formats import count
 
 __all__ = ["SweepsScreen"]
 
-LOOK_SECONDS = 2.0
-SLOW_LOOK_SECONDS = 5.0
-"""Between two looks at the folders while the screen is in front; the second: low bandwidth."""
 
-
-class SweepsScreen(NexusScreen):
+class SweepsScreen(LookingScreen):
     """The list of sweeps; without any, the command that begins one."""
 
     DEFAULT_CSS = """
@@ -47,7 +42,6 @@ class SweepsScreen(NexusScreen):
         super().__init__()
         self._index = SweepIndex(sweeps_root())
         self._all: Sequence[SweepSummary] | None = None
-        self._looking: Timer | None = None
 
     def body(self) -> ComposeResult:
         """The list or the words instead of it, and a line of state."""
@@ -55,30 +49,13 @@ class SweepsScreen(NexusScreen):
         yield Lines(self._none, id="none")
         yield Lines(self._line, id="line")
 
-    def on_mount(self) -> None:
-        """Look at the folders, now and then while this screen is in front."""
-        slow = self.nexus.settings.low_bandwidth
-        self._looking = self.set_interval(SLOW_LOOK_SECONDS if slow else LOOK_SECONDS, self._look)
-
-    def on_screen_resume(self) -> None:
-        """To the front: sweeps may have come and gone."""
-        super().on_screen_resume()
-        if self._looking is not None:
-            self._looking.resume()
-        self._look()
-
-    def on_screen_suspend(self) -> None:
-        """Rest while another screen is in front."""
-        if self._looking is not None:
-            self._looking.pause()
-
-    def _look(self) -> None:
-        if not any(worker.group == "look" and not worker.is_finished for worker in self.workers):
-            self.run_worker(self._index.refresh, thread=True, group="look", exit_on_error=False)
+    def look(self) -> Sequence[SweepSummary]:
+        """The sweeps that there are now."""
+        return self._index.refresh()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A look at the folders is over."""
-        if event.worker.group == "look" and event.state is WorkerState.SUCCESS:
+        if event.worker.group == LOOK and event.state is WorkerState.SUCCESS:
             found: Sequence[SweepSummary] = event.worker.result or []
             if found != self._all:
                 self._all = found
@@ -113,4 +90,4 @@ class SweepsScreen(NexusScreen):
 
     def action_refresh(self) -> None:
         """Look at the folders now."""
-        self._look()
+        self.look_now()
