@@ -28,6 +28,7 @@ from nexus_engine.growth import GrowthPlan, GrowthState
 from nexus_engine.hardware import Hardware, autocast
 from nexus_engine.losses import LOSSES
 from nexus_engine.sentence_model import SentenceModel, cosine
+from nexus_engine.sharpness import sharp_gradients
 
 __all__ = [
     "Arm",
@@ -307,12 +308,19 @@ class Arm:
             group["lr"] = group["base_lr"] * factor
         b = len(scores)
         wanted = torch.from_numpy(scores).to(self.model.device, non_blocking=True)
-        self._pool.begin(self.progress.step)
-        with autocast(self.hardware):
-            vectors = self._embed(rows, self._dtype, self._pool)
-        loss = self._loss(cosine(vectors[:b].float(), vectors[b:].float()), wanted)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer = self.optimizer
+
+        def compute() -> Tensor:
+            self._pool.begin(self.progress.step)  # the same masks each time in a step
+            with autocast(self.hardware):
+                vectors = self._embed(rows, self._dtype, self._pool)
+            loss = self._loss(cosine(vectors[:b].float(), vectors[b:].float()), wanted)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss
+
+        radius = self.spec.settings.sharpness
+        loss = sharp_gradients(compute, list(self.learning().values()), radius)
         norm = nn.utils.clip_grad_norm_(self.learning().values(), MAX_GRAD_NORM)
         self.optimizer.step()
         return loss, norm
@@ -324,7 +332,11 @@ class Arm:
         if self._steps is None:
             assert self.optimizer is not None
             rule = StepRule(
-                self._loss, list(self.learning().values()), self.optimizer, MAX_GRAD_NORM
+                self._loss,
+                list(self.learning().values()),
+                self.optimizer,
+                MAX_GRAD_NORM,
+                self.spec.settings.sharpness,
             )
             self._steps = GraphedSteps(
                 self.model, rule, lambda: autocast(self.hardware, cached=False)

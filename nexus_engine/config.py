@@ -49,6 +49,7 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     order: Order | None = None
     loss: LossName | None = None
     dropout: float | None = None
+    sharpness: float | None = None
     warmup_epochs: int | None = None
     switches: int | None = None
     switch_epochs: tuple[int, ...] | None = None
@@ -77,8 +78,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     peak rate of what is not a dendrite, `dendrite_lr` of what is. `switch_epochs` None means that a
     switch follows a stall. `budget_parameters` bounds the dendrites of all switches together.
     `dendrite`: a dendrite's weight row is shared by the neurons (`unit`), or each neuron has its
-    own (`full`, as published). With the rule `correlation` a new set's input weights learn alone
-    for `rule_steps` batches.
+    own (`full`, as published). `sharpness` is the radius in which a step looks for the worst loss
+    (see `nexus_engine.sharpness`), 0 for plain steps. With the rule `correlation` a new set's input
+    weights learn alone for `rule_steps` batches.
     """
 
     data: str
@@ -117,6 +119,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     device: Device
     precision: Precision
     threads: int | None
+    sharpness: float = 0.0
 
 
 def config_from_mapping(values: dict[str, Any], source: str) -> TrainConfig:
@@ -252,6 +255,7 @@ def _check_ranges(s: Settings, layers: int) -> None:
     _check("--weight-decay", s.weight_decay, 0, 1)
     _check("--layer-decay", s.layer_decay, 0.01, 1)
     _check("--dropout", s.dropout, 0, 0.9)
+    _check("--sharpness", s.sharpness, 0, 100)
     _check("--warmup-epochs", s.warmup_epochs, 0, 1000)
     _check("--switches", s.switches, 0, 32)
     _check("--patience", s.patience, 1, 1000)

@@ -38,6 +38,7 @@ def control_specs(
         "lr": adapter["lr"],
         "dendrite_lr": adapter["dendrite_lr"],
         "loss": adapter["loss"],
+        "sharpness": adapter["sharpness"],
     }
     controls = [
         msgspec.structs.replace(

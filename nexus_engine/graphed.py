@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from nexus_engine.encoder import PackedBatch, pad
 from nexus_engine.sentence_model import SentenceModel, cosine
+from nexus_engine.sharpness import sharp_gradients
 
 __all__ = ["GraphedSteps", "StepRule"]
 
@@ -37,6 +38,7 @@ class StepRule(NamedTuple):
     parameters: Sequence[nn.Parameter]
     optimizer: torch.optim.Optimizer
     max_norm: float
+    sharpness: float
 
 
 class _Shape:
@@ -137,11 +139,16 @@ class GraphedSteps:
 
     def _compute(self, shape: _Shape) -> None:
         rule, b = self.rule, shape.scores.shape[0]
-        rule.optimizer.zero_grad(set_to_none=True)
-        with self._context():
-            vectors = self.model.adapt(self.model.encoder(shape.batch))
-        loss = rule.loss(cosine(vectors[:b].float(), vectors[b:].float()), shape.scores)
-        loss.backward()  # type: ignore[no-untyped-call]
+
+        def compute() -> Tensor:
+            rule.optimizer.zero_grad(set_to_none=True)
+            with self._context():
+                vectors = self.model.adapt(self.model.encoder(shape.batch))
+            loss = rule.loss(cosine(vectors[:b].float(), vectors[b:].float()), shape.scores)
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss
+
+        loss = sharp_gradients(compute, rule.parameters, rule.sharpness)
         norm = nn.utils.clip_grad_norm_(rule.parameters, rule.max_norm, foreach=True)
         rule.optimizer.step()
         shape.loss, shape.norm = loss, norm

@@ -13,7 +13,7 @@ __all__ = ["environment_settings", "variable_of"]
 WHOLE = (
     "epochs", "batch_size", "warmup_epochs", "switches", "patience", "units", "seed", "threads",
 )  # fmt: skip
-NUMBERS = ("lr", "dendrite_lr", "weight_decay", "layer_decay", "dropout", "min_gain")
+NUMBERS = ("lr", "dendrite_lr", "weight_decay", "layer_decay", "dropout", "sharpness", "min_gain")
 FLAGS = ("dendrites", "control")
 TRUE = ("1", "true", "t", "yes", "y", "on")
 FALSE = ("0", "false", "f", "no", "n", "off")

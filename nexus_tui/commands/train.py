@@ -45,6 +45,7 @@ def train(
     order: options.OrderOption = None,
     loss: options.Loss = None,
     dropout: options.Dropout = None,
+    sharpness: options.Sharpness = None,
     dendrites: options.Dendrites = None,
     switches: options.Switches = None,
     switch_epochs: options.SwitchEpochs = None,

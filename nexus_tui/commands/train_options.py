@@ -76,6 +76,9 @@ OrderOption = Annotated[
 ]
 Loss = Annotated[LossName | None, _option("--loss", f"{_names(LossName)}.", LENGTH, "NAME")]
 Dropout = Annotated[float | None, _option("--dropout", "0 to 0.9.", LENGTH, "F")]
+Sharpness = Annotated[
+    float | None, _option("--sharpness", "Radius of the worst loss; 0: plain.", LENGTH, "F")
+]
 
 Dendrites = Annotated[
     bool | None, _option("--dendrites/--no-dendrites", "Grow dendrites, or none.", GROWTH, "")

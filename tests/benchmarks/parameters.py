@@ -160,7 +160,7 @@ def work(tasks: list[Task], out: Path, workers: int, until: float) -> None:
     if not left:
         return
     context = multiprocessing.get_context("spawn")
-    with context.Pool(min(workers, len(left)), maxtasksperchild=4) as pool:
+    with context.Pool(min(workers, len(left)), maxtasksperchild=64) as pool:
         running = pool.imap_unordered(run_task, left)
         for i in range(len(left)):
             try:
@@ -214,13 +214,13 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--tuning-seeds", default="101,102")
     parser.add_argument("--seeds", default="1-5")
-    parser.add_argument("--rows", default="", help="only rows whose name has one of these, by |")
+    parser.add_argument("--rows", default="", help="only the rows of these names, by |")
     parser.add_argument("--limit-seconds", type=float, default=1e9)
     parser.add_argument("--table", action="store_true", help="print what the file holds")
     asked = parser.parse_args()
     tuning, seeds = numbers(asked.tuning_seeds), numbers(asked.seeds)
     wanted = [part for part in asked.rows.split("|") if part]
-    kinds = {n: r for n, r in rows().items() if not wanted or any(part in n for part in wanted)}
+    kinds = {n: r for n, r in rows().items() if not wanted or n in wanted}
     until = time.monotonic() + asked.limit_seconds
     if not asked.table:
         if asked.base is None:
