@@ -368,3 +368,12 @@ def test_a_control_whose_only_set_is_rolled_back_ends(home, small_data):
     assert isinstance(events[-1], RunFinished), events[-1]
     (settled, *_) = kinds(events, SwitchSettled, "control:first-set")
     assert not settled.kept
+
+
+def test_a_run_with_sharp_steps_resumes_to_the_same_weights(home, small_data, whole):
+    sharp = settings_for(small_data, sharpness=0.5)
+    assert isinstance(run(sharp, home / "a")[-1], RunFinished)
+    assert weights_of(home / "a") != weights_of(whole.path)
+    assert isinstance(run(sharp, home / "b", StopAfter(7))[-1], RunStopped)
+    assert isinstance(run(sharp, home / "b", resume=True)[-1], RunFinished)
+    assert weights_of(home / "b") == weights_of(home / "a")

@@ -144,7 +144,14 @@ def line_chart(
     return _svg([*parts, *legend], title, HEIGHT + room)
 
 
-def scatter(dots: Sequence[Dot], title: str, x_name: str, y_name: str, base: float) -> str:
+def scatter(
+    dots: Sequence[Dot],
+    title: str,
+    x_name: str,
+    y_name: str,
+    base: float,
+    base_name: str = "base model",
+) -> str:
     """Points over a logarithmic axis, with the intervals of their means; `base` is a line."""
     drawn = [dot for dot in dots if dot.x > 0 and math.isfinite(dot.y)]
     if not drawn:
@@ -155,7 +162,7 @@ def scatter(dots: Sequence[Dot], title: str, x_name: str, y_name: str, base: flo
     parts = _axes(x, y, x_name, y_name)
     at = y.place(base)
     parts.append(f'<path class="mark plain" d="M{LEFT} {at:.1f}H{WIDTH - RIGHT}"/>')
-    parts.append(_text(WIDTH - RIGHT, at - 5, "base model", anchor="end"))
+    parts.append(_text(WIDTH - RIGHT, at - 5, base_name, anchor="end"))
     for dot in drawn:
         a, b, colour = x.place(dot.x), y.place(dot.y), dot.kind % COLOURS
         if dot.low is not None and dot.high is not None:

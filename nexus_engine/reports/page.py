@@ -6,7 +6,7 @@ from html import escape
 
 from nexus_engine.reports.document import Document, Section, Table
 
-__all__ = ["page"]
+__all__ = ["chart_style", "page"]
 
 # Colours that those with a colour deficiency tell apart: Okabe and Ito, 2008; the shades of the
 # heat map go from light to dark in one hue, and each carries its number.
@@ -46,9 +46,9 @@ footer{margin-top:3rem;font-size:.85rem;color:var(--soft)}
 """
 
 
-def _colours() -> str:
-    """A stroke and a fill for each series."""
-    return "".join(
+def chart_style() -> str:
+    """The page's style, with a stroke and a fill for each series of a chart."""
+    return STYLE + "".join(
         f"path.c{i}{{stroke:var(--c{i})}}circle.c{i}{{fill:var(--c{i})}}" for i in range(7)
     )
 
@@ -63,7 +63,7 @@ def page(document: Document, footer: str) -> str:
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{title}, NEXUS report</title><style>{STYLE}{_colours()}</style></head>"
+        f"<title>{title}, NEXUS report</title><style>{chart_style()}</style></head>"
         f"<body><main><h1>{title}</h1>{body}<footer>{escape(footer)}</footer></main></body></html>\n"
     )
 

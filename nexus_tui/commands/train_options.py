@@ -49,7 +49,9 @@ Data = Annotated[
     str | None, _option("--data", "demo, stsb, a file of pairs, or a folder.", MAIN, "SPEC")
 ]
 Tune = Annotated[TuneName | None, _option("--tune", f"{_names(TuneName)}.", MAIN, "NAME")]
-Recipe = Annotated[str | None, _option("--recipe", "A named set of defaults.", MAIN, "NAME")]
+Recipe = Annotated[
+    str | None, _option("--recipe", "default, best (slower), or test.", MAIN, "NAME")
+]
 Base = Annotated[
     str | None, _option("--base", "Folder of other weights, same architecture.", MAIN, "DIR")
 ]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 REGIMES = {
     "dendrites": "tune=dendrites",
-    "budget": "budget=0.01%",
+    "best": "tune=dendrites,recipe=best",
     "full": "tune=full,dendrites=false",
     "adapter": "tune=adapter",
 }
