@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import struct
+import sys
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 
@@ -240,3 +242,40 @@ def test_the_command(home, monkeypatch, capfd):
         gather(["../x"])
     with pytest.raises(ConfigError):
         write_report([run], home / "file")
+
+
+def scalars(folder):
+    """(tag, step, value) of the event files in a folder."""
+    event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
+    found = []
+    for path in folder.iterdir():
+        assert path.stat().st_mode & 0o777 == 0o600
+        data, at = path.read_bytes(), 0
+        while at < len(data):
+            (length,) = struct.unpack_from("<Q", data, at)
+            event = event_pb2.Event.FromString(data[at + 12 : at + 12 + length])
+            found += [(v.tag, event.step, v.simple_value) for v in event.summary.value]
+            at += 16 + length
+    return found
+
+
+def test_tensorboard_files_hold_what_the_run_measured(tmp_path, capsys):
+    pytest.importorskip("tensorboardX")
+    write_run(tmp_path / "a", dev=0.52)
+    out = tmp_path / "boards"
+    words = ["report", str(tmp_path / "a"), "--out", str(tmp_path / "r"), "--tensorboard", str(out)]
+    assert cli.main(words) == 0
+    assert str(out) in capsys.readouterr().out
+    (arm,) = [path for path in out.glob("*/*") if path.name == "main"]
+    found = scalars(arm)
+    dev = [(step, value) for tag, step, value in found if tag == "dev/spearman"]
+    assert dev == [(0, pytest.approx(0.42)), (1, pytest.approx(0.5)), (2, pytest.approx(0.52))]
+    losses = [(step, value) for tag, step, value in found if tag == "loss"]
+    assert losses == [(2, pytest.approx(0.3)), (4, pytest.approx(0.3))]  # NaN is left out
+
+
+def test_tensorboard_without_its_library_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    write_run(tmp_path / "a")
+    with pytest.raises(ConfigError, match="pip install"):
+        write_report([str(tmp_path / "a")], tmp_path / "r", tmp_path / "boards")

@@ -15,6 +15,7 @@ from nexus_engine.reports.document import document
 from nexus_engine.reports.gather import gather
 from nexus_engine.reports.markdown import markdown
 from nexus_engine.reports.page import page
+from nexus_engine.reports.tensorboard import write_tensorboard
 
 __all__ = ["Written", "write_report"]
 
@@ -26,6 +27,7 @@ class Written(NamedTuple):
     markdown: Path
     runs: int
     sweeps: int
+    tensorboard: Path | None = None
 
 
 def _put(path: Path, text: str) -> None:
@@ -39,14 +41,18 @@ def _put(path: Path, text: str) -> None:
     replace_file(path, write)
 
 
-def write_report(asked: Sequence[str], out: Path) -> Written:
+def write_report(asked: Sequence[str], out: Path, tensorboard: Path | None = None) -> Written:
     """Report on the runs and sweeps named by `asked`, as `report.html` and `report.md` in `out`.
+
+    With `tensorboard` their metrics are also written there, as TensorBoard reads them.
 
     Raises:
         RunError: one of them is neither a run nor a sweep.
-        ConfigError: `out` cannot be written to.
+        ConfigError: `out` or `tensorboard` cannot be written to, or tensorboardX is missing.
     """
     gathered = gather(asked)
+    if tensorboard is not None:
+        write_tensorboard(gathered, tensorboard)
     found = document(gathered)
     footer = f"Made by NEXUS {__version__}, {time.strftime('%Y-%m-%d %H:%M:%S %z')}."
     html, text = out / "report.html", out / "report.md"
@@ -57,4 +63,4 @@ def write_report(asked: Sequence[str], out: Path) -> Written:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a usable path"
         raise ConfigError(f"--out {one_line(out, 200)}: {reason}") from None
-    return Written(html, text, len(gathered.runs), len(gathered.sweeps))
+    return Written(html, text, len(gathered.runs), len(gathered.sweeps), tensorboard)

@@ -18,6 +18,12 @@ def report(
     out: Annotated[
         str, typer.Option("--out", help="The folder to write to.", metavar="DIR")
     ] = "nexus-report",
+    tensorboard: Annotated[
+        str | None,
+        typer.Option(
+            "--tensorboard", help="Also write the metrics there for TensorBoard.", metavar="DIR"
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Write report.html, complete in itself, and report.md.
@@ -29,7 +35,8 @@ def report(
     from nexus_tui import streams
     from nexus_tui.formats import shown_path
 
-    written = write_report(runs, Path(out).expanduser())
+    folder = None if tensorboard is None else Path(tensorboard).expanduser()
+    written = write_report(runs, Path(out).expanduser(), folder)
     if json:
         streams.put_json(
             {
@@ -37,7 +44,10 @@ def report(
                 "markdown": str(written.markdown),
                 "runs": written.runs,
                 "sweeps": written.sweeps,
+                "tensorboard": None if folder is None else str(folder),
             }
         )
         return
     streams.put(shown_path(written.html), shown_path(written.markdown))
+    if folder is not None:
+        streams.put(shown_path(folder))
