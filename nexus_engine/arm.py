@@ -261,6 +261,7 @@ class Arm:
             seed=settings.seed,
             epoch=epoch,
             like_length=settings.order == "length",
+            per_pass=settings.epochs_per_pass,
         )
 
     # Steps

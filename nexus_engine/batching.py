@@ -18,14 +18,27 @@ def epoch_batches(
     seed: int,
     epoch: int,
     like_length: bool = False,
+    per_pass: int = 1,
 ) -> list[npt.NDArray[np.int64]]:
     """The batches of one epoch, as pair indices.
 
     `lengths` (n,) are token counts of the pairs. The order depends on `seed` and `epoch` alone, so
     a run can be resumed in the middle of an epoch without storing it. The last batch may be short;
-    a last batch of one pair is joined to the one before, since batch statistics need two.
+    a last batch of one pair is joined to the one before, since batch statistics need two. With
+    `per_pass` an epoch is that part of a pass over the pairs: epochs 1 to `per_pass` are the first.
     """
-    random = np.random.default_rng((seed, epoch))
+    done, part = divmod(epoch - 1, per_pass)
+    batches = _pass_batches(lengths, batch_size, (seed, done + 1), like_length=like_length)
+    if per_pass > len(batches):
+        return batches
+    return batches[len(batches) * part // per_pass : len(batches) * (part + 1) // per_pass]
+
+
+def _pass_batches(
+    lengths: npt.NDArray[np.int64], batch_size: int, seed: tuple[int, int], *, like_length: bool
+) -> list[npt.NDArray[np.int64]]:
+    """All pairs once, in batches."""
+    random = np.random.default_rng(seed)
     order = random.permutation(len(lengths))
     if not like_length:
         batches = _cut(order, batch_size)

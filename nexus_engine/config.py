@@ -40,6 +40,7 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     dendrites: bool = True
     control: bool = False
     epochs: int | None = None
+    epochs_per_pass: int | None = None
     batch_size: int | None = None
     lr: float | None = None
     dendrite_lr: float | None = None
@@ -80,7 +81,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     `dendrite`: a dendrite's weight row is shared by the neurons (`unit`), or each neuron has its
     own (`full`, as published). `sharpness` is the radius in which a step looks for the worst loss
     (see `nexus_engine.sharpness`), 0 for plain steps. With the rule `correlation` a new set's input
-    weights learn alone for `rule_steps` batches.
+    weights learn alone for `rule_steps` batches. An epoch is a pass over the train pairs, or a part
+    of one: there are `epochs_per_pass` in a pass.
     """
 
     data: str
@@ -120,6 +122,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     precision: Precision
     threads: int | None
     sharpness: float = 0.0
+    epochs_per_pass: int = 1
 
 
 def config_from_mapping(values: dict[str, Any], source: str) -> TrainConfig:
@@ -249,6 +252,7 @@ def _check_perforatedai(s: Settings) -> None:
 
 def _check_ranges(s: Settings, layers: int) -> None:
     _check("--epochs", s.epochs, 1, 1000)
+    _check("--epochs-per-pass", s.epochs_per_pass, 1, 1000)
     _check("--batch-size", s.batch_size, 2, 4096)
     _check("--lr", s.lr, 1e-9, 1.0)
     _check("--dendrite-lr", s.dendrite_lr, 1e-9, 1.0)

@@ -158,7 +158,9 @@ def forecast(settings: Settings) -> Forecast:
         evaluate_seconds=evaluate + baseline,
         prepare_seconds=prepared,
         peak_rss_mb=peak,
-        pairs_per_second=len(corpus.train) / max(probes[0].epoch_seconds, 1e-9),
+        pairs_per_second=len(corpus.train)
+        / settings.epochs_per_pass
+        / max(probes[0].epoch_seconds, 1e-9),
         device=hardware.device.type,
         precision=hardware.precision,
         threads=hardware.threads,
@@ -222,7 +224,7 @@ class _Probe:
         self.batches = self.arm.batches(1)
         lengths = corpus.store.lengths
         self._lengths = lengths[corpus.train.first] + lengths[corpus.train.second]
-        self.epoch_tokens = int(self._lengths.sum())
+        self.epoch_tokens = int(self._lengths.sum()) // spec.settings.epochs_per_pass
         self.sets = spec.plan.switches if spec.grow_sets is None else spec.grow_sets
         self.added = 0
         self.steps_made = 0

@@ -11,7 +11,8 @@ from nexus_engine.errors import ConfigError, one_line
 __all__ = ["environment_settings", "variable_of"]
 
 WHOLE = (
-    "epochs", "batch_size", "warmup_epochs", "switches", "patience", "units", "seed", "threads",
+    "epochs", "epochs_per_pass", "batch_size", "warmup_epochs", "switches", "patience", "units",
+    "seed", "threads",
 )  # fmt: skip
 NUMBERS = ("lr", "dendrite_lr", "weight_decay", "layer_decay", "dropout", "sharpness", "min_gain")
 FLAGS = ("dendrites", "control")

@@ -37,6 +37,7 @@ def train(
     score_range: options.ScoreRange = None,
     seed: options.Seed = None,
     epochs: options.Epochs = None,
+    epochs_per_pass: options.EpochsPerPass = None,
     batch_size: options.BatchSize = None,
     lr: options.Lr = None,
     weight_decay: options.WeightDecay = None,

@@ -49,9 +49,7 @@ Data = Annotated[
     str | None, _option("--data", "demo, stsb, a file of pairs, or a folder.", MAIN, "SPEC")
 ]
 Tune = Annotated[TuneName | None, _option("--tune", f"{_names(TuneName)}.", MAIN, "NAME")]
-Recipe = Annotated[
-    str | None, _option("--recipe", "default, best (slower), or test.", MAIN, "NAME")
-]
+Recipe = Annotated[str | None, _option("--recipe", "default, fast, best, or test.", MAIN, "NAME")]
 Base = Annotated[
     str | None, _option("--base", "Folder of other weights, same architecture.", MAIN, "DIR")
 ]
@@ -64,6 +62,9 @@ ScoreRange = Annotated[
 Seed = Annotated[int | None, _option("--seed", "Of order, cuts and new dendrites.", MAIN, "N")]
 
 Epochs = Annotated[int | None, _option("--epochs", "Passes over the train pairs.", LENGTH, "N")]
+EpochsPerPass = Annotated[
+    int | None, _option("--epochs-per-pass", "Epochs in a pass; 1 if left.", LENGTH, "N")
+]
 BatchSize = Annotated[int | None, _option("--batch-size", "Pairs in a step.", LENGTH, "N")]
 Lr = Annotated[float | None, _option("--lr", "Learning rate.", LENGTH, "F")]
 WeightDecay = Annotated[float | None, _option("--weight-decay", "Of AdamW, 0 to 1.", LENGTH, "F")]

@@ -1,0 +1,36 @@
+"""The order of the train pairs: every pair once a pass, by seed, however epochs cut the passes."""
+
+import numpy as np
+import pytest
+
+from nexus_engine.batching import epoch_batches
+
+LENGTHS = np.random.default_rng(0).integers(5, 60, 1000)
+
+
+def batches(epoch, per_pass=1, seed=1, **more):
+    return epoch_batches(LENGTHS, 32, seed=seed, epoch=epoch, per_pass=per_pass, **more)
+
+
+@pytest.mark.parametrize("like_length", [False, True])
+@pytest.mark.parametrize("per_pass", [1, 3, 7])
+def test_the_epochs_of_a_pass_are_the_pass(per_pass, like_length):
+    for done in (0, 1):
+        epochs = range(done * per_pass + 1, (done + 1) * per_pass + 1)
+        parts = [batches(e, per_pass, like_length=like_length) for e in epochs]
+        joined = [batch for part in parts for batch in part]
+        whole = batches(done + 1, like_length=like_length)
+        assert all(np.array_equal(a, b) for a, b in zip(joined, whole, strict=True))
+        assert sorted(np.concatenate(joined)) == list(range(1000))
+        sizes = [len(part) for part in parts]
+        assert max(sizes) - min(sizes) <= 1
+
+
+def test_passes_and_seeds_differ():
+    first = np.concatenate(batches(1))
+    assert not np.array_equal(first, np.concatenate(batches(2)))
+    assert not np.array_equal(first, np.concatenate(batches(1, seed=2)))
+
+
+def test_more_epochs_than_batches_are_whole_passes():
+    assert len(batches(3, per_pass=1000)) == len(batches(1))
