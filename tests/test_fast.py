@@ -155,7 +155,7 @@ def test_sentences_just_above_a_width_leave_few_rows_empty(low, high, widths, em
     for count in (1, 2, 31, 128):
         lengths = random.integers(low, high + 1, count)
         layout = lay_out(np.ones(lengths.sum(), np.int64), lengths)
-        assert len(layout.ids) % max(32, 1 << (int(lengths.sum()).bit_length() - 4)) == 0
+        assert len(layout.ids) % max(32, 1 << (int(lengths.sum()).bit_length() - 5)) == 0
         assert sum(bins.number * bins.width for bins in layout.bins) == len(layout.ids)
         real = layout.owners < count
         assert np.bincount(layout.owners[real], minlength=count).tolist() == lengths.tolist()

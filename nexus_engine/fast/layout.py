@@ -88,12 +88,12 @@ def _spread(values: Integers, place: Integers, rows: int, empty: int) -> Integer
 
 
 def _multiple(tokens: int) -> int:
-    """What row counts are filled up to a multiple of: 1/16 to 1/8 of the tokens.
+    """What row counts are filled up to a multiple of: 1/32 to 1/16 of the tokens.
 
     So few row counts occur: oneDNN sets up, and keeps, a kernel for each, and memory that was freed
     fits the next batch.
     """
-    return max(NARROWEST, 1 << max(0, tokens.bit_length() - 4))
+    return max(NARROWEST, 1 << max(0, tokens.bit_length() - 5))
 
 
 def _pack(lengths: Integers) -> tuple[Integers, Integers, Integers]:
