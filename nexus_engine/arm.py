@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from nexus_engine.adamw import AdamW
 from nexus_engine.batching import epoch_batches
 from nexus_engine.config import Settings
 from nexus_engine.corpus import Corpus, PairRows
@@ -144,7 +145,7 @@ class Arm:
         self._pair_lengths = (
             corpus.store.lengths[corpus.train.first] + corpus.store.lengths[corpus.train.second]
         )
-        self.optimizer: torch.optim.Optimizer | None = None
+        self.optimizer: AdamW | None = None
         self.graphs = True
         self._steps: GraphedSteps | None = None
         self.start_phase()
@@ -222,11 +223,13 @@ class Arm:
             groups.setdefault(self._rate(name), []).append(parameter)
         self.optimizer = self._steps = None
         if groups:
-            self.optimizer = torch.optim.AdamW(
-                [{"params": p, "lr": rate, "base_lr": rate} for rate, p in groups.items()],
-                # The correlation steps leave older units' weights as they are, decay included.
-                weight_decay=0.0 if self.progress.rule_steps_left else settings.weight_decay,
-                fused=True,
+            # The correlation steps leave older units' weights as they are, decay included.
+            decay = 0.0 if self.progress.rule_steps_left else settings.weight_decay
+            self.optimizer = AdamW(
+                [
+                    {"params": p, "lr": rate, "base_lr": rate, "weight_decay": decay}
+                    for rate, p in groups.items()
+                ]
             )
         steps = len(self.batches(1))
         self.progress.phase_step = 0
@@ -316,7 +319,7 @@ class Arm:
             with autocast(self.hardware):
                 vectors = self._embed(rows, self._dtype, self._pool)
             loss = self._loss(cosine(vectors[:b].float(), vectors[b:].float()), wanted)
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from nexus_engine.adamw import AdamW
 from nexus_engine.encoder import PackedBatch, pad
 from nexus_engine.sentence_model import SentenceModel, cosine
 from nexus_engine.sharpness import sharp_gradients
@@ -36,7 +37,7 @@ class StepRule(NamedTuple):
 
     loss: Callable[[Tensor, Tensor], Tensor]
     parameters: Sequence[nn.Parameter]
-    optimizer: torch.optim.Optimizer
+    optimizer: AdamW
     max_norm: float
     sharpness: float
 
@@ -81,7 +82,6 @@ class GraphedSteps:
         self._most = MOST_GRAPHS
         self._memory = torch.cuda.graph_pool_handle()
         for group in rule.optimizer.param_groups:
-            group["capturable"] = True
             group["lr"] = torch.tensor(float(group["lr"]), device=model.device)
 
     def step(
@@ -141,7 +141,7 @@ class GraphedSteps:
         rule, b = self.rule, shape.scores.shape[0]
 
         def compute() -> Tensor:
-            rule.optimizer.zero_grad(set_to_none=True)
+            rule.optimizer.zero_grad()
             with self._context():
                 vectors = self.model.adapt(self.model.encoder(shape.batch))
             loss = rule.loss(cosine(vectors[:b].float(), vectors[b:].float()), shape.scores)

@@ -12,7 +12,6 @@ import contextlib
 import math
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 
@@ -23,7 +22,7 @@ from nexus_engine.config import Settings
 from nexus_engine.controls import control_specs
 from nexus_engine.correlation import bootstrap_gain
 from nexus_engine.errors import NexusError
-from nexus_engine.evaluation import correlate
+from nexus_engine.evaluation import Correlations, correlate
 from nexus_engine.events import (
     ControlResult,
     Evaluated,
@@ -37,7 +36,7 @@ from nexus_engine.events import (
 )
 from nexus_engine.exposure import exposures
 from nexus_engine.hardware import peak_rss_mb
-from nexus_engine.preparation import ENCODING, Prepared, prepare
+from nexus_engine.preparation import ENCODING, Prepared, measure_base_test, prepare
 from nexus_engine.run_failures import failure
 from nexus_engine.run_folder import RunFolder
 from nexus_engine.run_saving import ArmResult, Finished, RunSaver
@@ -98,8 +97,11 @@ class _Run:
         prepared = yield from prepare(self.settings, self.folder, self.steering, resume)
         self.prepared = prepared
         self.saver = RunSaver(self.folder, prepared)
-        yield self._evaluated_test("main", prepared.baseline.measured, prepared.baseline.test)
+        base_test = None
         if resume:
+            # With it goes the base's dev score, of which a resumed run tells nothing else.
+            base_test = measure_base_test(prepared, self.steering)
+            yield self._evaluated_test("main", prepared.baseline.measured, base_test)
             yield from self.saver.load()
         finished = self.saver.finished
         arms = [prepared.main]
@@ -111,7 +113,10 @@ class _Run:
                 first = finished[0].result
                 arms.extend(control_specs(prepared.main, first.switch_epochs, first.epochs))
             position += 1
-        result = self._result(arms, finished)
+        if base_test is None:  # last, since no decision waits for it
+            base_test = measure_base_test(prepared, self.steering)
+            yield self._evaluated_test("main", prepared.baseline.measured, base_test)
+        result = self._result(arms, finished, base_test)
         self.folder.write_result(result)
         yield result
 
@@ -225,7 +230,7 @@ class _Run:
         saver.finished.append(Finished(result, arm.best.cosines))
         self.loop = None
 
-    def _evaluated_test(self, arm: str, best: Measured, test: Any) -> Evaluated:
+    def _evaluated_test(self, arm: str, best: Measured, test: Correlations) -> Evaluated:
         assert self.prepared is not None
         return Evaluated(
             time_unix_s=time.time(),
@@ -245,7 +250,9 @@ class _Run:
 
     # The result
 
-    def _result(self, arms: list[ArmSpec], finished: list[Finished]) -> RunFinished:
+    def _result(
+        self, arms: list[ArmSpec], finished: list[Finished], base_test: Correlations
+    ) -> RunFinished:
         assert self.prepared is not None
         prepared, baseline = self.prepared, self.prepared.baseline
         main = finished[0].result
@@ -258,7 +265,7 @@ class _Run:
             time_unix_s=time.time(),
             run_dir=str(self.folder.path),
             base_dev_spearman=baseline.dev.spearman,
-            base_test_spearman=baseline.test.spearman,
+            base_test_spearman=base_test.spearman,
             best_dev_spearman=main.best.spearman,
             best_dev_pearson=main.best.pearson,
             best_epoch=main.best.epoch,

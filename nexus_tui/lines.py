@@ -84,7 +84,7 @@ def _evaluation(arm: ArmView, event: Evaluated, lead: str, verbose: bool) -> lis
     if event.split == "test":
         if not verbose:  # the table at the end holds it
             return []
-        whose = "base model" if not arm.points else f"weights of epoch {event.epoch}"
+        whose = "base model" if event.epoch == 0 else f"weights of epoch {event.epoch}"
         return [Text(f"{lead}test {correlation(event.spearman)} ({whose})", style="dim")]
     if event.epoch == 0:
         return [Text(f"{lead}base model: dev {correlation(event.spearman)}")]

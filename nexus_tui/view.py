@@ -210,8 +210,10 @@ def _after_step(view: RunView, event: Step) -> RunView:
 def _after_evaluation(view: RunView, event: Evaluated) -> ArmView:
     arm = view.arm(event.arm)
     if event.split == "test":
-        # The base model's own test comes first, also when a run is resumed; the best weights' last.
-        if view.state != "measuring":
+        # The base model's test comes last, in a resumed run first. Where the best weights are of
+        # epoch 0 too, both are the same.
+        its_turn = view.state == "measuring" or arm.test_spearman is not None
+        if event.epoch or not its_turn:
             return replace(arm, test_spearman=event.spearman)
         if arm.points:
             return replace(arm, base_test_spearman=event.spearman)

@@ -255,3 +255,18 @@ def test_a_resumed_run_keeps_the_base_models_test_score_apart_from_its_own() -> 
     for event in [EPOCH, step(2), evaluated(1, 0.9), evaluated(1, 0.87, 0.9, split="test")]:
         view = reduce(view, event)
     assert (view.arm().base_test_spearman, view.arm().test_spearman) == (0.78, 0.87)
+
+
+@pytest.mark.parametrize("best_epoch", [0, 1])
+def test_the_base_models_test_comes_after_that_of_the_best_weights(best_epoch: int) -> None:
+    own = evaluated(best_epoch, 0.87, 0.9, split="test")
+    base = evaluated(0, 0.78, 0.8, split="test")
+    arm = fold(STARTED, evaluated(0, 0.8), EPOCH, step(1), evaluated(1, 0.9), own, base).arm()
+    assert (arm.base_test_spearman, arm.test_spearman) == (0.78, 0.87)
+
+
+def test_a_run_resumed_after_its_last_epoch_shows_its_test_as_its_own() -> None:
+    own, base = evaluated(1, 0.87, 0.9, split="test"), evaluated(0, 0.78, 0.8, split="test")
+    before = [STARTED, evaluated(0, 0.8), EPOCH, step(1), evaluated(1, 0.9), STOPPED]
+    arm = fold(*before, STARTED, base, own).arm()
+    assert (arm.base_test_spearman, arm.test_spearman) == (0.78, 0.87)

@@ -146,6 +146,28 @@ def test_bins_hold_every_sentence_whole_and_little_else():
     assert (layout.ids[layout.owners == len(lengths)] == 0).all()
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "widths", "empty"),
+    [(33, 40, [48], 0.25), (65, 80, [96], 0.25), (129, 140, [192], 0.31), (33, 64, [48, 64], 0.18)],
+)
+def test_sentences_just_above_a_width_leave_few_rows_empty(low, high, widths, empty):
+    random = np.random.default_rng(0)
+    for count in (1, 2, 31, 128):
+        lengths = random.integers(low, high + 1, count)
+        layout = lay_out(np.ones(lengths.sum(), np.int64), lengths)
+        assert len(layout.ids) % max(32, 1 << (int(lengths.sum()).bit_length() - 5)) == 0
+        assert sum(bins.number * bins.width for bins in layout.bins) == len(layout.ids)
+        real = layout.owners < count
+        assert np.bincount(layout.owners[real], minlength=count).tolist() == lengths.tolist()
+        for bins in layout.bins:  # no sentence goes on in the next bin
+            owners = layout.owners[bins.start : bins.stop].view(bins.number, bins.width)
+            assert len(set(owners[:, 0].tolist())) == bins.number or owners[:, 0].max() == count
+            first, last = owners[1:, 0], owners[:-1, -1]
+            assert ((first != last) | (first == count)).all()
+    assert [bins.width for bins in layout.bins if bins.width > 32] == widths
+    assert 1 - lengths.sum() / len(layout.ids) < empty
+
+
 def test_no_sentence_is_no_bin():
     assert lay_out(np.zeros(0, np.int64), np.zeros(0, np.int64)).bins == ()
 

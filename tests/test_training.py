@@ -204,10 +204,11 @@ class StopAfter(Steering):
         super().check()
 
 
-# Checks: 4 until the base model is measured, then in each epoch one a step (3) and one for each of
-# dev and guard. 2: before the first step; 6: in an epoch; 8, 19: in an evaluation; 15: just
-# after a switch.
-@pytest.mark.parametrize("checks", [2, 6, 8, 15, 19])
+# Checks: 3 until the base model is measured, then in each epoch one a step (3) and one for each of
+# dev and guard, then one for the test of the best weights and one for that of the base model.
+# 2: before the first step; 5: in an epoch; 7, 18: in an evaluation; 14: just after a switch; 20: in
+# the last test.
+@pytest.mark.parametrize("checks", [2, 5, 7, 14, 18, 20])
 def test_a_stopped_run_resumes_to_the_same_weights(home, small_data, checks, whole):
     events = run(settings_for(small_data), home / "run", StopAfter(checks))
     stopped = events[-1]
@@ -226,8 +227,8 @@ def test_growing_and_rolling_back_on_request(home, small_data):
 
         def check(self):
             self.steps += 1
-            if self.steps in (6, 14):
-                self.ask("grow" if self.steps == 6 else "roll_back")
+            if self.steps in (5, 13):
+                self.ask("grow" if self.steps == 5 else "roll_back")
             super().check()
 
     events = run(settings_for(small_data, epochs=4, switch_epochs=(0,)), home / "run", Ask())

@@ -53,15 +53,11 @@ class LinearBlock:
         if units != self._units:
             self._units, self._copied = units, ()
         columns = self.inputs + sum(units) + self._spare()
-        if self.dtype == torch.float32 and len(self.sites) == 1 and not self._units[0]:
-            site = self.sites[0]
-            self.weight, self.bias = site.weight.detach(), site.bias.detach()
-            self._copied = ()
-            return
         now = tuple((id(p), p._version) for s in self.sites for p in (s.weight, s.bias))
         if not self._copied:
             neurons = self.neurons[-1].stop
-            self.weight = torch.zeros(neurons, columns, dtype=self.dtype)
+            # Inputs by neurons in memory: an evaluation in float32 is then 5 to 10 % shorter.
+            self.weight = torch.zeros(columns, neurons, dtype=self.dtype).t()
             self.bias = torch.empty(neurons, dtype=self.dtype)
         if now != self._copied:
             for site, rows in zip(self.sites, self.neurons, strict=True):

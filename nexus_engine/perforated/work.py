@@ -55,7 +55,6 @@ def work(folder: Path, steering: Steering, send: Callable[[Message], None]) -> I
 
     baseline = Baseline(
         dev=Correlations(job.baseline.spearman, job.baseline.pearson, tensors["dev"].numpy()),
-        test=Correlations(float("nan"), float("nan"), tensors["dev"].numpy()),
         guard=guard,
         guard_scored=job.baseline.guard_scored_spearman,
     )

@@ -12,7 +12,7 @@ import datasets  # noqa: E402, F401
 import pyarrow.parquet  # noqa: E402, F401
 import scipy.stats  # noqa: E402, F401
 import tokenizers  # noqa: E402, F401
-import torch._dynamo  # noqa: E402, F401 - the optimizer imports it, for a second, at its first step
+import torch  # noqa: E402, F401
 
 import nexus_engine.data.assembling  # noqa: E402
 import nexus_engine.session  # noqa: E402
