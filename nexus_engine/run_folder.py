@@ -34,6 +34,7 @@ from nexus_engine.run_index import LATEST, RunIndex, RunSummary, state_of, summa
 from nexus_engine.run_lock import LOCK_FILE, RunLock
 
 __all__ = [
+    "LATEST",
     "RunFolder",
     "RunSummary",
     "find_run",

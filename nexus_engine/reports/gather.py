@@ -9,7 +9,7 @@ import msgspec
 
 from nexus_engine.errors import RunError, one_line
 from nexus_engine.events import Evaluated, Event, RunFailed, RunFinished, Step, SwitchRecord
-from nexus_engine.run_folder import RunFolder, find_run, summarise
+from nexus_engine.run_folder import LATEST, RunFolder, find_run, summarise
 from nexus_engine.sweeps.folder import find_sweep
 from nexus_engine.sweeps.view import SweepView, read_sweep
 
@@ -116,14 +116,20 @@ def gather(asked: Sequence[str]) -> Gathered:
     sweeps: list[SweepView] = []
     for name in asked:
         try:
-            runs.append(gather_run(find_run(name)))
+            run = find_run(name)
+        except RunError as missing:
+            reason = missing
+        else:
+            runs.append(gather_run(run))
             continue
-        except RunError as error:
-            reason = error
         try:
             sweep = find_sweep(name)
         except RunError:
-            raise RunError(f"{one_line(name, 120)}: no such run or sweep ({reason})") from None
+            if name == LATEST:
+                raise reason from None
+            raise RunError(
+                f"{one_line(name, 120)}: no such run or sweep; `nexus runs` lists runs"
+            ) from None
         view = read_sweep(sweep.path)
         sweeps.append(view)
         runs += [
