@@ -84,18 +84,17 @@ def test_embeddings_are_the_engines(encoder, corpus, nonlinearity):
         assert torch.allclose(found[replica], alone, atol=1e-4)
 
 
-def _engine_alone(encoder, corpus, monkeypatch, replica, loss):
+def _engine_alone(encoder, corpus, settings, replica):
     """The units that an arm of the engine trains, epoch by epoch, with a set after each switch."""
-    monkeypatch.setattr(SentenceModel, "written_out", False)
     names = ("seed", "weight_decay", "sharpness")
     own = {name: getattr(replica, name) for name in names}
-    settings = replace(SETTINGS, dendrite_lr=replica.lr, loss=loss, **own)
+    settings = replace(settings, dendrite_lr=replica.lr, **own)
     model = SentenceModel(encoder)
     hardware = Hardware(torch.device("cpu"), bf16=False, threads=1)
     arm = Arm(plan_main(settings, SITES, 2), model, corpus, hardware)
-    for epoch in range(SETTINGS.epochs):
+    for epoch in range(settings.epochs):
         arm.progress.epoch = epoch + 1
-        if epoch in SETTINGS.switch_epochs:
+        if epoch in settings.switch_epochs:
             arm.growth = GrowthState(switches=arm.growth.switches + 1)
             arm.grow()
             arm.start_phase()
@@ -105,18 +104,20 @@ def _engine_alone(encoder, corpus, monkeypatch, replica, loss):
 
 
 @pytest.mark.parametrize(
-    ("own", "loss"),
+    ("own", "loss", "parts"),
     [
-        ([{"lr": 2e-3}, {"lr": 5e-3, "weight_decay": 0.5}], "cosine-mse-pearson"),
-        ([{"lr": 2e-3, "sharpness": 0.5}, {"lr": 4e-3, "sharpness": 2.0}], "cosine-mse-pearson"),
-        ([{"lr": 2e-3, "sharpness": 0.5}, {"lr": 2e-3}], "cosent"),
+        ([{"lr": 2e-3}, {"lr": 5e-3, "weight_decay": 0.5}], "cosine-mse-pearson", 1),
+        ([{"lr": 2e-3, "sharpness": 0.5}, {"lr": 4e-3, "sharpness": 2.0}], "cosine-mse-pearson", 3),
+        ([{"lr": 2e-3, "sharpness": 0.5}, {"lr": 2e-3}], "cosent", 1),
     ],
     ids=["plain", "sharp", "mixed"],
 )
-def test_training_is_the_engines(encoder, corpus, monkeypatch, own, loss):
+def test_training_is_the_engines(encoder, corpus, monkeypatch, own, loss, parts):
+    monkeypatch.setattr(SentenceModel, "written_out", False)
+    settings = replace(SETTINGS, loss=loss, epochs_per_pass=parts)
     terms = {"mse": 0.0, "cosent": 1.0} if loss == "cosent" else {"pearson": PEARSON_SHARE}
     replicas = [_replica(seed=seed, **more, **terms) for seed, more in enumerate(own, 1)]
-    model = _stacked(encoder, corpus)
+    model = _stacked(encoder, corpus, settings)
     epochs = [
         {name: tensor.clone() for name, tensor in weights.items()}
         for weights in train(model, corpus, replicas)
@@ -126,7 +127,7 @@ def test_training_is_the_engines(encoder, corpus, monkeypatch, own, loss):
     for index, replica in enumerate(replicas):
         for name in SITES:
             encoder.sites()[name].load_units({})
-        engine = _engine_alone(encoder, corpus, monkeypatch, replica, loss)
+        engine = _engine_alone(encoder, corpus, settings, replica)
         for found, alone in zip(epochs, engine, strict=True):
             assert found.keys() == alone.keys()
             for name, tensor in alone.items():

@@ -99,6 +99,8 @@ def read_case(text: str) -> Case:
     kind = (settings.tune, settings.dendrite, settings.rule)
     if kind != ("dendrites", "unit", "gradient") or 0 not in (settings.switch_epochs or ()):
         raise SystemExit(f"--case {name}: only units on a frozen encoder, first grown at epoch 0")
+    if settings.order == "length" and settings.epochs_per_pass > 1:
+        raise SystemExit(f"--case {name}: parts of a pass only in random order")
     replica = Replica(
         seed=0,
         lr=settings.dendrite_lr,

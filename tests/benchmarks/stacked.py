@@ -290,8 +290,11 @@ class StackedAdamW:
 
 def epoch_of(lengths: Rows, settings: Settings, seeds: Sequence[int], epoch: int) -> list[Rows]:
     """The batches of an epoch, from 1, each (R, b) train pairs; one of another size comes last."""
-    like, size = settings.order == "length", settings.batch_size
-    orders = [epoch_batches(lengths, size, seed=s, epoch=epoch, like_length=like) for s in seeds]
+    like, size, parts = settings.order == "length", settings.batch_size, settings.epochs_per_pass
+    orders = [
+        epoch_batches(lengths, size, seed=seed, epoch=epoch, like_length=like, per_pass=parts)
+        for seed in seeds
+    ]
     for order in orders:
         order.sort(key=lambda batch: len(batch) != size)
     return [np.stack(batches) for batches in zip(*orders, strict=True)]
@@ -328,6 +331,7 @@ def train(
 
         return compute
 
+    steps_an_epoch = len(epoch_of(lengths, settings, seeds, 1))
     for epoch in range(settings.epochs):
         batches = epoch_of(lengths, settings, seeds, epoch + 1)
         if epoch in switches:
@@ -335,13 +339,13 @@ def train(
             weights = grow(weights, model.sites, settings.units, seeds, sets)
             optimizer = StackedAdamW(weights, own["lr"], own["weight_decay"])
             later = [e for e in switches if e > epoch and settings.schedule == "phase"]
-            step, steps = 0, (min(later, default=settings.epochs) - epoch) * len(batches)
+            step, steps = 0, (min(later, default=settings.epochs) - epoch) * steps_an_epoch
         for picked in batches:
             compute = loss_of(picked)
             sharp = any(replica.sharpness for replica in replicas)
             radius = own["sharpness"] if sharp else None
             found = gradients(compute, weights, radius)
-            factor = 1.0 if settings.schedule == "constant" else 1.0 - step / steps
+            factor = 1.0 if settings.schedule == "constant" else max(0.0, 1.0 - step / steps)
             optimizer.step(weights, found, factor)
             step += 1
         yield weights
