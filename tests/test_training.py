@@ -21,6 +21,7 @@ from nexus_engine.events import (
     TERMINAL_EVENTS,
     CheckpointSaved,
     DendritesAdded,
+    EpochStarted,
     Evaluated,
     RunFailed,
     RunFinished,
@@ -378,3 +379,10 @@ def test_a_run_with_sharp_steps_resumes_to_the_same_weights(home, small_data, wh
     assert isinstance(run(sharp, home / "b", StopAfter(7))[-1], RunStopped)
     assert isinstance(run(sharp, home / "b", resume=True)[-1], RunFinished)
     assert weights_of(home / "b") == weights_of(home / "a")
+
+
+def test_epochs_may_be_parts_of_a_pass(home, small_data):
+    events = run(settings_for(small_data, epochs_per_pass=3), home / "run")
+    assert [e.steps for e in events if isinstance(e, EpochStarted)] == [1, 1, 1]  # of 3 in a pass
+    dev = [e.epoch for e in events if isinstance(e, Evaluated) and e.split == "dev"]
+    assert dev == [0, 1, 2, 3]
