@@ -73,7 +73,6 @@ LITTLE = (
     ("nexus train", "dendrites"),
     ("--recipe best", "best"),
     ("--tune full", "full"),
-    ("--tune adapter", "adapter"),
 )
 LITTLE_SIZES = (100, 300, 1000)
 
