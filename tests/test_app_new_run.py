@@ -203,7 +203,7 @@ def test_arrows_move_and_change_choices_and_recipes_follow_the_regime():
         await until(pilot, lambda: "nexus train --tune adapter" in screen_text(app))
         assert "the adapter" in screen_text(app)
         await pilot.press("left", "down", "space")
-        await until(pilot, lambda: "--recipe test" in screen_text(app))
+        await until(pilot, lambda: "--recipe fast" in screen_text(app))
         await pilot.press("up", "l")
         await until(pilot, lambda: "--recipe" not in screen_text(app))
 
