@@ -24,14 +24,19 @@ FLOOR = 0.01
 """Added to each weight's size, so that gains, which start at zero, move too."""
 
 
-@torch.no_grad()
-def climb(parameters: Sequence[nn.Parameter], radius: float) -> list[Tensor]:
-    """Move `parameters`, whose gradients are there, to where the loss is worst within `radius`.
+Held = list[tuple[nn.Parameter, Tensor]]
+"""Parameters, each with a copy of what it was."""
 
-    Returns copies of what they were. Parameters without a gradient stay.
+
+@torch.no_grad()
+def climb(parameters: Sequence[nn.Parameter], radius: float) -> Held:
+    """Move `parameters`, of any shapes, to where the loss is worst within `radius`, above 0.
+
+    Their gradients must be there; parameters without one stay, and are not in what is returned.
+    Nothing is raised: where a gradient is not finite, neither is what it moves, until it is undone.
     """
     learning = [(p, p.grad) for p in parameters if p.grad is not None]
-    before = [p.detach().clone() for p, _ in learning]
+    before = [(p, p.detach().clone()) for p, _ in learning]
     sizes = [p.detach().abs() + FLOOR for p, _ in learning]
     scaled = [size * gradient for size, (_, gradient) in zip(sizes, learning, strict=True)]
     norm = torch.stack([part.square().sum() for part in scaled]).sum().sqrt()
@@ -42,8 +47,8 @@ def climb(parameters: Sequence[nn.Parameter], radius: float) -> list[Tensor]:
 
 
 @torch.no_grad()
-def _come_back(parameters: Sequence[nn.Parameter], before: Sequence[Tensor]) -> None:
-    for parameter, held in zip((p for p in parameters if p.grad is not None), before, strict=True):
+def _come_back(before: Held) -> None:
+    for parameter, held in before:
         parameter.copy_(held)
 
 
@@ -54,7 +59,7 @@ def sharp_gradients(
 
     `compute` renews the gradients and returns the loss. With `radius` 0 it is called once;
     otherwise twice, both times with the same dropout masks: with fresh ones the gain is halved
-    (measured, docs/recipes.md).
+    (measured, docs/recipes.md). What `compute` raises is passed on, the weights as they were.
     """
     if not radius:
         return compute()
@@ -62,7 +67,9 @@ def sharp_gradients(
     with tape.recording():
         loss = compute()
     before = climb(parameters, radius)
-    with tape.replaying():
-        compute()
-    _come_back(parameters, before)
+    try:
+        with tape.replaying():
+            compute()
+    finally:
+        _come_back(before)
     return loss

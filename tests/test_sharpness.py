@@ -21,7 +21,7 @@ def test_climb_by_hand():
     norm = ((1.01 * 0.5) ** 2 + (FLOOR * 3.0) ** 2) ** 0.5
     assert first.detach().numpy() == pytest.approx([1.0 + 0.4 * 1.01**2 * 0.5 / norm, -2.0])
     assert second.item() == pytest.approx(0.4 * FLOOR**2 * 3.0 / norm)
-    assert [t.tolist() for t in before] == [[1.0, -2.0], [0.0]]
+    assert [held.tolist() for _, held in before] == [[1.0, -2.0], [0.0]]
     assert untouched.tolist() == [1.0, 1.0]
 
 
@@ -35,7 +35,7 @@ def test_climb_stays_within_the_radius_and_raises_the_loss():
 
     start = loss()
     start.backward()
-    (before,) = climb([weights], 0.3)
+    ((_, before),) = climb([weights], 0.3)
     moved = (weights.detach() - before) / (before.abs() + FLOOR)
     assert moved.norm().item() == pytest.approx(0.3)
     assert loss() > start
@@ -75,6 +75,21 @@ def test_gradients_are_those_at_the_worst_place_with_the_same_masks():
     assert not torch.equal(worse, start)
     assert loss.item() == pytest.approx(((start * mask) ** 3).sum().item())
     assert torch.allclose(weights.grad, 3 * worse**2 * mask**3)
+
+
+def test_what_goes_wrong_on_top_leaves_the_weights_as_they_were():
+    weights, compute, passes = _problem()
+    start = weights.detach().clone()
+
+    def runs_out_of_memory_the_second_time():
+        if passes:
+            weights.grad = None
+            raise MemoryError
+        return compute()
+
+    with pytest.raises(MemoryError):
+        sharp_gradients(runs_out_of_memory_the_second_time, [weights], 0.2)
+    assert torch.equal(weights, start)
 
 
 def test_radius_zero_computes_once():
