@@ -26,11 +26,11 @@ def epoch_batches(
     a run can be resumed in the middle of an epoch without storing it. The last batch may be short;
     a last batch of one pair is joined to the one before, since batch statistics need two. With
     `per_pass` an epoch is that part of a pass over the pairs: epochs 1 to `per_pass` are the first.
+    An epoch has one batch at least, so a pass has no more epochs than batches.
     """
+    per_pass = min(per_pass, len(_cut(np.arange(len(lengths)), batch_size)) or 1)
     done, part = divmod(epoch - 1, per_pass)
     batches = _pass_batches(lengths, batch_size, (seed, done + 1), like_length=like_length)
-    if per_pass > len(batches):
-        return batches
     return batches[len(batches) * part // per_pass : len(batches) * (part + 1) // per_pass]
 
 

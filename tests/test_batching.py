@@ -32,5 +32,9 @@ def test_passes_and_seeds_differ():
     assert not np.array_equal(first, np.concatenate(batches(1, seed=2)))
 
 
-def test_more_epochs_than_batches_are_whole_passes():
-    assert len(batches(3, per_pass=1000)) == len(batches(1))
+def test_a_pass_has_no_more_epochs_than_batches():
+    whole = batches(1)
+    parts = [batches(epoch, per_pass=1000) for epoch in range(1, len(whole) + 2)]
+    assert [len(part) for part in parts] == [1] * (len(whole) + 1)
+    assert np.array_equal(parts[0][0], whole[0])
+    assert np.array_equal(parts[-1][0], batches(2)[0])  # the next pass, in another order
