@@ -146,7 +146,7 @@ BUDGET_LADDER: tuple[Rung, ...] = (
     _one_set(3_842, ("up",), (1, 2), 4e-3),
     _one_set(1_921, ("up",), (1,), 4e-3),
     _one_set(1_538, ("v",), (0, 3), 5e-3),
-    _one_set(769, ("v",), (0,), 5e-3),
+    _one_set(769, ("v",), (0,), 1.6e-2),
 )
 """What `--budget` chooses from: the best placement that was measured at each price, dearest first
 (docs/recipes.md). The up-projection of layer 1 is worth more than anything else of its size."""
