@@ -52,7 +52,7 @@ RECIPES: dict[tuple[str, str], dict[str, Any]] = {
         **_COMMON,
         "epochs": 3,
         "batch_size": 64,
-        "fit": ("batch_size", "epochs"),
+        "fit": ("batch_size", "lr"),
         "lr": 1.7e-3,
         "dendrite_lr": 1.7e-3,
         "loss": "cosine-mse-pearson",
@@ -133,6 +133,7 @@ def _one_set(
             "lr": lr,
             "dendrite_lr": lr,
             "epochs": 4,
+            "fit": ("batch_size",),
             **more,
         },
     )

@@ -139,3 +139,23 @@ def test_unknown_names_are_answered_with_the_nearest():
 def test_little_data_gets_smaller_batches_unless_the_user_says_otherwise(pairs, asked, expected):
     fitted = fit_to_data(resolve(TrainConfig(**asked)), pairs)
     assert (fitted.batch_size, fitted.epochs) == expected
+
+
+@pytest.mark.parametrize(
+    ("pairs", "asked", "rate"),
+    [
+        (5749, {}, 1.7e-3),
+        (1104, {}, 1.7e-3 * (400 / 207) ** 0.5),
+        (300, {}, 1.7e-3 * (400 / 57) ** 0.5),
+        (100, {}, 3 * 1.7e-3),
+        (1, {}, 3 * 1.7e-3),
+        (100, {"lr": 1e-3}, 1e-3),
+        (100, {"dendrite_lr": 1e-3}, 1e-3),
+        (100, {"recipe": "best"}, 4e-3),
+        (100, {"budget": "0.01%"}, 4e-3),
+        (100, {"tune": "full"}, 1e-3),
+    ],
+)
+def test_little_data_gets_a_larger_rate_unless_the_user_says_otherwise(pairs, asked, rate):
+    fitted = fit_to_data(resolve(TrainConfig(**asked)), pairs)
+    assert fitted.dendrite_lr == pytest.approx(rate)
