@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 import torch
 
-from nexus_engine.arm import Arm, Kept, Measured, Rows, StepResult
+from nexus_engine.arm import Arm
 from nexus_engine.correlation import spearman
+from nexus_engine.correlation_step import correlation_step
 from nexus_engine.errors import DivergedError
-from nexus_engine.evaluation import correlate
+from nexus_engine.evaluation import Measured, correlate
 from nexus_engine.events import (
     DendritesAdded,
     EpochStarted,
@@ -28,7 +29,10 @@ from nexus_engine.events import (
 from nexus_engine.growth import Request, decide
 from nexus_engine.hardware import release_memory, rss_mb
 from nexus_engine.preparation import Baseline
+from nexus_engine.snapshots import Kept
 from nexus_engine.steering import Steering
+from nexus_engine.tokens import Rows
+from nexus_engine.training_step import StepResult
 
 __all__ = ["ArmLoop"]
 
@@ -135,7 +139,7 @@ class ArmLoop:
             yield from self._pause()
             begun = time.perf_counter()
             done = asked - progress.rule_steps_left
-            found.append(arm.correlation_step(batches[done % len(batches)]))
+            found.append(correlation_step(arm, batches[done % len(batches)]))
             progress.step_seconds += time.perf_counter() - begun
             if not math.isfinite(found[-1]):
                 raise DivergedError(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from nexus_engine.arm import ArmSpec
+from nexus_engine.arm_spec import ArmSpec
 from nexus_engine.growth import GrowthPlan
 from nexus_engine.recipes import RECIPES
 

@@ -17,7 +17,7 @@ hidden neurons). What is decided here, where those leave it open:
 - A unit without a ceiling (gelu, relu, linear) could raise S by its length alone: the vector of its
   input weights is held at length 1, about what it is drawn with.
 
-Tensor maths only; which parameters learn when is `arm.py`'s business.
+Tensor maths only; which parameters learn when is `trained_parameters.py`'s business.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -13,9 +14,9 @@ from torch import Tensor
 from nexus_engine.corpus import PairRows
 from nexus_engine.correlation import pearson, spearman
 from nexus_engine.sentence_model import cosine
-from nexus_engine.tokens import TokenStore
+from nexus_engine.tokens import Rows, TokenStore
 
-__all__ = ["Correlations", "correlate", "embed_all", "pair_cosines"]
+__all__ = ["Correlations", "Measured", "correlate", "embed_all", "pair_cosines"]
 
 TOKENS_PER_FORWARD = 2048
 """Tokens in one inference batch: bounds its memory."""
@@ -23,7 +24,6 @@ MIXED_UP_TO = 64
 """Tokens of the longest sentences that are mixed with all others. Where the plain encoder pads a
 batch to its longest, one of 256 tokens among short ones would cost half a gigabyte."""
 
-Rows = npt.NDArray[np.int64]
 Embed = Callable[[Rows], Tensor]
 """Store rows (m,) to embeddings (m, width)."""
 
@@ -34,6 +34,16 @@ class Correlations(NamedTuple):
     spearman: float
     pearson: float
     cosine: npt.NDArray[np.float64]
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """What an evaluation found: dev correlations, and the guard's (see `events.Evaluated`)."""
+
+    epoch: int = 0
+    spearman: float = float("-inf")
+    pearson: float = float("nan")
+    guard_spearman: float = float("nan")
+    guard_scored_spearman: float = float("nan")
 
 
 def embed_all(

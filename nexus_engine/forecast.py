@@ -14,21 +14,23 @@ from typing import NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from nexus_engine.arm import Arm, ArmSpec, Kept, Measured
+from nexus_engine.arm import Arm
+from nexus_engine.arm_spec import ArmSpec
+from nexus_engine.arm_state import state_of
 from nexus_engine.base_model import BaseModel, find_base_model
 from nexus_engine.config import Settings
 from nexus_engine.controls import control_specs
 from nexus_engine.corpus import Corpus, PairRows, build_corpus
 from nexus_engine.data import load_data, load_guard
-from nexus_engine.evaluation import TOKENS_PER_FORWARD, embed_all
+from nexus_engine.evaluation import TOKENS_PER_FORWARD, Measured, embed_all
 from nexus_engine.hardware import Hardware, peak_rss_mb, rss_mb, select
 from nexus_engine.placement import choose_placement
 from nexus_engine.preparation import fit_to_data, plan_main
 from nexus_engine.saved_model import build_model
-from nexus_engine.tokens import Tokenizer
+from nexus_engine.snapshots import Kept
+from nexus_engine.tokens import Rows, Tokenizer
 
 __all__ = ["Forecast", "forecast"]
 
@@ -46,8 +48,6 @@ does not stand for the whole run."""
 
 GROWTH_STEPS = 400
 """Steps after which memory grows no more: the stores of kernels are full then."""
-
-Rows = npt.NDArray[np.int64]
 
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
@@ -252,7 +252,7 @@ class _Probe:
             last = self._timed()
         # A run holds its best weights, those before the last switch, and writes all of its state.
         arm.best = arm.before_switch = Kept(arm.snapshot(), Measured(), np.zeros(0))
-        state = arm.state()
+        state = state_of(arm)
         self.epoch_seconds = self.epoch_tokens * last.step
         self.peak = peak_rss_mb() + self._growth()
         del state
@@ -321,7 +321,7 @@ class _Probe:
         store = self._corpus.store
         arm.model.eval()
         encode = self._timed_pass(lambda rows: model.encoder(store.batch(rows).to(model.device)))
-        return (self._timed_pass(arm._embed) if self.featured else encode), encode
+        return (self._timed_pass(arm.embed) if self.featured else encode), encode
 
     def _timed_pass(self, embed: Callable[[Rows], torch.Tensor]) -> float:
         """Seconds a token of inference on an even sample of the sentences."""

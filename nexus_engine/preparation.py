@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nexus_engine.arm import ArmSpec, Measured, features_of
+from nexus_engine.arm_spec import ArmSpec
 from nexus_engine.audit import note_use
 from nexus_engine.base_model import BaseModel, find_base_model
 from nexus_engine.config import Settings
@@ -27,8 +27,9 @@ from nexus_engine.corpus import Corpus, PairRows, build_corpus
 from nexus_engine.correlation import spearman
 from nexus_engine.data import PairData, load_data, load_guard
 from nexus_engine.errors import RunError, one_line
-from nexus_engine.evaluation import Correlations, correlate, pair_cosines
+from nexus_engine.evaluation import Correlations, Measured, correlate, pair_cosines
 from nexus_engine.events import Event, Log, RunStarted, Warned
+from nexus_engine.features import features_of
 from nexus_engine.growth import GrowthPlan
 from nexus_engine.hardware import Hardware, release_memory, select
 from nexus_engine.perforated.installed import require_perforatedai

@@ -30,7 +30,8 @@ from nexus_engine.errors import ConfigError, RunError, one_line
 from nexus_engine.event_log import append_event, begin_log, read_events
 from nexus_engine.events import TERMINAL_EVENTS, Event, plain, revive
 from nexus_engine.files import FOLDER_MODE, make_folder, replace_json, sync
-from nexus_engine.run_index import LATEST, RunIndex, RunSummary, state_of, summarise
+from nexus_engine.listed_folders import LATEST
+from nexus_engine.run_index import RunIndex, RunSummary, state_of, summarise
 from nexus_engine.run_lock import LOCK_FILE, RunLock
 
 __all__ = [

@@ -18,14 +18,13 @@ import msgspec
 
 from nexus_engine.errors import RunError, one_line
 from nexus_engine.events import revive
+from nexus_engine.listed_folders import listed_folders
 from nexus_engine.run_lock import is_held
 
 __all__ = ["RunIndex", "RunRecord", "RunSummary", "read_record", "state_of", "summarise"]
 
 TAIL = 65_536
 """Bytes from a log's end that hold its last whole event."""
-LATEST = "latest"
-"""The link that stands for the newest run."""
 BLOCK = 8_000_000
 """Bytes of a log that are looked through at once."""
 ENDS = {"run_finished": "finished", "run_failed": "failed", "run_stopped": "stopped"}
@@ -325,7 +324,7 @@ class RunIndex:
         """Every readable run as it is now. May be called from any thread."""
         with self._lock:
             known: dict[Path, _Known] = {}
-            for path in self._paths():
+            for path in listed_folders(self._root):
                 with contextlib.suppress(RunError):
                     known[path] = self._look(path)
             self._known = known
@@ -336,17 +335,6 @@ class RunIndex:
         """All that the last `refresh` found about the run in `path`, without reading anew."""
         known = self._known.get(path)
         return None if known is None else _record(known.summary, known.facts, known.log)
-
-    def _paths(self) -> set[Path]:
-        """The folders under the root, and the one elsewhere that `latest` means."""
-        found: set[Path] = set()
-        with contextlib.suppress(OSError), os.scandir(self._root) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    found.add(self._root / entry.name)
-                elif entry.name == LATEST and entry.is_dir():
-                    found.add(Path(entry.path).resolve())
-        return found
 
     def _look(self, path: Path) -> _Known:
         run_stamp, log_stamp = _stamp(path / "run.json"), _stamp(path / "events.jsonl")

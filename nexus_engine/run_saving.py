@@ -20,9 +20,11 @@ import numpy.typing as npt
 import torch
 
 from nexus_engine import checkpoints
-from nexus_engine.arm import Arm, Measured
+from nexus_engine.arm import Arm
 from nexus_engine.arm_loop import ArmLoop
+from nexus_engine.arm_state import load_state, state_of
 from nexus_engine.errors import ModelError, RunError
+from nexus_engine.evaluation import Measured
 from nexus_engine.events import CheckpointSaved, SwitchRecord, Warned
 from nexus_engine.preparation import Prepared
 from nexus_engine.run_folder import RunFolder
@@ -84,7 +86,7 @@ class RunSaver:
         begun = time.monotonic()
         arm = loop.arm
         arm.check_finite()
-        tensors, meta = arm.state()
+        tensors, meta = state_of(arm)
         for i, done in enumerate(self.finished):
             tensors[f"finished/{i}"] = torch.from_numpy(done.cosines)
         meta["arm"] = arm.spec.name
@@ -162,7 +164,7 @@ class RunSaver:
         if saved is None or saved.meta.get("arm") != arm.spec.name:
             return []
         try:
-            arm.load_state(saved.tensors, saved.meta)
+            load_state(arm, saved.tensors, saved.meta)
             return [msgspec.convert(r, SwitchRecord) for r in saved.meta["records"]]
         except (KeyError, TypeError, ValueError, RuntimeError, msgspec.ValidationError):
             raise self._foreign(saved) from None

@@ -15,9 +15,10 @@ from nexus_engine.base_model import MAX_TOKENS
 from nexus_engine.encoder import EncoderShape, PackedBatch, pack
 from nexus_engine.errors import ModelError, one_line
 
-__all__ = ["TokenStore", "Tokenizer"]
+__all__ = ["Rows", "TokenStore", "Tokenizer"]
 
 Rows = npt.NDArray[np.int64]
+"""Row numbers: of sentences in a store, or of pairs in a split."""
 
 
 class Tokenizer:

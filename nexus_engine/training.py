@@ -16,13 +16,14 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from nexus_engine import checkpoints
-from nexus_engine.arm import Arm, ArmSpec, Measured, features_of
+from nexus_engine.arm import Arm
 from nexus_engine.arm_loop import ArmLoop
+from nexus_engine.arm_spec import ArmSpec
 from nexus_engine.config import Settings
 from nexus_engine.controls import control_specs
 from nexus_engine.correlation import bootstrap_gain
 from nexus_engine.errors import NexusError
-from nexus_engine.evaluation import Correlations, correlate
+from nexus_engine.evaluation import Correlations, Measured, correlate
 from nexus_engine.events import (
     ControlResult,
     Evaluated,
@@ -35,6 +36,7 @@ from nexus_engine.events import (
     Warned,
 )
 from nexus_engine.exposure import exposures
+from nexus_engine.features import features_of
 from nexus_engine.hardware import peak_rss_mb
 from nexus_engine.preparation import ENCODING, Prepared, measure_base_test, prepare
 from nexus_engine.run_failures import failure

@@ -19,12 +19,13 @@ close_doors()
 import numpy as np
 import torch
 
-from nexus_engine.arm import Arm, features_of
+from nexus_engine.arm import Arm
 from nexus_engine.arm_loop import ArmLoop
 from nexus_engine.base_model import find_base_model
 from nexus_engine.config import TrainConfig, resolve
 from nexus_engine.corpus import build_corpus
 from nexus_engine.data import load_data, load_guard
+from nexus_engine.features import features_of
 from nexus_engine.hardware import select
 from nexus_engine.perforated.library import LibraryArm, LibraryLoop
 from nexus_engine.perforated.readback import plain_snapshot

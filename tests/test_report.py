@@ -274,6 +274,63 @@ def test_tensorboard_files_hold_what_the_run_measured(tmp_path, capsys):
     assert losses == [(2, pytest.approx(0.3)), (4, pytest.approx(0.3))]  # NaN is left out
 
 
+def export(run, out):
+    write_report([str(run)], out.parent / "report", out)
+    return {path: scalars(path) for path in sorted(out.glob("*/*")) if path.is_dir()}
+
+
+def test_a_later_tensorboard_export_replaces_the_runs_own_earlier_one(tmp_path):
+    pytest.importorskip("tensorboardX")
+    out = tmp_path / "boards"
+    write_run(tmp_path / "a")
+    write_run(tmp_path / "b")
+    first = export(tmp_path / "a", out)
+    other = export(tmp_path / "b", out)[out / "b" / "main"]
+    (arm,) = first
+    foreign = [arm / "events.out.tfevents.1.host", arm / "notes.txt", out / "events.out.tfevents.2"]
+    for file in foreign:
+        file.write_bytes(b"")
+        file.chmod(0o640 if file.parent == out else 0o600)
+    again = Evaluated(
+        epoch=3, split="dev", pairs=9, spearman=0.6, pearson=0.4, guard_spearman=1.0,
+        guard_scored_spearman=0.9, is_best=True, best_spearman=0.6, best_epoch=3, eval_seconds=0.1,
+    )  # fmt: skip
+    RunFolder(tmp_path / "a").append(again)  # it went on
+    second = export(tmp_path / "a", out)
+    assert set(second) == {arm, out / "b" / "main"}
+    assert second[out / "b" / "main"] == other
+    added = [("dev/spearman", 3, pytest.approx(0.6)), ("guard/spearman", 3, 1.0)]
+    assert sorted(second[arm]) == sorted([*first[arm], *added])
+    assert all(file.exists() for file in foreign)
+    assert len(list(arm.iterdir())) == 3
+
+
+def test_tensorboard_exports_of_two_runs_of_one_name_stay_apart(tmp_path):
+    pytest.importorskip("tensorboardX")
+    out = tmp_path / "boards"
+    for place in ("x", "y"):
+        write_run(tmp_path / place / "a")
+    facts = json.loads((tmp_path / "y" / "a" / "run.json").read_text())
+    facts["data_fingerprint"] = "of other data"
+    (tmp_path / "y" / "a" / "run.json").write_text(json.dumps(facts))
+    for place in ("x", "y", "y", "x"):
+        found = export(tmp_path / place / "a", out)
+    assert [path.parent.name for path in found] == ["a", "a-2"]
+    assert all(len(list(path.iterdir())) == 1 for path in found)
+
+
+def test_tensorboard_export_leaves_a_folder_of_something_else_alone(tmp_path):
+    pytest.importorskip("tensorboardX")
+    out = tmp_path / "boards"
+    write_run(tmp_path / "a")
+    foreign = out / "a" / "main" / "events.out.tfevents.1.host"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_bytes(b"")
+    write_report([str(tmp_path / "a")], tmp_path / "report", out)
+    assert list(foreign.parent.iterdir()) == [foreign]
+    assert len(scalars(out / "a-2" / "main")) > 0
+
+
 def test_tensorboard_without_its_library_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     write_run(tmp_path / "a")

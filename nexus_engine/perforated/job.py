@@ -9,8 +9,9 @@ import msgspec
 from safetensors.torch import load_file
 from torch import Tensor
 
-from nexus_engine.arm import ArmSpec, Measured
+from nexus_engine.arm_spec import ArmSpec
 from nexus_engine.errors import ModelError
+from nexus_engine.evaluation import Measured
 from nexus_engine.events import plain, revive
 from nexus_engine.files import write_json
 from nexus_engine.tensor_files import write_tensors

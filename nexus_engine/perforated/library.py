@@ -16,11 +16,13 @@ import perforatedai.utils_perforatedai as library
 import torch
 from torch import Tensor, nn
 
-from nexus_engine.arm import Arm, ArmSpec, Kept, Measured, Snapshot
+from nexus_engine.arm import Arm
 from nexus_engine.arm_loop import ArmLoop
+from nexus_engine.arm_spec import ArmSpec
 from nexus_engine.corpus import Corpus
 from nexus_engine.dendrites import NONLINEARITIES
 from nexus_engine.errors import ModelError
+from nexus_engine.evaluation import Measured
 from nexus_engine.events import Event
 from nexus_engine.full_dendrites import full_start
 from nexus_engine.growth import Request
@@ -28,6 +30,7 @@ from nexus_engine.hardware import Hardware
 from nexus_engine.perforated.readback import plain_snapshot
 from nexus_engine.perforated.unit import SharedUnit
 from nexus_engine.sentence_model import SentenceModel, cosine
+from nexus_engine.snapshots import Kept, Snapshot
 
 __all__ = ["LibraryArm", "LibraryLoop"]
 
@@ -96,7 +99,7 @@ class LibraryArm(Arm):
         )
         self._take_over(model)
         super().__init__(spec, model, corpus, hardware, features)
-        self.graphs = False  # the library changes its modules behind our back
+        self.steps.graphs = False  # the library changes its modules behind our back
         self._learn_shape()
 
     @property
@@ -133,7 +136,7 @@ class LibraryArm(Arm):
         pairs = self.corpus.train
         rows = self.batches(1)[0][:2]
         self.model.eval()
-        first, second = self._embed(pairs.first[rows]), self._embed(pairs.second[rows])
+        first, second = self.embed(pairs.first[rows]), self.embed(pairs.second[rows])
         cosine(first, second).sum().backward()  # type: ignore[no-untyped-call]
         for parameter in self.net.parameters():
             parameter.grad = None

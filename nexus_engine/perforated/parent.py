@@ -24,7 +24,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from nexus_engine.arm import Arm, ArmSpec, Kept, Progress
+from nexus_engine.arm import Arm
+from nexus_engine.arm_spec import ArmSpec, Progress
 from nexus_engine.errors import ConfigError, ExitCode, ModelError, RunError, one_line
 from nexus_engine.evaluation import correlate
 from nexus_engine.events import Event, SwitchRecord, decode_event, revive
@@ -34,6 +35,7 @@ from nexus_engine.perforated.job import Best, Done, Failed, Job, Message, write_
 from nexus_engine.perforated.readback import plain_snapshot
 from nexus_engine.preparation import Prepared
 from nexus_engine.saved_model import build_model
+from nexus_engine.snapshots import Kept
 from nexus_engine.steering import Steering
 
 __all__ = ["Trained", "train_by_library"]

@@ -36,9 +36,13 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """A run. `result` is None unless it finished; `switches` are those settled so far."""
+    """A run. `result` is None unless it finished; `switches` are those settled so far.
+
+    `begun_unix_s` is when its first event happened; resuming it changes nothing there.
+    """
 
     name: str
+    begun_unix_s: float
     state: str
     message: str
     settings: dict[str, Any]
@@ -96,6 +100,7 @@ def gather_run(folder: RunFolder) -> Run:
     switches: tuple[SwitchRecord, ...] = () if result is None else result.switch_records
     return Run(
         name=folder.name,
+        begun_unix_s=events[0].time_unix_s if events else 0.0,
         state=summary.state,
         message="" if failed is None else one_line(failed.message, 300),
         settings=settings if isinstance(settings, dict) else {},

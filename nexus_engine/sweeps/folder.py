@@ -23,8 +23,8 @@ import msgspec
 
 from nexus_engine.errors import ConfigError, RunError, one_line
 from nexus_engine.files import FILE_MODE, make_folder, replace_json
+from nexus_engine.listed_folders import LATEST
 from nexus_engine.run_folder import NAME_RULE, RunFolder, runs_root
-from nexus_engine.run_index import LATEST
 from nexus_engine.sweeps.events import SweepEvent, decode_sweep_event, encode_sweep_event
 from nexus_engine.sweeps.grid import Cell, Grid
 

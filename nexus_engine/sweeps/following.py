@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import threading
 from pathlib import Path
 from typing import Any, NamedTuple, assert_never
@@ -16,7 +15,7 @@ from typing import Any, NamedTuple, assert_never
 import msgspec
 
 from nexus_engine.errors import RunError
-from nexus_engine.run_index import LATEST
+from nexus_engine.listed_folders import listed_folders
 from nexus_engine.sweeps.events import (
     CellEnded,
     CellEvaluated,
@@ -211,7 +210,7 @@ class SweepIndex:
         """Every readable sweep as it is now. May be called from any thread."""
         with self._lock:
             known = {}
-            for path in self._paths():
+            for path in listed_folders(self._root):
                 with contextlib.suppress(RunError, OSError):
                     known[path] = self._look(path)
             self._known = known
@@ -225,14 +224,3 @@ class SweepIndex:
         if old is not None and old[1] is view:
             return old
         return followed, view, summary_of(view)
-
-    def _paths(self) -> set[Path]:
-        """The folders under the root, and the one elsewhere that `latest` means."""
-        found: set[Path] = set()
-        with contextlib.suppress(OSError), os.scandir(self._root) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    found.add(self._root / entry.name)
-                elif entry.name == LATEST and entry.is_dir():
-                    found.add(Path(entry.path).resolve())
-        return found

@@ -45,7 +45,7 @@ def differences(make: Any, steps: int = 12) -> tuple[float, float]:
     found: list[tuple[list[float], dict[str, torch.Tensor]]] = []
     for graphs in (True, False):
         side = make(dropout=0.0, precision="fp32")
-        side.arm.graphs = graphs
+        side.arm.steps.graphs = graphs
         picked = [b for b in side.arm.batches(1) if len(b) == 64][:1] * steps
         losses = [float(side.arm.make_step(p).loss) for p in picked]
         found.append((losses, side.arm.snapshot()))
@@ -99,7 +99,7 @@ def main() -> int:
     for regime in REGIMES:
         sides[f"{regime} graphs"] = make(regime)
         sides[f"{regime} steps"] = make(regime)
-        sides[f"{regime} steps"].arm.graphs = False
+        sides[f"{regime} steps"].arm.steps.graphs = False
     for name, side in sides.items():
         for _ in range(SPREAD if name.endswith("graphs") else 10):
             side.step()

@@ -17,7 +17,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nexus_engine.arm import MAX_GRAD_NORM
 from nexus_engine.batching import epoch_batches
 from nexus_engine.config import Settings
 from nexus_engine.corpus import Corpus
@@ -27,6 +26,7 @@ from nexus_engine.losses import cosent, cosine_mse, pearson_distance
 from nexus_engine.placement import choose_placement
 from nexus_engine.sharpness import FLOOR
 from nexus_engine.tokens import TokenStore
+from nexus_engine.training_step import MAX_GRAD_NORM
 
 RECTANGLES = 8
 TOKENS_PER_FORWARD = 2**17

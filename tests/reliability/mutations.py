@@ -139,23 +139,23 @@ def _no_cleaning() -> None:
 
 
 def _after_loading(change: Callable[[Any], None]) -> None:
-    from nexus_engine.arm import Arm
+    from nexus_engine import run_saving
 
-    loaded = Arm.load_state
+    loaded = run_saving.load_state
 
-    def load(self: Any, tensors: Any, meta: Any) -> None:
-        loaded(self, tensors, meta)
-        change(self)
+    def load(arm: Any, tensors: Any, meta: Any) -> None:
+        loaded(arm, tensors, meta)
+        change(arm)
 
-    put(Arm, "load_state", load)
+    put(run_saving, "load_state", load)
 
 
 def _dropout_begun_again() -> None:
     """Masks are chosen by the number of the step: a resumed run counts from 0."""
 
     def forget(arm: Any) -> None:
-        begin, first = arm._pool.begin, arm.progress.step
-        arm._pool.begin = lambda step: begin(step - first)
+        begin, first = arm.steps.pool.begin, arm.progress.step
+        arm.steps.pool.begin = lambda step: begin(step - first)
 
     _after_loading(forget)
 
