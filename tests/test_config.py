@@ -103,6 +103,7 @@ def test_the_users_word_stands_over_the_recipe():
         ({"place": ()}, "--place"),
         ({"switch_epochs": (2, 1)}, "rising"),
         ({"switch_epochs": (9,)}, "--switch-epochs 9"),
+        ({"switch_epochs": (1, 2)}, "--switch-epochs begins with 1"),
         ({"dendrites": False}, "nothing is trained"),
         ({"switches": 0}, "nothing is trained"),
         ({"recipe": "magic"}, "unknown for --tune dendrites"),
