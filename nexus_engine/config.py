@@ -284,8 +284,8 @@ def _check_ranges(s: Settings, layers: int) -> None:
             raise ConfigError("--switch-epochs: give rising epochs, as 0,2")
         if s.tune == "dendrites" and s.switch_epochs and s.switch_epochs[0] != 0:
             raise ConfigError(
-                f"--switch-epochs begins with {s.switch_epochs[0]}, and with --tune dendrites nothing "
-                "is trained before the first set grows: begin with 0"
+                f"--switch-epochs begins with {s.switch_epochs[0]}, and with --tune dendrites "
+                "nothing is trained before the first set grows: begin with 0"
             )
     if s.tune == "dendrites" and (not s.dendrites or s.switches == 0):
         raise ConfigError(
