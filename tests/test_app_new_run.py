@@ -162,6 +162,16 @@ def test_a_forecast_says_what_it_measured():
 # The screen
 
 
+def test_at_60_columns_title_and_keys_are_whole_and_the_way_back_is_among_them():
+    async def act(app, pilot):
+        app.screen.row("tune").entry.focus()
+        keys = "enter Start ^o Start detached esc Back ? Keys q Quit"
+        await until(pilot, lambda: screen_text(app).splitlines()[-1].rstrip() == keys)
+        assert "what is blank stays as shown" in screen_text(app)
+
+    driven(act, size=(60, 20))
+
+
 def test_the_form_opens_with_the_recipe_s_values_the_data_and_a_forecast():
     async def act(app, pilot):
         await until(pilot, lambda: "about 0:34 min" in screen_text(app))
