@@ -103,6 +103,19 @@ def test_a_longer_key_of_one_s_own_needs_more_room(home):
     driven(act, size=(60, 20), keys={"app.quit": "ctrl+pagedown"})
 
 
+def test_the_command_palette_offers_themes_and_each_action_once():
+    async def act(app, pilot):
+        offered = {command.title: command for command in app.get_system_commands(app.screen)}
+        assert {"Quit", "Keys", "Open", "Filter", "Sweeps", "Playground"} <= set(offered)
+        assert offered["Sweeps"].help == "go.sweeps"
+        offered["Theme: nexus-light"].callback()
+        assert app.theme == "nexus-light"
+        offered["Playground"].callback()
+        await until(pilot, lambda: app.current_mode == "playground")
+
+    driven(act)
+
+
 def test_the_open_run_stands_in_the_bar():
     async def act(app, pilot):
         run = ScriptedRun(whole_run()[:-1])
