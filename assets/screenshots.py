@@ -40,6 +40,8 @@ batch_size = [16, 32]
 """
 SWEEP_DONE = 7
 """Of the twelve runs of that grid, those that the picture waits for."""
+HOMES = {"XDG_DATA_HOME": "/home/you/.local/share", "XDG_CONFIG_HOME": "/home/you/.config"}
+"""What the pictures say of the folders, instead of those in which they were made."""
 wanted = ""
 """What the names of the pictures to write begin with."""
 SENTENCES = ("The patient denies chest pain.", "Patient reports no chest pain.")
@@ -50,9 +52,23 @@ def save(app: NexusApp, name: str) -> None:
     if not name.startswith(wanted):
         return
     svg = FONT_FACE.sub("", app.export_screenshot(title="nexus"))
+    for variable, shown in HOMES.items():
+        svg = svg.replace(os.environ[variable], shown)
+    if tempfile.gettempdir() + "/" in svg:
+        raise SystemExit(f"{name} shows a path of this machine")
     lines = "\n".join(line.rstrip() for line in svg.splitlines())
     (SCREENS / f"{name}.svg").write_text(lines + "\n", encoding="utf-8")
     print(f"{name}.svg, {app.size.width}x{app.size.height}")
+
+
+def settle_in(folder: Path) -> None:
+    """Homes in `folder`, with paths as long as those shown, so that a picture can be rewritten."""
+    for variable, shown in HOMES.items():
+        name = variable[4].lower() * (len(shown) - len(f"{folder}/"))
+        if not name:
+            raise SystemExit(f"{folder} is too long a path: set TMPDIR to a shorter one")
+        (folder / name).mkdir()
+        os.environ[variable] = str(folder / name)
 
 
 async def until(pilot: Any, true: Callable[[], object], what: str) -> None:
@@ -171,8 +187,8 @@ async def make() -> None:
     """The tours that make what is wanted."""
     alone = TOURS.get(wanted.partition("-")[0])
     for walk in (tour, *TOURS.values()) if not wanted else (alone or tour,):
-        with tempfile.TemporaryDirectory(prefix="nexus-screens-") as home:
-            os.environ.update(XDG_DATA_HOME=home, XDG_CONFIG_HOME=home)
+        with tempfile.TemporaryDirectory(prefix="n") as home:
+            settle_in(Path(home))
             await walk()
 
 

@@ -55,7 +55,10 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
 
 
 class RunStarted(_Event, frozen=True, kw_only=True, tag="run_started"):
-    """The data is loaded, the model checked, nothing is trained yet."""
+    """The data is loaded, the model checked, nothing is trained yet.
+
+    An epoch is a pass over the train pairs, or one of `epochs_per_pass` parts of it.
+    """
 
     run_dir: str
     name: str
@@ -67,6 +70,7 @@ class RunStarted(_Event, frozen=True, kw_only=True, tag="run_started"):
     test_pairs: int
     guard_pairs: int
     epochs: int
+    epochs_per_pass: int = 1
     batch_size: int
     lr: float
     switches: int

@@ -66,6 +66,7 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     dev_pairs: int
     test_pairs: int
     epochs: int
+    epochs_per_pass: int
     batch_size: int
     steps: int
     arms: int
@@ -147,6 +148,7 @@ def forecast(settings: Settings) -> Forecast:
         dev_pairs=len(corpus.dev),
         test_pairs=len(corpus.test),
         epochs=settings.epochs,
+        epochs_per_pass=settings.epochs_per_pass,
         batch_size=settings.batch_size,
         steps=steps * settings.epochs,
         arms=len(arms),

@@ -208,6 +208,7 @@ def prepare(
         test_pairs=len(corpus.test),
         guard_pairs=len(corpus.guard),
         epochs=settings.epochs,
+        epochs_per_pass=settings.epochs_per_pass,
         batch_size=settings.batch_size,
         lr=settings.lr,
         switches=main.plan.switches,

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from nexus_engine.errors import one_line
 from nexus_engine.events import revive
-from nexus_tui.formats import count, duration, megabytes
+from nexus_tui.formats import count, duration, epochs_words, megabytes
 
 __all__ = ["Forecasted", "forecast_lines", "forecast_words", "probe"]
 
@@ -79,11 +79,12 @@ def forecast_lines(figures: Mapping[str, Any]) -> list[str]:
     """The forecast, what it is made of, and what was measured for it."""
     arms = int(figures["arms"])
     controls = "" if arms == 1 else f" and {arms - 1} control{'s' if arms > 2 else ''}"
+    length = epochs_words(figures["epochs"], figures.get("epochs_per_pass"))
     share = float(figures["params_added"]) / max(1.0, float(figures["params_base"]))
     return [
         f"{forecast_words(figures)} at the peak",
         f"{count(figures['train_pairs'])} train, {count(figures['dev_pairs'])} dev, "
-        f"{count(figures['test_pairs'])} test pairs; {figures['epochs']} epochs in batches of "
+        f"{count(figures['test_pairs'])} test pairs; {length}, batches of "
         f"{figures['batch_size']}: {count(figures['steps'])} steps{controls}",
         f"up to {count(figures['params_added'])} parameters grown ({share:.4%} of the base model)",
         f"measured just now: {figures['probe_steps']} steps and {figures['probe_sentences']} "

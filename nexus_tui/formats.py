@@ -19,6 +19,7 @@ __all__ = [
     "correlation",
     "count",
     "duration",
+    "epochs_words",
     "gain",
     "megabytes",
     "settings_words",
@@ -42,6 +43,20 @@ def gain(value: float | None) -> str:
 def count(value: int | None) -> str:
     """A whole number with thousands separated."""
     return "-" if value is None else f"{value:,}"
+
+
+def epochs_words(epochs: object, per_pass: object = 1) -> str:
+    """How long a run trains: "3 epochs", or "3 epochs in 1 pass" where an epoch is part of a pass.
+
+    A pass is each train pair once. What a run folder holds may be anything: "? epochs".
+    """
+    if not isinstance(epochs, int):
+        return "? epochs"
+    words = f"{epochs} epoch{'' if epochs == 1 else 's'}"
+    if not isinstance(per_pass, int) or per_pass <= 1:
+        return words
+    passes = round(epochs / per_pass, 2)
+    return f"{words} in {passes:g} pass{'' if passes == 1 else 'es'}"
 
 
 def duration(seconds: float) -> str:

@@ -23,7 +23,7 @@ from nexus_engine.events import (
     SwitchSettled,
     Warned,
 )
-from nexus_tui.formats import correlation, count, gain, shown_path, size
+from nexus_tui.formats import correlation, count, epochs_words, gain, shown_path, size
 from nexus_tui.view import ArmView, RunView
 
 __all__ = ["lines_of", "resume_command", "resume_sweep_command"]
@@ -72,7 +72,8 @@ def _start(event: RunStarted) -> list[Text]:
     verb = "resumed" if event.resumed else "started"
     pairs = f"{count(event.train_pairs)} train, {count(event.dev_pairs)} dev, "
     pairs += f"{count(event.test_pairs)} test pairs"
-    plan = f"--tune {event.tune}, {event.epochs} epochs, batch {event.batch_size}, "
+    length = epochs_words(event.epochs, event.epochs_per_pass)
+    plan = f"--tune {event.tune}, {length}, batch {event.batch_size}, "
     plan += f"seed {event.seed}; {event.device}, {event.precision}, {event.threads} threads"
     return [
         Text(f"run {verb}: {one_line(event.name, 100)} on {one_line(event.data, 60)}: {pairs}"),

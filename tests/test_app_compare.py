@@ -76,6 +76,14 @@ def test_scores_on_different_data_are_in_no_order(root):
     assert "*" not in best
 
 
+def test_passes_are_counted_where_epochs_are_parts_of_one(root):
+    settings = {**RUN_JSON["settings"], "epochs_per_pass": 3}
+    write_run(root, "fast", [*whole_run()[:-1], finished()], settings=settings)
+    row = next(line for line in table(root, ["alpha", "fast"]) if line.startswith("passes"))
+    assert row.split() == ["passes", "3", "1"]
+    assert not any(line.startswith("passes") for line in table(root, ["alpha", "beta"]))
+
+
 def test_runs_that_do_not_fit_are_counted_and_nothing_is_cut(root):
     lines = table(root, ["alpha", "beta", "gamma"], width=44, first=1)
     head = lines[3]

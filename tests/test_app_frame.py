@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from app_support import ScriptedRun, make_app, screen_text, whole_run, write_run
+from app_support import ScriptedRun, make_app, screen_text, until, whole_run, write_run
 
 from nexus_tui.app.dialogs import Question
 from nexus_tui.app.settings import read_ui_settings
 from nexus_tui.app.sources import LoggedRun
+from nexus_tui.app.widgets.key_bar import left_out
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -54,6 +55,65 @@ def test_the_keys_in_force_are_shown_and_can_be_changed():
         assert app.current_mode == "compare"
 
     driven(act, size=(80, 50), keys={"go.compare": "f9", "no.such": "x"})
+
+
+@pytest.mark.parametrize(
+    ("room", "gone"),
+    [(23, set()), (22, {2}), (17, {2}), (16, {1, 2}), (12, {0, 1, 2}), (0, {0, 1, 2})],
+)
+def test_the_last_keys_go_first_and_those_that_stay_never(room, gone):
+    assert left_out([3, 3, 5, 4, 4], [False, False, False, True, True], room) == gone
+
+
+WHOLE = "enter Open n New / Filter c Compare p Query u Resume s Sweeps ? Keys q Quit"
+
+
+@pytest.mark.parametrize(
+    ("columns", "keys"),
+    [
+        (80, WHOLE),
+        (75, WHOLE),
+        (74, "enter Open n New / Filter c Compare p Query u Resume ? Keys q Quit"),
+        (60, "enter Open n New / Filter c Compare p Query ? Keys q Quit"),
+    ],
+)
+def test_keys_without_room_are_left_out_whole(home, columns, keys):
+    write_run(home / "data" / "nexus" / "runs", "alpha", whole_run())
+
+    async def act(app, pilot):
+        def shown():
+            return screen_text(app).splitlines()[-1].rstrip()
+
+        await until(pilot, lambda: shown() == keys)
+        await pilot.resize_terminal(100, 24)
+        await until(pilot, lambda: shown() == WHOLE)
+        await pilot.resize_terminal(columns, 20)
+        await until(pilot, lambda: shown() == keys)
+
+    driven(act, size=(columns, 20))
+
+
+def test_a_longer_key_of_one_s_own_needs_more_room(home):
+    write_run(home / "data" / "nexus" / "runs", "alpha", whole_run())
+    keys = "enter Open n New / Filter c Compare ? Keys ^pgdn Quit"
+
+    async def act(app, pilot):
+        await until(pilot, lambda: screen_text(app).splitlines()[-1].rstrip() == keys)
+
+    driven(act, size=(60, 20), keys={"app.quit": "ctrl+pagedown"})
+
+
+def test_the_command_palette_offers_themes_and_each_action_once():
+    async def act(app, pilot):
+        offered = {command.title: command for command in app.get_system_commands(app.screen)}
+        assert {"Quit", "Keys", "Open", "Filter", "Sweeps", "Playground"} <= set(offered)
+        assert offered["Sweeps"].help == "go.sweeps"
+        offered["Theme: nexus-light"].callback()
+        assert app.theme == "nexus-light"
+        offered["Playground"].callback()
+        await until(pilot, lambda: app.current_mode == "playground")
+
+    driven(act)
 
 
 def test_the_open_run_stands_in_the_bar():

@@ -142,6 +142,8 @@ def test_the_command_line_means_what_the_form_means():
         ({"budget": "1921"}, "1 set of dendrites on up of layers 1, before training"),
         ({"warmup_epochs": "2"}, "when dev stalls, not before epoch 2"),
         ({"tune": "adapter"}, "on the adapter"),
+        ({}, "3 epochs; 2 sets"),
+        ({"recipe": "fast"}, "3 epochs in 1 pass; 1 set"),
     ],
 )
 def test_the_plan_is_told_in_words(typed, words):
@@ -151,11 +153,23 @@ def test_the_plan_is_told_in_words(typed, words):
 def test_a_forecast_says_what_it_measured():
     lines = forecast_lines(FIGURES)
     assert lines[0] == "about 0:34 min, 1.2 GB of memory at the peak"
-    assert "207 steps" in lines[1]
+    assert "3 epochs, batches of 16: 207 steps" in lines[1]
+    parts = forecast_lines({**FIGURES, "epochs_per_pass": 3, "steps": 69})
+    assert "3 epochs in 1 pass, batches of 16: 69 steps" in parts[1]
     assert "14 steps and 512 sentences in 6 s; cpu, bf16, 2 threads" in lines[3]
 
 
 # The screen
+
+
+def test_at_60_columns_title_and_keys_are_whole_and_the_way_back_is_among_them():
+    async def act(app, pilot):
+        app.screen.row("tune").entry.focus()
+        keys = "enter Start ^o Start detached esc Back ? Keys q Quit"
+        await until(pilot, lambda: screen_text(app).splitlines()[-1].rstrip() == keys)
+        assert "what is blank stays as shown" in screen_text(app)
+
+    driven(act, size=(60, 20))
 
 
 def test_the_form_opens_with_the_recipe_s_values_the_data_and_a_forecast():

@@ -189,6 +189,16 @@ def test_details_where_there_is_room(root):
     driven(act, size=(120, 40))
 
 
+def test_details_say_how_many_passes_the_epochs_are(root):
+    settings = {"tune": "dendrites", "data": "demo", "epochs": 3, "epochs_per_pass": 3}
+    write_run(root, "fast", whole_run(), started_unix_s=4000.0, settings=settings)
+
+    async def act(app, pilot):
+        assert "3 epochs in 1 pass, batch" in screen_text(app)
+
+    driven(act, size=(120, 40))
+
+
 def test_filtering_as_one_types_and_escape(root):
     async def act(app, pilot):
         await pilot.press("slash", *"notes")

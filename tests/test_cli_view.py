@@ -6,9 +6,10 @@ import math
 from typing import get_args
 
 import pytest
+from msgspec import structs
 
 from nexus_engine import events as ev
-from nexus_tui.formats import cell, correlation, duration, gain, shown
+from nexus_tui.formats import cell, correlation, duration, epochs_words, gain, shown
 from nexus_tui.lines import lines_of
 from nexus_tui.progress import bar_texts
 from nexus_tui.render import bar, result_lines, side_by_side
@@ -187,6 +188,33 @@ def test_the_moving_line_fits_the_screen(columns: int) -> None:
 def test_lines(event: ev.Event, part: str) -> None:
     view = fold(STARTED, evaluated(0, 0.8), event)
     assert part in lines_of(view, event)[0].plain
+
+
+@pytest.mark.parametrize(
+    ("epochs", "per_pass", "words"),
+    [
+        (3, 1, "3 epochs"),
+        (1, 1, "1 epoch"),
+        (3, 3, "3 epochs in 1 pass"),
+        (6, 3, "6 epochs in 2 passes"),
+        (4, 3, "4 epochs in 1.33 passes"),
+        (3, None, "3 epochs"),  # of a run made before there were parts of a pass
+        (3, 0, "3 epochs"),
+        (None, 3, "? epochs"),
+    ],
+)
+def test_epochs_that_are_parts_of_a_pass_are_told_as_such(
+    epochs: object, per_pass: object, words: str
+) -> None:
+    assert epochs_words(epochs, per_pass) == words
+
+
+def test_the_head_of_a_run_says_how_many_passes_its_epochs_are() -> None:
+    def plan(event: ev.RunStarted) -> str:
+        return lines_of(fold(event), event)[1].plain
+
+    assert "6 epochs, batch" in plan(STARTED)
+    assert "6 epochs in 2 passes, batch" in plan(structs.replace(STARTED, epochs_per_pass=3))
 
 
 def test_a_run_stopped_before_it_began_offers_no_resume() -> None:

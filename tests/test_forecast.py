@@ -45,6 +45,8 @@ def test_a_forecast_counts_what_the_run_will_do(small_data, fixed):
     shorter = engine.forecast(settings(small_data, epochs=2))
     assert found.train_seconds > shorter.train_seconds > 0
     assert found.seconds > found.train_seconds
+    parts = engine.forecast(settings(small_data, epochs_per_pass=3))
+    assert (parts.epochs, parts.epochs_per_pass, parts.steps) == (3, 3, 3)
 
 
 def test_cost_is_tokens_times_what_was_measured(small_data, fixed):

@@ -386,3 +386,4 @@ def test_epochs_may_be_parts_of_a_pass(home, small_data):
     assert [e.steps for e in events if isinstance(e, EpochStarted)] == [1, 1, 1]  # of 3 in a pass
     dev = [e.epoch for e in events if isinstance(e, Evaluated) and e.split == "dev"]
     assert dev == [0, 1, 2, 3]
+    assert next(e for e in events if isinstance(e, RunStarted)).epochs_per_pass == 3

@@ -16,6 +16,7 @@ from textual.screen import Screen
 
 from nexus_engine.errors import NexusError, one_line
 from nexus_engine.events import TERMINAL_EVENTS, Event
+from nexus_tui.app.command_palette import palette_commands
 from nexus_tui.app.dialogs import Choice, Question
 from nexus_tui.app.driver import LeavableDriver
 from nexus_tui.app.endings import STOP_CODES, Ending
@@ -297,33 +298,7 @@ class NexusApp(App[None]):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the command palette offers beside the actions with keys."""
-        yield SystemCommand("Quit", "Leave the app", self.action_leave)
-        yield SystemCommand("Keys", "The keys in force here", self.action_keys_help)
-        for theme in THEMES:
-            yield SystemCommand(
-                f"Theme: {theme.name}", "Change the colours", self._themed(theme.name)
-            )
-        for holder in (screen, self):
-            for bindings in holder._bindings.key_to_bindings.values():
-                for binding in bindings:
-                    if binding.id and binding.description and binding.id not in HIDDEN_COMMANDS:
-                        yield SystemCommand(
-                            binding.description,
-                            binding.id,
-                            self._acting(binding.action, holder),
-                        )
-
-    def _themed(self, name: str) -> Callable[[], None]:
-        def change() -> None:
-            self.theme = name
-
-        return change
-
-    def _acting(self, action: str, holder: Any) -> Callable[[], None]:
-        def act() -> None:
-            self.run_worker(self.run_action(action, default_namespace=holder))
-
-        return act
+        return palette_commands(self, screen)
 
     def action_keys_help(self) -> None:
         """Show the keys in force."""
@@ -375,8 +350,3 @@ class NexusApp(App[None]):
             self.exit()
         elif answer == "quit":
             self.exit()
-
-
-HIDDEN_COMMANDS = {
-    "app.help", "app.commands", "app.quit", "app.interrupt", "app.quit_now", "runs.sweeps",
-}  # fmt: skip

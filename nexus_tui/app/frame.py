@@ -10,10 +10,10 @@ from textual import events as textual_events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from nexus_engine.events import Event
 from nexus_tui.app.widgets.canvas import Canvas
+from nexus_tui.app.widgets.key_bar import KeyBar
 from nexus_tui.formats import correlation, shown
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class NexusScreen(Screen[None]):
     NexusScreen { layout: vertical; background: $background; }
     NexusScreen > #body { height: 1fr; }
     NexusScreen.-narrow > #body { display: none; }
-    NexusScreen.-narrow > Footer { display: none; }
+    NexusScreen.-narrow > KeyBar { display: none; }
     """
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - declared so by Textual
         (0, "-narrow"), (NARROW, "-small"), (80, "-normal"), (110, "-wide"),
@@ -110,7 +110,7 @@ class NexusScreen(Screen[None]):
         yield TopBar()
         with Vertical(id="body"):
             yield from self.body()
-        yield Footer(show_command_palette=False, compact=True)
+        yield KeyBar()
 
     def body(self) -> ComposeResult:
         """What stands between the bar and the keys."""

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from nexus_tui.app.desk import Check
-from nexus_tui.app.playing import Play, Stamp, Target
+from nexus_tui.app.playing import Play
+from nexus_tui.app.target import Stamp, Target
 
 __all__ = ["LongWork"]
 

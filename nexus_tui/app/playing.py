@@ -11,37 +11,22 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from nexus_engine.errors import RunError
 from nexus_engine.run_folder import find_run
 from nexus_tui.app.desk import Check, Desk
 from nexus_tui.app.pinned import PinBook, pins_file, read_pins, write_pins
+from nexus_tui.app.target import BASE_ALONE, Stamp, Target, stamp_of
 
 if TYPE_CHECKING:
     from nexus_engine.data import Pairs
     from nexus_engine.querying import Cosines, Querier, Sides
     from nexus_tui.app.application import NexusApp
 
-__all__ = ["BASE_ALONE", "Answer", "Play", "Target"]
+__all__ = ["Answer", "Play"]
 
 HISTORY = 200
-Stamp = tuple[int, int, int]
-
-
-class Target(NamedTuple):
-    """The model that is asked: a run by its folder; None for the base model alone."""
-
-    name: str
-    run: Path | None
-
-    @property
-    def best(self) -> Path | None:
-        """The folder of its best weights."""
-        return None if self.run is None else self.run / "best"
-
-
-BASE_ALONE = Target("base", None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -64,17 +49,6 @@ class Answer:
     def difference(self) -> float | None:
         """Tuned minus base."""
         return None if self.tuned is None else self.tuned - self.base
-
-
-def _stamp(target: Target) -> Stamp | None:
-    """Which weights the target has on disk now."""
-    if target.best is None:
-        return None
-    try:
-        found = (target.best / "model.json").stat()
-    except (OSError, ValueError):
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size
 
 
 class Play:
@@ -121,7 +95,7 @@ class Play:
         self._picked = None
         if run is not None:
             own = Target(run.source.name, run.source.path)
-            if _stamp(own) is not None:
+            if stamp_of(own) is not None:
                 return own
         asked = self._app.playground_target
         if asked:
@@ -130,7 +104,7 @@ class Play:
             except RunError:
                 return BASE_ALONE
             pointed = Target(folder.name, folder.path)
-            if _stamp(pointed) is not None:
+            if stamp_of(pointed) is not None:
                 return pointed
         return BASE_ALONE
 
@@ -144,7 +118,7 @@ class Play:
     def look(self) -> None:
         """See whether another model, or newer weights, are to be asked now; ask again then."""
         target = self.wanted()
-        stamp = _stamp(target)
+        stamp = stamp_of(target)
         if target == self.target and stamp == self._stamp:
             return
         if target != self.target:

@@ -14,6 +14,7 @@ from nexus_engine.errors import ConfigError, NexusError
 from nexus_engine.recipes import RECIPES
 from nexus_tui.configuration import asked_config
 from nexus_tui.environment import environment_settings
+from nexus_tui.formats import epochs_words
 
 __all__ = [
     "FIELDS",
@@ -51,7 +52,7 @@ FIELDS = (
     Field("data", "Data", "text", "demo, stsb, a file of pairs, or a folder"),
     Field("tune", "Regime", "choice", "dendrites and adapter leave the encoder as it is"),
     Field("recipe", "Recipe", "choice", "what is left blank below comes from it"),
-    Field("epochs", "Epochs", "whole", "passes over the train pairs"),
+    Field("epochs", "Epochs", "whole", "passes over the pairs, or parts of one"),
     Field("batch_size", "Batch size", "whole", "pairs in a step; smaller for little data"),
     Field("lr", "Learning rate", "number", "the peak rate"),
     Field("switches", "Switches", "whole", "at most so many sets of dendrites"),
@@ -177,8 +178,9 @@ def command_words(arguments: list[str]) -> str:
 def plan_in_words(settings: Settings) -> str:
     """What the settings will do, in a sentence."""
     sets = settings.switches if settings.dendrites else 0
+    length = epochs_words(settings.epochs, settings.epochs_per_pass)
     if not sets:
-        return f"{settings.epochs} epochs, no dendrites"
+        return f"{length}, no dendrites"
     where = "the adapter"
     if settings.tune == "dendrites":
         layers = (
@@ -195,4 +197,4 @@ def plan_in_words(settings: Settings) -> str:
         )
     else:
         when = f"when dev stalls, not before epoch {settings.warmup_epochs}"
-    return f"{settings.epochs} epochs; {sets} {noun} of dendrites on {where}, {when}"
+    return f"{length}; {sets} {noun} of dendrites on {where}, {when}"

@@ -155,6 +155,8 @@ def _result_rows(records: Sequence[RunRecord]) -> list[_Row]:
     # Scores on different pairs cannot be put in an order.
     alike = len({record.facts.get("data_fingerprint") for record in records}) == 1
     highest = max if alike else None
+    cut = any(_per_pass(record) > 1 for record in records)  # else epochs are passes
+    passes = [row("passes", _passes, lambda n: f"{n:g}")] if cut else []
     rows = [
         row("dev, best", lambda r: r.summary.best_dev_spearman, correlation, highest),
         row("  over base", lambda r: r.summary.gain, gain, highest),
@@ -164,6 +166,7 @@ def _result_rows(records: Sequence[RunRecord]) -> list[_Row]:
         row("guard", result("guard_spearman"), correlation, max),
         row("best epoch", lambda r: _number(r.summary.best_epoch), whole),
         row("epochs", result("epochs"), whole),
+        *passes,
         _Row(
             "switches kept",
             [
@@ -179,6 +182,17 @@ def _result_rows(records: Sequence[RunRecord]) -> list[_Row]:
         row("memory, peak", result("peak_rss_mb"), megabytes, min),
     ]
     return [one for one in rows if any(value != "-" for value in one.values)]
+
+
+def _per_pass(record: RunRecord) -> float:
+    """Epochs in a pass over the train pairs."""
+    return _number(record.settings.get("epochs_per_pass")) or 1.0
+
+
+def _passes(record: RunRecord) -> float | None:
+    """Over the train pairs, in all the run's epochs."""
+    epochs = _number(record.last.get("epochs"))
+    return None if epochs is None else round(epochs / _per_pass(record), 2)
 
 
 def _test_gain(record: RunRecord) -> float | None:

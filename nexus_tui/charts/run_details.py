@@ -12,7 +12,7 @@ from nexus_engine.run_index import RunRecord
 from nexus_tui.charts.dev_curves import DevCurve, dev_curves
 from nexus_tui.charts.fitting import fitted
 from nexus_tui.charts.looks import Looks
-from nexus_tui.formats import correlation, count, duration, gain, megabytes
+from nexus_tui.formats import correlation, count, duration, epochs_words, gain, megabytes
 from nexus_tui.lines import resume_command
 
 __all__ = ["plan_words", "run_details"]
@@ -50,8 +50,9 @@ def plan_words(settings: Mapping[str, Any]) -> str:
     sites = ",".join(map(str, place)) if isinstance(place, list | tuple) else "-"
     if settings.get("tune") != "dendrites":
         sites = "adapter"
+    length = epochs_words(settings.get("epochs"), settings.get("epochs_per_pass"))
     return (
-        f"{settings.get('epochs', '?')} epochs, batch {settings.get('batch_size', '?')}, "
+        f"{length}, batch {settings.get('batch_size', '?')}, "
         f"lr {settings.get('lr', '?')}, seed {settings.get('seed', '?')}, on {sites}"
     )
 

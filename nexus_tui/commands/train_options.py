@@ -61,9 +61,11 @@ ScoreRange = Annotated[
 ]
 Seed = Annotated[int | None, _option("--seed", "Of order, cuts and new dendrites.", MAIN, "N")]
 
-Epochs = Annotated[int | None, _option("--epochs", "Passes over the train pairs.", LENGTH, "N")]
+Epochs = Annotated[
+    int | None, _option("--epochs", "Passes over the train pairs, or parts of one.", LENGTH, "N")
+]
 EpochsPerPass = Annotated[
-    int | None, _option("--epochs-per-pass", "Epochs in a pass; 1 if left.", LENGTH, "N")
+    int | None, _option("--epochs-per-pass", "Epochs that a pass is cut into.", LENGTH, "N")
 ]
 BatchSize = Annotated[int | None, _option("--batch-size", "Pairs in a step.", LENGTH, "N")]
 Lr = Annotated[float | None, _option("--lr", "Learning rate.", LENGTH, "F")]

@@ -67,9 +67,9 @@ class NewRunScreen(NexusScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "start", "Start", key_display="enter", id="new.start"),
         Binding("ctrl+o", "detach", "Start detached", key_display="^o", id="new.detach"),
+        Binding("escape", "back", "Back", id="new.back"),
         Binding("ctrl+y", "copy", "Copy command", key_display="^y", id="new.copy"),
         Binding("ctrl+r", "measure", "Measure", key_display="^r", id="new.measure"),
-        Binding("escape", "back", "Back", id="new.back"),
         Binding("down", "step(1)", "Next field", show=False, id="new.next"),
         Binding("up", "step(-1)", "Previous field", show=False, id="new.previous"),
     ]
@@ -235,7 +235,7 @@ class NewRunScreen(NexusScreen):
     def _draw_title(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
         palette = self.looks.palette
         line = Text().append("New run", palette.title)
-        return [line.append("  enter starts it; what is left blank stays as shown", palette.dim)]
+        return [line.append("  enter starts it; what is blank stays as shown", palette.dim)]
 
     def _draw_checks(self, width: int, height: int) -> list[Text]:
         palette, glyphs = self.looks.palette, self.looks.glyphs

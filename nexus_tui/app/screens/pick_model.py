@@ -16,7 +16,7 @@ from textual.widgets import Static
 
 from nexus_engine.run_folder import RunSummary, list_runs
 from nexus_tui.app.desk import Desk
-from nexus_tui.app.playing import BASE_ALONE, Target
+from nexus_tui.app.target import BASE_ALONE, Target
 from nexus_tui.app.widgets.rows import Rows
 from nexus_tui.charts.bars import clipped
 from nexus_tui.formats import correlation

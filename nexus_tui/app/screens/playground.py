@@ -14,9 +14,10 @@ from nexus_engine.events import Event
 from nexus_engine.pasting import pasted_kind
 from nexus_tui.app.dialogs import Choice, Question
 from nexus_tui.app.frame import NexusScreen
-from nexus_tui.app.playing import Play, Target
+from nexus_tui.app.playing import Play
 from nexus_tui.app.screens.ask_path import AskPath
 from nexus_tui.app.screens.pick_model import PickModel
+from nexus_tui.app.target import Target
 from nexus_tui.app.widgets.line import Line
 from nexus_tui.app.widgets.many_pane import ManyPane
 from nexus_tui.app.widgets.pair_pane import PairPane, PinRows

@@ -99,8 +99,8 @@ class PlotScreen(NexusScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right,l", "metric(1)", "Next metric", id="plot.next"),
         Binding("left,h", "metric(-1)", "Metric before", id="plot.before"),
-        Binding("y", "log_scale", "Log scale", id="plot.log_scale"),
         Binding("escape,f", "close", "Back", id="plot.close"),
+        Binding("y", "log_scale", "Log scale", id="plot.log_scale"),
     ]
 
     def __init__(self, *, metric: Metric) -> None:

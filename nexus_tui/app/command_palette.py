@@ -1,0 +1,49 @@
+"""What the command palette offers: leaving, the keys, the themes, and each action with an ID."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from textual.app import SystemCommand
+from textual.screen import Screen
+
+from nexus_tui.app.themes import THEMES
+
+if TYPE_CHECKING:
+    from nexus_tui.app.application import NexusApp
+
+__all__ = ["palette_commands"]
+
+HIDDEN = {
+    "app.help", "app.commands", "app.quit", "app.interrupt", "app.quit_now", "runs.sweeps",
+}  # fmt: skip
+"""Actions that are offered in other words, or by another ID."""
+
+
+def palette_commands(app: NexusApp, screen: Screen[Any]) -> Iterator[SystemCommand]:
+    """The commands for `screen`: its actions before those of the app."""
+    yield SystemCommand("Quit", "Leave the app", app.action_leave)
+    yield SystemCommand("Keys", "The keys in force here", app.action_keys_help)
+    for theme in THEMES:
+        yield SystemCommand(f"Theme: {theme.name}", "Change the colours", _themed(app, theme.name))
+    for holder in (screen, app):
+        for bindings in holder._bindings.key_to_bindings.values():
+            for binding in bindings:
+                if binding.id and binding.description and binding.id not in HIDDEN:
+                    act = _acting(app, binding.action, holder)
+                    yield SystemCommand(binding.description, binding.id, act)
+
+
+def _themed(app: NexusApp, name: str) -> Callable[[], None]:
+    def change() -> None:
+        app.theme = name
+
+    return change
+
+
+def _acting(app: NexusApp, action: str, holder: Any) -> Callable[[], None]:
+    def act() -> None:
+        app.run_worker(app.run_action(action, default_namespace=holder))
+
+    return act
