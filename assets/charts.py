@@ -80,7 +80,7 @@ CURVES = (
     ("best, plain steps", "best-plain"),
 )
 LITTLE = (
-    ("nexus train", "dendrites"),
+    ("nexus train", "default"),
     ("--recipe best", "best"),
     ("--tune full", "full"),
 )
@@ -184,7 +184,7 @@ def curves() -> str:
 
 def little_data() -> str:
     """Dev Spearman against train pairs; empty where there are no results."""
-    runs = read("little-data-h100.jsonl")
+    runs = read("little-data-h100.jsonl") + read("little-data-default-cpu.jsonl")
     dots = []
     for kind, (name, case) in enumerate(LITTLE):
         for size in LITTLE_SIZES:
