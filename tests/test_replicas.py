@@ -177,7 +177,13 @@ def test_cases_of_one_plan_and_teacher_train_together():
 
 @pytest.mark.parametrize(
     "texts",
-    [["a:tune=full"], ["a:blend=1,teacher=b", "b:"], ["a:", "a:"], ["a:switch_epochs=1"]],
+    [
+        ["a:tune=full"],
+        ["a:blend=1,teacher=b", "b:"],
+        ["a:", "a:"],
+        ["a:switch_epochs=1"],
+        ["a:warmup_epochs=2"],
+    ],
 )
 def test_what_is_wrong_with_a_case_is_said(texts):
     with pytest.raises(SystemExit, match="--case a"):

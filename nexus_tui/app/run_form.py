@@ -54,7 +54,7 @@ FIELDS = (
     Field("recipe", "Recipe", "choice", "what is left blank below comes from it"),
     Field("epochs", "Epochs", "whole", "passes over the pairs, or parts of one"),
     Field("batch_size", "Batch size", "whole", "pairs in a step; smaller for little data"),
-    Field("lr", "Learning rate", "number", "the peak rate"),
+    Field("lr", "Learning rate", "number", "the peak rate; larger for little data"),
     Field("switches", "Switches", "whole", "at most so many sets of dendrites"),
     Field("warmup_epochs", "Warm-up", "whole", "no switch before this epoch, then at a stall"),
     Field("place", "Placement", "text", "of q, k, v, o, up, down, as v,up"),

@@ -36,6 +36,7 @@ from nexus_engine.base_model import find_base_model, load_encoder
 from nexus_engine.config import Settings, config_from_mapping, resolve
 from nexus_engine.corpus import Corpus, PairRows
 from nexus_engine.correlation import spearman
+from nexus_engine.errors import ConfigError
 from nexus_engine.losses import PEARSON_SHARE
 
 TERMS = {
@@ -95,7 +96,10 @@ def read_case(text: str) -> Case:
     rest = dict(asked)
     weights = {term: rest.pop(term) for term in WEIGHTS if term in rest}
     teacher, word_dropout = rest.pop("teacher", "base"), rest.pop("word_dropout", 0.0)
-    settings = resolve(config_from_mapping(rest, name))
+    try:
+        settings = resolve(config_from_mapping(rest, name))
+    except ConfigError as error:
+        raise SystemExit(f"--case {name}: {error}") from None
     kind = (settings.tune, settings.dendrite, settings.rule)
     if kind != ("dendrites", "unit", "gradient") or 0 not in (settings.switch_epochs or ()):
         raise SystemExit(f"--case {name}: only units on a frozen encoder, first grown at epoch 0")
