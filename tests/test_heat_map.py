@@ -155,7 +155,7 @@ def test_a_click_finds_the_cell_that_is_drawn_there(axes, size):
     view = view_of(axes)
     found = {layout.place_at(x, y) for x in range(size[0]) for y in range(size[1])} - {None}
     assert Place(0, 0, 0) in found
-    for place in found:
+    for place in sorted(found)[:: 1 + len(found) // 50]:  # of the large grids not each cell
         lines = drawn(view, place, width=size[0], height=size[1])
         if heat_layout(grid, place, width=size[0], height=size[1]) == layout:
             y = next(y for y, line in enumerate(lines) if ">" in line)
