@@ -192,7 +192,10 @@ def resolve(config: TrainConfig, params_base: int = 22_565_376, layers: int = 6)
     chosen: dict[str, Any] = {
         name: value if value is not None else recipe.get(name) for name, value in asked.items()
     }
-    chosen["fit"] = tuple(name for name in recipe["fit"] if getattr(config, name) is None)
+    said = {name for name, value in asked.items() if value is not None}
+    if "dendrite_lr" in said:
+        said.add("lr")  # one rate named, none is fitted
+    chosen["fit"] = tuple(name for name in recipe["fit"] if name not in said)
     if config.lr is not None and config.dendrite_lr is None and config.tune != "full":
         chosen["dendrite_lr"] = config.lr
     if config.switch_epochs is not None and config.switches is None:

@@ -133,8 +133,9 @@ def fit_to_data(settings: Settings, train_pairs: int) -> Settings:
     if "batch_size" in settings.fit:
         while size // 2 >= LITTLE_BATCH and train_pairs < size * LITTLE_STEPS:
             size //= 2
-    if "lr" in settings.fit and settings.lr == settings.dendrite_lr:
-        steps = settings.epochs * max(1, -(-train_pairs // size))
+    if "lr" in settings.fit:
+        passes = settings.epochs / settings.epochs_per_pass
+        steps = passes * max(1, -(-train_pairs // size))
         factor = min(MOST_RATE, max(1.0, (RATE_STEPS / steps) ** 0.5))
     return msgspec.structs.replace(
         settings,
