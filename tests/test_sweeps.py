@@ -272,6 +272,16 @@ def test_the_command(home, small_data):
     assert str(find_sweep("latest").path) in done.stdout
 
 
+def test_where_ray_is_missing_no_sweep_is_begun(home, monkeypatch, capfd):
+    from nexus_engine.sweeps import ray_cluster
+    from nexus_tui import cli
+
+    monkeypatch.setattr(ray_cluster.importlib.util, "find_spec", lambda name: None)
+    assert cli.main(["sweep", "--ray", "local"]) == 2
+    assert "Ray is not installed" in capfd.readouterr().err
+    assert not list(home.rglob("sweep.json"))
+
+
 def test_the_command_refuses(home, monkeypatch, capfd):
     from nexus_tui import cli
 

@@ -16,9 +16,22 @@ from nexus_engine.errors import ConfigError, RunError, one_line
 from nexus_engine.sweeps.processes import cores
 from nexus_engine.sweeps.workers import Ended
 
-__all__ = ["RayCluster"]
+__all__ = ["RayCluster", "require_ray"]
 
 PASSED_ON = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY")
+
+
+def require_ray() -> None:
+    """Nothing where Ray is installed.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise ConfigError(
+            "--ray: Ray is not installed; pip install 'nexus-dendrites[ray]', or leave --ray "
+            "out to run on this machine's processes"
+        )
 
 
 class RayCluster:
@@ -30,11 +43,7 @@ class RayCluster:
     """
 
     def __init__(self, sweep: Path, address: str, jobs: int | None) -> None:
-        if importlib.util.find_spec("ray") is None:
-            raise ConfigError(
-                "--ray: Ray is not installed; pip install 'nexus-dendrites[ray]', or leave --ray "
-                "out to run on this machine's processes"
-            )
+        require_ray()
         # Before Ray is imported: no usage report, no wait for its asking.
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
         import ray

@@ -70,6 +70,10 @@ def sweep(
     """
     if jobs is not None and jobs < 1:
         raise UsageError("--jobs: give 1 or more")
+    if ray is not None:
+        from nexus_engine.sweeps.ray_cluster import require_ray
+
+        require_ray()  # before a folder is made
     if resume is not None:
         given: dict[str, object] = {
             "--grid": grid,
