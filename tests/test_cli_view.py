@@ -9,6 +9,7 @@ import pytest
 from msgspec import structs
 
 from nexus_engine import events as ev
+from nexus_tui.charts.run_details import plan_words
 from nexus_tui.formats import cell, correlation, duration, epochs_words, gain, shown
 from nexus_tui.lines import lines_of
 from nexus_tui.progress import bar_texts
@@ -298,3 +299,10 @@ def test_a_run_resumed_after_its_last_epoch_shows_its_test_as_its_own() -> None:
     before = [STARTED, evaluated(0, 0.8), EPOCH, step(1), evaluated(1, 0.9), STOPPED]
     arm = fold(*before, STARTED, base, own).arm()
     assert (arm.base_test_spearman, arm.test_spearman) == (0.78, 0.87)
+
+
+def test_a_fitted_rate_is_shown_in_three_digits():
+    words = plan_words({"tune": "full", "lr": 0.002363163359, "epochs": 3})
+    assert "lr 0.00236, " in words
+    assert "lr 2e-05, " in plan_words({"lr": 2e-5})
+    assert "lr ?, " in plan_words({})

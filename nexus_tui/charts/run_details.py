@@ -51,9 +51,12 @@ def plan_words(settings: Mapping[str, Any]) -> str:
     if settings.get("tune") != "dendrites":
         sites = "adapter"
     length = epochs_words(settings.get("epochs"), settings.get("epochs_per_pass"))
+    rate = settings.get("lr", "?")
+    if isinstance(rate, float):
+        rate = f"{rate:.3g}"  # one fitted to little data has many digits
     return (
         f"{length}, batch {settings.get('batch_size', '?')}, "
-        f"lr {settings.get('lr', '?')}, seed {settings.get('seed', '?')}, on {sites}"
+        f"lr {rate}, seed {settings.get('seed', '?')}, on {sites}"
     )
 
 
