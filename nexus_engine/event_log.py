@@ -23,12 +23,21 @@ LONGEST_TAIL = 65536
 """Bytes in which the last record is looked for."""
 
 
-def begin_log(path: Path) -> None:
-    """Make the log, with the schema version in its first line."""
+def begin_log(path: Path, kind: str = "nexus-events") -> None:
+    """Make the log, with the schema version and its `kind` in its first line.
+
+    Raises:
+        FileExistsError: there is one; it is left as it is.
+        OSError: it cannot be written; then there is none.
+    """
     handle = create_file(path)
     try:
-        header = {"schema": SCHEMA_VERSION, "kind": "nexus-events"}
+        header = {"schema": SCHEMA_VERSION, "kind": kind}
         write_all(handle, (json.dumps(header) + "\n").encode())
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
     finally:
         os.close(handle)
 

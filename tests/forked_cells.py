@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -16,7 +17,7 @@ __all__ = ["ForkedProcesses"]
 
 def _run(sweep: str, cell: str) -> None:
     worlds.make_tiny()
-    sys.exit(run_cell(Path(sweep), cell, 1))
+    sys.exit(run_cell(Path(sweep), cell, 1, os.getppid()))
 
 
 class _Child:
