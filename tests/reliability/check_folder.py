@@ -45,7 +45,7 @@ def _records(path: Path, count: int, kind: str = "run") -> RunFolder | SweepFold
         for number in range(count):
             run.append(_of_run(float(number)))
         return run
-    sweep = SweepFolder.create(path, "x", default_grid({}))
+    sweep = SweepFolder.create(path, "x", default_grid({"data": "nowhere.csv"}))
     for number in range(count):
         sweep.append(_of_sweep(float(number)))
     return sweep
