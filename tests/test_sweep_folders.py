@@ -21,6 +21,7 @@ from nexus_engine.sweeps.grid import MOST_RUNS, Axis, Grid, grid_from_file, pars
 from nexus_engine.sweeps.loop import sweep
 from nexus_engine.sweeps.view import read_sweep, state_of
 from nexus_engine.sweeps.workers import Ended
+from nexus_tui.sweep_progress import SweepLines, reduce_sweep
 
 # Grids
 
@@ -301,12 +302,35 @@ def test_a_sweep_whose_own_log_is_full_says_so_and_ends_its_runs(home, monkeypat
     monkeypatch.setattr(SweepFolder, "append", full)
     events, workers, _ = _sweep(home, {})
     last = events[-1]
+    shown = SweepLines()
+    for event in events:
+        shown = reduce_sweep(shown, event)
+    assert shown.ended == last
     assert isinstance(last, SweepFailed)
     assert last.exit_code == int(ExitCode.RESOURCES)
     assert "No space left on device" in last.message
     assert "--resume" in last.message
     assert workers.stopped
     assert len(workers.started) == 1
+
+
+@pytest.mark.usefixtures("quick_loop")
+@pytest.mark.parametrize("kind", [SweepFinished, SweepFailed])
+def test_a_sweep_whose_last_event_cannot_be_logged_ends_once(home, monkeypatch, kind):
+    append = SweepFolder.append
+
+    def full(self, event):
+        if isinstance(event, kind):
+            raise OSError(28, "No space left on device", str(self.events_file))
+        append(self, event)
+
+    monkeypatch.setattr(SweepFolder, "append", full)
+    ends = {} if kind is SweepFinished else dict.fromkeys((1, 2, 3), ("ConfigError", 2))
+    events, _, _ = _sweep(home, ends)
+    assert [type(event) for event in events].count(SweepFinished) == 0
+    failed = [event for event in events if isinstance(event, SweepFailed)]
+    assert failed == events[-1:]
+    assert failed[0].exit_code == (4 if kind is SweepFinished else 2)
 
 
 @pytest.mark.usefixtures("quick_loop")

@@ -102,17 +102,33 @@ def sweep(folder: SweepFolder, workers: Workers, steering: Steering) -> Iterator
     with folder.lock:
         work = _Sweep(folder, workers, steering)
         try:
-            try:
-                for event in work.events():
-                    folder.append(event)
-                    yield event
-            except OSError as error:  # the sweep's log cannot be written, or a run not started
-                for event in work.broken_off(error):
-                    with contextlib.suppress(OSError):  # who watches is told, if not the disk
-                        folder.append(event)
-                    yield event
+            yield from _logged(work, folder)
         finally:
             workers.close()
+
+
+def _logged(work: _Sweep, folder: SweepFolder) -> Iterator[SweepEvent]:
+    """The sweep's events, each written to its log; where that fails, the sweep ends."""
+    failed: OSError | None = None
+    try:
+        for event in work.events():
+            try:
+                folder.append(event)
+            except OSError as error:  # who watches is told all the same
+                failed = error
+            if failed is None or not isinstance(event, SweepFinished):
+                yield event
+            if isinstance(event, SweepStopped | SweepFailed):
+                return
+            if failed is not None:
+                break
+    except OSError as error:  # a run could not be started
+        failed = error
+    if failed is not None:
+        for event in work.broken_off(failed):
+            with contextlib.suppress(OSError):
+                folder.append(event)
+            yield event
 
 
 class _Sweep:
