@@ -42,6 +42,8 @@ LAST_TIME = 253_402_300_799.0
 """The last second of the year 9999; a sweep that says it was made later is shown without a time."""
 LONGEST_LINE = 1_000_000
 """Bytes; an event of a sweep has a few hundred."""
+MOST_READ = 64_000_000
+"""Bytes of a log that are read at a time; a run of 100 epochs adds 25,000 to it."""
 
 
 class SweepRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,7 +182,7 @@ class SweepFolder:
 
     def _events(self) -> Iterator[SweepEvent]:
         with contextlib.suppress(OSError), open_reader(self.events_file) as file:
-            while line := file.readline(LONGEST_LINE):
+            while file.tell() < MOST_READ and (line := file.readline(LONGEST_LINE)):
                 with contextlib.suppress(RunError):
                     yield decode_sweep_event(line)
 

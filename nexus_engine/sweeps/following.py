@@ -27,7 +27,7 @@ from nexus_engine.sweeps.events import (
     SweepStopped,
     decode_sweep_event,
 )
-from nexus_engine.sweeps.folder import SweepFolder
+from nexus_engine.sweeps.folder import MOST_READ, SweepFolder
 from nexus_engine.sweeps.view import (
     CellView,
     SweepState,
@@ -42,8 +42,6 @@ from nexus_engine.sweeps.view import (
 
 __all__ = ["FollowedSweep", "SweepIndex", "SweepSummary", "fold", "summary_of"]
 
-MOST_READ = 256_000_000
-"""Bytes of a log that the first look takes at most. 10,000 runs of 100 epochs write as many."""
 BASE_EPOCH = 0
 
 
