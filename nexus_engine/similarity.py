@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from nexus_engine.base_model import load_encoder
 from nexus_engine.corpus import PairRows, pair_rows
 from nexus_engine.correlation import Interval, bootstrap_gain
 from nexus_engine.data import Pairs
 from nexus_engine.evaluation import Correlations, correlate, pair_cosines
-from nexus_engine.saved_model import LoadedModel
+from nexus_engine.saved_model import LoadedModel, check_finite
 from nexus_engine.sentence_model import SentenceModel
 from nexus_engine.tokens import TokenStore
 
@@ -32,15 +33,15 @@ class SideBySide(NamedTuple):
 
 
 def _cosines(
-    model: SentenceModel, store: TokenStore, pairs: PairRows, progress: Progress
+    model: SentenceModel, name: str, store: TokenStore, pairs: PairRows, progress: Progress
 ) -> Cosines:
-    def embed(rows: npt.NDArray[np.int64]) -> object:
-        vectors = model.embed(store, rows)
+    def embed(rows: npt.NDArray[np.int64]) -> Tensor:
+        vectors = check_finite(model.embed(store, rows), name)
         progress(len(rows))
         return vectors
 
     model.eval()
-    return pair_cosines(embed, store, pairs)  # type: ignore[arg-type]
+    return pair_cosines(embed, store, pairs)
 
 
 def distinct_sentences(pairs: Pairs) -> int:
@@ -55,27 +56,34 @@ def score_pairs(
     """Each pair by both models, in one pass over the distinct sentences for each.
 
     For the base model itself both sides are the same array.
+
+    Raises:
+        ModelError: the weights of one are too large to compute with.
     """
     store = TokenStore(loaded.tokenizer)
     rows = pair_rows(store, pairs)
     if loaded.card is None:
-        only = _cosines(loaded.model, store, rows, progress)
+        only = _cosines(loaded.model, loaded.name, store, rows, progress)
         return SideBySide(only, only)
-    tuned = _cosines(loaded.model, store, rows, progress)
+    tuned = _cosines(loaded.model, loaded.name, store, rows, progress)
     untouched = SentenceModel(load_encoder(loaded.base))
     untouched.dtype = loaded.model.dtype
-    base = _cosines(untouched, store, rows, progress)
+    base = _cosines(untouched, "base", store, rows, progress)
     return SideBySide(base, tuned)
 
 
 def evaluate(
     loaded: LoadedModel, pairs: Pairs, progress: Progress = lambda _: None
 ) -> Correlations:
-    """Spearman and Pearson of the model's cosine similarity with the scores of `pairs`."""
+    """Spearman and Pearson of the model's cosine similarity with the scores of `pairs`.
+
+    Raises:
+        ModelError: its weights are too large to compute with.
+    """
     assert pairs.scores is not None
     store = TokenStore(loaded.tokenizer)
     rows = pair_rows(store, pairs)
-    return correlate(_cosines(loaded.model, store, rows, progress), pairs.scores)
+    return correlate(_cosines(loaded.model, loaded.name, store, rows, progress), pairs.scores)
 
 
 def compare(found: Sequence[Correlations], pairs: Pairs) -> list[Interval]:

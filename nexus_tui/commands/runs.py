@@ -37,14 +37,22 @@ def default(ctx: typer.Context, json: Json = False) -> None:
 @app.command("list")
 def list_command(json: Json = False) -> None:
     """List the runs, newest first."""
-    from nexus_engine.run_folder import list_runs, runs_root
+    from nexus_engine.run_folder import runs_root
+    from nexus_engine.run_index import RunIndex
     from nexus_tui import streams
     from nexus_tui.render import table
 
-    found = list_runs()
+    index = RunIndex(runs_root())
+    found = index.refresh()
+    if index.unreadable:
+        count = len(index.unreadable)
+        what = "1 folder" if count == 1 else f"{count} folders, among them"
+        streams.say(f"warning: not listed, as it cannot be read: {what} {index.unreadable[0]}")
     if json:
         for run in found:
             streams.put_json(_summary(run))
+        return
+    if not found and index.unreadable:
         return
     if not found:
         streams.say(f"no runs in {runs_root()}; start one with: nexus train")
