@@ -19,10 +19,15 @@ from nexus_engine.files import FILE_MODE, create_file, write_all
 from nexus_engine.line_tail import MOST_READ, LineTail
 from nexus_engine.regular_files import open_reader, open_regular
 
-__all__ = ["append_event", "append_line", "begin_log", "read_events"]
+__all__ = ["append_event", "append_line", "begin_log", "log_header", "read_events"]
 
 LONGEST_TAIL = 65536
 """Bytes in which the last record is looked for."""
+
+
+def log_header(kind: str) -> bytes:
+    """The first line of a log."""
+    return (json.dumps({"schema": SCHEMA_VERSION, "kind": kind}) + "\n").encode()
 
 
 def begin_log(path: Path, kind: str = "nexus-events") -> None:
@@ -34,8 +39,7 @@ def begin_log(path: Path, kind: str = "nexus-events") -> None:
     """
     handle = create_file(path)
     try:
-        header = {"schema": SCHEMA_VERSION, "kind": kind}
-        write_all(handle, (json.dumps(header) + "\n").encode())
+        write_all(handle, log_header(kind))
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(path)

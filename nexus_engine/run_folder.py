@@ -28,7 +28,7 @@ from nexus_engine.event_log import append_event, read_events
 from nexus_engine.events import TERMINAL_EVENTS, Event, plain
 from nexus_engine.files import replace_json
 from nexus_engine.listed_folders import LATEST
-from nexus_engine.new_folders import LOG_NAME, claim_folder, fresh_folder, usable_path
+from nexus_engine.new_folders import LOG_NAME, claimed_folder, fresh_folder, usable_path
 from nexus_engine.run_index import RunIndex, RunSummary, read_facts, state_of, summarise
 from nexus_engine.run_lock import LOCK_FILE, RunLock
 
@@ -92,8 +92,8 @@ class RunFolder:
             ResourceError: the disk is full.
         """
         path = reserve_folder(label) if out is None else usable_path(out)
-        claim_folder(path, instead="continue a run with --resume")
-        return cls(path)
+        with claimed_folder(path, instead="continue a run with --resume"):
+            return cls(path)
 
     def point_latest(self) -> None:
         """Make `latest` mean this run."""

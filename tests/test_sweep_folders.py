@@ -1,6 +1,7 @@
 """Sweeps' folders in others' hands, grids too large, and runs that a sweep must not touch."""
 
 import errno
+import fcntl
 import json
 import os
 import time
@@ -99,16 +100,45 @@ def test_a_folder_that_cannot_be_made_is_told_with_its_code(home, monkeypatch, c
 def test_an_empty_folder_that_was_there_stays(home, monkeypatch):
     from nexus_engine import new_folders
 
-    def full(path, kind):
-        raise OSError(28, "No space left on device", str(path))
+    def full(*given):
+        raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(new_folders, "begin_log", full)
     (home / "mine").mkdir()
-    for name in ("mine", "new"):
-        with pytest.raises(ResourceError):
-            RunFolder.create(home / name, "x")
-    assert (home / "mine").is_dir()
-    assert not (home / "new").exists()
+    for function in ("create_file", "write_all"):
+        monkeypatch.setattr(new_folders, function, full)
+        for name in ("mine", "new"):
+            with pytest.raises(ResourceError):
+                RunFolder.create(home / name, "x")
+        monkeypatch.undo()
+        assert list((home / "mine").iterdir()) == []
+        assert not (home / "new").exists()
+
+
+def test_what_a_killed_creator_left_does_not_hinder_the_next(home, monkeypatch):
+    grid = Grid(axes=(LR,), seeds=(1,), common={})
+    monkeypatch.setattr(SweepFolder, "_remove_unstarted", lambda self: None)
+    monkeypatch.setattr("nexus_engine.sweeps.folder.replace_json", _die)
+    with pytest.raises(KeyboardInterrupt):
+        SweepFolder.create(home / "s", "x", grid)
+    (home / "s" / "sweep.json.tmp-1").touch()
+    (home / "s" / "mine").touch()
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    with pytest.raises(ConfigError, match="not an empty folder"):
+        SweepFolder.create(home / "s", "x", grid)
+    (home / "s" / "mine").unlink()
+    log = os.open(home / "s" / "events.jsonl", os.O_RDWR)
+    fcntl.flock(log, fcntl.LOCK_EX)  # as its creator does while it lives
+    with pytest.raises(ConfigError, match="not an empty folder"):
+        RunFolder.create(home / "s", "x")
+    os.close(log)
+    assert SweepFolder.create(home / "s", "x", grid).record().grid == grid
+    with pytest.raises(ConfigError, match="not an empty folder"):
+        SweepFolder.create(home / "s", "x", grid)
+
+
+def _die(path, value):
+    raise KeyboardInterrupt
 
 
 # What somebody else may have put there

@@ -22,7 +22,13 @@ from nexus_engine.errors import RunError, one_line
 from nexus_engine.event_log import append_line, begin_log
 from nexus_engine.files import FOLDER_MODE, make_folder, replace_json
 from nexus_engine.listed_folders import LATEST
-from nexus_engine.new_folders import LOG_NAME, claim_folder, fresh_folder, usable_path
+from nexus_engine.new_folders import (
+    LOG_NAME,
+    SWEEP_LOG,
+    claimed_folder,
+    fresh_folder,
+    usable_path,
+)
 from nexus_engine.regular_files import open_reader, read_json
 from nexus_engine.run_folder import NAME_RULE, RunFolder, runs_root
 from nexus_engine.run_lock import RunLock, is_held
@@ -36,7 +42,6 @@ from nexus_engine.sweeps.grid import MOST_RUNS, Cell, Grid
 
 __all__ = ["CellFolder", "SweepFolder", "SweepRecord", "find_sweep", "sweeps_root"]
 
-LOG_KIND = "nexus-sweep-events"
 SWEEP_IS_HELD = "is worked on by {holder}; stop that one first: its runs are saved"
 LAST_TIME = 253_402_300_799.0
 """The last second of the year 9999; a sweep that says it was made later is shown without a time."""
@@ -110,16 +115,16 @@ class SweepFolder:
             OSError: it cannot be written; then nothing of it is left.
         """
         path = fresh_folder(sweeps_root(), label, "sweep") if out is None else usable_path(out)
-        claim_folder(path, LOG_KIND, instead="go on with a sweep by --resume")
         folder = cls(path)
-        try:
-            os.mkdir(path / "runs", FOLDER_MODE)
-            os.chmod(path / "runs", FOLDER_MODE)
-            record = SweepRecord(name=path.name, created_unix_s=time.time(), grid=grid)
-            replace_json(path / "sweep.json", record)
-        except BaseException:
-            folder._remove_unstarted()
-            raise
+        with claimed_folder(path, SWEEP_LOG, instead="go on with a sweep by --resume"):
+            try:
+                os.mkdir(path / "runs", FOLDER_MODE)
+                os.chmod(path / "runs", FOLDER_MODE)
+                record = SweepRecord(name=path.name, created_unix_s=time.time(), grid=grid)
+                replace_json(path / "sweep.json", record)
+            except BaseException:
+                folder._remove_unstarted()
+                raise
         folder._point_latest()
         return folder
 

@@ -16,12 +16,11 @@ __all__ = ["SWEEP_MUTATIONS"]
 def _log_for_everybody() -> None:
     from nexus_engine import new_folders
 
-    def begin(path: Path, kind: str = "nexus-events") -> None:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        os.write(handle, f'{{"schema": 1, "kind": "{kind}"}}\n'.encode())
-        os.close(handle)
-
-    put(new_folders, "begin_log", begin)
+    put(
+        new_folders,
+        "create_file",
+        lambda path: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+    )
 
 
 def _cell_without_lock() -> None:
