@@ -67,6 +67,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     params_added: int
     data_name: str
     data_fingerprint: str
+    tokenizer_sha256: str | None = None
+    """Of the base model's `tokenizer.json`; None in a card of an earlier version."""
 
 
 class LoadedModel(NamedTuple):
@@ -182,7 +184,12 @@ def load_saved(folder: Path, name: str) -> LoadedModel:
     if base.sha256 != card.base_sha256:
         raise ModelError(
             f"{one_line(folder)}: trained on other base weights (SHA-256 "
-            f"{card.base_sha256[:12]}…, found {base.sha256[:12]}…)"
+            f"{one_line(card.base_sha256, 13)}, found {base.sha256[:12]}…)"
+        )
+    if card.tokenizer_sha256 not in (None, base.tokenizer_sha256):
+        raise ModelError(
+            f"{one_line(folder)}: trained with another tokenizer than "
+            f"{one_line(base.folder / 'tokenizer.json')} (its SHA-256 differs); bring that one back"
         )
     path = folder / card.weights_file
     try:
