@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from nexus_engine.errors import RunError, one_line
 from nexus_engine.events import Evaluated, Event, RunFailed, RunFinished, Step, SwitchRecord
+from nexus_engine.ownership import may_not_read
 from nexus_engine.run_folder import LATEST, RunFolder, find_run, summarise
 from nexus_engine.sweeps.folder import find_sweep
 from nexus_engine.sweeps.view import SweepView, read_sweep
@@ -130,7 +133,7 @@ def gather(asked: Sequence[str]) -> Gathered:
         try:
             sweep = find_sweep(name)
         except RunError:
-            if name == LATEST:
+            if name == LATEST or may_not_read(Path(os.path.expanduser(name), "run.json")):
                 raise reason from None
             raise RunError(
                 f"{one_line(name, 120)}: no such run or sweep; `nexus runs` lists runs"
