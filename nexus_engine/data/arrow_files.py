@@ -1,21 +1,28 @@
-"""Parquet, and the Arrow files of the `datasets` library's cache: columns with names and types."""
+"""Parquet, and the Arrow streams that the `datasets` library keeps: columns with names and types."""
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from nexus_engine.data.batches import BATCH_ROWS, RowBatch
+from nexus_engine.data.classes import GIVE_SCORES
 from nexus_engine.data.columns import ACCEPTED, Columns, columns_by_name
 from nexus_engine.data.messages import file_error, row_error, shown_names
-from nexus_engine.data.offline import stay_offline
 from nexus_engine.data.sources import Source
 from nexus_engine.errors import DataError
 
 __all__ = ["read_arrow", "read_parquet"]
+
+END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
+MOST_CLASSES = 2
+"""Class numbers that can be scores: 0 for pairs that are not alike, 1 for those that are."""
 
 
 def read_parquet(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator[RowBatch]]:
@@ -37,20 +44,36 @@ def read_parquet(source: Source, *, score_needed: bool) -> tuple[Columns, Iterat
 
 
 def read_arrow(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator[RowBatch]]:
-    """The same for an Arrow file of the `datasets` cache, mapped rather than copied."""
-    stay_offline()
-    import datasets
+    """The same for an Arrow stream, as the `datasets` library keeps them."""
+    with source.open() as file:
+        try:
+            schema = pa.ipc.open_stream(file).schema
+            # Arrow takes a stream that was cut off between two batches for a whole one.
+            file.seek(-len(END_OF_STREAM), os.SEEK_END)
+            is_whole = file.read() == END_OF_STREAM
+        except (pa.ArrowException, OSError, ValueError):
+            raise _damaged(source.label) from None
+    if not is_whole:
+        raise _damaged(source.label)
+    columns = _columns(source.label, schema, score_needed=score_needed)
+    return columns, _filled(source.label, _batches(source.label, _arrow_tables(source, columns)))
 
-    try:
-        stored = datasets.Dataset.from_file(str(source.path))
-    except (pa.ArrowException, OSError, ValueError):
-        raise _damaged(source.label) from None
-    columns = _columns(source.label, stored.data.schema, score_needed=score_needed)
-    tables = (
-        table.select(list(columns.names))
-        for table in stored.with_format("arrow").iter(batch_size=BATCH_ROWS)
-    )
-    return columns, _filled(source.label, _batches(source.label, tables))
+
+def _arrow_tables(source: Source, columns: Columns) -> Iterator[pa.RecordBatch]:
+    with source.open() as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        try:
+            for whole in pa.ipc.open_stream(file):
+                batch = whole.select(list(columns.names))
+                batch.validate(full=True)  # Arrow trusts the offsets that a file gives
+                for start in range(0, batch.num_rows, BATCH_ROWS):
+                    yield batch.slice(start, BATCH_ROWS)
+            is_read = file.tell() == size
+        except (pa.ArrowException, OSError, ValueError):
+            raise _damaged(source.label) from None
+    if not is_read:  # rows after an end in the middle would be lost without a word
+        raise _damaged(source.label)
 
 
 def _columns(label: str, schema: pa.Schema, *, score_needed: bool) -> Columns:
@@ -64,7 +87,21 @@ def _columns(label: str, schema: pa.Schema, *, score_needed: bool) -> Columns:
     for name in columns.names[2:]:
         if score_needed and not _is_score(schema.field(name).type):
             raise file_error(label, f"the column {shown_names([name])} is not numbers")
+        classes = _class_names(schema, name)
+        if score_needed and len(classes) > MOST_CLASSES:
+            held = f"the column {shown_names([name])} holds the classes {shown_names(classes)}"
+            raise file_error(label, f"{held}, which are no scores; {GIVE_SCORES}")
     return columns
+
+
+def _class_names(schema: pa.Schema, name: str) -> list[str]:
+    """What the `datasets` library notes in a schema of a column of class numbers."""
+    try:
+        noted = json.loads((schema.metadata or {})[b"huggingface"])
+        names = noted["info"]["features"][name]["names"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return []
+    return [str(word) for word in names] if isinstance(names, list) else []
 
 
 def _parquet_tables(source: Source, columns: Columns) -> Iterator[pa.RecordBatch]:

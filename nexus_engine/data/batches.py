@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nexus_engine.data.classes import class_word_reason
 from nexus_engine.data.messages import row_error
 from nexus_engine.data.numbers import is_number
 
@@ -81,7 +82,7 @@ def _scores(
     if needed:
         at = _first_true(bad)
         given = cells[at].as_py() if isinstance(cells, pa.Array) else cells[at]
-        reason = f"{_what_is_wrong(given)}; correct or remove the row"
+        reason = class_word_reason(given) or f"{_what_is_wrong(given)}; correct or remove the row"
         raise row_error(label, rows[at], reason)
     return pc.if_else(bad, None, numbers)
 

@@ -76,6 +76,11 @@ class Columns:
         """The score column's name squeezed as for comparison; empty where it has none."""
         return _squeezed(self.names[2]) if len(self.names) > 2 else ""
 
+    @property
+    def sentence_names(self) -> tuple[str, ...]:
+        """The names of the sentence columns, squeezed; empty without a header."""
+        return tuple(_squeezed(name) for name in self.names[:2])
+
 
 def columns_by_name(
     label: str, names: Sequence[str], *, score_needed: bool, row: int | None = None

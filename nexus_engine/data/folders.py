@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from nexus_engine.data.formats import known_kind, stem_of_name
@@ -12,9 +13,11 @@ from nexus_engine.data.messages import file_error, shown_path
 from nexus_engine.data.sources import refused_access
 from nexus_engine.errors import DataError
 
-__all__ = ["SPLITS", "split_candidates", "split_files"]
+__all__ = ["HELD_OUT", "SPLITS", "no_splits", "split_candidates", "split_files", "split_of_name"]
 
 SPLITS = ("train", "dev", "test")
+HELD_OUT = SPLITS[1:]
+"""The splits that are cut from train where they are not given."""
 
 STEMS = {
     "train": "train",
@@ -24,6 +27,12 @@ STEMS = {
     "val": "dev",
     "test": "test",
 }
+DESCRIPTIONS = frozenset(
+    {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "config.json"}
+    | {"package.json", "metadata.json", "model.json", "run.json", "result.json", "events.jsonl"}
+)
+"""Files by these names hold no pairs, so nobody is sent to them."""
+LISTED_NAMES = 10_000
 SHARD = re.compile(r"(?P<stem>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})")
 """How the Hugging Face libraries name the parts of a split."""
 
@@ -60,7 +69,8 @@ def split_candidates(folder: Path, prefix: str = "") -> Candidates:
 def split_files(folder: Path) -> dict[str, Sequence[Path]]:
     """The files of each split in a folder that the user named, in the order of SPLITS.
 
-    Raises DataError when a split could be either of two, and when there is none at all.
+    Empty where no file's name is that of a split.
+    Raises DataError when a split could be either of two.
     """
     candidates = split_candidates(folder)
     for split, choices in candidates.items():
@@ -68,19 +78,42 @@ def split_files(folder: Path) -> dict[str, Sequence[Path]]:
             one, other = (shown_path(choice[0].name) for choice in choices[:2])
             reason = f"both {one} and {other} could be the {split} split; move one away"
             raise file_error(shown_path(folder), reason)
-    if not candidates:
-        raise _no_splits(folder)
     return {split: choices[0] for split, choices in candidates.items()}
 
 
-def _no_splits(folder: Path) -> DataError:
-    usable = sorted(name for name in os.listdir(folder) if known_kind(name) is not None)
+def split_of_name(name: str) -> str | None:
+    """The split that the stem of a file's name means; None when it means none."""
+    return STEMS.get(name.casefold())
+
+
+def no_splits(folder: Path) -> DataError:
+    """The refusal of a folder without splits, with what to give instead where that is known."""
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in islice(entries, LISTED_NAMES))
     label = shown_path(folder)
+    reason = "holds no train, dev or test file"
+    for name in names:
+        if _has_splits(folder / name):
+            return file_error(label, f"{reason}; give {shown_path(folder / name)}, which does")
+    usable = [name for name in names if known_kind(name) is not None and not _is_about(name)]
     if len(usable) == 1:
-        one = shown_path(folder / usable[0])
-        return file_error(label, f"holds no train, dev or test file; for its one file give {one}")
-    reason = "holds no train, dev or test file (.csv, .tsv, .jsonl or .parquet)"
-    return file_error(label, f"{reason}; rename its files so, or give one file")
+        return file_error(label, f"{reason}; for its one file give {shown_path(folder / usable[0])}")
+    kinds = "(.csv, .tsv, .jsonl or .parquet)"
+    if not usable:
+        return file_error(label, f"{reason} {kinds}; give a folder or file of pairs")
+    return file_error(label, f"{reason} {kinds}; rename its files so, or give one file")
+
+
+def _has_splits(path: Path) -> bool:
+    try:
+        return path.is_dir() and "train" in split_candidates(path)
+    except DataError:
+        return False
+
+
+def _is_about(name: str) -> bool:
+    """Whether a file by this name describes data or a model rather than holding pairs."""
+    return name.casefold() in DESCRIPTIONS
 
 
 def _refuse_missing_shards(files: Sequence[Path]) -> None:

@@ -26,7 +26,7 @@ class FileKind(StrEnum):
     PARQUET = "parquet"
     """Apache Parquet."""
     ARROW = "arrow"
-    """An Arrow stream in the cache of the `datasets` library; never the user's own file."""
+    """An Arrow stream that the `datasets` library keeps; never a file that the user names."""
 
 
 SUFFIXES = {

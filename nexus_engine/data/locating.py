@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nexus_engine.data.assets import assets_dir
-from nexus_engine.data.folders import split_files
+from nexus_engine.data.folders import SPLITS, no_splits, split_files, split_of_name
 from nexus_engine.data.formats import FileKind, kind_of_name
-from nexus_engine.data.messages import shown_path
+from nexus_engine.data.messages import file_error, shown_names, shown_path
+from nexus_engine.data.saved_datasets import Saved, saved_dataset
 from nexus_engine.data.sources import Source, file_source, refused_access
 from nexus_engine.data.stsb_cache import find_stsb
 from nexus_engine.errors import DataError
@@ -32,6 +33,8 @@ class Located:
     """For messages about all of it."""
     files: Mapping[str, Sequence[tuple[Source, FileKind]]]
     """Files by split (train, dev, test), or all under WHOLE."""
+    notes: tuple[str, ...] = ()
+    """What is not read of it, a line each."""
 
 
 def locate(spec: str) -> Located:
@@ -68,7 +71,39 @@ def located_file(path: Path) -> tuple[Source, FileKind]:
 
 
 def _folder(path: Path, name: str) -> Located:
-    files = {
-        split: [located_file(file) for file in paths] for split, paths in split_files(path).items()
+    files = split_files(path)
+    if files:
+        found = {split: [located_file(file) for file in paths] for split, paths in files.items()}
+        return Located(name, shown_path(path), found)
+    saved = saved_dataset(path)
+    if saved is None:
+        raise no_splits(path)
+    return _saved(path, name, saved)
+
+
+def _saved(path: Path, name: str, saved: Saved) -> Located:
+    """The splits of a saved dataset; one that has none is a single file's worth of pairs."""
+    label = shown_path(path)
+    arrow = {
+        split: [(file_source(file), FileKind.ARROW) for file in files]
+        for split, files in saved.splits.items()
     }
-    return Located(name, shown_path(path), files)
+    if not saved.has_names:
+        return Located(name, label, {WHOLE: arrow[""]})
+    found: dict[str, Sequence[tuple[Source, FileKind]]] = {}
+    others = []
+    for given, files in arrow.items():
+        split = split_of_name(given)
+        if split is None:
+            others.append(given)
+        elif split in found:
+            raise file_error(label, f"two of its splits could be the {split} split; remove one")
+        else:
+            found[split] = files
+    if not found:
+        one = shown_path(path / others[0])
+        reason = f"has the splits {shown_names(others)}, none of them train, dev or test"
+        raise file_error(label, f"{reason}; give one, for example {one}")
+    notes = [f"its splits that are not read: {shown_names(others)}"] if others else []
+    ordered = {split: found[split] for split in SPLITS if split in found}
+    return Located(name, label, ordered, tuple(notes))

@@ -45,6 +45,8 @@ class RawPairs:
     score_name: str
     """The score column's name, squeezed; empty without one."""
     notes: tuple[str, ...]
+    sentence_names: tuple[str, ...] = ()
+    """The names of the two sentence columns, squeezed; empty without a header."""
 
     def __len__(self) -> int:
         return len(self.first)
@@ -97,6 +99,7 @@ def _collected(source: Source, kind: FileKind, *, quoted: bool, score_needed: bo
         np.concatenate([table["row"].to_numpy() for table in tables]),
         columns.score_name,
         tuple(notes),
+        columns.sentence_names,
     )
 
 
