@@ -24,7 +24,8 @@ from nexus_engine.config import Settings
 from nexus_engine.controls import control_specs
 from nexus_engine.corpus import Corpus, PairRows, build_corpus
 from nexus_engine.data import load_data, load_guard
-from nexus_engine.evaluation import TOKENS_PER_FORWARD, Measured, embed_all
+from nexus_engine.direction import ask_direction
+from nexus_engine.evaluation import TOKENS_PER_FORWARD, Measured, embed_all, pair_cosines
 from nexus_engine.hardware import Hardware, peak_rss_mb, rss_mb, select
 from nexus_engine.placement import choose_placement
 from nexus_engine.preparation import fit_to_data, plan_main
@@ -57,7 +58,7 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     `train_seconds`, a part of them, those of the run proper (without controls). `peak_rss_mb` is
     the most resident memory. A run that ends by stall may end sooner. `steps` are those of the run
     proper, `arms` counts it and its controls. The settings are those that the data left of what was
-    asked.
+    asked. `questions` are those that the run would ask before its first step.
     """
 
     data: str
@@ -85,6 +86,7 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     probe_steps: int
     probe_sentences: int
     probe_seconds: float
+    questions: tuple[str, ...] = ()
 
 
 class _Costs(NamedTuple):
@@ -139,6 +141,7 @@ def forecast(settings: Settings) -> Forecast:
             main_train, added = made + judged, probe.added
         peak = max(peak, probe.peak)
         probe.release()
+    questions = [*data.questions, *_direction(base, corpus, hardware, settings)]
     once = tokens.all if settings.tune == "adapter" else tokens.each_epoch + tokens.test
     baseline = once * encode
     return Forecast(
@@ -169,7 +172,21 @@ def forecast(settings: Settings) -> Forecast:
         probe_steps=sum(probe.steps_made for probe in probes),
         probe_sentences=sum(probe.embedded for probe in probes),
         probe_seconds=time.perf_counter() - begun,
+        questions=tuple(questions),
     )
+
+
+def _direction(
+    base: BaseModel, corpus: Corpus, hardware: Hardware, settings: Settings
+) -> list[str]:
+    """The question whether the scores run the other way, as the run would ask it."""
+    model = build_model(base, settings.tune)
+    model.to(hardware.device).eval()
+    store = corpus.store
+    question = ask_direction(
+        lambda pairs: pair_cosines(lambda rows: model.embed(store, rows), store, pairs), corpus
+    )
+    return [] if question is None else [question]
 
 
 def _switch_epochs(spec: ArmSpec) -> tuple[int, ...]:

@@ -26,6 +26,7 @@ from nexus_engine.config import Settings
 from nexus_engine.corpus import Corpus, PairRows, build_corpus
 from nexus_engine.correlation import spearman
 from nexus_engine.data import PairData, load_data, load_guard
+from nexus_engine.direction import ask_direction
 from nexus_engine.errors import RunError, one_line
 from nexus_engine.evaluation import Correlations, Measured, correlate, pair_cosines
 from nexus_engine.events import Event, Log, RunStarted, Warned
@@ -160,6 +161,8 @@ def prepare(
     steering.check()
     for note in data.notes:
         yield Log(time_unix_s=time.time(), message=note)
+    for question in data.questions:
+        yield Warned(time_unix_s=time.time(), message=question)
     model = build_model(base, settings.tune)
     placement = choose_placement(settings, model.sites())
     corpus = build_corpus(data, load_guard(), Tokenizer(base.folder))
@@ -228,6 +231,13 @@ def prepare(
         yield Log(time_unix_s=time.time(), message=ENCODING)
         features = features_of(model, corpus, steering.check)
     baseline = _measure(model, corpus, features, steering)
+    reversed_scores = ask_direction(
+        lambda pairs: _cosines(model, corpus, pairs, features, steering),
+        corpus,
+        baseline.dev.cosine,
+    )
+    if reversed_scores is not None:
+        yield Warned(time_unix_s=time.time(), message=reversed_scores)
     release_memory()
     return Prepared(base, data, corpus, hardware, baseline, main, params_base, features)
 

@@ -19,7 +19,7 @@ from nexus_engine.errors import one_line
 from nexus_engine.events import revive
 from nexus_tui.formats import count, duration, epochs_words, megabytes
 
-__all__ = ["Forecasted", "forecast_lines", "forecast_words", "probe"]
+__all__ = ["Forecasted", "forecast_lines", "forecast_words", "probe", "question_lines"]
 
 POLL_SECONDS = 0.1
 LONGEST_SECONDS = 600.0
@@ -73,6 +73,11 @@ def forecast_words(figures: Mapping[str, Any]) -> str:
     unit = "h" if seconds >= 3600 else "min"
     memory = megabytes(float(figures["peak_rss_mb"]))
     return f"about {duration(seconds)} {unit}, {memory} of memory"
+
+
+def question_lines(figures: Mapping[str, Any]) -> list[str]:
+    """What the run would ask before its first step, a line each."""
+    return [f"warning: {one_line(question)}" for question in figures.get("questions") or ()]
 
 
 def forecast_lines(figures: Mapping[str, Any]) -> list[str]:

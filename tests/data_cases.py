@@ -247,9 +247,9 @@ BAD_FILES = {
     "json string": BadFile("bad.jsonl", _jsonl(json.dumps(A)), "not a JSON object", 7),
     "json cut off": BadFile("bad.jsonl", _jsonl(_object()[:-3]), "not JSON", 7),
     "json list": BadFile(
-        "bad.json", json.dumps([dict.fromkeys(HEADER, A)], indent=1).encode(), "jq", 1
+        "bad.json", json.dumps([dict.fromkeys(HEADER, A)], indent=1).encode(), "not a number", 2
     ),
-    "json list on a line": BadFile("bad.json", json.dumps([{"s1": A}]).encode(), "array of 1", 1),
+    "json list on a line": BadFile("bad.json", json.dumps([{"s1": A}]).encode(), "fields among", 1),
     "array after object": BadFile("bad.jsonl", _jsonl("[1, 2, 3]"), "alike", 7),
     "array of two": BadFile(
         "bad.jsonl", f'["{A}","{B}",1]\n["{A}","{B}"]\n'.encode(), "array of 2", 2

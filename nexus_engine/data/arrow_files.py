@@ -1,4 +1,4 @@
-"""Parquet, and the Arrow streams that the `datasets` library keeps: columns with names and types."""
+"""Parquet, and the Arrow streams of the `datasets` library: columns with names and types."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ from nexus_engine.errors import ConfigError
 
 __all__ = ["assemble", "assemble_split"]
 
+
 def assemble(spec: str, seed: int, score_range: ScoreRange | None) -> PairData:
     """See `loading.load_data`."""
     if seed < 0:

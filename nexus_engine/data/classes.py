@@ -58,7 +58,8 @@ def class_word_reason(cell: object) -> str | None:
     word = "".join(cell.split()).casefold() if isinstance(cell, str) and len(cell) < 40 else ""
     squeezed = word.replace("_", "").replace("-", "")
     if squeezed in INFERENCE_WORDS:
-        return f"the score is the class {word}; write scores {AS_SCORES}, or name another column score"
+        advice = f"write scores {AS_SCORES}, or name another column score"
+        return f"the score is the class {word}; {advice}"
     if squeezed in BINARY_WORDS:
         return f"the score is the word {word}; write 1 for pairs that are alike, 0 for the others"
     return None

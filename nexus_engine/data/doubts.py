@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from nexus_engine.data.classes import inference_classes, inference_reason
 from nexus_engine.data.messages import file_error, row_error
+from nexus_engine.data.ranges import found_range
 from nexus_engine.data.reading import RawPairs
 
 __all__ = ["is_unlabelled", "questions", "refuse_no_scores", "score_notes"]
@@ -85,6 +86,15 @@ def questions(
             f"{missing} of {len(scores)} scores are -1 and no other is below 0: are these labels "
             "missing? If so, remove these rows"
         )
+    train = splits.get("train", [])
+    if len(splits) > 1 and train:
+        alone = found_range(list(train))
+        if alone != score_range:
+            shown = f"{alone[0]:g}..{alone[1]:g}, not {score_range[0]:g}..{score_range[1]:g}"
+            asked.append(
+                f"the train scores alone would be taken as {shown}: are the splits' scores on one "
+                "scale? If so, name it with --score-range LOW,HIGH"
+            )
     values = np.unique(scores)
     if len(scores) >= FEWEST_DISTINCT and len(values) == len(scores) and _whole(scores):
         asked.append(
@@ -107,8 +117,8 @@ def _scale_question(scores: Scores, score_range: tuple[float, float]) -> str:
         classes = " (three whole numbers; if they are classes, they are no scores)"
     return (
         f"scores from {low:g} to {high:g} fill {share:.0%} of the range {bottom:g}..{top:g} that "
-        f"was taken for them{classes}: is that their scale? If not, give it with --score-range "
-        f"LOW,HIGH, for example {_pair(scores)}"
+        f"was taken for them{classes}: is that their scale? If not, give its ends, for example "
+        f"--score-range {_pair(scores)}"
     )
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from nexus_engine.data.formats import known_kind, stem_of_name
 from nexus_engine.data.messages import file_error, shown_path
-from nexus_engine.data.sources import refused_access
+from nexus_engine.data.saved_datasets import saved_dataset
+from nexus_engine.data.sources import Source, refused_access
 from nexus_engine.errors import DataError
 
 __all__ = ["HELD_OUT", "SPLITS", "no_splits", "split_candidates", "split_files", "split_of_name"]
@@ -27,11 +28,6 @@ STEMS = {
     "val": "dev",
     "test": "test",
 }
-DESCRIPTIONS = frozenset(
-    {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "config.json"}
-    | {"package.json", "metadata.json", "model.json", "run.json", "result.json", "events.jsonl"}
-)
-"""Files by these names hold no pairs, so nobody is sent to them."""
 LISTED_NAMES = 10_000
 SHARD = re.compile(r"(?P<stem>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})")
 """How the Hugging Face libraries name the parts of a split."""
@@ -95,9 +91,10 @@ def no_splits(folder: Path) -> DataError:
     for name in names:
         if _has_splits(folder / name):
             return file_error(label, f"{reason}; give {shown_path(folder / name)}, which does")
-    usable = [name for name in names if known_kind(name) is not None and not _is_about(name)]
+    usable = [name for name in names if known_kind(name) and _may_hold_pairs(folder / name)]
     if len(usable) == 1:
-        return file_error(label, f"{reason}; for its one file give {shown_path(folder / usable[0])}")
+        one = shown_path(folder / usable[0])
+        return file_error(label, f"{reason}; for its one file give {one}")
     kinds = "(.csv, .tsv, .jsonl or .parquet)"
     if not usable:
         return file_error(label, f"{reason} {kinds}; give a folder or file of pairs")
@@ -106,14 +103,26 @@ def no_splits(folder: Path) -> DataError:
 
 def _has_splits(path: Path) -> bool:
     try:
-        return path.is_dir() and "train" in split_candidates(path)
+        if not path.is_dir():
+            return False
+        return "train" in split_candidates(path) or saved_dataset(path) is not None
     except DataError:
         return False
 
 
-def _is_about(name: str) -> bool:
-    """Whether a file by this name describes data or a model rather than holding pairs."""
-    return name.casefold() in DESCRIPTIONS
+def _may_hold_pairs(path: Path) -> bool:
+    """False for a JSON file without pairs: many folders have one that describes the others."""
+    if not path.name.casefold().endswith(".json"):
+        return True
+    # Here and not above: the reader is not needed to find files.
+    from nexus_engine.data.json_lines import read_json_lines
+
+    try:
+        _, batches = read_json_lines(Source(shown_path(path), path), score_needed=True)
+        next(batches)
+    except DataError:
+        return False
+    return True
 
 
 def _refuse_missing_shards(files: Sequence[Path]) -> None:

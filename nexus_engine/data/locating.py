@@ -12,7 +12,7 @@ from nexus_engine.data.assets import assets_dir
 from nexus_engine.data.folders import SPLITS, no_splits, split_files, split_of_name
 from nexus_engine.data.formats import FileKind, kind_of_name
 from nexus_engine.data.messages import file_error, shown_names, shown_path
-from nexus_engine.data.saved_datasets import Saved, saved_dataset
+from nexus_engine.data.saved_datasets import Saved, folder_of_part, saved_dataset
 from nexus_engine.data.sources import Source, file_source, refused_access
 from nexus_engine.data.stsb_cache import find_stsb
 from nexus_engine.errors import DataError
@@ -60,6 +60,10 @@ def locate(spec: str) -> Located:
     name = shown_path(path.name or path.resolve().name or os.fspath(path))
     if is_folder:
         return _folder(path, name)
+    of = folder_of_part(path)
+    if of is not None:
+        reason = "is a part of a dataset saved by the datasets library"
+        raise file_error(shown_path(path), f"{reason}; give its folder, {shown_path(of)}")
     source, kind = located_file(path)
     return Located(name, source.label, {WHOLE: [(source, kind)]})
 

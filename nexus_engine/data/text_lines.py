@@ -13,7 +13,7 @@ from nexus_engine.data.messages import file_error, row_error
 from nexus_engine.data.sources import Source
 from nexus_engine.errors import DataError
 
-__all__ = ["GZIP_MAGIC", "text_lines"]
+__all__ = ["GZIP_MAGIC", "text_lines", "text_pieces"]
 
 GZIP_MAGIC = b"\x1f\x8b"
 LINE_CHARACTERS = 8_000_000
@@ -34,15 +34,28 @@ def text_lines(source: Source) -> Generator[str]:
     Raises DataError, with the line's number, for bytes that are not the encoding's, NUL, a line
     of 8 million characters, and gzip data that is cut off or damaged.
     """
+    return _text(source, LINE_CHARACTERS, whole_lines=True)
+
+
+def text_pieces(source: Source) -> Generator[str]:
+    """The same text in pieces of 64k characters at most, for formats that are not by line."""
+    return _text(source, CHUNK_BYTES, whole_lines=False)
+
+
+def _text(source: Source, size: int, *, whole_lines: bool) -> Generator[str]:
     number = 0
+    line = "\n"
     with source.open() as file:
         try:
             plain = _decompressed(source, file)
             encoding = _encoding(source.label, plain)
             with io.TextIOWrapper(plain, encoding, errors="strict", newline="") as text:
-                while line := text.readline(LINE_CHARACTERS):
-                    number += 1
-                    if len(line) == LINE_CHARACTERS:
+                while True:
+                    number += line.endswith(("\n", "\r"))  # the next piece begins a line
+                    line = text.readline(size)
+                    if not line:
+                        return
+                    if whole_lines and len(line) == size:
                         raise row_error(source.label, number, "the line is longer than 8 MB")
                     if "\0" in line:
                         raise _nul(source.label, number)
@@ -51,12 +64,12 @@ def text_lines(source: Source) -> Generator[str]:
             raise _not_text(source) from None
         except EOFError:
             reason = "the gzip data is cut off; copy or download the file again"
-            raise row_error(source.label, number + 1, reason) from None
+            raise row_error(source.label, max(1, number), reason) from None
         except (gzip.BadGzipFile, zlib.error):
             reason = "the gzip data is damaged; copy or download the file again"
-            raise row_error(source.label, number + 1, reason) from None
+            raise row_error(source.label, max(1, number), reason) from None
         except OSError:
-            raise row_error(source.label, number + 1, "the disk reports a read error") from None
+            raise row_error(source.label, max(1, number), "the disk reports a read error") from None
 
 
 def _decompressed(source: Source, file: BinaryIO) -> io.BufferedReader:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from nexus_engine.errors import RunError, one_line
-from nexus_engine.events import Evaluated, Event, RunFailed, RunFinished, Step, SwitchRecord
+from nexus_engine.events import Evaluated, Event, RunFailed, RunFinished, Step, SwitchRecord, Warned
 from nexus_engine.run_folder import LATEST, RunFolder, find_run, summarise
 from nexus_engine.sweeps.folder import find_sweep
 from nexus_engine.sweeps.view import SweepView, read_sweep
@@ -17,6 +17,10 @@ __all__ = ["Arm", "Gathered", "Point", "Run", "gather", "gather_run"]
 
 MOST_LOSSES = 400
 """Step losses that a curve shows; more are thinned evenly, never averaged."""
+
+
+MOST_WARNINGS = 20
+"""Of a run; a damaged log may hold any number."""
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +54,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     arms: tuple[Arm, ...]
     switches: tuple[SwitchRecord, ...]
     result: RunFinished | None
+    warnings: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -108,7 +113,14 @@ def gather_run(folder: RunFolder) -> Run:
         arms=_arms(events),
         switches=switches,
         result=result,
+        warnings=_warnings(folder.name, events),
     )
+
+
+def _warnings(name: str, events: Sequence[Event]) -> tuple[str, ...]:
+    """What the run warned of or asked, each once: its figures may not mean what they seem to."""
+    said = dict.fromkeys(one_line(e.message, 600) for e in events if isinstance(e, Warned))
+    return tuple(f"{one_line(name, 60)}, warning: {line}" for line in said)[:MOST_WARNINGS]
 
 
 def gather(asked: Sequence[str]) -> Gathered:

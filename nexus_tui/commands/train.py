@@ -119,16 +119,18 @@ def train(
 def _show_forecast(settings: Settings, *, as_json: bool) -> None:
     """What the run will cost, by a short measured probe."""
     import msgspec
+    from rich.text import Text
 
     from nexus_engine.forecast import forecast
     from nexus_tui import streams
-    from nexus_tui.forecasting import forecast_lines
+    from nexus_tui.forecasting import forecast_lines, question_lines
 
     figures = msgspec.to_builtins(forecast(settings))
     if as_json:
         streams.put_json(figures)
         return
     streams.put(*forecast_lines(figures))
+    streams.say(*(Text(line, style="yellow") for line in question_lines(figures)))
 
 
 def _detach(ctx: typer.Context, settings: Settings, *, as_json: bool) -> int:

@@ -34,7 +34,7 @@ from nexus_tui.app.widgets.form_row import FormRow
 from nexus_tui.app.widgets.lines import Lines
 from nexus_tui.background import Detached, begin_detached
 from nexus_tui.charts.fitting import fitted
-from nexus_tui.forecasting import Forecasted, forecast_lines, probe
+from nexus_tui.forecasting import Forecasted, forecast_lines, probe, question_lines
 from nexus_tui.formats import count, size
 
 __all__ = ["NewRunScreen"]
@@ -261,6 +261,9 @@ class NewRunScreen(NexusScreen):
             return _wrapped(words, width, height, palette.warn)
         first, *rest = forecast_lines(found.figures)
         lines = [Text(fitted(first, width, self.looks), style=palette.title)]
+        asked = question_lines(found.figures)
+        if asked:
+            return [*lines, *_wrapped(" ".join(asked), width, height - len(lines), palette.warn)]
         return [
             *lines,
             *(Text(fitted(words, width, self.looks), style=palette.dim) for words in rest),
