@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -47,7 +49,7 @@ def read_arrow(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator
     """The same for an Arrow stream, as the `datasets` library keeps them."""
     with source.open() as file:
         try:
-            schema = pa.ipc.open_stream(file).schema
+            schema = pa.ipc.open_stream(_Bounded(file)).schema
             # Arrow takes a stream that was cut off between two batches for a whole one.
             file.seek(-len(END_OF_STREAM), os.SEEK_END)
             is_whole = file.read() == END_OF_STREAM
@@ -61,25 +63,56 @@ def read_arrow(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator
 
 def _arrow_tables(source: Source, columns: Columns) -> Iterator[pa.RecordBatch]:
     with source.open() as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(0)
         try:
-            for whole in pa.ipc.open_stream(file):
+            for whole in pa.ipc.open_stream(_Bounded(file)):
                 batch = whole.select(list(columns.names))
                 batch.validate(full=True)  # Arrow trusts the offsets that a file gives
                 for start in range(0, batch.num_rows, BATCH_ROWS):
                     yield batch.slice(start, BATCH_ROWS)
-            is_read = file.tell() == size
+            is_read = not file.read(1)
         except (pa.ArrowException, OSError, ValueError):
             raise _damaged(source.label) from None
     if not is_read:  # rows after an end in the middle would be lost without a word
         raise _damaged(source.label)
 
 
+class _Bounded(io.RawIOBase):
+    """A file that is asked for no more than is left of it.
+
+    Arrow asks for as many bytes as a length in the file says, and Python makes room for them first.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        at = file.tell()
+        self._size = file.seek(0, os.SEEK_END)
+        file.seek(at)
+
+    def read(self, size: int = -1, /) -> bytes:
+        left = max(0, self._size - self._file.tell())
+        return self._file.read(left if size < 0 else min(size, left))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+
 def _columns(label: str, schema: pa.Schema, *, score_needed: bool) -> Columns:
-    columns = columns_by_name(label, schema.names, score_needed=score_needed)
+    try:
+        names = schema.names
+    except UnicodeDecodeError:
+        raise _damaged(label) from None
+    columns = columns_by_name(label, names, score_needed=score_needed)
     if columns is None:
-        reason = f"no known columns among {shown_names(schema.names) or 'none'}; {ACCEPTED}"
+        reason = f"no known columns among {shown_names(names) or 'none'}; {ACCEPTED}"
         raise file_error(label, reason)
     for name in columns.names[:2]:
         if not _is_text(schema.field(name).type):

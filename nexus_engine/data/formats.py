@@ -74,7 +74,7 @@ def kind_of_stdin(source: Source) -> FileKind:
         return FileKind.PARQUET
     with closing(text_pieces(source)) as pieces:
         begun = next(pieces, "").strip()
-        while begun in ("", "[", "{") and (piece := next(pieces, "")):
+        while len(begun) < 3 and (piece := next(pieces, "")):
             begun += piece.strip()
     # An array of pairs on any number of lines, and not a sentence in brackets.
     if re.match(r"\[\s*[\[{]\s*\"|\{\s*\"", begun):

@@ -107,7 +107,9 @@ class JsonText:
         return row_error(self._label, self.line, reason)
 
     def _not_json(self, at: int) -> DataError:
-        if at >= len(self._text.rstrip()):
+        end = len(self._text.rstrip())
+        if at >= end:
+            self._advance(end)
             return self.refused("the JSON is cut off; copy or save the file again")
         self._advance(at)
         begun = max(self._text.rfind("\n", 0, at), self._text.rfind("\r", 0, at))
