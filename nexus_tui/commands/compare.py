@@ -63,7 +63,8 @@ def compare(
         pairs, questions = load_split_asked(
             choice.spec, split, seed=choice.seed, score_range=choice.score_range
         )
-        streams.say(*(f"warning: {question}" for question in questions))
+        for question in questions:
+            streams.say(f"warning: {question}")
         record_use(models, f"compare {split}", pairs)
         total = len(models) * similarity.distinct_sentences(pairs)
         progress.begin("embedding", total)
