@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from types import FrameType
 
+from nexus_engine.control import ControlFile
 from nexus_engine.errors import ExitCode
+from nexus_engine.parent_watch import is_gone
 from nexus_engine.steering import Steering
 
 __all__ = ["ChildSteering"]
 
 
 class ChildSteering(Steering):
-    """INT, TERM and HUP stop the training within a step; so does the end of the parent process."""
+    """INT, TERM and HUP stop the training within a step; so does the end of the process `parent`.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._parent = os.getppid()
+    `parent` is the id that the parent passed of itself. Asked of the system here, it would be that
+    of another process where the parent has died already.
+    """
+
+    def __init__(self, parent: int, control: ControlFile | None = None) -> None:
+        super().__init__(control)
+        self._parent = parent
         try:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 signal.signal(number, self._asked)
@@ -27,7 +32,7 @@ class ChildSteering(Steering):
     @property
     def orphaned(self) -> bool:
         """Whether the parent process is gone: nobody waits for the result."""
-        return os.getppid() != self._parent
+        return is_gone(self._parent)
 
     def _asked(self, number: int, _: FrameType | None) -> None:
         self.stop(signal.Signals(number).name, ExitCode(128 + number))

@@ -17,18 +17,31 @@ from nexus_engine.errors import RunError
 from nexus_engine.events import SCHEMA_VERSION, Event, decode_event, encode_event
 from nexus_engine.files import FILE_MODE, create_file, write_all
 
-__all__ = ["append_event", "append_line", "begin_log", "last_event", "read_events"]
+__all__ = ["append_event", "append_line", "begin_log", "last_event", "log_header", "read_events"]
 
 LONGEST_TAIL = 65536
 """Bytes in which the last record is looked for."""
 
 
-def begin_log(path: Path) -> None:
-    """Make the log, with the schema version in its first line."""
+def log_header(kind: str) -> bytes:
+    """The first line of a log."""
+    return (json.dumps({"schema": SCHEMA_VERSION, "kind": kind}) + "\n").encode()
+
+
+def begin_log(path: Path, kind: str = "nexus-events") -> None:
+    """Make the log, with the schema version and its `kind` in its first line.
+
+    Raises:
+        FileExistsError: there is one; it is left as it is.
+        OSError: it cannot be written; then there is none.
+    """
     handle = create_file(path)
     try:
-        header = {"schema": SCHEMA_VERSION, "kind": "nexus-events"}
-        write_all(handle, (json.dumps(header) + "\n").encode())
+        write_all(handle, log_header(kind))
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
     finally:
         os.close(handle)
 

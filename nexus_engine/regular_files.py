@@ -15,7 +15,14 @@ import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
-__all__ = ["MAX_JSON_BYTES", "open_reader", "open_regular", "read_json", "read_regular"]
+__all__ = [
+    "MAX_JSON_BYTES",
+    "open_reader",
+    "open_regular",
+    "parse_json",
+    "read_json",
+    "read_regular",
+]
 
 MAX_JSON_BYTES = 16_000_000
 """Size of the largest JSON file that is read whole; a run.json has a few thousand bytes."""
@@ -73,8 +80,17 @@ def read_json(path: Path, max_bytes: int = MAX_JSON_BYTES) -> Any:
         OSError: as `read_regular`.
         ValueError: it is no JSON in UTF-8, is nested too deep, or holds an integer beyond 64 bits.
     """
+    return parse_json(read_regular(path, max_bytes))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The JSON value that `text` is.
+
+    Raises:
+        ValueError: it is no JSON in UTF-8, is nested too deep, or holds an integer beyond 64 bits.
+    """
     try:
-        return json.loads(read_regular(path, max_bytes), parse_int=_bounded_integer)
+        return json.loads(text, parse_int=_bounded_integer)
     except RecursionError:
         raise ValueError("nested too deep") from None
 

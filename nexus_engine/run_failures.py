@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 import traceback
@@ -12,10 +11,10 @@ import torch
 
 from nexus_engine.errors import ExitCode, NexusError, one_line
 from nexus_engine.events import RunFailed
+from nexus_engine.files import OUT_OF_ROOM
 
 __all__ = ["failure"]
 
-OUT_OF_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 NO_MEMORY = ("can't allocate memory", "not enough memory", "bad allocation")
 """What torch's allocator on the CPU says, in a plain RuntimeError."""
 KEPT = "the last checkpoint and the best weights are kept"

@@ -14,23 +14,22 @@ Folders are 0700 and files 0600. No sentence of the user's data is in any of the
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import re
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import platformdirs
 
-from nexus_engine.errors import ConfigError, RunError, one_line
-from nexus_engine.event_log import append_event, begin_log, read_events
+from nexus_engine.errors import RunError, one_line
+from nexus_engine.event_log import append_event, read_events
 from nexus_engine.events import TERMINAL_EVENTS, Event, plain, revive
-from nexus_engine.files import FOLDER_MODE, make_folder, replace_json, sync
+from nexus_engine.files import replace_json
 from nexus_engine.listed_folders import LATEST
+from nexus_engine.new_folders import LOG_NAME, claimed_folder, fresh_folder, usable_path
 from nexus_engine.run_index import RunIndex, RunSummary, state_of, summarise
 from nexus_engine.run_lock import LOCK_FILE, RunLock
 
@@ -81,35 +80,21 @@ class RunFolder:
     @property
     def events_file(self) -> Path:
         """The event log."""
-        return self.path / "events.jsonl"
+        return self.path / LOG_NAME
 
     @classmethod
     def create(cls, out: Path | None, label: str) -> RunFolder:
         """A new run folder: `out`, or a fresh name made of the time and `label`.
 
+        Where two processes make the same one at the same time, one of them is refused.
+
         Raises:
             ConfigError: the folder exists and is not empty, or cannot be made.
+            ResourceError: the disk is full.
         """
-        if out is None:
-            return cls(reserve_folder(label))._opened()
-        if "\0" in str(out):
-            raise ConfigError("--out: a path cannot hold a NUL character")
-        path = out.expanduser().absolute()
-        _check_free(path)
-        try:
-            make_folder(path)
-        except OSError as error:
-            raise _cannot_make(path, error) from None
-        return cls(path)._opened()
-
-    def _opened(self) -> RunFolder:
-        """With an event log that holds its first line."""
-        try:
-            begin_log(self.events_file)
-        except OSError:
-            remove_unstarted(self)
-            raise
-        return self
+        path = reserve_folder(label) if out is None else usable_path(out)
+        with claimed_folder(path, instead="continue a run with --resume"):
+            return cls(path)
 
     def point_latest(self) -> None:
         """Make `latest` mean this run."""
@@ -161,45 +146,9 @@ def reserve_folder(label: str) -> Path:
 
     Raises:
         ConfigError: it cannot be made.
+        ResourceError: the disk is full.
     """
-    stamp = time.strftime("%Y%m%d-%H%M%S")
-    clean = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.")[:60] or "run"
-    path = runs_root() / f"{stamp}-{clean}"
-    try:
-        return _make_fresh(path)
-    except OSError as error:
-        raise _cannot_make(path, error) from None
-
-
-def _cannot_make(path: Path, error: OSError) -> ConfigError:
-    return ConfigError(
-        f"{one_line(path)}: cannot make the run folder ({error.strerror}); choose --out DIR"
-    )
-
-
-def _make_fresh(path: Path) -> Path:
-    """Make `path`, or where another process was faster, the first free `path`-N."""
-    make_folder(path.parent)
-    for number in range(1, 1000):
-        candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(candidate, FOLDER_MODE)
-            os.chmod(candidate, FOLDER_MODE)
-            sync(candidate.parent)
-            return candidate
-    raise FileExistsError(errno.EEXIST, "no free name", str(path))
-
-
-def _check_free(path: Path) -> None:
-    try:
-        taken = path.exists() and (not path.is_dir() or any(path.iterdir()))
-    except OSError as error:
-        raise ConfigError(f"--out {one_line(path)}: {error.strerror}") from None
-    if taken:
-        raise ConfigError(
-            f"--out {one_line(path)}: exists and is not an empty folder; name a new one, "
-            "or continue a run with --resume"
-        )
+    return fresh_folder(runs_root(), label, "run")
 
 
 def list_runs() -> list[RunSummary]:
@@ -236,8 +185,9 @@ def remove_unstarted(folder: RunFolder, *, keep_folder: bool = False) -> None:
     if (folder.path / "run.json").exists():
         return
     with contextlib.suppress(OSError):
-        folder.events_file.unlink(missing_ok=True)
+        # The log comes last: while it is there, nobody else can begin in this folder.
         (folder.path / LOCK_FILE).unlink(missing_ok=True)
+        folder.events_file.unlink(missing_ok=True)
         if not keep_folder:
             folder.path.rmdir()
 

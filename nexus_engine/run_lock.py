@@ -1,4 +1,4 @@
-"""The lock of a run folder: one process writes there, and others are told which.
+"""The lock of a run's or a sweep's folder: one process writes there, and others are told which.
 
 The kernel holds the lock (`flock`) and lets go of it when the process ends, however it ends. So a
 killed holder's lock is free at once, and a process that got the killed one's id later holds
@@ -20,6 +20,7 @@ from typing import Self
 
 from nexus_engine.errors import RunError, one_line
 from nexus_engine.files import FILE_MODE, write_all
+from nexus_engine.regular_files import open_regular, read_regular
 
 __all__ = ["LOCK_FILE", "RunLock", "is_held"]
 
@@ -30,13 +31,18 @@ POLL_SECONDS = 0.02
 LONGEST = 4096
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 """What a file system answers that knows no locks: a run there goes on unlocked."""
+RUN_IS_HELD = "is live, held by {holder}; stop it first, or look on with `nexus runs show`"
 
 
 class RunLock:
-    """A context manager that holds the lock of `folder`; one object may be entered repeatedly."""
+    """A context manager that holds the lock of `folder`; one object may be entered repeatedly.
 
-    def __init__(self, folder: Path) -> None:
+    `told` is what another process is told of the folder, with `{holder}` in it.
+    """
+
+    def __init__(self, folder: Path, told: str = RUN_IS_HELD) -> None:
         self._folder = folder
+        self._told = told
         self._path = folder / LOCK_FILE
         self._handle: int | None = None
         self._depth = 0
@@ -66,19 +72,10 @@ class RunLock:
         Raises:
             RunError: another process, or another session of this one, holds it.
         """
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        handle = os.open(self._path, flags, FILE_MODE)
+        until = time.monotonic() + PATIENCE_SECONDS
+        while (handle := self._open_locked(until)) is None:
+            pass
         try:
-            os.fchmod(handle, FILE_MODE)
-            until = time.monotonic() + PATIENCE_SECONDS
-            while not _try(handle, fcntl.LOCK_EX):
-                if time.monotonic() > until:
-                    holder = _holder(self._path)
-                    raise RunError(
-                        f"{one_line(self._folder.name, 100)}: is live, held by {holder}; "
-                        "stop it first, or look on with `nexus runs show`"
-                    )
-                time.sleep(POLL_SECONDS)
             facts = {"pid": os.getpid(), "host": socket.gethostname(), "since_unix_s": time.time()}
             os.ftruncate(handle, 0)
             write_all(handle, (json.dumps(facts) + "\n").encode())
@@ -86,6 +83,24 @@ class RunLock:
             os.close(handle)
             raise
         self._handle = handle
+
+    def _open_locked(self, until: float) -> int | None:
+        """A handle of the file, locked; None where the file was removed while we waited for it."""
+        handle = open_regular(self._path, os.O_RDWR | os.O_CREAT)
+        try:
+            os.fchmod(handle, FILE_MODE)
+            while not _try(handle, fcntl.LOCK_EX):
+                if time.monotonic() > until:
+                    told = self._told.format(holder=_holder(self._path))
+                    raise RunError(f"{one_line(self._folder.name, 100)}: {told}")
+                time.sleep(POLL_SECONDS)
+            if _is_at(handle, self._path):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+        return None
 
 
 def _try(handle: int, kind: int) -> bool:
@@ -99,11 +114,19 @@ def _try(handle: int, kind: int) -> bool:
     return True
 
 
+def _is_at(handle: int, path: Path) -> bool:
+    """Whether the open file is the one at `path`: the lock of a removed file keeps nobody out."""
+    try:
+        there = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(there, os.fstat(handle))
+
+
 def _holder(path: Path) -> str:
     """Who holds the lock, in words; the file may be damaged or not yet written."""
     try:
-        with path.open("rb") as file:
-            facts = json.loads(file.read(LONGEST))
+        facts = json.loads(read_regular(path, LONGEST))
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(facts["since_unix_s"])))
         host = one_line(facts["host"], 60)
         return f"process {int(facts['pid'])} on {host} since {since}"
@@ -114,7 +137,7 @@ def _holder(path: Path) -> str:
 def is_held(folder: Path) -> bool | None:
     """Whether some process holds the lock of `folder`; None where no lock was ever made."""
     try:
-        handle = os.open(folder / LOCK_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        handle = open_regular(folder / LOCK_FILE)
     except OSError:
         return None
     try:

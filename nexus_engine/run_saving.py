@@ -63,12 +63,20 @@ class Finished(NamedTuple):
 class RunSaver:
     """Saves and loads a run's state. `finished` holds the arms that are done, in their order."""
 
-    def __init__(self, folder: RunFolder, prepared: Prepared) -> None:
+    def __init__(self, folder: RunFolder, prepared: Prepared, started: float) -> None:
+        """`started`: the value of `time.perf_counter` when the run was started."""
         self.finished: list[Finished] = []
+        self._started = started
+        self._seconds_before = 0.0
         self._folder = folder
         self._prepared = prepared
         self._clock = SaveClock(time.monotonic())
         self._best_waits = False
+
+    @property
+    def total_seconds(self) -> float:
+        """Seconds of this start and of the earlier ones, each up to the state it left."""
+        return self._seconds_before + time.perf_counter() - self._started
 
     # Saving
 
@@ -90,6 +98,7 @@ class RunSaver:
         for i, done in enumerate(self.finished):
             tensors[f"finished/{i}"] = torch.from_numpy(done.cosines)
         meta["arm"] = arm.spec.name
+        meta["total_seconds"] = self.total_seconds
         meta["records"] = [msgspec.to_builtins(r) for r in loop.records]
         meta["finished"] = [msgspec.to_builtins(done.result) for done in self.finished]
         name, size = checkpoints.save(self._folder.checkpoints, tensors, meta)
@@ -152,7 +161,8 @@ class RunSaver:
             for i, result in enumerate(saved.meta["finished"]):
                 cosines = saved.tensors[f"finished/{i}"].numpy()
                 self.finished.append(Finished(msgspec.convert(result, ArmResult), cosines))
-        except (KeyError, TypeError, msgspec.ValidationError):
+            self._seconds_before = _seconds_of(saved)
+        except (KeyError, TypeError, OverflowError, msgspec.ValidationError):
             raise self._foreign(saved) from None
 
     loaded: checkpoints.Checkpoint | None = None
@@ -198,3 +208,14 @@ class RunSaver:
             )
         self._best_waits = True
         self.export_best(arm)
+
+
+def _seconds_of(saved: checkpoints.Checkpoint) -> float:
+    """Seconds that the run had taken in all when `saved` was made."""
+    total = saved.meta.get("total_seconds")
+    if isinstance(total, int | float):
+        return float(total)
+    # A checkpoint of a version that did not say: training is the most of it.
+    progress = saved.meta["progress"]
+    trained = sum(float(done["train_seconds"]) for done in saved.meta["finished"])
+    return trained + float(progress["step_seconds"]) + float(progress["eval_seconds"])

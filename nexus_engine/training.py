@@ -98,7 +98,7 @@ class _Run:
             yield Warned(time_unix_s=time.time(), message=message)
         prepared = yield from prepare(self.settings, self.folder, self.steering, resume)
         self.prepared = prepared
-        self.saver = RunSaver(self.folder, prepared)
+        self.saver = RunSaver(self.folder, prepared, self.started)
         base_test = None
         if resume:
             # With it goes the base's dev score, of which a resumed run tells nothing else.
@@ -256,6 +256,7 @@ class _Run:
         self, arms: list[ArmSpec], finished: list[Finished], base_test: Correlations
     ) -> RunFinished:
         assert self.prepared is not None
+        assert self.saver is not None
         prepared, baseline = self.prepared, self.prepared.baseline
         main = finished[0].result
         controls = tuple(
@@ -284,7 +285,7 @@ class _Run:
             params_added=main.params_added,
             epochs=main.epochs,
             train_seconds=main.train_seconds,
-            total_seconds=time.perf_counter() - self.started,
+            total_seconds=self.saver.total_seconds,
             pairs_per_second=main.pairs / max(main.step_seconds, 1e-9),
             peak_rss_mb=peak_rss_mb(),
             control_dev_spearman=None if strictest is None else strictest.dev_spearman,

@@ -66,7 +66,6 @@ def begin_detached(
     Raises:
         DetachError: it ended before; the message is its own.
     """
-    known = _run_file_stamp(folder)
     with tempfile.TemporaryFile() as talk:
         process = subprocess.Popen(
             # -P: what lies in the folder that one happens to be in is not imported.
@@ -80,7 +79,7 @@ def begin_detached(
         try:
             begun = time.monotonic()
             while process.poll() is None:
-                started = _run_file_stamp(folder) != known
+                started = _begun_by(process.pid, folder)
                 if started or time.monotonic() - begun > BEGIN_SECONDS:
                     _wait_for(process)
                     return Detached(folder, process.pid, started)
@@ -121,13 +120,18 @@ def start_detached(arguments: Sequence[str], folder: Path, *, as_json: bool = Fa
     return int(ExitCode.OK)
 
 
-def _run_file_stamp(folder: Path) -> tuple[int, int] | None:
-    """What changes when a run has begun: `run.json` is written then, also at a resume."""
+def _begun_by(pid: int, folder: Path) -> bool:
+    """Whether the process `pid` has begun the run in `folder`, and not another one there.
+
+    `run.json` is written when a run begins, also at a resume, and names the process.
+    """
+    from nexus_engine.regular_files import read_json
+
     try:
-        found = (folder / "run.json").stat()
-    except OSError:
-        return None
-    return (found.st_mtime_ns, found.st_ino)
+        found = read_json(folder / "run.json")
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and found.get("pid") == pid
 
 
 def hand_over(folder: Path) -> int:

@@ -36,7 +36,10 @@ def probe(arguments: Sequence[str], cancelled: Callable[[], bool]) -> Forecasted
     """Run `nexus train ARGUMENTS --forecast --json` to its end, blocking; None when cancelled."""
     with tempfile.TemporaryFile() as results, tempfile.TemporaryFile() as talk:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "nexus_tui", "train", *arguments, "--forecast", "--json"],
+            [
+                *(sys.executable, "-P", "-m", "nexus_tui.watched", str(os.getpid())),
+                *("train", *arguments, "--forecast", "--json"),
+            ],
             stdin=subprocess.DEVNULL,
             stdout=results,
             stderr=talk,

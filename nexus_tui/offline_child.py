@@ -1,9 +1,10 @@
 """The child of `nexus doctor --prove-offline`: train, judge and ask without a network, counted.
 
-Run as `python -m nexus_tui.offline_child FOLDER`; writes FOLDER/found.json. Two independent
-witnesses: the interpreter's audit events (each attempt is refused and counted), and, where the
-system permits it, a network namespace of its own with no interface up, whose kernel counts every
-packet for which there was no way out, native code's included.
+Run as `python -m nexus_tui.offline_child FOLDER PARENT`; writes FOLDER/found.json. It ends with the
+process PARENT, and then takes FOLDER away. Two independent witnesses: the interpreter's audit
+events (each attempt is refused and counted), and, where the system permits it, a network namespace
+of its own with no interface up, whose kernel counts every packet for which there was no way out,
+native code's included.
 """
 
 from __future__ import annotations
@@ -12,12 +13,17 @@ import ctypes
 import errno
 import json
 import os
+import shutil
 import socket
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from nexus_engine.parent_watch import ParentWatch
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 NOWHERE = ("192.0.2.1", 9)
@@ -134,9 +140,13 @@ def run_commands(folder: Path) -> list[dict[str, Any]]:
     return done
 
 
-def main_child(folder: Path) -> None:
-    """Leave the network, do the work, write what was found."""
+def main_child(folder: Path, watch: Callable[[], object] = lambda: None) -> None:
+    """Leave the network, do the work, write what was found.
+
+    `watch` is called once the network is left: a process with a second thread cannot leave it.
+    """
     reason = leave_network()
+    watch()
     isolated = reason == ""
     found: dict[str, Any] = {"namespace": isolated, "namespace_refused": reason}
     before = 0
@@ -154,4 +164,6 @@ def main_child(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main_child(Path(sys.argv[1]))
+    place = Path(sys.argv[1])
+    leave = partial(shutil.rmtree, place, ignore_errors=True)
+    main_child(place, partial(ParentWatch, int(sys.argv[2]), leave))

@@ -34,7 +34,7 @@ def prove_offline() -> dict[str, Any]:
             "XDG_CONFIG_HOME": str(folder / "config"),
         }
         done = subprocess.run(
-            [sys.executable, "-m", "nexus_tui.offline_child", name],
+            [sys.executable, "-m", "nexus_tui.offline_child", name, str(os.getpid())],
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,

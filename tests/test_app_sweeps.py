@@ -97,7 +97,7 @@ def test_what_a_sweep_tells_is_folded_into_its_picture(grid):
 
 def test_a_look_where_nothing_happened_gives_the_same_object_and_else_the_truth(grid):
     followed = FollowedSweep(grid.path)
-    with grid.lock():
+    with grid.lock:
         first = followed.look()
         assert [cell.state for cell in first.cells[:4]] == [
             "finished", "failed", "waiting", "finished",
@@ -339,7 +339,7 @@ def test_a_live_sweep_is_followed_and_at_rest_nothing_is_drawn(grid, monkeypatch
         await pilot.pause(2.5)
         assert drawn == []
 
-    with grid.lock():
+    with grid.lock:
         driven(act, keys=("s", "enter"))
 
 

@@ -56,7 +56,8 @@ def child(tmp_path, monkeypatch):
     return make
 
 
-BEGINS = 'for last; do :; done; mkdir -p "$last"; echo "{}" > "$last/run.json"; sleep 0.3'
+BEGINS = 'for last; do :; done; mkdir -p "$last"; '
+BEGINS += 'echo "{\\"pid\\": $$}" > "$last/run.json"; sleep 0.3'
 
 
 def test_the_child_gets_what_was_asked_and_a_folder_of_its_own(nexus, child):

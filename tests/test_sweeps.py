@@ -1,6 +1,7 @@
 """Sweeps: the grid as a table; whole sweeps in child processes, stopped, killed, gone on with."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -241,10 +242,10 @@ def test_bad_data_ends_the_sweep_at_once_with_its_code(home):
 def test_one_process_at_a_time_and_no_other_folder(home, small_data):
     folder = SweepFolder.create(home / "s", "x", small_grid(small_data))
     assert not folder.is_live()
-    with folder.lock():
+    with folder.lock:
         assert folder.is_live()
-        with pytest.raises(RunError, match="another process"):
-            next(iter(sweep(folder, Processes(folder.path, 1), Steering())))
+        with pytest.raises(RunError, match=f"worked on by process {os.getpid()} on .* since"):
+            next(iter(sweep(SweepFolder(folder.path), Processes(folder.path, 1), Steering())))
     with pytest.raises(ConfigError, match="not an empty folder"):
         SweepFolder.create(home / "s", "x", small_grid(small_data))
     with pytest.raises(RunError, match="no such sweep"):

@@ -1,8 +1,13 @@
-"""The child process: `python -m nexus_engine.perforated.child FOLDER PIPE`.
+"""The child process: `python -m nexus_engine.perforated.child FOLDER PIPE PARENT`.
 
 Before the library is imported, everything it could reach for is closed: pdb raises, the packages
 `perforatedbp` (which it would turn on by itself) and `torchvision` (which it does not need here)
 cannot be found, sockets refuse, and matplotlib draws nowhere. The working directory is FOLDER.
+
+Nobody waits for a child whose parent, the process PARENT, has died: it ends at any moment, since a
+stopped training begins again anyway, and takes FOLDER away with what it holds of the user's data.
+A pause is asked for by the folder's `control.jsonl`, not by SIGSTOP: a process that stands still
+cannot notice the death of its parent.
 """
 
 from __future__ import annotations
@@ -15,10 +20,15 @@ import shutil
 import socket
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from nexus_engine.parent_watch import ParentWatch
+
 __all__: list[str] = []
+
+REMOVALS = 20
 
 
 class LibraryAsked(Exception):  # noqa: N818 - what happened, not an error of ours
@@ -43,17 +53,19 @@ def close_doors() -> None:
     os.environ.update({"MPLBACKEND": "Agg", "MPLCONFIGDIR": os.getcwd()})
 
 
-def main(folder: Path, pipe: int) -> int:
+def main(folder: Path, pipe: int, parent: int) -> int:
     """Train the job in `folder`, telling of it on the file descriptor `pipe`; the exit code."""
+    ParentWatch(parent, partial(_remove, folder))
     os.chdir(folder)
     close_doors()
     from nexus_engine.child_steering import ChildSteering
+    from nexus_engine.control import ControlFile
     from nexus_engine.errors import ExitCode, NexusError
     from nexus_engine.events import encode_event, plain
     from nexus_engine.perforated.job import Failed, Message
     from nexus_engine.steering import StopAsked
 
-    steering = ChildSteering()
+    steering = ChildSteering(parent, ControlFile(folder))
 
     def tell(line: str) -> None:
         os.write(pipe, line.encode("utf-8", "replace") + b"\n")
@@ -68,8 +80,8 @@ def main(folder: Path, pipe: int) -> int:
         for event in work(folder, steering, send):
             tell(encode_event(event))
     except StopAsked:
-        if steering.orphaned:  # nobody else will
-            shutil.rmtree(folder, ignore_errors=True)
+        if steering.orphaned:
+            _remove(folder)
         return int(ExitCode.FAILED)
     except NexusError as error:
         failed = Failed(kind="NexusError", text=str(error), exit_code=int(error.exit_code))
@@ -92,6 +104,14 @@ def main(folder: Path, pipe: int) -> int:
     return int(ExitCode.OK)
 
 
+def _remove(folder: Path) -> None:
+    """Take the folder away, also where the library writes there meanwhile."""
+    for _ in range(REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+
+
 def _place() -> str:
     """Where the exception being handled came from: file and line of its last frames of Python."""
     frames = traceback.extract_tb(sys.exc_info()[2])
@@ -99,4 +119,4 @@ def _place() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2])))
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

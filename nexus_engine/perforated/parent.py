@@ -26,6 +26,7 @@ from safetensors.torch import load_file
 
 from nexus_engine.arm import Arm
 from nexus_engine.arm_spec import ArmSpec, Progress
+from nexus_engine.control import ControlFile
 from nexus_engine.errors import ConfigError, ExitCode, ModelError, RunError, one_line
 from nexus_engine.evaluation import correlate
 from nexus_engine.events import Event, SwitchRecord, decode_event, revive
@@ -168,6 +169,8 @@ class _Child:
     """The process, its pipe, and its end."""
 
     def __init__(self, folder: Path) -> None:
+        self._control = ControlFile(folder)
+        self._paused = False
         self._read, write = os.pipe()
         root = str(Path(__file__).parents[2])
         known = os.environ.get("PYTHONPATH")
@@ -175,7 +178,7 @@ class _Child:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-P", "-m", "nexus_engine.perforated.child"),
-                    *(str(folder), str(write)),
+                    *(str(folder), str(write), str(os.getpid())),
                 ],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
@@ -203,18 +206,12 @@ class _Child:
                 yield _decoded(line)
 
     def _check(self, steering: Steering) -> None:
-        """Meet a stop; while a pause lasts, the child stands still."""
-        if steering.paused:
-            self._signal(signal.SIGSTOP)
-            try:
-                steering.check()
-            finally:
-                self._signal(signal.SIGCONT)
+        """Meet a stop; pass on a pause and its end."""
+        if steering.paused != self._paused:
+            self._paused = steering.paused
+            with contextlib.suppress(OSError):
+                self._control.send("pause" if self._paused else "resume")
         steering.check()
-
-    def _signal(self, number: signal.Signals) -> None:
-        with contextlib.suppress(OSError):
-            self._process.send_signal(number)
 
     def require_end(self, done: Done | None) -> None:
         """Wait for the end of a child that closed its pipe.

@@ -9,6 +9,7 @@ import msgspec
 
 from nexus_engine.errors import RunError
 from nexus_engine.events import plain, revive
+from nexus_engine.regular_files import parse_json
 from nexus_engine.sweeps.grid import Axis
 
 __all__ = [
@@ -151,7 +152,7 @@ def decode_sweep_event(line: str | bytes) -> SweepEvent:
         RunError: the line is not an event of a sweep.
     """
     try:
-        event: SweepEvent = msgspec.convert(revive(json.loads(line)), type=SweepEvent)
+        event: SweepEvent = msgspec.convert(revive(parse_json(line)), type=SweepEvent)
         return event
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise RunError(f"not an event of a sweep: {type(error).__name__}") from None

@@ -2,7 +2,7 @@
 
     NAME/sweep.json     the grid, versions, when it was made
     NAME/events.jsonl   what the sweep told, a line each
-    NAME/lock           held by the process that works on the sweep
+    NAME/lock           held by the process that works on the sweep, and names it
     NAME/runs/CELL/     an ordinary run folder for each run
 
 Folders are 0700 and files 0600.
@@ -11,27 +11,44 @@ Folders are 0700 and files 0600.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
 import os
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from nexus_engine.errors import ConfigError, RunError, one_line
-from nexus_engine.files import FILE_MODE, make_folder, replace_json
+from nexus_engine.errors import RunError, one_line
+from nexus_engine.event_log import append_line, begin_log
+from nexus_engine.files import FOLDER_MODE, make_folder, replace_json
 from nexus_engine.listed_folders import LATEST
+from nexus_engine.new_folders import (
+    LOG_NAME,
+    SWEEP_LOG,
+    claimed_folder,
+    fresh_folder,
+    usable_path,
+)
+from nexus_engine.regular_files import open_reader, read_json
 from nexus_engine.run_folder import NAME_RULE, RunFolder, runs_root
-from nexus_engine.sweeps.events import SweepEvent, decode_sweep_event, encode_sweep_event
-from nexus_engine.sweeps.grid import Cell, Grid
+from nexus_engine.run_lock import RunLock, is_held
+from nexus_engine.sweeps.events import (
+    TERMINAL_SWEEP_EVENTS,
+    SweepEvent,
+    decode_sweep_event,
+    encode_sweep_event,
+)
+from nexus_engine.sweeps.grid import MOST_RUNS, Cell, Grid
 
-__all__ = ["SweepFolder", "SweepRecord", "find_sweep", "sweeps_root"]
+__all__ = ["CellFolder", "SweepFolder", "SweepRecord", "find_sweep", "sweeps_root"]
 
-PATIENCE_SECONDS = 0.5
-"""Whoever asks whether a sweep is live holds a shared lock for an instant: try for this long."""
+SWEEP_IS_HELD = "is worked on by {holder}; stop that one first: its runs are saved"
+LAST_TIME = 253_402_300_799.0
+"""The last second of the year 9999; a sweep that says it was made later is shown without a time."""
+LONGEST_LINE = 1_000_000
+"""Bytes; an event of a sweep has a few hundred."""
+MOST_READ = 64_000_000
+"""Bytes of a log that are read at a time; a run of 100 epochs adds 25,000 to it."""
 
 
 class SweepRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +64,19 @@ class SweepRecord(msgspec.Struct, frozen=True, kw_only=True):
 class CellFolder(RunFolder):
     """A run's folder inside a sweep: it does not become the latest run of the machine."""
 
+    def make(self) -> None:
+        """Make the folder where it is missing."""
+        make_folder(self.path)
+
+    def begin_log(self) -> None:
+        """A new log in the place of what a start left that ended before the run was described.
+
+        To be called while the lock is held.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.events_file)
+        begin_log(self.events_file)
+
     def point_latest(self) -> None:
         """Nothing: `latest` stays what the user trained last."""
 
@@ -61,11 +91,13 @@ class SweepFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.lock = RunLock(path, SWEEP_IS_HELD)
+        """Hold it to work on the sweep; RunError where another process does."""
 
     @property
     def events_file(self) -> Path:
         """The event log."""
-        return self.path / "events.jsonl"
+        return self.path / LOG_NAME
 
     def run_path(self, cell: Cell) -> Path:
         """The run folder of `cell`; not there before the run has begun."""
@@ -75,35 +107,34 @@ class SweepFolder:
     def create(cls, out: Path | None, label: str, grid: Grid) -> SweepFolder:
         """A new sweep's folder: `out`, or a fresh name made of the time and `label`.
 
+        Where two processes make the same one at the same time, one of them is refused.
+
         Raises:
             ConfigError: the folder exists and is not empty, or cannot be made.
+            ResourceError: the disk is full.
+            OSError: it cannot be written; then nothing of it is left.
         """
-        if out is None:
-            stamp = time.strftime("%Y%m%d-%H%M%S")
-            clean = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.")[:60] or "sweep"
-            path = sweeps_root() / f"{stamp}-{clean}"
-            for number in range(2, 1000):
-                if not path.exists():
-                    break
-                path = path.with_name(f"{stamp}-{clean}-{number}")
-        else:
-            path = out.expanduser().absolute()
-        try:
-            if path.exists() and (not path.is_dir() or any(path.iterdir())):
-                raise ConfigError(
-                    f"--out {one_line(path)}: exists and is not an empty folder; name a new one, "
-                    "or go on with a sweep by --resume"
-                )
-            make_folder(path / "runs")
-            make_folder(path)
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "not a usable path"
-            raise ConfigError(f"{one_line(path)}: {reason}; choose --out DIR") from None
+        path = fresh_folder(sweeps_root(), label, "sweep") if out is None else usable_path(out)
         folder = cls(path)
-        record = SweepRecord(name=path.name, created_unix_s=time.time(), grid=grid)
-        replace_json(path / "sweep.json", record)
+        with claimed_folder(path, SWEEP_LOG, instead="go on with a sweep by --resume"):
+            try:
+                os.mkdir(path / "runs", FOLDER_MODE)
+                os.chmod(path / "runs", FOLDER_MODE)
+                record = SweepRecord(name=path.name, created_unix_s=time.time(), grid=grid)
+                replace_json(path / "sweep.json", record)
+            except BaseException:
+                folder._remove_unstarted()
+                raise
         folder._point_latest()
         return folder
+
+    def _remove_unstarted(self) -> None:
+        """Take away what `create` made of a folder that it cannot finish."""
+        with contextlib.suppress(OSError):
+            (self.path / "runs").rmdir()
+        with contextlib.suppress(OSError):
+            self.events_file.unlink()
+            self.path.rmdir()
 
     def _point_latest(self) -> None:
         root = sweeps_root()
@@ -122,69 +153,53 @@ class SweepFolder:
         """
         path = self.path / "sweep.json"
         try:
-            found = msgspec.convert(json.loads(path.read_text(encoding="utf-8")), SweepRecord)
-        except (OSError, ValueError, RecursionError, msgspec.ValidationError) as error:
+            found = msgspec.convert(read_json(path), SweepRecord)
+        except (OSError, ValueError, msgspec.ValidationError) as error:
             raise RunError(
                 f"{one_line(path)}: no readable sweep ({type(error).__name__})"
             ) from None
         if found.schema != 1:
             raise RunError(f"{one_line(path)}: not a sweep of this version")
+        if found.grid.size > MOST_RUNS:
+            raise RunError(f"{one_line(path, 200)}: a grid of more than {MOST_RUNS:,} runs")
+        values = [
+            *found.grid.common.values(),
+            *(v for axis in found.grid.axes for v in axis.values),
+        ]
+        if not all(map(_is_setting, values)):
+            raise RunError(f"{one_line(path, 200)}: a value in it is no setting")
+        if not 0 <= found.created_unix_s <= LAST_TIME:
+            return msgspec.structs.replace(found, created_unix_s=0.0)
         return found
 
     def append(self, event: SweepEvent) -> None:
-        """Add an event to the log."""
-        handle = os.open(self.events_file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, FILE_MODE)
-        try:
-            os.write(handle, (encode_sweep_event(event) + "\n").encode("utf-8", "replace"))
-        finally:
-            os.close(handle)
+        """Add an event to the log; the last one is pushed to the disk. For the lock's holder.
+
+        Raises:
+            OSError: it cannot be written; then what was written of it is taken away again.
+        """
+        last = isinstance(event, TERMINAL_SWEEP_EVENTS)
+        append_line(self.events_file, encode_sweep_event(event), sync=last)
 
     def events(self) -> list[SweepEvent]:
         """The events of the log; lines that cannot be read are left out."""
-        found: list[SweepEvent] = []
-        with contextlib.suppress(OSError), self.events_file.open("rb") as file:
-            for line in file:
+        return list(self._events())
+
+    def _events(self) -> Iterator[SweepEvent]:
+        with contextlib.suppress(OSError), open_reader(self.events_file) as file:
+            while file.tell() < MOST_READ and (line := file.readline(LONGEST_LINE)):
                 with contextlib.suppress(RunError):
-                    found.append(decode_sweep_event(line))
-        return found
-
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Held while the sweep is worked on; the kernel frees it when its holder dies.
-
-        Raises:
-            RunError: another process works on this sweep.
-        """
-        handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, FILE_MODE)
-        try:
-            until = time.monotonic() + PATIENCE_SECONDS
-            while True:
-                try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > until:
-                        raise RunError(
-                            f"{one_line(self.path.name, 100)}: another process works on it"
-                        ) from None
-                    time.sleep(PATIENCE_SECONDS / 25)
-            yield
-        finally:
-            os.close(handle)
+                    yield decode_sweep_event(line)
 
     def is_live(self) -> bool:
         """Whether a process works on the sweep now."""
-        try:
-            handle = os.open(self.path / "lock", os.O_RDONLY)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        finally:
-            os.close(handle)
-        return False
+        return is_held(self.path) is True
+
+
+def _is_setting(value: object) -> bool:
+    """Whether `value` is a value that a setting can have: plain, or a list of plain ones."""
+    listed = value if isinstance(value, list) else [value]
+    return all(item is None or isinstance(item, str | int | float) for item in listed)
 
 
 def find_sweep(asked: str) -> SweepFolder:

@@ -7,7 +7,6 @@ own log is read, so that a look at a sweep where nothing happened costs two smal
 from __future__ import annotations
 
 import contextlib
-import math
 import threading
 from pathlib import Path
 from typing import Any, NamedTuple, assert_never
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple, assert_never
 import msgspec
 
 from nexus_engine.errors import RunError
+from nexus_engine.line_tail import LineTail
 from nexus_engine.listed_folders import listed_folders
 from nexus_engine.sweeps.events import (
     CellEnded,
@@ -27,7 +27,7 @@ from nexus_engine.sweeps.events import (
     SweepStopped,
     decode_sweep_event,
 )
-from nexus_engine.sweeps.folder import SweepFolder
+from nexus_engine.sweeps.folder import MOST_READ, SweepFolder
 from nexus_engine.sweeps.view import (
     CellView,
     SweepState,
@@ -36,13 +36,12 @@ from nexus_engine.sweeps.view import (
     points,
     read_cell,
     read_sweep,
+    sound_correlation,
     state_of,
 )
 
 __all__ = ["FollowedSweep", "SweepIndex", "SweepSummary", "fold", "summary_of"]
 
-READ_AT_ONCE = 1_000_000
-"""Bytes of a log that one look takes at most, so that a reader far behind stays responsive."""
 BASE_EPOCH = 0
 
 
@@ -54,9 +53,9 @@ def fold(view: SweepView, event: SweepEvent) -> SweepView:
         case CellStarted():
             return _with(view, event.cell, state="live", message="", exit_code=None)
         case CellEvaluated():
-            figures: dict[str, Any] = {"best_dev_spearman": event.best_spearman}
+            figures: dict[str, Any] = {"best_dev_spearman": sound_correlation(event.best_spearman)}
             if event.epoch == BASE_EPOCH:
-                figures["base_dev_spearman"] = event.spearman
+                figures["base_dev_spearman"] = sound_correlation(event.spearman)
             return _with(
                 view, event.cell, state="live", epoch=event.epoch, epochs=event.epochs, **figures
             )
@@ -78,9 +77,10 @@ def _ended(view: SweepView, event: CellEnded) -> SweepView:
     if state == "failed":
         told["exit_code"] = event.exit_code
     if state == "finished":
-        names = ("base_dev_spearman", "best_dev_spearman", "test_spearman", "switches",
-                 "switches_kept", "params_trained")  # fmt: skip
-        told |= {name: getattr(event, name) for name in names}
+        for name in ("base_dev_spearman", "best_dev_spearman", "test_spearman"):
+            told[name] = sound_correlation(getattr(event, name))
+        for name in ("switches", "switches_kept", "params_trained"):
+            told[name] = getattr(event, name)
     return _with(view, event.cell, **told)
 
 
@@ -98,7 +98,7 @@ class FollowedSweep:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._folder = SweepFolder(path)
-        self._position = 0
+        self._tail = LineTail(self._folder.events_file)
         self._view: SweepView | None = None
 
     def look(self) -> SweepView:
@@ -130,9 +130,12 @@ class FollowedSweep:
         return found if found.state == "finished" else cell
 
     def _read_whole(self) -> SweepView:
-        self._position = 0
+        self._tail = LineTail(self._folder.events_file)
         told: dict[str, CellEnded | CellStarted] = {}
-        while events := self._read_new():
+        before = -1
+        while before < self._tail.position < MOST_READ:
+            before = self._tail.position
+            events = self._read_new()
             told |= {e.cell: e for e in events if isinstance(e, CellEnded | CellStarted)}
         view = read_sweep(self.path)
         for cell in view.cells:
@@ -143,16 +146,8 @@ class FollowedSweep:
         return view
 
     def _read_new(self) -> list[SweepEvent]:
-        try:
-            with self._folder.events_file.open("rb") as file:
-                file.seek(self._position)
-                found = file.read(READ_AT_ONCE)
-        except OSError:
-            return []
-        end = found.rfind(b"\n") + 1
-        self._position += end
         events: list[SweepEvent] = []
-        for line in found[:end].splitlines():
+        for line in self._tail.read():
             with contextlib.suppress(RunError):
                 events.append(decode_sweep_event(line))
         return events
@@ -194,7 +189,7 @@ def summary_of(view: SweepView) -> SweepSummary:
         failed=failed,
         best_dev_spearman=None if best is None else best.dev_spearman,
         best_values=() if best is None else tuple(zip(names, best.values, strict=True)),
-        created_unix_s=view.created_unix_s if math.isfinite(view.created_unix_s) else 0.0,
+        created_unix_s=view.created_unix_s,
     )
 
 

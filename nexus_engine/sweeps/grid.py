@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import tomllib
 from pathlib import Path
@@ -25,6 +26,9 @@ __all__ = [
 ]
 
 MOST_RUNS = 10_000
+"""Runs of a sweep; so also its seeds, and the values of an axis."""
+MOST_BYTES = 1_000_000
+"""Size of a grid's file."""
 
 DEFAULT_AXES: dict[Tune, dict[str, tuple[Any, ...]]] = {
     # The published project's twelve.
@@ -63,6 +67,11 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
     seeds: tuple[int, ...]
     common: dict[str, Any]
 
+    @property
+    def size(self) -> int:
+        """How many runs there are, without making them."""
+        return math.prod(len(axis.values) for axis in self.axes) * len(self.seeds)
+
     def points(self) -> tuple[tuple[Any, ...], ...]:
         """The combinations of values, the last axis changing fastest."""
         return tuple(itertools.product(*(axis.values for axis in self.axes)))
@@ -74,6 +83,17 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
             for seed in self.seeds
             for point, values in enumerate(self.points())
         )
+
+    def cell(self, name: str) -> Cell:
+        """The run called `name`.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        for cell in self.cells():
+            if cell.name == name:
+                return cell
+        raise ConfigError(f"{one_line(name, 80)}: the grid has no such run")
 
     def config(self, cell: Cell) -> TrainConfig:
         """What `cell` asks for.
@@ -98,16 +118,18 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ConfigError: the first cell that cannot be run, and why.
         """
+        if self.size > MOST_RUNS:  # before anything is made of them
+            count = f"{self.size:,}" if self.size < 10**15 else "far too many"
+            raise ConfigError(
+                f"grid: {count} runs; {MOST_RUNS:,} at most: leave out values or seeds"
+            )
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ConfigError("seeds: name at least one, each once")
         for axis in self.axes:
             shown = [repr(value) for value in axis.values]
             if not shown or len(set(shown)) != len(shown):
                 raise ConfigError(f"grid: {axis.name} needs at least one value, each once")
-        cells = self.cells()
-        if len(cells) > MOST_RUNS:
-            raise ConfigError(f"grid: {len(cells)} runs; {MOST_RUNS} at most")
-        for cell in cells:
+        for cell in self.cells():
             self.settings(cell)
 
 
@@ -130,15 +152,26 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """Seeds given as 1-5 or 1,4,7.
 
     Raises:
-        ConfigError: neither.
+        ConfigError: neither, or more than a sweep can have.
     """
-    ranged = re.fullmatch(r"\s*(\d{1,9})\s*-\s*(\d{1,9})\s*", text)
-    if ranged and int(ranged[1]) <= int(ranged[2]) < int(ranged[1]) + MOST_RUNS:
-        return tuple(range(int(ranged[1]), int(ranged[2]) + 1))
+    wanted = ConfigError(f"--seeds {one_line(text, 40)}: give them as 1-5 or 1,4,7")
+    parts = re.fullmatch(r"\s*(\d{1,18})\s*-\s*(\d{1,18})\s*", text)
+    if parts:
+        first, last = int(parts[1]), int(parts[2])
+        if last < first:
+            raise wanted
+        _check_number(text, last - first + 1)
+        return tuple(range(first, last + 1))
+    _check_number(text, text.count(",") + 1)
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise ConfigError(f"--seeds {one_line(text, 40)}: give them as 1-5 or 1,4,7") from None
+        raise wanted from None
+
+
+def _check_number(text: str, seeds: int) -> None:
+    if seeds > MOST_RUNS:
+        raise ConfigError(f"--seeds {one_line(text, 40)}: {seeds:,} seeds; {MOST_RUNS:,} at most")
 
 
 def grid_from_file(path: Path, common: dict[str, Any], seeds: tuple[int, ...] | None) -> Grid:
@@ -151,7 +184,11 @@ def grid_from_file(path: Path, common: dict[str, Any], seeds: tuple[int, ...] | 
     """
     shown = one_line(path, 200)
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ConfigError(f"--grid {shown}: larger than {MOST_BYTES:,} bytes")
+        found = tomllib.loads(content.decode("utf-8"))
     except OSError as error:
         raise ConfigError(f"--grid {shown}: {error.strerror}; check the path") from None
     except (ValueError, RecursionError) as error:

@@ -7,6 +7,8 @@ No thread and no print. What is finished on disk is not run again; what was begu
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import time
 from collections import deque
@@ -14,8 +16,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nexus_engine.errors import ExitCode, RunError
+from nexus_engine.errors import ExitCode, RunError, one_line
 from nexus_engine.events import EpochStarted, Evaluated, decode_event
+from nexus_engine.files import OUT_OF_ROOM
+from nexus_engine.line_tail import LineTail
+from nexus_engine.new_folders import LOG_NAME
 from nexus_engine.steering import Steering, StopAsked
 from nexus_engine.sweeps.events import (
     CellEnded,
@@ -40,28 +45,24 @@ ATTEMPTS = 3
 STOP_SECONDS = 60.0
 """A live run saves within a step; one that has not after this long is ended."""
 WOULD_STOP_ALL = (ExitCode.USAGE, ExitCode.DATA)
+NO_PROCESS = (errno.ENOMEM, errno.EAGAIN)
+"""What the start of a process ends with where the system has no memory for it."""
+KEPT = "what the runs have saved is kept"
+NO_MEMORY = "MemoryError"
+"""What a run calls its failure that ran out of memory, of whatever library."""
 
 
 class _Tail:
-    """New lines of a run's event log, as they come."""
+    """What a run's event log tells of its dev Spearman, as it comes."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._at = path.stat().st_size if path.is_file() else 0
-        self._rest = b""
+    def __init__(self, path: Path, *, resumed: bool) -> None:
+        # A run that is begun anew makes its log anew too.
+        self._lines = LineTail.at_end(path) if resumed else LineTail(path)
         self.epochs = 0
         self.sets = 0
 
     def read(self, cell: str) -> Iterator[CellEvaluated]:
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._at)
-                found = file.read()
-        except OSError:
-            return
-        self._at += len(found)
-        *lines, self._rest = (self._rest + found).split(b"\n")
-        for line in lines:
+        for line in self._lines.read():
             try:
                 event = decode_event(line)
             except RunError:  # the schema line
@@ -84,10 +85,9 @@ class _Tail:
 class _Live:
     """A cell that is being worked on."""
 
-    def __init__(self, cell: Cell, path: Path) -> None:
+    def __init__(self, cell: Cell, path: Path, *, resumed: bool) -> None:
         self.cell = cell
-        self.path = path
-        self.tail = _Tail(path / "events.jsonl")
+        self.tail = _Tail(path / LOG_NAME, resumed=resumed)
         self.begun = time.perf_counter()
 
 
@@ -99,14 +99,36 @@ def sweep(folder: SweepFolder, workers: Workers, steering: Steering) -> Iterator
     Raises:
         RunError: another process works on the sweep, or its folder is damaged.
     """
-    with folder.lock():
+    with folder.lock:
         work = _Sweep(folder, workers, steering)
         try:
-            for event in work.events():
-                folder.append(event)
-                yield event
+            yield from _logged(work, folder)
         finally:
             workers.close()
+
+
+def _logged(work: _Sweep, folder: SweepFolder) -> Iterator[SweepEvent]:
+    """The sweep's events, each written to its log; where that fails, the sweep ends."""
+    failed: OSError | None = None
+    try:
+        for event in work.events():
+            try:
+                folder.append(event)
+            except OSError as error:  # who watches is told all the same
+                failed = error
+            if failed is None or not isinstance(event, SweepFinished):
+                yield event
+            if isinstance(event, SweepStopped | SweepFailed):
+                return
+            if failed is not None:
+                break
+    except OSError as error:  # a run could not be started
+        failed = error
+    if failed is not None:
+        for event in work.broken_off(failed):
+            with contextlib.suppress(OSError):
+                folder.append(event)
+            yield event
 
 
 class _Sweep:
@@ -119,7 +141,10 @@ class _Sweep:
         self.record = folder.record()
         self.attempts: dict[str, int] = {}
         self.live: dict[str, _Live] = {}
+        self.full = False
+        """Whether a run ended because the disk is full: then no other is started into it."""
         self.begun = time.perf_counter()
+        self.seconds_before = _seconds_worked(folder)
         seen = [self._look(cell) for cell in self.record.grid.cells()]
         self.waiting = deque(view.cell for view in seen if _is_left(view))
         self.done = len(seen) - len(self.waiting)
@@ -154,12 +179,10 @@ class _Sweep:
                 for ended in self.workers.ended():
                     found = self._end(ended)
                     yield found
-                    if found.exit_code in WOULD_STOP_ALL and not self._any_finished():
-                        yield SweepFailed(
-                            time_unix_s=time.time(),
-                            message=found.message,
-                            exit_code=found.exit_code,
-                        )
+                    if self.full or (
+                        found.exit_code in WOULD_STOP_ALL and not self._any_finished()
+                    ):
+                        yield from self._fail(found.message, found.exit_code)
                         return
         except StopAsked as stop:
             yield from self._stop(stop)
@@ -170,9 +193,10 @@ class _Sweep:
         path = self.folder.run_path(cell)
         attempt = self.attempts.get(cell.name, 0) + 1
         self.attempts[cell.name] = attempt
-        self.live[cell.name] = _Live(cell, path)
         resumed = (path / "run.json").is_file()
+        live = _Live(cell, path, resumed=resumed)
         self.workers.start(cell.name)
+        self.live[cell.name] = live
         return CellStarted(
             time_unix_s=time.time(),
             cell=cell.name,
@@ -200,8 +224,10 @@ class _Sweep:
             if self.attempts[ended.cell] < ATTEMPTS:
                 self.waiting.appendleft(live.cell)
                 return self._cell_ended(view, "lost", message, code, live)
-        elif state != "stopped" or code == int(ExitCode.FAILED):
+        elif state != "stopped" or code in (int(ExitCode.FAILED), int(ExitCode.RESOURCES)):
             state = "failed"
+            # No memory is the matter of one run: the next may need less.
+            self.full |= code == int(ExitCode.RESOURCES) and view.failed_as != NO_MEMORY
         return self._cell_ended(view, state, message, code, live)
 
     def _cell_ended(
@@ -234,14 +260,7 @@ class _Sweep:
         return any(self._look(c).state == "finished" for c in self.record.grid.cells())
 
     def _stop(self, stop: StopAsked) -> Iterator[SweepEvent]:
-        self.workers.stop()
-        asked = time.perf_counter()
-        while self.live and time.perf_counter() - asked < STOP_SECONDS:
-            for ended in self.workers.ended():
-                live = self.live.pop(ended.cell)
-                view = self._look(live.cell)
-                yield self._cell_ended(view, view.state, view.message, ended.exit_code or 0, live)
-            time.sleep(POLL_SECONDS / 5)
+        yield from self._wind_up()
         views = [self._look(cell) for cell in self.record.grid.cells()]
         finished = sum(view.state == "finished" for view in views)
         yield SweepStopped(
@@ -252,16 +271,46 @@ class _Sweep:
             runs_left=sum(_is_left(view) for view in views),
         )
 
+    def _wind_up(self) -> Iterator[CellEnded]:
+        """Have every live run save and end."""
+        self.workers.stop()
+        asked = time.perf_counter()
+        while self.live and time.perf_counter() - asked < STOP_SECONDS:
+            for ended in self.workers.ended():
+                live = self.live.pop(ended.cell)
+                view = self._look(live.cell)
+                yield self._cell_ended(view, view.state, view.message, ended.exit_code or 0, live)
+            time.sleep(POLL_SECONDS / 5)
+
+    def _fail(self, message: str, exit_code: int) -> Iterator[SweepEvent]:
+        yield from self._wind_up()
+        yield SweepFailed(time_unix_s=time.time(), message=message, exit_code=exit_code)
+
+    def broken_off(self, error: OSError) -> Iterator[SweepEvent]:
+        """The last events of a sweep that itself met `error`."""
+        where = one_line(os.fsdecode(error.filename or self.folder.path), 200)
+        message = f"{where}: {error.strerror or type(error).__name__}"
+        code = ExitCode.FAILED
+        if error.errno in OUT_OF_ROOM:
+            code = ExitCode.RESOURCES
+            message += f"; {KEPT}: make room, then go on by --resume"
+        elif error.errno in NO_PROCESS:
+            code = ExitCode.RESOURCES
+            message += f"; {KEPT}: close other programs, then go on by --resume"
+        yield from self._fail(message, int(code))
+
     def _sum_up(self) -> SweepEvent:
         view = read_sweep(self.folder.path)
         found = points(view.cells)
         best = best_point(found)
         if best is None or best.best_cell is None:
             failed = next((c for c in view.cells if c.message), None)
+            codes = {c.exit_code for c in view.cells}
+            code = codes.pop() if len(codes) == 1 else None
             return SweepFailed(
                 time_unix_s=time.time(),
                 message="no run finished" + (f": {failed.message}" if failed else ""),
-                exit_code=int(ExitCode.FAILED),
+                exit_code=code or int(ExitCode.FAILED),
             )
         cell = view.cell(best.best_cell)
         finished = sum(c.state == "finished" for c in view.cells)
@@ -282,8 +331,20 @@ class _Sweep:
             best_dev_deviation=best.deviation,
             best_test_spearman=best.test_spearman or 0.0,
             base_dev_spearman=cell.base_dev_spearman or 0.0,
-            total_seconds=time.perf_counter() - self.begun,
+            total_seconds=self.seconds_before + time.perf_counter() - self.begun,
         )
+
+
+def _seconds_worked(folder: SweepFolder) -> float:
+    """Seconds that earlier starts of the sweep worked, by its log; the time between them is not."""
+    total, begun, last = 0.0, None, 0.0
+    for event in folder.events():
+        if isinstance(event, SweepStarted):
+            if begun is not None:
+                total += max(0.0, last - begun)
+            begun = event.time_unix_s
+        last = event.time_unix_s
+    return total if begun is None else total + max(0.0, last - begun)
 
 
 def _is_left(view: CellView) -> bool:

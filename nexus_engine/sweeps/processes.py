@@ -52,7 +52,7 @@ class Processes:
             # -P: a file in the working directory cannot pass for a library.
             [
                 *(sys.executable, "-P", "-m", "nexus_engine.sweeps.cell"),
-                *(str(self._sweep), cell, str(self._threads)),
+                *(str(self._sweep), cell, str(self._threads), str(os.getpid())),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -117,7 +117,10 @@ class RayCluster:
 
 
 def _work(sweep: str, cell: str, threads: int) -> int:
-    """In a Ray worker: the run of a cell; its exit code."""
+    """In a Ray worker: the run of a cell; its exit code.
+
+    Ray ends the tasks of a sweep that died; what started this process is Ray's own.
+    """
     from nexus_engine.sweeps.cell import run_cell
 
-    return run_cell(Path(sweep), cell, threads)
+    return run_cell(Path(sweep), cell, threads, os.getppid())

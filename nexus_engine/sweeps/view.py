@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from nexus_engine.errors import RunError, one_line
+from nexus_engine.errors import RunError
 from nexus_engine.events import (
     EpochStarted,
     Evaluated,
@@ -25,8 +25,9 @@ from nexus_engine.events import (
     RunStopped,
     decode_event,
 )
+from nexus_engine.regular_files import MAX_JSON_BYTES, read_regular
 from nexus_engine.sweeps.folder import SweepFolder
-from nexus_engine.sweeps.grid import MOST_RUNS, Axis, Cell
+from nexus_engine.sweeps.grid import Axis, Cell
 
 __all__ = [
     "CellState",
@@ -38,8 +39,12 @@ __all__ = [
     "points",
     "read_cell",
     "read_sweep",
+    "sound_correlation",
     "state_of",
 ]
+
+LARGEST_CORRELATION = 1.000001
+"""Rounding may take it beyond 1."""
 
 CellState = Literal["waiting", "live", "finished", "failed", "stopped"]
 """`stopped`: begun, not ended, and nobody works on it: the next start goes on with it."""
@@ -64,6 +69,8 @@ class CellView(msgspec.Struct, frozen=True, kw_only=True):
     train_seconds: float | None = None
     message: str = ""
     exit_code: int | None = None
+    failed_as: str = ""
+    """Of a run that failed: the kind of the error."""
 
 
 class PointView(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,6 +114,11 @@ class SweepView(msgspec.Struct, frozen=True, kw_only=True):
         raise KeyError(name)
 
 
+def sound_correlation(value: float | None) -> float | None:
+    """`value`, or NaN for one that no correlation has: somebody else may have written it."""
+    return value if value is None or abs(value) <= LARGEST_CORRELATION else math.nan
+
+
 def read_cell(path: Path, cell: Cell, *, live: bool) -> CellView:
     """What the run folder at `path` says of `cell`; `live`: the sweep is being worked on.
 
@@ -123,12 +135,13 @@ def read_cell(path: Path, cell: Cell, *, live: bool) -> CellView:
     for event in EventLog(path / "events.jsonl").picture(steps=0):
         match event:
             case Evaluated(arm="main", split="dev"):
-                base = event.spearman if event.epoch == 0 else view.base_dev_spearman
+                found = sound_correlation(event.spearman)
+                base = found if event.epoch == 0 else view.base_dev_spearman
                 view = msgspec.structs.replace(
                     view,
                     epoch=event.epoch,
                     base_dev_spearman=base,
-                    best_dev_spearman=event.best_spearman,
+                    best_dev_spearman=sound_correlation(event.best_spearman),
                 )
             case EpochStarted(arm="main"):
                 view = msgspec.structs.replace(view, epochs=event.epochs)
@@ -136,13 +149,21 @@ def read_cell(path: Path, cell: Cell, *, live: bool) -> CellView:
                 view = _finished(view, event)
             case RunFailed():
                 view = msgspec.structs.replace(
-                    view, state="failed", message=event.message, exit_code=event.exit_code
+                    view,
+                    state="failed",
+                    message=event.message,
+                    exit_code=event.exit_code,
+                    failed_as=event.kind,
                 )
             case RunStopped():
                 view = msgspec.structs.replace(view, state="stopped")
             case RunStarted():
                 view = msgspec.structs.replace(
-                    view, state="live" if live else "stopped", message="", exit_code=None
+                    view,
+                    state="live" if live else "stopped",
+                    message="",
+                    exit_code=None,
+                    failed_as="",
                 )
     return view
 
@@ -150,7 +171,7 @@ def read_cell(path: Path, cell: Cell, *, live: bool) -> CellView:
 def _result(path: Path) -> RunFinished | None:
     """The run's result, where it has one that can be read."""
     with contextlib.suppress(OSError, RunError):
-        event = decode_event((path / "result.json").read_bytes())
+        event = decode_event(read_regular(path / "result.json", MAX_JSON_BYTES))
         if isinstance(event, RunFinished):
             return event
     return None
@@ -162,15 +183,16 @@ def _finished(view: CellView, event: RunFinished) -> CellView:
         state="finished",
         epoch=event.epochs,
         epochs=event.epochs,
-        base_dev_spearman=event.base_dev_spearman,
-        best_dev_spearman=event.best_dev_spearman,
-        test_spearman=event.test_spearman,
+        base_dev_spearman=sound_correlation(event.base_dev_spearman),
+        best_dev_spearman=sound_correlation(event.best_dev_spearman),
+        test_spearman=sound_correlation(event.test_spearman),
         switches=event.switches,
         switches_kept=event.switches_kept,
         params_trained=event.params_trained,
         train_seconds=event.train_seconds,
         message="",
         exit_code=None,
+        failed_as="",
     )
 
 
@@ -182,10 +204,6 @@ def read_sweep(path: Path) -> SweepView:
     """
     folder = SweepFolder(path)
     record = folder.record()
-    if math.prod((*(len(axis.values) for axis in record.grid.axes), len(record.grid.seeds))) > (
-        MOST_RUNS
-    ):
-        raise RunError(f"{one_line(path, 200)}: a grid of more than {MOST_RUNS} runs")
     live = folder.is_live()
     cells = []
     for cell in record.grid.cells():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -124,7 +125,7 @@ def _grid(
     if file is None:
         found = default_grid(common, numbers or (1,))
     else:
-        found = grid_from_file(Path(file).expanduser(), common, numbers)
+        found = grid_from_file(Path(os.path.expanduser(file)), common, numbers)
     found.check()
     return found
 
@@ -136,8 +137,9 @@ def _workers(folder: SweepFolder, jobs: int | None, ray: str | None) -> Workers:
         return RayCluster(folder.path, ray, jobs)
     from nexus_engine.sweeps.processes import Processes, default_jobs
 
-    runs = len(folder.record().grid.cells())
-    return Processes(folder.path, default_jobs(runs) if jobs is None else jobs)
+    if jobs is None:
+        jobs = default_jobs(folder.record().grid.size)
+    return Processes(folder.path, jobs)
 
 
 def _follow(folder: SweepFolder, workers: Workers, *, as_json: bool) -> int:

@@ -23,6 +23,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 sys.modules["torchvision"] = None  # type: ignore[assignment]
 
 from reliability import (
+    check_creators,
     check_folder,
     check_kills,
     check_models,
@@ -32,6 +33,8 @@ from reliability import (
     check_resume,
     check_saving,
     check_signals,
+    check_sweep_disk,
+    check_sweeps,
     check_trouble,
 )
 from reliability.mutations import MUTATIONS
@@ -58,6 +61,9 @@ PROMISES: dict[str, Callable[[Path], Outcome]] = {
     ),
     "log": check_folder.log_cut_anywhere,
     "lock": partial(check_folder.locked, times=5),
+    "sweep-kills": partial(check_sweeps.killed, moments=check_sweeps.first_seconds(100)),
+    "sweep-disk": check_sweep_disk.disk_fills,
+    "creators": partial(check_creators.created_at_once, rounds=150),
     "damage": partial(check_folder.damaged, flips=64, load=True),
     "models": check_models.refused,
     "mutated": partial(check_models.mutated, times=300),
@@ -77,6 +83,7 @@ def _place() -> Path:
 
 def _timed(check: Callable[[Path], Outcome]) -> tuple[Outcome, float]:
     place, begun = _place(), time.monotonic()
+    os.environ["XDG_DATA_HOME"] = str(place / "home")  # `latest` stays what the user made last
     try:
         return check(place), time.monotonic() - begun
     finally:

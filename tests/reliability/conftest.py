@@ -21,6 +21,7 @@ def a_place():
 
 
 @pytest.fixture
-def place():
+def place(monkeypatch):
     with a_place() as path:
+        monkeypatch.setenv("XDG_DATA_HOME", str(path / "home"))
         yield path

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from reliability import (
     check_folder,
@@ -23,41 +23,11 @@ from reliability import (
     check_signals,
     check_trouble,
 )
+from reliability.mutating import MUTATIONS, Mutation, applied, here, put
 from reliability.outcome import Outcome
+from reliability.sweep_mutations import SWEEP_MUTATIONS
 
-
-class Mutation(NamedTuple):
-    """`apply` breaks the engine in this process; `check` is what must fail then.
-
-    With `inside` the check applies it in its children, which leaves the judge unbroken.
-    """
-
-    says: str
-    apply: Callable[[], Any]
-    check: Callable[[Path, str], Outcome]
-    sign: str = ""
-    """What a failure must say, so that one for another reason is not taken for this one."""
-
-
-_undo: list[Callable[[], None]] = []
-
-
-def put(owner: Any, name: str, value: Any) -> None:
-    """Replace an attribute until `applied` ends."""
-    former = getattr(owner, name)
-    setattr(owner, name, value)
-    _undo.append(lambda: setattr(owner, name, former))
-
-
-@contextmanager
-def applied(name: str) -> Iterator[None]:
-    """The mutation in this process, taken back at the end."""
-    MUTATIONS[name].apply()
-    try:
-        yield
-    finally:
-        while _undo:
-            _undo.pop()()
+__all__ = ["MUTATIONS"]
 
 
 # Saving
@@ -296,16 +266,6 @@ def _calls_home() -> None:
 # The list
 
 
-def here(check: Callable[[Path], Outcome]) -> Callable[[Path, str], Outcome]:
-    """A check that runs in this process: the mutation is applied around it."""
-
-    def run(place: Path, name: str) -> Outcome:
-        with applied(name):
-            return check(place)
-
-    return run
-
-
 def _killed(place: Path, name: str) -> Outcome:
     return check_saving.killed_at_each_operation(place, ("half", "after"), name)
 
@@ -340,7 +300,7 @@ def _numbers(place: Path, name: str) -> Outcome:
     return check_trouble.trouble(place, ["nan in loss"], 5, "numbers", name)
 
 
-MUTATIONS: dict[str, Mutation] = {
+_LISTED: dict[str, Mutation] = {
     "write in place": Mutation("run.json is written in place", _write_in_place, _killed),
     "card first": Mutation("old weights go before the new card", _card_before_weights, _killed),
     "prune first": Mutation("old checkpoints go before the new", _prune_first, _killed),
@@ -403,3 +363,6 @@ MUTATIONS: dict[str, Mutation] = {
         "loading opens a socket", _calls_home, check_private.nothing_opened, "socket."
     ),
 }
+
+MUTATIONS.update(_LISTED)
+MUTATIONS.update(SWEEP_MUTATIONS)

@@ -1,0 +1,411 @@
+"""Sweeps' folders in others' hands, grids too large, and runs that a sweep must not touch."""
+
+import errno
+import fcntl
+import json
+import os
+import time
+
+import msgspec
+import pytest
+from app_support import finished
+from sweep_support import BATCH, LR, finish, make_sweep
+
+from nexus_engine.errors import ConfigError, ExitCode, ResourceError, RunError
+from nexus_engine.events import RunFailed
+from nexus_engine.line_tail import READ_AT_ONCE, LineTail
+from nexus_engine.run_folder import RunFolder
+from nexus_engine.steering import Steering
+from nexus_engine.sweeps.events import CellEnded, CellStarted, SweepFailed, SweepFinished
+from nexus_engine.sweeps.folder import CellFolder, SweepFolder
+from nexus_engine.sweeps.following import FollowedSweep, SweepIndex
+from nexus_engine.sweeps.grid import MOST_RUNS, Axis, Grid, grid_from_file, parse_seeds
+from nexus_engine.sweeps.loop import sweep
+from nexus_engine.sweeps.view import read_sweep, state_of
+from nexus_engine.sweeps.workers import Ended
+from nexus_tui.sweep_progress import SweepLines, reduce_sweep
+
+# Grids
+
+
+def test_a_grid_is_counted_before_it_is_built(tmp_path):
+    path = tmp_path / "grid.toml"
+    names = ("epochs", "patience", "warmup-epochs", "batch-size", "switches", "units", "threads")
+    names += ("bootstrap", "rule-steps", "epochs-per-pass")
+    path.write_text("[grid]\n" + "".join(f"{name} = {[*range(1, 11)]}\n" for name in names))
+    grid, begun = grid_from_file(path, {}, None), time.monotonic()
+    with pytest.raises(ConfigError, match="10,000,000,000 runs; 10,000 at most"):
+        grid.check()
+    assert time.monotonic() - begun < 0.5
+    many = Grid(axes=tuple(Axis(name=f"a{n}", values=(1, 2)) for n in range(20_000)), seeds=(1,),
+                common={})  # fmt: skip
+    with pytest.raises(ConfigError, match="far too many runs"):
+        many.check()
+
+
+def test_seeds_have_a_limit():
+    assert parse_seeds(f"1-{MOST_RUNS}")[-1] == MOST_RUNS
+    for many in ("1-1000000000", f"0-{MOST_RUNS}", ",".join(["7"] * (MOST_RUNS + 1))):
+        with pytest.raises(ConfigError, match="seeds; 10,000 at most"):
+            parse_seeds(many)
+    with pytest.raises(ConfigError, match="10,001 runs"):
+        Grid(axes=(), seeds=tuple(range(MOST_RUNS + 1)), common={}).check()
+
+
+def test_a_grid_file_has_a_limit(tmp_path):
+    path = tmp_path / "grid.toml"
+    path.write_text("# " + "x" * 1_000_000)
+    for file in (path, tmp_path / "endless"):
+        if file != path:
+            file.symlink_to("/dev/zero")
+        with pytest.raises(ConfigError, match="larger than 1,000,000 bytes"):
+            grid_from_file(file, {}, None)
+
+
+# A sweep's folder
+
+
+def test_a_new_sweep_that_cannot_be_written_leaves_nothing(home, monkeypatch):
+    from nexus_engine.sweeps import folder
+
+    def full(path, value):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(folder, "replace_json", full)
+    with pytest.raises(OSError, match="No space left"):
+        SweepFolder.create(home / "s", "x", Grid(axes=(LR,), seeds=(1,), common={}))
+    assert not (home / "s").exists()
+
+
+@pytest.mark.parametrize("create", [RunFolder.create, lambda out, label: SweepFolder.create(
+    out, label, Grid(axes=(LR,), seeds=(1,), common={}))])  # fmt: skip
+def test_a_folder_that_cannot_be_made_is_told_with_its_code(home, monkeypatch, create):
+    from nexus_engine import files
+
+    with pytest.raises(ConfigError, match="no home folder"):
+        create(home.__class__("~nobody-of-that-name/run"), "x")
+    (home / "file").touch()
+    for taken in (home / "file", home / "file" / "run"):
+        with pytest.raises(ConfigError, match="--out"):
+            create(taken, "x")
+
+    def full(path, mode):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(files.os, "mkdir", full)
+    with pytest.raises(ResourceError, match="No space left on device; make room"):
+        create(home / "run", "x")
+
+
+def test_an_empty_folder_that_was_there_stays(home, monkeypatch):
+    from nexus_engine import new_folders
+
+    def full(*given):
+        raise OSError(28, "No space left on device")
+
+    (home / "mine").mkdir()
+    for function in ("create_file", "write_all"):
+        monkeypatch.setattr(new_folders, function, full)
+        for name in ("mine", "new"):
+            with pytest.raises(ResourceError):
+                RunFolder.create(home / name, "x")
+        monkeypatch.undo()
+        assert list((home / "mine").iterdir()) == []
+        assert not (home / "new").exists()
+
+
+def test_what_a_killed_creator_left_does_not_hinder_the_next(home, monkeypatch):
+    grid = Grid(axes=(LR,), seeds=(1,), common={})
+    monkeypatch.setattr(SweepFolder, "_remove_unstarted", lambda self: None)
+    monkeypatch.setattr("nexus_engine.sweeps.folder.replace_json", _die)
+    with pytest.raises(KeyboardInterrupt):
+        SweepFolder.create(home / "s", "x", grid)
+    (home / "s" / "sweep.json.tmp-1").touch()
+    (home / "s" / "mine").touch()
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
+    with pytest.raises(ConfigError, match="not an empty folder"):
+        SweepFolder.create(home / "s", "x", grid)
+    (home / "s" / "mine").unlink()
+    log = os.open(home / "s" / "events.jsonl", os.O_RDWR)
+    fcntl.flock(log, fcntl.LOCK_EX)  # as its creator does while it lives
+    with pytest.raises(ConfigError, match="not an empty folder"):
+        RunFolder.create(home / "s", "x")
+    os.close(log)
+    assert SweepFolder.create(home / "s", "x", grid).record().grid == grid
+    with pytest.raises(ConfigError, match="not an empty folder"):
+        SweepFolder.create(home / "s", "x", grid)
+
+
+def _die(path, value):
+    raise KeyboardInterrupt
+
+
+# What somebody else may have put there
+
+
+def _link(path):
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def _fifo(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _folder(path):
+    path.unlink()
+    path.mkdir()
+
+
+def _huge(path):
+    os.truncate(path, 1 << 40)
+
+
+def _deep(path):
+    path.write_text('{"schema": 1, "grid": ' + "[" * 100_000)
+
+
+def _long_line(path):
+    path.write_text('{"x": "' + "y" * 5_000_000 + '"}\n')
+
+
+DAMAGES = (_link, _fifo, _folder, _huge, _deep, _long_line)
+
+
+@pytest.fixture
+def root(home):
+    root = home / "data" / "nexus" / "sweeps"
+    good = make_sweep(root, "good", (LR, BATCH))
+    finish(good, 0, 0.51)
+    return root
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__.strip("_"))
+@pytest.mark.parametrize("name", ["sweep.json", "events.jsonl", "lock", "result.json"])
+def test_one_bad_sweep_hides_no_other(root, name, damage):
+    bad = make_sweep(root, "bad", (LR, BATCH))
+    cell = finish(bad, 0, 0.5)
+    file = bad.run_path(cell) / name if name == "result.json" else bad.path / name
+    file.touch()
+    damage(file)
+    begun = time.monotonic()
+    found = {one.name: one for one in SweepIndex(root).refresh()}
+    assert found["good"].done == 1
+    assert ("bad" in found) == (name != "sweep.json")
+    assert time.monotonic() - begun < 10
+    assert len(bad.events()) <= 2
+    if name == "lock" and damage in (_link, _fifo, _folder):
+        with pytest.raises(OSError, match=str(file)):
+            next(sweep(SweepFolder(bad.path), Scripted({}, bad), Steering()))
+
+
+ABSURD = ("1" * 400, "1e308", "-1e308", "NaN", str(2**62), '"x"', "[" * 900 + "]" * 900, "null")
+
+
+@pytest.mark.parametrize("number", ABSURD, ids=lambda number: number[:8])
+def test_an_absurd_number_in_a_sweep_is_survived(root, number):
+    bad = make_sweep(root, "bad", (LR, BATCH))
+    cell = finish(bad, 0, 0.5)
+    result = bad.run_path(cell) / "result.json"
+    for file, sign in (
+        (bad.path / "sweep.json", '"created_unix_s": 1000.0'),
+        (bad.path / "sweep.json", "0.002"),
+        (bad.events_file, '"best_dev_spearman": 0.5'),
+        (bad.events_file, '"switches": 2'),
+        (result, '"best_dev_spearman": 0.5'),
+        (result, '"epochs": 3'),
+    ):
+        content = file.read_text()
+        key = sign.rpartition(" ")[0]
+        assert sign in content, (file, sign)
+        file.write_text(content.replace(sign, f"{key} {number}", 1))
+        found = {one.name: one for one in SweepIndex(root).refresh()}
+        assert found["good"].best_dev_spearman == 0.51
+        if "bad" in found:
+            best = found["bad"].best_dev_spearman
+            assert best is None or abs(best) <= 1.01
+            assert 0 <= found["bad"].created_unix_s < 1e12
+            state_of(FollowedSweep(bad.path).look())
+        file.write_text(content)
+
+
+def test_a_grid_of_another_is_counted_before_it_is_built(root):
+    make_sweep(root, "bad", [Axis(name=f"a{n}", values=tuple(range(10))) for n in range(10)])
+    begun = time.monotonic()
+    with pytest.raises(RunError, match="more than 10,000 runs"):
+        SweepFolder(root / "bad").record()
+    with pytest.raises(RunError, match="more than 10,000 runs"):
+        read_sweep(root / "bad")
+    assert time.monotonic() - begun < 0.5
+
+
+def test_the_tail_of_a_log_gives_whole_lines_and_passes_over_endless_ones(tmp_path):
+    path = tmp_path / "log"
+    tail = LineTail(path)
+    assert tail.read() == []
+    path.write_bytes(b"a\nb\nc")
+    assert tail.read() == [b"a", b"b"]
+    path.write_bytes(b"a\nb\ncd\n")
+    assert tail.read() == [b"cd"]
+    path.write_bytes(b"begun\n")
+    assert tail.read() == [b"begun"]
+    path.write_bytes(b"begun\n" + b"x" * (2 * READ_AT_ONCE + 5) + b"\nnext\n")
+    assert [line for _ in range(4) for line in tail.read()] == [b"next"]
+    assert LineTail.at_end(path).read() == []
+
+
+def test_a_sweep_works_where_the_file_system_knows_no_locks(root, monkeypatch):
+    from nexus_engine import run_lock
+
+    def unknown(handle, kind):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(run_lock.fcntl, "flock", unknown)
+    good = SweepFolder(root / "good")
+    with good.lock:
+        assert not good.is_live()
+
+
+def test_a_lock_whose_file_was_removed_is_taken_anew(tmp_path, monkeypatch):
+    from nexus_engine import run_lock
+
+    tried = run_lock._try
+
+    def removed_meanwhile(handle, kind):
+        monkeypatch.setattr(run_lock, "_try", tried)
+        (tmp_path / "lock").unlink()
+        return tried(handle, kind)
+
+    monkeypatch.setattr(run_lock, "_try", removed_meanwhile)
+    with run_lock.RunLock(tmp_path):
+        assert run_lock.is_held(tmp_path)
+
+
+# The loop, without processes
+
+
+class Scripted:
+    """Workers whose runs end at once, as `ends` says by the number of the start."""
+
+    jobs, engine = 1, "scripted"
+
+    def __init__(self, ends, folder):
+        self.ends, self.folder, self.started, self.stopped = ends, folder, [], False
+        self.live = []
+
+    def start(self, cell):
+        self.started.append(cell)
+        self.live.append(cell)
+
+    def ended(self):
+        found, self.live = self.live, []
+        ended = []
+        for name in found:
+            kind, code = self.ends.get(len(self.started), ("", 0))
+            run = CellFolder(self.folder.path / "runs" / name)
+            run.make()
+            run.begin_log()
+            (run.path / "run.json").write_text("{}")
+            if code == 0:
+                run.write_result(finished(str(run.path)))
+            else:
+                run.append(RunFailed(kind=kind, message="No space left", exit_code=code))
+            ended.append(Ended(name, code, ""))
+        return ended
+
+    def stop(self):
+        self.stopped = True
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def quick_loop(monkeypatch):
+    from nexus_engine.sweeps import loop
+
+    monkeypatch.setattr(loop, "POLL_SECONDS", 0.0)
+
+
+def _sweep(home, ends):
+    folder = SweepFolder.create(home / "s", "x", Grid(axes=(LR,), seeds=(1,), common={}))
+    workers = Scripted(ends, folder)
+    return list(sweep(folder, workers, Steering())), workers, folder
+
+
+@pytest.mark.usefixtures("quick_loop")
+def test_a_full_disk_ends_the_sweep_and_no_memory_does_not(home):
+    events, workers, _ = _sweep(home, {2: ("OSError", 4)})
+    assert isinstance(events[-1], SweepFailed)
+    assert (events[-1].exit_code, events[-1].message) == (4, "No space left")
+    assert len(workers.started) == 2
+    assert workers.stopped
+    events, workers, _ = _sweep(home / "memory", {2: ("MemoryError", 4)})
+    assert isinstance(events[-1], SweepFinished), events[-1]
+    assert (len(workers.started), events[-1].runs_failed) == (3, 1)
+    events, _, _ = _sweep(home / "all", dict.fromkeys((1, 2, 3), ("MemoryError", 4)))
+    assert (type(events[-1]), events[-1].exit_code) == (SweepFailed, 4)
+
+
+@pytest.mark.usefixtures("quick_loop")
+def test_a_sweep_whose_own_log_is_full_says_so_and_ends_its_runs(home, monkeypatch):
+    append = SweepFolder.append
+
+    def full(self, event):
+        if isinstance(event, CellStarted | CellEnded):
+            raise OSError(28, "No space left on device", str(self.events_file))
+        append(self, event)
+
+    monkeypatch.setattr(SweepFolder, "append", full)
+    events, workers, _ = _sweep(home, {})
+    last = events[-1]
+    shown = SweepLines()
+    for event in events:
+        shown = reduce_sweep(shown, event)
+    assert shown.ended == last
+    assert isinstance(last, SweepFailed)
+    assert last.exit_code == int(ExitCode.RESOURCES)
+    assert "No space left on device" in last.message
+    assert "--resume" in last.message
+    assert workers.stopped
+    assert len(workers.started) == 1
+
+
+@pytest.mark.usefixtures("quick_loop")
+@pytest.mark.parametrize("kind", [SweepFinished, SweepFailed])
+def test_a_sweep_whose_last_event_cannot_be_logged_ends_once(home, monkeypatch, kind):
+    append = SweepFolder.append
+
+    def full(self, event):
+        if isinstance(event, kind):
+            raise OSError(28, "No space left on device", str(self.events_file))
+        append(self, event)
+
+    monkeypatch.setattr(SweepFolder, "append", full)
+    ends = {} if kind is SweepFinished else dict.fromkeys((1, 2, 3), ("ConfigError", 2))
+    events, _, _ = _sweep(home, ends)
+    assert [type(event) for event in events].count(SweepFinished) == 0
+    failed = [event for event in events if isinstance(event, SweepFailed)]
+    assert failed == events[-1:]
+    assert failed[0].exit_code == (4 if kind is SweepFinished else 2)
+
+
+@pytest.mark.usefixtures("quick_loop")
+def test_a_sweep_counts_the_seconds_of_its_earlier_starts(home):
+    _, workers, folder = _sweep(home, {})
+    lines = folder.events_file.read_text().splitlines()
+    moved = [json.loads(line) for line in lines]
+    for event in moved[2:]:
+        event["time_unix_s"] += 500.0  # all after the first event: the sweep worked for so long
+    folder.events_file.write_text("".join(json.dumps(line) + "\n" for line in moved))
+    *_, last = sweep(SweepFolder(folder.path), workers, Steering())
+    assert 500 < last.total_seconds < 520
+
+
+def test_the_settings_of_a_sweep_survive_its_folder(home):
+    grid = Grid(axes=(LR, Axis(name="place", values=(("v",), ("up",)))), seeds=(1, 2), common={})
+    folder = SweepFolder.create(home / "s", "x", grid)
+    assert folder.record().grid.size == 12
+    assert msgspec.to_builtins(folder.record().grid.cells()[0])["values"] == (0.001, ["v"])

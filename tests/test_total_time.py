@@ -1,0 +1,46 @@
+"""The time of a run counts all of its starts."""
+
+import time
+from types import SimpleNamespace
+
+from reliability import children, worlds
+
+LONG_SECONDS = 500.0
+
+
+def _stop_after_a_long_time(folder):
+    """In a child: a run that is stopped after its first epoch, its clock 500 s ahead by then."""
+    from nexus_engine.events import Evaluated
+
+    clock = time.perf_counter
+
+    def meet(event, steering):
+        if isinstance(event, Evaluated) and event.epoch == 1:
+            time.perf_counter = lambda: clock() + LONG_SECONDS
+            steering.stop()
+
+    return worlds.train(folder, "adapter", meet=meet)
+
+
+def _go_on(folder):
+    return worlds.train(folder, "adapter", resume=True)
+
+
+def test_a_resumed_run_counts_the_seconds_of_its_earlier_starts(tmp_path):
+    worlds.write_data(tmp_path / "pairs")
+    assert children.call(_stop_after_a_long_time, tmp_path)["event"] == "run_stopped"
+    result = children.call(_go_on, tmp_path)
+    assert result["event"] == "run_finished"
+    assert LONG_SECONDS < result["total_seconds"] < LONG_SECONDS + 100
+    assert result["total_seconds"] >= result["train_seconds"]
+
+
+def test_a_checkpoint_that_names_no_total_counts_the_training():
+    from nexus_engine.run_saving import _seconds_of
+
+    meta = {
+        "progress": {"step_seconds": 5.0, "eval_seconds": 2.0},
+        "finished": [{"train_seconds": 10.0}],
+    }
+    assert _seconds_of(SimpleNamespace(meta=meta)) == 17.0
+    assert _seconds_of(SimpleNamespace(meta={**meta, "total_seconds": 40})) == 40.0
