@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App, SystemCommand
+from textual import events as textual_events
+from textual.app import App, ScreenStackError, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
@@ -106,6 +108,7 @@ class NexusApp(App[None]):
         self.crash = ""
         self.loaded = threading.Event()
         """Set when torch and the engine's tensor parts are imported."""
+        self._leaving = False
         self._attached = attach
         self._at_once = begin
         if attach is not None:
@@ -193,17 +196,37 @@ class NexusApp(App[None]):
                 hint = f"; did you mean {near[0]}?" if near else ""
                 self.tell(f"[ui.keys]: no action is called {one_line(name, 40)}{hint}", "warning")
 
+    def exit(self, *given: Any, **named: Any) -> None:
+        """Leave; from now on widgets may be gone that a screen still looks for."""
+        self._leaving = True
+        super().exit(*given, **named)
+
+    async def on_event(self, event: textual_events.Event) -> None:
+        """Textual's own entry. What is typed before the first screen or after the last is lost."""
+        if isinstance(event, textual_events.InputEvent | textual_events.Paste):
+            try:
+                _ = self.screen
+            except ScreenStackError:
+                return
+        await super().on_event(event)
+
     def _handle_exception(self, error: Exception) -> None:
         """A defect of the screen. Its traceback may hold the user's sentences: none is printed."""
+        if self._leaving and isinstance(error, NoMatches | ScreenStackError):
+            return
         self._return_code = 1
         if self._exception is None:
             self._exception = error
             self._exception_event.set()
+        self.note_crash(error)
+        self._close_messages_no_wait()
+
+    def note_crash(self, error: Exception) -> None:
+        """Say where the screen failed, by the type of the error alone."""
         frames = traceback.extract_tb(error.__traceback__)
         place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
         self.crash = f"the screen failed: {type(error).__name__} at {place}"
         self.ending = "crashed"
-        self._close_messages_no_wait()
 
     # The open run
 
@@ -243,7 +266,8 @@ class NexusApp(App[None]):
     def _show(self, events: Sequence[Event]) -> None:
         """Have the screen in front show the open run."""
         top = self.screen
-        if isinstance(top, NexusScreen) and top.is_attached:
+        # One that is coming has no widgets yet; it draws all of the run when it is there.
+        if isinstance(top, NexusScreen) and top.is_mounted:
             top.query_one(TopBar).redraw()
             top.run_changed(events)
 
@@ -316,6 +340,9 @@ class NexusApp(App[None]):
         from nexus_tui.app.screens.sweeps import SweepsScreen
 
         while isinstance(self.screen, SweepScreen | SweepsScreen):
+            if not self.screen.is_mounted:  # it closes when it is there
+                self.set_timer(POLL_SECONDS, self.action_runs)
+                return
             await self.pop_screen()
 
     async def action_sweeps(self) -> None:
@@ -325,6 +352,9 @@ class NexusApp(App[None]):
         await self.switch_mode("runs")
         while any(isinstance(screen, SweepsScreen) for screen in self.screen_stack):
             if isinstance(self.screen, SweepsScreen):
+                return
+            if not self.screen.is_mounted:  # it closes when it is there
+                self.set_timer(POLL_SECONDS, self.action_sweeps)
                 return
             await self.pop_screen()
         await self.push_screen(SweepsScreen())
