@@ -32,7 +32,8 @@ def test_the_encoding_decides_what_is_drawn(encoding, known, pictures):
 
 @pytest.mark.parametrize(
     ("text", "encoding", "shown"),
-    [("naïve ▸", "latin-1", b"na\xefve ?"), ("漢字!", "ascii", b"????!"), ("é", "utf-8", b"\xc3\xa9"),
+    [("naïve ▸", "latin-1", b"na\xefve ?"), ("漢字!", "ascii", b"????!"),
+     ("é", "utf-8", b"\xc3\xa9"),
      ("a\ud800b", "utf-8", b"a?b"), ("e\u0301", "ascii", b"e")],
 )  # fmt: skip
 def test_a_character_that_is_lacking_takes_the_cells_that_it_had(text, encoding, shown):

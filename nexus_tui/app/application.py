@@ -109,6 +109,8 @@ class NexusApp(App[None]):
         self.loaded = threading.Event()
         """Set when torch and the engine's tensor parts are imported."""
         self._leaving = False
+        self._asking: Question | None = None
+        """The question that quitting with a live run has asked last."""
         self._attached = attach
         self._at_once = begin
         if attach is not None:
@@ -364,15 +366,15 @@ class NexusApp(App[None]):
         if not self.training:
             self.exit()
             return
-        if isinstance(self.screen, Question):
+        if self.screen is self._asking:
             return
         choices = (
             Choice("l", "leave it running without this screen", "leave"),
             Choice("s", "stop it with a checkpoint, to be resumed", "quit"),
             Choice("y", "stay here", "stay"),
         )
-        self.push_screen(Question("A run is live in this app. What becomes of it?", choices),
-                         self._answered)  # fmt: skip
+        self._asking = Question("A run is live in this app. What becomes of it?", choices)
+        self.push_screen(self._asking, self._answered)
 
     def _answered(self, answer: str | None) -> None:
         if answer == "leave":

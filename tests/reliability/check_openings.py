@@ -19,24 +19,36 @@ OPENINGS_AN_APP = (1, 1, 2, 3, 5, 40)
 """A screen is made when it is first gone to: many apps live for that alone."""
 LIVE_SHARE = 0.4
 ON_A_RUN = (
-    "o escape", "f right L escape", "f escape", "left enter escape", "enter right left escape",
-    "question_mark escape", "t", "t m escape", "ctrl+p escape", "k j pageup", "c", "b n", "g n",
+    "o escape*2", "f right L escape", "f escape", "left enter escape", "enter right left escape",
+    "question_mark escape*2", "t", "t m escape", "ctrl+p escape", "k j pageup", "c", "b n*2", "g n*3", "s n*4",
     "u", "p",
 )  # fmt: skip
 ELSEWHERE = (
-    "n escape", "n down down escape", "n question_mark escape", "slash f i n escape escape",
+    "n escape*3", "n down down escape", "n question_mark escape", "slash f i n escape escape",
     "3", "3 ] ] [", "3 m escape", "3 i a tab b escape", "3 o escape",
     "p", "p m enter", "4", "space down space 4 a escape", "space down c right left b", "c j k",
     "5", "5 enter enter", "5 down enter escape escape", "5 enter b enter y", "s enter escape",
-    "2", "2 1 2 1", "4 1 3 1 2", "ctrl+p r u n escape", "question_mark escape", "u", "d k",
+    "2", "2 1 2 1", "4 1 3 1 2", "ctrl+p r u n escape", "question_mark escape", "u", "d k*4", "d k*2",
     "escape escape", "1 1", "5 5 1",
 )  # fmt: skip
+BURST = "escape*5"
+"""Keys that come at once, as a key held down on a slow line does."""
+HEAVY = {"u", "b", "p", "3", "t"}
 DOUBLED = 0.15
 """Share of keys that are typed twice, as a burst does."""
 
 
-def _route(chance: random.Random) -> list[str]:
-    """The keys of one opening: to a run of the list and about it, or somewhere else."""
+def _route(chance: random.Random, light: bool) -> list[str]:
+    """The keys of one opening: to a run of the list and about it, or somewhere else.
+
+    With `light`, none that loads the engine.
+    """
+    while light and HEAVY & set(keys := _any_route(chance)):
+        pass
+    return keys if light else _any_route(chance)
+
+
+def _any_route(chance: random.Random) -> list[str]:
     live = chance.random() < LIVE_SHARE
     point = "point live" if live else f"point {chance.random()}"
     if chance.random() < 0.6:
@@ -44,7 +56,7 @@ def _route(chance: random.Random) -> list[str]:
         keys += chance.choice(ON_A_RUN).split() if chance.random() < 0.7 else []
     else:
         keys = ["1", point, *chance.choice(ELSEWHERE).split()]
-    keys += chance.choice(("", "escape", "escape", "1")).split()
+    keys += chance.choice(("", "escape", "1", BURST)).split()
     return [key for each in keys for key in [each] * (1 + (chance.random() < DOUBLED))]
 
 
@@ -66,13 +78,15 @@ def _type(app: Any, key: str) -> None:
                 rows.action_to_end(-1)
                 rows.action_move(place)
         return
+    key, _, times = key.partition("*")
     character = {"question_mark": "?", "slash": "/", "space": " "}.get(key)
-    event = Key(key, character or (key if len(key) == 1 else None))
-    event.set_sender(app)
-    app._driver.send_message(event)
+    for _ in range(int(times or 1)):
+        event = Key(key, character or (key if len(key) == 1 else None))
+        event.set_sender(app)
+        app._driver.send_message(event)
 
 
-async def _one_app(chance: random.Random, openings: int) -> tuple[int, list[str]]:
+async def _one_app(chance: random.Random, openings: int, light: bool) -> tuple[int, list[str]]:
     """Openings in one app until it fails; how many were made, and what failed."""
     from app_support import make_app
 
@@ -84,7 +98,7 @@ async def _one_app(chance: random.Random, openings: int) -> tuple[int, list[str]
             if chance.random() < 0.8:
                 await _listed(app)
             while done < openings and app.is_running and not app.crash:
-                keys = _route(chance)
+                keys = _route(chance, light)
                 done += 1
                 for key in keys:
                     _type(app, key)
@@ -123,7 +137,13 @@ async def _answers(app: Any, keys: list[str]) -> None:
         await asyncio.sleep(0.02)
 
 
-def opened(place: Path, openings: int = 1000, seeds: tuple[int, ...] = (1, 2, 3, 4)) -> Outcome:
+def opened(
+    place: Path,
+    openings: int = 1000,
+    seeds: tuple[int, ...] = (1, 2, 3, 4),
+    *,
+    light: bool = False,
+) -> Outcome:
     """So many openings in all, shared out to apps that each live for some of them."""
     former = {name: os.environ.get(name) for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME")}
     os.environ["XDG_DATA_HOME"] = str(place / "data")
@@ -136,7 +156,7 @@ def opened(place: Path, openings: int = 1000, seeds: tuple[int, ...] = (1, 2, 3,
                 chance, left = random.Random(seed), openings // len(seeds)
                 while left > 0:
                     wanted = min(left, chance.choice(OPENINGS_AN_APP))
-                    done, failed = asyncio.run(_one_app(chance, wanted))
+                    done, failed = asyncio.run(_one_app(chance, wanted, light))
                     left -= max(1, done)
                     made += done
                     failures += [f"seed {seed}: {line}" for line in failed]
