@@ -20,16 +20,16 @@ OPENINGS_AN_APP = (1, 1, 2, 3, 5, 40)
 LIVE_SHARE = 0.4
 ON_A_RUN = (
     "o escape*2", "f right L escape", "f escape", "left enter escape", "enter right left escape",
-    "question_mark escape*2", "t", "t m escape", "ctrl+p escape", "k j pageup", "c", "b n*2", "g n*3", "s n*4",
-    "u", "p",
+    "question_mark escape*2", "t", "t m escape", "ctrl+p escape", "k j pageup", "c", "b n*2",
+    "g n*3", "s n*4", "u", "p",
 )  # fmt: skip
 ELSEWHERE = (
     "n escape*3", "n down down escape", "n question_mark escape", "slash f i n escape escape",
     "3", "3 ] ] [", "3 m escape", "3 i a tab b escape", "3 o escape",
     "p", "p m enter", "4", "space down space 4 a escape", "space down c right left b", "c j k",
     "5", "5 enter enter", "5 down enter escape escape", "5 enter b enter y", "s enter escape",
-    "2", "2 1 2 1", "4 1 3 1 2", "ctrl+p r u n escape", "question_mark escape", "u", "d k*4", "d k*2",
-    "escape escape", "1 1", "5 5 1",
+    "2", "2 1 2 1", "4 1 3 1 2", "ctrl+p r u n escape", "question_mark escape", "u", "d k*4",
+    "d k*2", "escape escape", "1 1", "5 5 1",
 )  # fmt: skip
 BURST = "escape*5"
 """Keys that come at once, as a key held down on a slow line does."""
