@@ -12,17 +12,21 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events as textual_events
 from textual.app import App, ScreenStackError, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 from textual.css.query import NoMatches
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
+from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from nexus_engine.errors import NexusError, one_line
 from nexus_engine.events import TERMINAL_EVENTS, Event
+from nexus_tui.app.ascii_looks import ASCII_CSS, PlainBar, plain_key
 from nexus_tui.app.command_palette import palette_commands
 from nexus_tui.app.dialogs import Choice, Question
 from nexus_tui.app.driver import LeavableDriver
 from nexus_tui.app.endings import STOP_CODES, Ending
 from nexus_tui.app.frame import NexusScreen, TopBar
+from nexus_tui.app.main_screens import MAIN_SCREENS
 from nexus_tui.app.model import OpenRun
 from nexus_tui.app.playing import Play
 from nexus_tui.app.settings import UiSettings
@@ -41,40 +45,11 @@ SLOW_POLL_SECONDS = 0.5
 """Between two looks at the run; the second with --low-bandwidth."""
 
 
-def _runs() -> Screen[None]:
-    from nexus_tui.app.screens.runs import RunsScreen
-
-    return RunsScreen()
-
-
-def _live() -> Screen[None]:
-    from nexus_tui.app.screens.live import LiveScreen
-
-    return LiveScreen()
-
-
-def _playground() -> Screen[None]:
-    from nexus_tui.app.screens.playground import PlaygroundScreen
-
-    return PlaygroundScreen()
-
-
-def _compare() -> Screen[None]:
-    from nexus_tui.app.screens.compare import CompareScreen
-
-    return CompareScreen()
-
-
 class NexusApp(App[None]):
     """The app. `ending` says how it ended; `session` is the run that this process trains."""
 
     TITLE = "NEXUS"
-    MODES: ClassVar[dict[str, Callable[[], Screen[None]]]] = {  # type: ignore[assignment]
-        "runs": _runs,
-        "live": _live,
-        "playground": _playground,
-        "compare": _compare,
-    }
+    MODES: ClassVar[dict[str, Callable[[], Screen[None]]]] = MAIN_SCREENS  # type: ignore[assignment]
     DEFAULT_MODE = "runs"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "runs", "Runs", show=False, id="go.runs"),
@@ -89,6 +64,7 @@ class NexusApp(App[None]):
         Binding("ctrl+q", "leave", "Quit", show=False, id="app.quit_now", priority=True),
     ]
     COMMAND_PALETTE_BINDING = "ctrl+p"
+    CSS = ASCII_CSS
 
     def __init__(
         self, settings: UiSettings, attach: Path | None = None, begin: Settings | None = None
@@ -133,11 +109,17 @@ class NexusApp(App[None]):
         """Variables that our style sheets use and a stock theme may lack."""
         return {"footer-key-foreground": self.current_theme.primary}
 
+    def get_key_display(self, binding: Binding) -> str:
+        """The key as it is shown."""
+        display = super().get_key_display(binding)
+        return plain_key(display) if self.settings.ascii else display
+
     # Life
 
     def on_mount(self) -> None:
         """Listen to signals, open what was asked for, load the engine behind the picture."""
         self.set_class(self.settings.ascii, "-ascii")
+        ScrollBar.renderer = PlainBar if self.settings.ascii else ScrollBarRender
         for warning in self.settings.warnings:
             self.tell(warning, "warning")
         if self._theme_unknown:
@@ -325,6 +307,13 @@ class NexusApp(App[None]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What the command palette offers beside the actions with keys."""
         return palette_commands(self, screen)
+
+    def action_command_palette(self) -> None:
+        """Open the palette, as Textual does, with words that any terminal has."""
+        if not CommandPalette.is_open(self):  # type: ignore[arg-type]
+            self.push_screen(
+                CommandPalette(placeholder="Search for commands", id="--command-palette")
+            )
 
     def action_keys_help(self) -> None:
         """Show the keys in force."""
