@@ -77,18 +77,10 @@ def _state_lines(view: RunView, path: Path, ascii_only: bool) -> list[Text]:
     from nexus_tui import streams
     from nexus_tui.charts.heading import Head
     from nexus_tui.charts.state import state_lines, terminal_looks
+    from nexus_tui.terminal_encoding import draws_pictures
 
     alive = view.ended is not None or state_of(path) == "live"
-    looks = terminal_looks(ascii_only=ascii_only or not _writes_braille())
+    looks = terminal_looks(ascii_only=ascii_only or not draws_pictures(sys.stdout))
     return state_lines(
         view, Head(name=one_line(path.name, 100), alive=alive), streams.width(sys.stdout), looks
     )
-
-
-def _writes_braille() -> bool:
-    """Whether stdout's encoding has the characters that charts are drawn with."""
-    try:
-        "\u2801\u2588".encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except (LookupError, UnicodeEncodeError):
-        return False
-    return True

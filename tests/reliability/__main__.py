@@ -25,13 +25,16 @@ sys.modules["torchvision"] = None  # type: ignore[assignment]
 from reliability import (
     check_creators,
     check_folder,
+    check_keys,
     check_kills,
     check_models,
     check_offline,
+    check_openings,
     check_power,
     check_private,
     check_resume,
     check_saving,
+    check_screens,
     check_signals,
     check_sweep_disk,
     check_sweeps,
@@ -73,6 +76,9 @@ PROMISES: dict[str, Callable[[Path], Outcome]] = {
     "modes": check_private.modes,
     "warned": check_private.warned,
     "names": check_private.names,
+    "openings": check_openings.opened,
+    "keys": check_keys.typed,
+    "screens-signals": check_screens.screens,
 }
 
 

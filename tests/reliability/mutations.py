@@ -15,11 +15,14 @@ from typing import Any
 
 from reliability import (
     check_folder,
+    check_keys,
     check_kills,
+    check_openings,
     check_power,
     check_private,
     check_resume,
     check_saving,
+    check_screens,
     check_signals,
     check_trouble,
 )
@@ -263,6 +266,42 @@ def _calls_home() -> None:
     put(preparation, "load_data", load)
 
 
+# The app
+
+
+def _strict_decoding() -> None:
+    import codecs
+
+    from nexus_tui.app.key_reader import KeyReader
+
+    def begin(reader: KeyReader, *given: Any, **named: Any) -> None:
+        made(reader, *given, **named)
+        reader._decoder = codecs.getincrementaldecoder("utf-8")("strict")
+
+    made = KeyReader.__init__
+    put(KeyReader, "__init__", begin)
+
+
+def _drawn_too_soon() -> None:
+    from nexus_tui.app.frame import NexusScreen
+
+    put(NexusScreen, "is_mounted", property(lambda screen: screen.is_attached))
+
+
+def _closes_any_screen() -> None:
+    from textual.screen import Screen
+
+    from nexus_tui.app.closing import ClosesOnce
+
+    put(ClosesOnce, "dismiss", Screen.dismiss)
+
+
+def _hangup_ends_the_app() -> None:
+    from nexus_tui.app import terminal_signals
+
+    put(terminal_signals, "ENDINGS", {signal.SIGTERM: "terminated"})
+
+
 # The list
 
 
@@ -298,6 +337,14 @@ def _memory(place: Path, name: str) -> Outcome:
 
 def _numbers(place: Path, name: str) -> Outcome:
     return check_trouble.trouble(place, ["nan in loss"], 5, "numbers", name)
+
+
+def _noise(place: Path, name: str) -> Outcome:
+    return check_keys.typed(place, 2, 8, name)
+
+
+def _hung_up_screen(place: Path, name: str) -> Outcome:
+    return check_screens.screens(place, [("the form", "HUP", True)], name)
 
 
 _LISTED: dict[str, Mutation] = {
@@ -361,6 +408,22 @@ _LISTED: dict[str, Mutation] = {
     ),
     "calls home": Mutation(
         "loading opens a socket", _calls_home, check_private.nothing_opened, "socket."
+    ),
+    "strict keys": Mutation("what is no text ends the app", _strict_decoding, _noise, "is deaf"),
+    "drawn too soon": Mutation(
+        "a screen is drawn before it is there",
+        _drawn_too_soon,
+        here(lambda place: check_openings.opened(place, 30, (2,), light=True)),
+        "NoMatches",
+    ),
+    "closed twice": Mutation(
+        "a second key closes another screen",
+        _closes_any_screen,
+        here(lambda place: check_openings.opened(place, 60, (2,), light=True)),
+        "ScreenStackError",
+    ),
+    "hang-up of the app": Mutation(
+        "the app does not listen to SIGHUP", _hangup_ends_the_app, _hung_up_screen, "live"
     ),
 }
 

@@ -11,13 +11,14 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
+from nexus_tui.app.closing import ClosesOnce
 from nexus_tui.configuration import user_file
 from nexus_tui.formats import aligned, shown_path
 
 __all__ = ["KeysHelp"]
 
 
-class KeysHelp(ModalScreen[None]):
+class KeysHelp(ClosesOnce, ModalScreen[None]):
     """A table of keys: those of the focused widget's screen first, then those of the app."""
 
     DEFAULT_CSS = """

@@ -13,6 +13,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
+from textual.css.query import NoMatches
 from textual.timer import Timer
 from textual.widgets import Button
 from textual.worker import Worker, WorkerState, get_current_worker
@@ -86,6 +87,7 @@ class NewRunScreen(NexusScreen):
         self._glance_timer: Timer | None = None
         self._probe_timer: Timer | None = None
         self._probed: list[str] | None = None
+        self._over = False
 
     def body(self) -> ComposeResult:
         """The fields, and under them what they come to."""
@@ -121,7 +123,10 @@ class NewRunScreen(NexusScreen):
 
     def row(self, name: str) -> FormRow:
         """The row of a field."""
-        return next(row for row in self.query(FormRow) if row.field.name == name)
+        for row in self.query(FormRow):
+            if row.field.name == name:
+                return row
+        raise NoMatches(name)
 
     # Checking
 
@@ -355,7 +360,14 @@ class NewRunScreen(NexusScreen):
 
     def _leave(self) -> None:
         self._stop_measuring()
+        self._over = True
         self.dismiss()
+
+    def on_screen_resume(self) -> None:
+        """To the front again: where the run began while the user was elsewhere, close now."""
+        super().on_screen_resume()
+        if self._over:
+            self.dismiss()
 
 
 def _begin(arguments: list[str], label: str, cancelled: Callable[[], bool]) -> Detached | str:
