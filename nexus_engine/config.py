@@ -124,6 +124,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sharpness: float = 0.0
     epochs_per_pass: int = 1
 
+    @property
+    def fitted(self) -> frozenset[str]:
+        """The settings of `fit`, and those that change with them: their values are only planned."""
+        return frozenset(self.fit) | ({"dendrite_lr"} if "lr" in self.fit else set())
+
 
 def config_from_mapping(values: dict[str, Any], source: str) -> TrainConfig:
     """A `TrainConfig` from names and values, as read from a TOML file.
@@ -198,24 +203,9 @@ def resolve(config: TrainConfig, params_base: int = 22_565_376, layers: int = 6)
     chosen["fit"] = tuple(name for name in recipe["fit"] if name not in said)
     if config.lr is not None and config.dendrite_lr is None and config.tune != "full":
         chosen["dendrite_lr"] = config.lr
-    if config.switch_epochs is not None and config.switches is None:
-        chosen["switches"] = len(config.switch_epochs)
-    if config.warmup_epochs is not None and config.switch_epochs is None:
-        # Whoever sets a warm-up asks for switches by stall, not for the recipe's fixed epochs.
-        chosen["switch_epochs"] = None
-    if config.epochs is not None and config.switch_epochs is None and chosen["switch_epochs"]:
-        # A run shorter than the recipe's makes the recipe's switches that fit into it.
-        chosen["switch_epochs"] = (
-            tuple(epoch for epoch in chosen["switch_epochs"] if epoch < config.epochs) or None
-        )
-    if chosen["switch_epochs"] and config.switch_epochs is None:
-        # A shorter run than the recipe's makes the switches that still fit.
-        fitting = tuple(e for e in chosen["switch_epochs"] if e < chosen["epochs"])
-        chosen["switch_epochs"] = fitting
-    if config.switches is not None and config.switch_epochs is None and chosen["switch_epochs"]:
-        chosen["switch_epochs"] = chosen["switch_epochs"][: config.switches] or None
-        if config.switches > len(chosen["switch_epochs"] or ()):
-            chosen["switch_epochs"] = None
+    chosen["switches"] = _allowed_switches(config, chosen["switches"])
+    planned = _planned_switches(config, recipe["switch_epochs"])
+    chosen["switch_epochs"] = _switches_made(config, planned, chosen["epochs"])
     if config.dendrite is None and config.grower == "perforatedai":
         chosen["dendrite"] = "full"
     if chosen["dendrite"] == "full" and config.nonlinearity is None:
@@ -223,6 +213,44 @@ def resolve(config: TrainConfig, params_base: int = 22_565_376, layers: int = 6)
     settings = Settings(budget_parameters=allowed, **chosen)
     _check_ranges(settings, layers)
     return settings
+
+
+def _allowed_switches(config: TrainConfig, otherwise: int) -> int:
+    """How many sets may grow: as said, or one for each switch that was named, or the recipe's."""
+    if config.switches is None and config.switch_epochs is not None:
+        return len(config.switch_epochs)
+    return otherwise
+
+
+def _planned_switches(
+    config: TrainConfig, recipe: tuple[int, ...] | None
+) -> tuple[int, ...] | None:
+    """The epochs after which a switch is planned, however long the run; None: by stall.
+
+    By stall only for who asks for it: by a warm-up, or by more switches than the recipe plans.
+    """
+    if config.switch_epochs is not None:
+        return config.switch_epochs
+    if config.warmup_epochs is not None or recipe is None:
+        return None
+    if config.switches is None:
+        return recipe
+    return recipe[: config.switches] if config.switches <= len(recipe) else None
+
+
+def _switches_made(
+    config: TrainConfig, planned: tuple[int, ...] | None, epochs: int
+) -> tuple[int, ...] | None:
+    """The planned switches that the run makes: none without dendrites, else those that fit in.
+
+    A switch after the last epoch would train nothing. The recipe's are then left out, all of them
+    where none fits; the user's own are refused (`_check_ranges`).
+    """
+    if not config.dendrites or config.switches == 0:
+        return ()
+    if planned is None or config.switch_epochs is not None:
+        return planned
+    return tuple(epoch for epoch in planned if epoch < epochs)
 
 
 def _rung(allowed: int) -> dict[str, Any]:

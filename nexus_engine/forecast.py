@@ -68,6 +68,8 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     epochs: int
     epochs_per_pass: int
     batch_size: int
+    lr: float
+    dendrite_lr: float
     steps: int
     arms: int
     switches: int
@@ -150,6 +152,8 @@ def forecast(settings: Settings) -> Forecast:
         epochs=settings.epochs,
         epochs_per_pass=settings.epochs_per_pass,
         batch_size=settings.batch_size,
+        lr=settings.lr,
+        dendrite_lr=settings.dendrite_lr,
         steps=steps * settings.epochs,
         arms=len(arms),
         switches=len(switches) if settings.dendrites else 0,
@@ -180,8 +184,9 @@ def _switch_epochs(spec: ArmSpec) -> tuple[int, ...]:
     if not plan.switches:
         return ()
     gap = max(1, (plan.epochs - plan.warmup_epochs) // (plan.switches + 1))
-    first = 0 if plan.warmup_epochs == 0 else plan.warmup_epochs
-    epochs = (first + gap * number for number in range(plan.switches))
+    epochs = [plan.warmup_epochs + gap * number for number in range(plan.switches)]
+    if not plan.trains_alone:
+        epochs[0] = 0  # the first set grows at the start, whatever the warm-up
     return tuple(epoch for epoch in epochs if epoch < plan.epochs)
 
 

@@ -97,7 +97,7 @@ def plan_main(settings: Settings, sites: tuple[str, ...], switches: int) -> ArmS
     plan = GrowthPlan(
         epochs=settings.epochs,
         switches=switches,
-        warmup_epochs=0 if settings.tune == "dendrites" else settings.warmup_epochs,
+        warmup_epochs=settings.warmup_epochs,
         switch_epochs=None if fixed is None else fixed[:switches],
         patience=settings.patience,
         min_gain=settings.min_gain,
