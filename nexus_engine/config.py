@@ -82,7 +82,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     own (`full`, as published). `sharpness` is the radius in which a step looks for the worst loss
     (see `nexus_engine.sharpness`), 0 for plain steps. With the rule `correlation` a new set's input
     weights learn alone for `rule_steps` batches. An epoch is a pass over the train pairs, or a part
-    of one: there are `epochs_per_pass` in a pass.
+    of one: there are `epochs_per_pass` in a pass. Where nothing but dendrites is trained, the first
+    set grows before training and `warmup_epochs` holds for those after it; without
+    `warmup_after_first_set`, as in runs of earlier versions, it holds for none.
     """
 
     data: str
@@ -123,6 +125,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     threads: int | None
     sharpness: float = 0.0
     epochs_per_pass: int = 1
+    warmup_after_first_set: bool = False
+
+    @property
+    def planned_switches(self) -> int:
+        """How many switches the run makes by itself; the most where they follow stalls."""
+        if not self.dendrites:
+            return 0
+        fixed = self.switch_epochs
+        return self.switches if fixed is None else min(self.switches, len(fixed))
 
     @property
     def fitted(self) -> frozenset[str]:
@@ -203,9 +214,11 @@ def resolve(config: TrainConfig, params_base: int = 22_565_376, layers: int = 6)
     chosen["fit"] = tuple(name for name in recipe["fit"] if name not in said)
     if config.lr is not None and config.dendrite_lr is None and config.tune != "full":
         chosen["dendrite_lr"] = config.lr
-    chosen["switches"] = _allowed_switches(config, chosen["switches"])
     planned = _planned_switches(config, recipe["switch_epochs"])
-    chosen["switch_epochs"] = _switches_made(config, planned, chosen["epochs"])
+    made = _switches_made(config, planned, chosen["epochs"])
+    chosen["switch_epochs"] = made
+    chosen["switches"] = _allowed_switches(config, made, recipe["switches"])
+    chosen["warmup_after_first_set"] = config.tune == "dendrites"
     if config.dendrite is None and config.grower == "perforatedai":
         chosen["dendrite"] = "full"
     if chosen["dendrite"] == "full" and config.nonlinearity is None:
@@ -215,11 +228,11 @@ def resolve(config: TrainConfig, params_base: int = 22_565_376, layers: int = 6)
     return settings
 
 
-def _allowed_switches(config: TrainConfig, otherwise: int) -> int:
-    """How many sets may grow: as said, or one for each switch that was named, or the recipe's."""
-    if config.switches is None and config.switch_epochs is not None:
-        return len(config.switch_epochs)
-    return otherwise
+def _allowed_switches(config: TrainConfig, made: tuple[int, ...] | None, recipe: int) -> int:
+    """How many sets may grow: as said, or one for each switch that is made, or the recipe's."""
+    if config.switches is not None:
+        return config.switches
+    return recipe if made is None else len(made)
 
 
 def _planned_switches(
@@ -318,7 +331,7 @@ def _check_ranges(s: Settings, layers: int) -> None:
                 f"--switch-epochs begins with {s.switch_epochs[0]}, and with --tune dendrites "
                 "nothing is trained before the first set grows: begin with 0"
             )
-    if s.tune == "dendrites" and (not s.dendrites or s.switches == 0):
+    if s.tune == "dendrites" and not s.planned_switches:
         raise ConfigError(
             "with --tune dendrites nothing is trained without dendrites: "
             "use --tune adapter or --tune full with --no-dendrites, or --control for a comparison"

@@ -81,8 +81,10 @@ def decide(
 
     `improved` says that `spearman` is the best so far: the weights are worth keeping as the run's
     best (a later roll-back never takes that back, since only a set that improved is kept).
-    A NaN never improves anything.
+    A NaN never improves anything. Before training there is nothing to roll back: the plan holds.
     """
+    if epoch == 0 and request == "roll_back":
+        request = None
     improved = spearman > state.best
     in_phase = spearman > state.phase_best
     state = msgspec.structs.replace(

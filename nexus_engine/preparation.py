@@ -94,10 +94,12 @@ def plan_main(settings: Settings, sites: tuple[str, ...], switches: int) -> ArmS
     """The main arm's specification."""
     switches = switches if settings.dendrites else 0
     fixed = settings.switch_epochs
+    # A run of an earlier version is resumed as it was begun.
+    unbounded = settings.tune == "dendrites" and not settings.warmup_after_first_set
     plan = GrowthPlan(
         epochs=settings.epochs,
         switches=switches,
-        warmup_epochs=settings.warmup_epochs,
+        warmup_epochs=0 if unbounded else settings.warmup_epochs,
         switch_epochs=None if fixed is None else fixed[:switches],
         patience=settings.patience,
         min_gain=settings.min_gain,
@@ -212,7 +214,7 @@ def prepare(
         epochs_per_pass=settings.epochs_per_pass,
         batch_size=settings.batch_size,
         lr=settings.lr,
-        switches=main.plan.switches,
+        switches=min(main.plan.switches, settings.planned_switches),
         seed=settings.seed,
         sites=len(placement.sites),
         params_base=params_base,

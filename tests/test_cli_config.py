@@ -76,8 +76,9 @@ def test_people_get_a_table(capfd):
     assert any(
         line.split() == ["train.place", "v,up", "recipe", "dendrites/default"] for line in lines
     )
-    fitted = [line.split()[0] for line in lines if line.endswith("fitted to the data")]
-    assert fitted == ["train.batch_size", "train.lr", "train.dendrite_lr"]
+    fitted = {line.split()[0]: line for line in lines if "fitted to the data" in line}
+    assert list(fitted) == ["train.batch_size", "train.lr", "train.dendrite_lr"]
+    assert "64, fitted to the data" in fitted["train.batch_size"]
 
 
 def test_a_wrong_training_key_is_an_end_and_a_wrong_ui_key_a_warning(home, capfd):

@@ -2,9 +2,10 @@
 
 import itertools
 
+import msgspec
 import pytest
 
-from nexus_engine.config import TrainConfig, resolve
+from nexus_engine.config import Settings, TrainConfig, resolve
 from nexus_engine.errors import ConfigError
 from nexus_engine.growth import GrowthState, decide
 from nexus_engine.preparation import plan_main
@@ -16,7 +17,7 @@ TYPED = list(
         (None, 1, 2, 3, 4, 5, 6),
         (None, 0, 1, 2, 3),
         (None, 0, 1, 3),
-        (None, (0,), (0, 2), (1,)),
+        (None, (0,), (0, 2), (1,), ()),
         (True, False),
     )
 )
@@ -28,7 +29,7 @@ def promised(combination):
     (tune, recipe), epochs, switches, warmup, named, dendrites = combination
     plan = RECIPES[tune, recipe]
     epochs = epochs or plan["epochs"]
-    if not dendrites or switches == 0:
+    if not dendrites or switches == 0 or named == ():
         return "refused" if tune == "dendrites" else ()
     if named and (max(named) >= epochs or (tune == "dendrites" and min(named) > 0)):
         return "refused"
@@ -109,3 +110,36 @@ def test_a_warm_up_holds_for_the_second_set_where_the_first_must_grow_at_once():
     settings = resolve(TrainConfig(warmup_epochs=4, epochs=9))
     _, grown = simulated(settings, lambda epoch: 1.0 if epoch == 1 else epoch / 100)
     assert grown == [0, 4]
+
+
+@pytest.mark.parametrize(
+    ("asked", "switches", "fixed"),
+    [
+        ({"epochs": 1}, 1, (0,)),
+        ({"tune": "full", "epochs": 2}, 0, ()),
+        ({"tune": "full", "epochs": 3}, 1, (2,)),
+        ({"tune": "adapter", "dendrites": False}, 0, ()),
+        ({"tune": "adapter", "switches": 1}, 1, (4,)),
+        ({"tune": "adapter", "switch_epochs": ()}, 0, ()),
+        ({"tune": "adapter", "switch_epochs": (0, 2), "switches": 5}, 2, (0, 2)),
+        ({"switches": 3}, 3, None),
+    ],
+)
+def test_a_run_says_how_many_switches_it_makes(asked, switches, fixed):
+    settings = resolve(TrainConfig(**asked))
+    assert (settings.planned_switches, settings.switch_epochs) == (switches, fixed)
+
+
+def test_a_run_of_an_earlier_version_is_resumed_with_the_policy_that_it_began_with():
+    """Its record lacks the field; the warm-up was 0 then where nothing but dendrites is trained."""
+    recorded = msgspec.to_builtins(resolve(TrainConfig(warmup_epochs=4, epochs=9)))
+    del recorded["warmup_after_first_set"]
+    settings = msgspec.convert(recorded, Settings)
+    _, grown = simulated(settings, lambda epoch: 1.0 if epoch == 1 else epoch / 100)
+    assert grown == [0, 2]
+
+
+def test_a_roll_back_that_comes_before_training_leaves_the_first_set_to_grow():
+    plan = plan_main(resolve(TrainConfig()), ("1.v",), 2).plan
+    _, decision = decide(plan, GrowthState(), epoch=0, spearman=0.5, request="roll_back")
+    assert (decision.grow, decision.finish) == (True, False)

@@ -193,7 +193,7 @@ def command_words(arguments: list[str]) -> str:
 
 def plan_in_words(settings: Settings) -> str:
     """What the settings will do, in a sentence."""
-    sets = settings.switches if settings.dendrites else 0
+    sets = settings.planned_switches
     length = epochs_words(settings.epochs, settings.epochs_per_pass)
     if not sets:
         return f"{length}, no dendrites"

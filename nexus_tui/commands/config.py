@@ -57,9 +57,9 @@ def show(
         for setting in found:
             streams.put_json(setting._asdict())
         return
-    room = max(20, streams.width(sys.stdout) - 46)
+    room = max(20, streams.width(sys.stdout) - 52)
     rows = [
-        (s.key, shown(_words(s.value), 24), shown(s.source + FITTED * s.fitted, room))
+        (s.key, shown(_words(s.value) + FITTED * s.fitted, 30), shown(s.source, room))
         for s in found
     ]
     streams.put(*table(("setting", "value", "from"), rows, (False, False, False)))
