@@ -126,13 +126,14 @@ def _print_table(found: Found) -> None:
 
 
 def _print_tsv(found: Found) -> None:
+    from nexus_tui import streams
     from nexus_tui.formats import cell
 
-    sys.stdout.write("rank\tbase\ttuned\tmoved\tline\tsentence\n")
+    lines = ["rank\tbase\ttuned\tmoved\tline\tsentence"]
     for rank, match in enumerate(_nearest(found), start=1):
         tuned = "" if match.tuned is None else f"{match.tuned:.6f}"
         moved = "" if match.rise is None else str(match.rise)
-        sys.stdout.write(
-            f"{rank}\t{match.base:.6f}\t{tuned}\t{moved}\t{match.line}\t{cell(match.sentence)}\n"
+        lines.append(
+            f"{rank}\t{match.base:.6f}\t{tuned}\t{moved}\t{match.line}\t{cell(match.sentence)}"
         )
-    sys.stdout.flush()
+    streams.put_lines(lines)

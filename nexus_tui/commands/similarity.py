@@ -152,11 +152,14 @@ def _print_table(rows: Iterator[Row]) -> None:
 
 
 def _print_tsv(rows: Iterator[Row]) -> None:
+    from nexus_tui import streams
     from nexus_tui.formats import cell
 
-    sys.stdout.write("base\ttuned\tdifference\tsentence1\tsentence2\n")
-    for first, second, base, tuned in rows:
-        after = "" if tuned is None else f"{tuned:.6f}"
-        apart = "" if tuned is None else f"{tuned - base:.6f}"
-        sys.stdout.write(f"{base:.6f}\t{after}\t{apart}\t{cell(first)}\t{cell(second)}\n")
-    sys.stdout.flush()
+    def lines() -> Iterator[str]:
+        yield "base\ttuned\tdifference\tsentence1\tsentence2"
+        for first, second, base, tuned in rows:
+            after = "" if tuned is None else f"{tuned:.6f}"
+            apart = "" if tuned is None else f"{tuned - base:.6f}"
+            yield f"{base:.6f}\t{after}\t{apart}\t{cell(first)}\t{cell(second)}"
+
+    streams.put_lines(lines())
