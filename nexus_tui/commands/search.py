@@ -10,6 +10,7 @@ import typer
 
 from nexus_engine.errors import DataError
 from nexus_tui.commands.query_options import PrecisionOption
+from nexus_tui.typed_text import typed_text
 
 if TYPE_CHECKING:
     from nexus_engine.searching import Found, Match
@@ -42,7 +43,8 @@ def search(
     front, so that no spreadsheet takes it for a formula; --json leaves sentences as they are. Put
     -- before a query that begins with -.
     """
-    if not query.strip():
+    words = typed_text(query, "the query")
+    if not words.strip():
         raise DataError("the query is empty; give a sentence or some words")
     from nexus_tui import streams
     from nexus_tui.uses import record_use
@@ -58,7 +60,6 @@ def search(
         record_use([model], "search", read.sentences)
         sides = Querier().adopt(load_model(model, bf16=precision == "bf16"))
         progress.begin("embedding", index.missing(sides))
-        words = query.encode("utf-8", "replace").decode("utf-8")
         found = find(sides, index, words, top, progress.advance)
     if json:
         _print_json(found)
