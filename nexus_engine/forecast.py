@@ -23,7 +23,9 @@ from nexus_engine.base_model import BaseModel, find_base_model
 from nexus_engine.config import Settings
 from nexus_engine.controls import control_specs
 from nexus_engine.corpus import Corpus, PairRows, build_corpus
+from nexus_engine.cut_texts import corpus_notes, refuse_indistinct
 from nexus_engine.data import load_data, load_guard
+from nexus_engine.errors import DataError
 from nexus_engine.evaluation import TOKENS_PER_FORWARD, Measured, embed_all
 from nexus_engine.hardware import Hardware, peak_rss_mb, rss_mb, select
 from nexus_engine.placement import choose_placement
@@ -57,7 +59,8 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     `train_seconds`, a part of them, those of the run proper (without controls). `peak_rss_mb` is
     the most resident memory. A run that ends by stall may end sooner. `steps` are those of the run
     proper, `arms` counts it and its controls. The settings are those that the data left of what was
-    asked.
+    asked. `notes` are what the user should know of the texts, a line each; that the run will be
+    refused for them is one.
     """
 
     data: str
@@ -87,6 +90,7 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     probe_steps: int
     probe_sentences: int
     probe_seconds: float
+    notes: tuple[str, ...] = ()
 
 
 class _Costs(NamedTuple):
@@ -112,6 +116,7 @@ def forecast(settings: Settings) -> Forecast:
     placement = choose_placement(settings, model.sites())
     params_base = sum(p.numel() for p in model.parameters())
     corpus = build_corpus(data, load_guard(), Tokenizer(base.folder))
+    notes = _text_notes(corpus)
     settings = fit_to_data(settings, len(corpus.train))
     main = plan_main(settings, placement.sites, placement.switches)
     del model
@@ -173,7 +178,17 @@ def forecast(settings: Settings) -> Forecast:
         probe_steps=sum(probe.steps_made for probe in probes),
         probe_sentences=sum(probe.embedded for probe in probes),
         probe_seconds=time.perf_counter() - begun,
+        notes=notes,
     )
+
+
+def _text_notes(corpus: Corpus) -> tuple[str, ...]:
+    notes = corpus_notes(corpus)
+    try:
+        refuse_indistinct(corpus.store, corpus.dev, "dev")
+    except DataError as error:
+        notes.append(f"the run will be refused: {error}")
+    return tuple(notes)
 
 
 def _switch_epochs(spec: ArmSpec) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ from nexus_engine.base_model import BaseModel, find_base_model
 from nexus_engine.config import Settings
 from nexus_engine.corpus import Corpus, PairRows, build_corpus
 from nexus_engine.correlation import spearman
+from nexus_engine.cut_texts import corpus_notes, indistinct, refuse_indistinct
 from nexus_engine.data import PairData, load_data, load_guard
 from nexus_engine.errors import RunError, one_line
 from nexus_engine.evaluation import Correlations, Measured, correlate, pair_cosines
@@ -167,6 +168,13 @@ def prepare(
     corpus = build_corpus(data, load_guard(), Tokenizer(base.folder))
     sizes = [len(split) for split in (data.train, data.dev, data.test)]
     data = _without_text(data)
+    for note in corpus_notes(corpus):
+        yield Warned(time_unix_s=time.time(), message=note)
+    reason = indistinct(corpus.store, corpus.test)
+    if reason:
+        yield Warned(time_unix_s=time.time(), message=f"test: {reason}")
+    if not resume:
+        refuse_indistinct(corpus.store, corpus.dev, "dev")
     settings = fit_to_data(settings, len(corpus.train))
     main = plan_main(settings, placement.sites, placement.switches)
     params_base = sum(p.numel() for p in model.parameters())
@@ -259,7 +267,8 @@ def measure_base_test(prepared: Prepared, steering: Steering) -> Correlations:
     model = build_model(prepared.base, prepared.main.settings.tune)
     model.to(prepared.hardware.device).eval()
     found = _cosines(model, corpus, corpus.test, prepared.features, steering)
-    return correlate(found, corpus.test.scores)
+    undefined = bool(indistinct(corpus.store, corpus.test))
+    return correlate(found, corpus.test.scores, undefined=undefined)
 
 
 def _cosines(

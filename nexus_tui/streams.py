@@ -25,6 +25,7 @@ __all__ = [
     "Counting",
     "console",
     "is_live",
+    "note",
     "put",
     "put_json",
     "put_line",
@@ -87,6 +88,11 @@ def _print(stream: TextIO, lines: tuple[Text | str, ...]) -> None:
 def say(*lines: Text | str) -> None:
     """Talk to the user, on stderr, if it can be written."""
     _print(sys.stderr, lines)
+
+
+def note(*notes: str) -> None:
+    """Tell on stderr what bears on the result; empty ones are nothing."""
+    say(*(f"note: {line}" for line in notes if line))
 
 
 def put(*lines: Text | str) -> None:

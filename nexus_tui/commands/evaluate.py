@@ -54,8 +54,10 @@ def evaluate(
         begun = time.perf_counter()
         both = score_pairs(loaded, pairs, progress.advance)
         seconds = time.perf_counter() - begun
-        base = correlate(both.base, pairs.scores)
-        tuned = correlate(both.tuned, pairs.scores)
+        undefined = bool(both.undefined)
+        base = correlate(both.base, pairs.scores, undefined=undefined)
+        tuned = correlate(both.tuned, pairs.scores, undefined=undefined)
+    streams.note(*both.notes, both.undefined)
     if json:
         streams.put_json(
             {

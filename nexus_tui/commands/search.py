@@ -50,6 +50,7 @@ def search(
     from nexus_tui.uses import record_use
 
     with streams.Counting() as progress:
+        from nexus_engine.cut_texts import cut_note
         from nexus_engine.querying import Querier
         from nexus_engine.saved_model import load_model
         from nexus_engine.searching import SearchIndex, read_sentences
@@ -61,6 +62,9 @@ def search(
         sides = Querier().adopt(load_model(model, bf16=precision == "bf16"))
         progress.begin("embedding", index.missing(sides))
         found = find(sides, index, words, top, progress.advance)
+    if found.query_cut:
+        streams.note(f"the query: {cut_note(1, 1)}")
+    streams.note(cut_note(found.cut, found.sentences))
     if json:
         _print_json(found)
     elif streams.is_live(sys.stdout):

@@ -72,6 +72,7 @@ def similarity(
         total = sides * distinct_sentences(pairs)
         progress.begin("embedding", total)
         both = score_pairs(loaded, pairs, progress.advance)
+    streams.note(*both.notes)
     rows = _rows(loaded, pairs, both)
     if file is None:
         rows = ((given[0], given[1], base, tuned) for _, _, base, tuned in rows)
