@@ -32,6 +32,7 @@ from reliability import (
     check_resume,
     check_saving,
     check_signals,
+    check_streams,
     check_trouble,
 )
 from reliability.mutations import MUTATIONS
@@ -48,6 +49,8 @@ PROMISES: dict[str, Callable[[Path], Outcome]] = {
     "resume": check_resume.resumed_everywhere,
     "signals": partial(check_signals.signalled, each=10),
     "second": check_signals.forced,
+    "streams": check_streams.streams_close,
+    "locales": check_streams.other_locales,
     "disk": check_saving.failed_at_each_operation,
     "disk-run": partial(check_trouble.disk_fails, picks=[*range(2, 300, 37)], codes=DISK_ERRORS),
     "memory": partial(
