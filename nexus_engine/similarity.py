@@ -11,6 +11,7 @@ import numpy.typing as npt
 from nexus_engine.base_model import load_encoder
 from nexus_engine.corpus import PairRows, pair_rows
 from nexus_engine.correlation import Interval, bootstrap_gain
+from nexus_engine.cut_texts import indistinct, pair_notes
 from nexus_engine.data import Pairs
 from nexus_engine.evaluation import Correlations, correlate, pair_cosines
 from nexus_engine.saved_model import LoadedModel
@@ -25,10 +26,16 @@ Progress = Callable[[int], None]
 
 
 class SideBySide(NamedTuple):
-    """Cosine similarities, (n,), -1..1, by the base model and by the tuned one."""
+    """Cosine similarities, (n,), -1..1, by the base model and by the tuned one.
+
+    `notes` is what the user should know of the texts, a line each, and `undefined` why the
+    similarities cannot be correlated with scores, empty where they can (see `cut_texts`).
+    """
 
     base: Cosines
     tuned: Cosines
+    notes: tuple[str, ...] = ()
+    undefined: str = ""
 
 
 def _cosines(
@@ -58,24 +65,38 @@ def score_pairs(
     """
     store = TokenStore(loaded.tokenizer)
     rows = pair_rows(store, pairs)
+    about = tuple(pair_notes(store, rows)), "" if pairs.scores is None else indistinct(store, rows)
     if loaded.card is None:
         only = _cosines(loaded.model, store, rows, progress)
-        return SideBySide(only, only)
+        return SideBySide(only, only, *about)
     tuned = _cosines(loaded.model, store, rows, progress)
     untouched = SentenceModel(load_encoder(loaded.base))
     untouched.dtype = loaded.model.dtype
     base = _cosines(untouched, store, rows, progress)
-    return SideBySide(base, tuned)
+    return SideBySide(base, tuned, *about)
 
 
 def evaluate(
-    loaded: LoadedModel, pairs: Pairs, progress: Progress = lambda _: None
+    loaded: LoadedModel,
+    pairs: Pairs,
+    progress: Progress = lambda _: None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Correlations:
-    """Spearman and Pearson of the model's cosine similarity with the scores of `pairs`."""
+    """Spearman and Pearson of the model's cosine similarity with the scores of `pairs`.
+
+    `note` is told what the user should know of the texts (see `cut_texts`). Both are NaN where the
+    pairs themselves leave them undefined: what was then left to rank would be rounding.
+    """
     assert pairs.scores is not None
     store = TokenStore(loaded.tokenizer)
     rows = pair_rows(store, pairs)
-    return correlate(_cosines(loaded.model, store, rows, progress), pairs.scores)
+    for line in pair_notes(store, rows):
+        note(line)
+    cosines = _cosines(loaded.model, store, rows, progress)
+    reason = indistinct(store, rows)
+    if reason:
+        note(reason)
+    return correlate(cosines, pairs.scores, undefined=bool(reason))
 
 
 def compare(found: Sequence[Correlations], pairs: Pairs) -> list[Interval]:
@@ -83,5 +104,7 @@ def compare(found: Sequence[Correlations], pairs: Pairs) -> list[Interval]:
     assert pairs.scores is not None
     first, *others = found
     scores = pairs.scores
+    if np.isnan([model.spearman for model in found]).any():  # no resample has a difference either
+        return [Interval(np.nan, np.nan, np.nan) for _ in found]
     gains = [bootstrap_gain(model.cosine, first.cosine, scores) for model in others]
     return [Interval(0.0, 0.0, 0.0), *gains]

@@ -12,6 +12,7 @@ from pathlib import Path
 import typer
 
 from nexus_engine.errors import ExitCode, NexusError, one_line
+from nexus_tui.standard_streams import Talk, lose
 
 __all__ = ["UsageError", "close_output", "error_line", "report", "tolerant_streams"]
 
@@ -123,18 +124,11 @@ def _nearest_option(error: typer.TyperException, context: object) -> str:
 
 
 def _write(line: str) -> None:
-    try:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
-    except (OSError, ValueError):  # nobody reads any more: the exit code still tells
-        pass
+    talk = Talk(sys.stderr)  # where nobody reads any more, the exit code still tells
+    talk.write(line + "\n")
+    talk.flush()
 
 
 def close_output() -> None:
     """Point a stdout without a reader at nothing, so that the interpreter's own flush is quiet."""
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-    except (OSError, ValueError, AttributeError):
-        pass
+    lose(sys.stdout)

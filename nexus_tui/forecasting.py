@@ -91,9 +91,11 @@ def forecast_lines(figures: Mapping[str, Any]) -> list[str]:
     share = float(figures["params_added"]) / max(1.0, float(figures["params_base"]))
     return [
         f"{forecast_words(figures)} at the peak",
+        *(f"note: {one_line(note)}" for note in figures.get("notes") or ()),
         f"{count(figures['train_pairs'])} train, {count(figures['dev_pairs'])} dev, "
         f"{count(figures['test_pairs'])} test pairs; {length}, batches of "
-        f"{figures['batch_size']}: {count(figures['steps'])} steps{controls}",
+        f"{figures['batch_size']}, rate {float(figures['lr']):.3g}: "
+        f"{count(figures['steps'])} steps{controls}",
         f"up to {count(figures['params_added'])} parameters grown ({share:.4%} of the base model)",
         f"measured just now: {figures['probe_steps']} steps and {figures['probe_sentences']} "
         f"sentences in {float(figures['probe_seconds']):.0f} s; {figures['device']}, "

@@ -68,8 +68,12 @@ def compare(
         record_use(models, f"compare {split}", pairs)
         total = len(models) * similarity.distinct_sentences(pairs)
         progress.begin("embedding", total)
-        found = [similarity.evaluate(one, pairs, progress.advance) for one in loaded]
+        notes: dict[str, None] = {}  # each once: the models read alike
+        found = [
+            similarity.evaluate(one, pairs, progress.advance, notes.setdefault) for one in loaded
+        ]
         differences = similarity.compare(found, pairs)
+    streams.note(*notes)
     if json:
         for one, scores, apart in zip(loaded, found, differences, strict=True):
             streams.put_json(

@@ -59,8 +59,10 @@ def evaluate(
         begun = time.perf_counter()
         both = score_pairs(loaded, pairs, progress.advance)
         seconds = time.perf_counter() - begun
-        base = correlate(both.base, pairs.scores)
-        tuned = correlate(both.tuned, pairs.scores)
+        undefined = bool(both.undefined)
+        base = correlate(both.base, pairs.scores, undefined=undefined)
+        tuned = correlate(both.tuned, pairs.scores, undefined=undefined)
+    streams.note(*both.notes, both.undefined)
     reversed_scores = direction_question(base.spearman, len(pairs))
     questions = [*asked, *([] if reversed_scores is None else [reversed_scores])]
     for question in questions:

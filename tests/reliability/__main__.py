@@ -36,6 +36,7 @@ from reliability import (
     check_saving,
     check_screens,
     check_signals,
+    check_streams,
     check_sweep_disk,
     check_sweeps,
     check_trouble,
@@ -54,6 +55,8 @@ PROMISES: dict[str, Callable[[Path], Outcome]] = {
     "resume": check_resume.resumed_everywhere,
     "signals": partial(check_signals.signalled, each=10),
     "second": check_signals.forced,
+    "streams": check_streams.streams_close,
+    "locales": check_streams.other_locales,
     "disk": check_saving.failed_at_each_operation,
     "disk-run": partial(check_trouble.disk_fails, picks=[*range(2, 300, 37)], codes=DISK_ERRORS),
     "memory": partial(

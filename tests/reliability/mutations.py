@@ -24,6 +24,7 @@ from reliability import (
     check_saving,
     check_screens,
     check_signals,
+    check_streams,
     check_trouble,
 )
 from reliability.mutating import MUTATIONS, Mutation, applied, here, put
@@ -302,6 +303,37 @@ def _hangup_ends_the_app() -> None:
     put(terminal_signals, "ENDINGS", {signal.SIGTERM: "terminated"})
 
 
+# Streams and locales
+
+
+def _rich_ends_the_program() -> None:
+    from rich.console import Console
+
+    from nexus_tui import streams
+
+    put(streams._Console, "on_broken_pipe", Console.on_broken_pipe)
+    put(streams, "Talk", lambda stream: stream)
+
+
+def _pending_output_stays() -> None:
+    from nexus_tui import failures, standard_streams
+
+    put(standard_streams, "lose", lambda stream: None)
+    put(failures, "lose", lambda stream: None)
+
+
+def _closed_streams_stay_closed() -> None:
+    from nexus_tui import standard_streams
+
+    put(standard_streams, "open_closed", lambda: None)
+
+
+def _the_locale_decides() -> None:
+    from nexus_tui.commands import similarity
+
+    put(similarity, "typed_text", lambda argument, name: argument)
+
+
 # The list
 
 
@@ -333,6 +365,11 @@ def _disk(place: Path, name: str) -> Outcome:
 
 def _memory(place: Path, name: str) -> Outcome:
     return check_trouble.trouble(place, ["cpu in train"], 4, "memory", name)
+
+
+def _streams(name: str, *, stdout: str = "file", stderr: str = "file") -> Any:
+    kind = check_streams.Streams(stdout=stdout, stderr=stderr)
+    return lambda place, mutation: check_streams.streams_close(place, [name], [kind], mutation)
 
 
 def _numbers(place: Path, name: str) -> Outcome:
@@ -405,6 +442,30 @@ _LISTED: dict[str, Mutation] = {
     ),
     "pickle": Mutation(
         "weights are pickled", _pickled_weights, check_private.nothing_opened, "pickle."
+    ),
+    "Rich": Mutation(
+        "a pipe without a reader ends the program",
+        _rich_ends_the_program,
+        _streams("train", stderr="gone"),
+        "exit 1",
+    ),
+    "pending": Mutation(
+        "what cannot be flushed stays in its stream",
+        _pending_output_stays,
+        _streams("version", stdout="full"),
+        "exit 120",
+    ),
+    "closed": Mutation(
+        "a closed stream stays closed",
+        _closed_streams_stay_closed,
+        _streams("config", stdout="closed"),
+        "exit",
+    ),
+    "locale": Mutation(
+        "the locale decides how a sentence is read",
+        _the_locale_decides,
+        check_streams.other_locales,
+        "in ascii",
     ),
     "calls home": Mutation(
         "loading opens a socket", _calls_home, check_private.nothing_opened, "socket."

@@ -26,6 +26,7 @@ from nexus_tui.app.run_form import (
     Checked,
     check,
     command_words,
+    measured_values,
     plan_in_words,
     recipes_of,
     standing,
@@ -164,13 +165,17 @@ class NewRunScreen(NexusScreen):
         return self.nexus.may_probe and not self.nexus.training
 
     def _say_all(self) -> None:
+        values = dict(self._checked.shown)
+        figures = self._forecast.figures if self._forecast is not None else None
+        if figures is not None and self._checked.settings is not None:
+            values |= measured_values(self._checked.settings, figures)
         for row in self.query(FormRow):
             name = row.field.name
             error = self._checked.errors.get(name, "")
             if name == "data":
                 error = error or self._data_error
             note = self._data_note if name == "data" else ""
-            row.tell(error=error, note=note, standing=self._checked.shown.get(name))
+            row.tell(error=error, note=note, standing=values.get(name))
         self._draw_below()
 
     def _draw_below(self) -> None:
@@ -210,7 +215,7 @@ class NewRunScreen(NexusScreen):
         elif event.worker.group == "forecast" and isinstance(result, Forecasted):
             self._measuring = ""
             self._forecast = result
-            self._draw_below()
+            self._say_all()
         elif event.worker.group == "detach":
             self._detached(result)
 
