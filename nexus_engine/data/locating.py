@@ -15,6 +15,7 @@ from nexus_engine.data.messages import shown_path
 from nexus_engine.data.sources import Source, file_source, refused_access
 from nexus_engine.data.stsb_cache import find_stsb
 from nexus_engine.errors import DataError
+from nexus_engine.user_paths import user_path
 
 __all__ = ["WHOLE", "Located", "locate", "located_file"]
 
@@ -49,7 +50,7 @@ def locate(spec: str) -> Located:
         return Located("stsb", "stsb", files)
     if not spec:
         raise DataError("no data given: name a file or folder of pairs, `demo` or `stsb`")
-    path = Path(os.path.expanduser(spec))
+    path = user_path(spec, DataError)
     try:
         is_folder = stat.S_ISDIR(os.stat(path).st_mode)
     except (OSError, ValueError) as error:

@@ -27,6 +27,7 @@ from nexus_engine.listed_folders import LATEST
 from nexus_engine.run_folder import NAME_RULE, RunFolder, runs_root
 from nexus_engine.sweeps.events import SweepEvent, decode_sweep_event, encode_sweep_event
 from nexus_engine.sweeps.grid import Cell, Grid
+from nexus_engine.user_paths import user_path
 
 __all__ = ["SweepFolder", "SweepRecord", "find_sweep", "sweeps_root"]
 
@@ -87,7 +88,7 @@ class SweepFolder:
                     break
                 path = path.with_name(f"{stamp}-{clean}-{number}")
         else:
-            path = out.expanduser().absolute()
+            path = user_path(out).absolute()
         try:
             if path.exists() and (not path.is_dir() or any(path.iterdir())):
                 raise ConfigError(
@@ -106,8 +107,8 @@ class SweepFolder:
         return folder
 
     def _point_latest(self) -> None:
-        root = sweeps_root()
-        with contextlib.suppress(OSError):  # `latest` is a convenience
+        with contextlib.suppress(OSError, ConfigError):  # `latest` is a convenience
+            root = sweeps_root()
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
             link = root / f"{LATEST}.tmp-{os.getpid()}"
             link.unlink(missing_ok=True)
@@ -193,16 +194,16 @@ def find_sweep(asked: str) -> SweepFolder:
     Raises:
         RunError: there is none.
     """
-    root = sweeps_root()
     if asked == LATEST:
-        link = root / LATEST
+        link = sweeps_root() / LATEST
         if link.is_dir():
             return SweepFolder(link.resolve())
         raise RunError("latest: there is no sweep yet; start one with `nexus sweep`")
-    if NAME_RULE.fullmatch(asked) and (root / asked / "sweep.json").is_file():
-        return SweepFolder(root / asked)
-    with contextlib.suppress(OSError, ValueError, RuntimeError):
-        path = Path(asked).expanduser()
+    with contextlib.suppress(ConfigError):  # without a home no sweep has a name
+        if NAME_RULE.fullmatch(asked) and (sweeps_root() / asked / "sweep.json").is_file():
+            return SweepFolder(sweeps_root() / asked)
+    path = user_path(asked)
+    with contextlib.suppress(OSError, ValueError):
         if (path / "sweep.json").is_file():
             return SweepFolder(path.absolute())
     raise RunError(f"{one_line(asked, 120)}: no such sweep")

@@ -55,7 +55,8 @@ def read_ui_settings(*, ascii_only: bool = False, low_bandwidth: bool = False) -
     """Flags over `NEXUS_ASCII` and `NEXUS_LOW_BANDWIDTH` over ./nexus.toml over the user's own."""
     found = UiSettings()
     for path in (user_file(), Path(PROJECT_FILE)):
-        found = _with_table(found, path)
+        if path is not None:
+            found = _with_table(found, path)
     said = {name: variable for name, variable in VARIABLES.items() if _said(variable)}
     return replace(
         found,

@@ -10,6 +10,7 @@ import typer
 
 from nexus_engine.config import Tune
 from nexus_engine.errors import ExitCode
+from nexus_engine.user_paths import user_path
 from nexus_tui.failures import UsageError, close_output, error_line
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _grid(
     if file is None:
         found = default_grid(common, numbers or (1,))
     else:
-        found = grid_from_file(Path(file).expanduser(), common, numbers)
+        found = grid_from_file(user_path(file), common, numbers)
     found.check()
     return found
 
