@@ -8,12 +8,13 @@ and what its folder records.
 from __future__ import annotations
 
 import difflib
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 
 import msgspec
 
 from nexus_engine.errors import ConfigError, one_line
 from nexus_engine.recipes import BUDGET_LADDER, RECIPES
+from nexus_engine.setting_words import shown_value, wrong_value
 
 __all__ = ["Settings", "TrainConfig", "Tune", "config_from_mapping", "resolve"]
 
@@ -154,10 +155,12 @@ def config_from_mapping(values: dict[str, Any], source: str) -> TrainConfig:
             near = difflib.get_close_matches(key, names, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ConfigError(f"{source}: unknown setting {one_line(key, 60)}{hint}")
-    try:
-        return msgspec.convert(cleaned, TrainConfig)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{source}: {one_line(error, 200)}") from None
+    kinds = get_type_hints(TrainConfig)
+    for key, value in cleaned.items():
+        wrong = wrong_value(key, value, kinds[key])
+        if wrong is not None:
+            raise ConfigError(f"{source}: {wrong}")
+    return msgspec.convert(cleaned, TrainConfig)
 
 
 def parse_budget(text: str, params_base: int) -> int:
@@ -183,7 +186,7 @@ def parse_budget(text: str, params_base: int) -> int:
 
 def _check(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # also false for NaN
-        raise ConfigError(f"{name} {value}: must be between {low:g} and {high:g}")
+        raise ConfigError(f"{name} {shown_value(value)}: must be between {low:g} and {high:g}")
 
 
 def resolve(config: TrainConfig, params_base: int = 22_565_376, layers: int = 6) -> Settings:

@@ -28,6 +28,7 @@ from nexus_engine.run_folder import find_run
 from nexus_engine.sentence_model import SentenceModel, identity_adapter
 from nexus_engine.tensor_files import write_tensors
 from nexus_engine.tokens import Tokenizer
+from nexus_engine.user_paths import user_path
 
 __all__ = ["LoadedModel", "ModelCard", "build_model", "held_card", "load_model", "save_model"]
 
@@ -216,8 +217,8 @@ def _found(asked: str) -> LoadedModel:
         base = find_base_model()
         model = SentenceModel(load_encoder(base))
         return LoadedModel("base", model.eval(), Tokenizer(base.folder), base, None)
+    given = user_path(asked, ModelError)
     with contextlib.suppress(OSError, ValueError):
-        given = Path(asked).expanduser()
         if (given / "model.json").is_file():
             return load_saved(given, one_line(given.name, 60))
     run = find_run(asked)

@@ -14,7 +14,9 @@ from torch import Tensor
 from nexus_engine.data.messages import file_error, row_error
 from nexus_engine.data.sources import file_source
 from nexus_engine.data.text_lines import text_lines
+from nexus_engine.errors import DataError
 from nexus_engine.querying import Check, Progress, Side, Sides
+from nexus_engine.user_paths import user_path
 
 __all__ = [
     "MOST_SENTENCES",
@@ -55,7 +57,7 @@ def read_sentences(path: Path, check: Check = lambda: None) -> SentenceFile:
     Raises:
         DataError: it is missing, no regular file, empty, no text, or too large.
     """
-    source = file_source(path.expanduser())
+    source = file_source(user_path(path, DataError))
     lines: dict[str, int] = {}
     times: list[int] = []
     places: dict[str, int] = {}

@@ -17,6 +17,7 @@ import typer
 from nexus_engine import __version__
 from nexus_tui import failures, standard_streams
 from nexus_tui.lazy_commands import LazyCommands
+from nexus_tui.memory_trial import try_memory
 
 __all__ = ["app", "main"]
 
@@ -76,6 +77,8 @@ def root(
         # Before any command imports a Hugging Face library; whatever the user's shell says.
         os.environ.update(OFFLINE)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    if not set(sys.argv) & set(ctx.help_option_names):
+        try_memory(ctx.invoked_subcommand)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Literal
 
 from nexus_engine.data.assets import assets_dir
 from nexus_engine.data.pairs import PairData, Pairs
+from nexus_engine.errors import DataError
+from nexus_engine.user_paths import user_path
 
 __all__ = ["load_data", "load_guard", "load_split", "load_split_asked", "load_unscored"]
 
@@ -79,7 +80,7 @@ def load_unscored(path: str | os.PathLike[str]) -> Pairs:
     if os.fspath(path) == "-":
         source = stdin_source()
         return as_unscored(source, kind_of_stdin(source))
-    return as_unscored(*located_file(Path(os.path.expanduser(path))))
+    return as_unscored(*located_file(user_path(path, DataError)))
 
 
 def load_guard() -> Pairs:

@@ -16,6 +16,7 @@ from nexus_engine.data.saved_datasets import Saved, folder_of_part, saved_datase
 from nexus_engine.data.sources import Source, file_source, refused_access
 from nexus_engine.data.stsb_cache import find_stsb
 from nexus_engine.errors import DataError
+from nexus_engine.user_paths import user_path
 
 __all__ = ["WHOLE", "Located", "locate", "located_file"]
 
@@ -52,7 +53,7 @@ def locate(spec: str) -> Located:
         return Located("stsb", "stsb", files)
     if not spec:
         raise DataError("no data given: name a file or folder of pairs, `demo` or `stsb`")
-    path = Path(os.path.expanduser(spec))
+    path = user_path(spec, DataError)
     try:
         is_folder = stat.S_ISDIR(os.stat(path).st_mode)
     except (OSError, ValueError) as error:

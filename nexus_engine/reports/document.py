@@ -240,7 +240,7 @@ def _grown_after(run: Run) -> dict[int, int]:
     epochs: dict[int, int] = {}
     fixed = run.settings.get("switch_epochs")
     if isinstance(fixed, list):
-        epochs = {i + 1: int(epoch) for i, epoch in enumerate(fixed)}
+        epochs = {i + 1: epoch for i, epoch in enumerate(fixed) if isinstance(epoch, int)}
     return epochs
 
 

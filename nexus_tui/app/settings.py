@@ -60,7 +60,8 @@ def read_ui_settings(*, ascii_only: bool = False, low_bandwidth: bool = False) -
     """
     found = UiSettings()
     for path in (user_file(), Path(PROJECT_FILE)):
-        found = _with_table(found, path)
+        if path is not None:
+            found = _with_table(found, path)
     said = {name: variable for name, variable in VARIABLES.items() if _said(variable)}
     sources = {**found.sources, **{name: f"variable {said[name]}" for name in said}}
     lacking = not draws_pictures(sys.__stderr__)

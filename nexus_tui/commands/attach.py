@@ -53,9 +53,11 @@ def has_terminal() -> bool:
 
 def open_screen(path: Path | None, ascii_only: bool, low_bandwidth: bool) -> int:
     """The app, on the run in `path` or on the list of runs; its exit code."""
+    from nexus_engine.run_folder import runs_root
     from nexus_tui.app.opening import open_app
     from nexus_tui.app.settings import read_ui_settings
 
+    runs_root()  # without a home folder the app has nothing to list; said before a screen opens
     settings = read_ui_settings(ascii_only=ascii_only, low_bandwidth=low_bandwidth)
     return open_app(settings, path)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from nexus_engine.errors import ExitCode, RunError
+from nexus_engine.user_paths import user_path
 from nexus_tui.commands import train_options as options
 from nexus_tui.failures import UsageError, close_output, error_line
 from nexus_tui.standard_streams import OutputError
@@ -104,7 +105,7 @@ def train(
     from nexus_engine.run_folder import RunFolder, remove_unstarted
     from nexus_engine.session import Session  # torch comes here, before the folder is made
 
-    given = None if out is None else Path(out).expanduser()
+    given = None if out is None else user_path(out)
     made = given is None or not given.exists()
     if resume is None:
         folder = RunFolder.create(given, _label(settings))
@@ -144,7 +145,7 @@ def _detach(ctx: typer.Context, settings: Settings, *, as_json: bool) -> int:
     if resume is not None:
         folder = find_run(resume).path
         return start_detached(["train", "--resume", str(folder)], folder, as_json=as_json)
-    given = None if out is None else Path(out).expanduser().absolute()
+    given = None if out is None else user_path(out).absolute()
     folder = given or reserve_folder(_label(settings))
     arguments = ["train", *_options_given(ctx), "--out", str(folder)]
     try:

@@ -185,9 +185,9 @@ def _full_disk_ignored() -> None:
 
 
 def _cpu_memory_unknown() -> None:
-    from nexus_engine import run_failures
+    from nexus_engine import shortages
 
-    put(run_failures, "NO_MEMORY", ())
+    put(shortages, "NO_MEMORY", ())
 
 
 def _nan_unseen() -> None:

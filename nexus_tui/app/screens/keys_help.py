@@ -64,9 +64,9 @@ class KeysHelp(ClosesOnce, ModalScreen[None]):
         table = Text(lines[0], style="bold")
         for line in lines[1:]:
             table.append("\n" + line, style="not bold")
-        table.append(
-            f"\n\nOther keys: [ui.keys] in {shown_path(user_file())}", style="not bold dim"
-        )
+        own = user_file()
+        if own is not None:
+            table.append(f"\n\nOther keys: [ui.keys] in {shown_path(own)}", style="not bold dim")
         return table
 
     def action_scroll(self, lines: int) -> None:
