@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from reliability import (
     check_folder,
     check_kills,
+    check_limits,
     check_power,
     check_private,
     check_resume,
@@ -293,6 +294,22 @@ def _calls_home() -> None:
     put(preparation, "load_data", load)
 
 
+# Limits: these are applied in the commands' own processes
+
+NO_TRIAL = """
+from nexus_engine import shortages
+from nexus_tui import cli
+cli.try_memory = lambda command: None
+"""
+
+
+NO_ROOM = "from nexus_engine import shortages; shortages.OUT_OF_ROOM = ()"
+
+
+def _nothing_here() -> None:
+    """The mutation is in the Python that the check gives to its commands."""
+
+
 # The list
 
 
@@ -398,6 +415,26 @@ MUTATIONS: dict[str, Mutation] = {
     ),
     "pickle": Mutation(
         "weights are pickled", _pickled_weights, check_private.nothing_opened, "pickle."
+    ),
+    "no trial": Mutation(
+        "memory is not tried in a child first",
+        _nothing_here,
+        lambda place, _: check_limits.memory_limited(place, ["similarity"], (100,), NO_TRIAL),
+        "exit 1",
+    ),
+    "memory unknown": Mutation(
+        "libraries' words for no memory are not known",
+        _nothing_here,
+        lambda place, _: check_limits.memory_limited(
+            place, ["similarity"], (300,), NO_TRIAL + "shortages.NO_MEMORY = ()"
+        ),
+        "internal error",
+    ),
+    "full report": Mutation(
+        "a report takes a full disk for any error",
+        _nothing_here,
+        lambda place, _: check_limits.full_disk(place, ["report"], (0,), NO_ROOM),
+        "exit 2",
     ),
     "calls home": Mutation(
         "loading opens a socket", _calls_home, check_private.nothing_opened, "socket."
