@@ -27,6 +27,7 @@ from reliability import (
     check_folder,
     check_keys,
     check_kills,
+    check_limits,
     check_models,
     check_offline,
     check_openings,
@@ -62,6 +63,8 @@ PROMISES: dict[str, Callable[[Path], Outcome]] = {
     "memory": partial(
         check_trouble.trouble, names=check_trouble.MEMORY, exit_code=4, promise=MEMORY
     ),
+    "memory-limit": check_limits.memory_limited,
+    "full-disk": check_limits.full_disk,
     "numbers": partial(
         check_trouble.trouble, names=check_trouble.NUMBERS, exit_code=5, promise=NUMBERS
     ),

@@ -18,6 +18,7 @@ from reliability import (
     check_keys,
     check_kills,
     check_openings,
+    check_limits,
     check_power,
     check_private,
     check_resume,
@@ -332,6 +333,20 @@ def _the_locale_decides() -> None:
     from nexus_tui.commands import similarity
 
     put(similarity, "typed_text", lambda argument, name: argument)
+# Limits: these are applied in the commands' own processes
+
+NO_TRIAL = """
+from nexus_engine import shortages
+from nexus_tui import cli
+cli.try_memory = lambda command: None
+"""
+
+
+NO_ROOM = "from nexus_engine import shortages; shortages.OUT_OF_ROOM = ()"
+
+
+def _nothing_here() -> None:
+    """The mutation is in the Python that the check gives to its commands."""
 
 
 # The list
@@ -466,6 +481,25 @@ _LISTED: dict[str, Mutation] = {
         _the_locale_decides,
         check_streams.other_locales,
         "in ascii",
+    "no trial": Mutation(
+        "memory is not tried in a child first",
+        _nothing_here,
+        lambda place, _: check_limits.memory_limited(place, ["similarity"], (100,), NO_TRIAL),
+        "exit 1",
+    ),
+    "memory unknown": Mutation(
+        "libraries' words for no memory are not known",
+        _nothing_here,
+        lambda place, _: check_limits.memory_limited(
+            place, ["similarity"], (300,), NO_TRIAL + "shortages.NO_MEMORY = ()"
+        ),
+        "internal error",
+    ),
+    "full report": Mutation(
+        "a report takes a full disk for any error",
+        _nothing_here,
+        lambda place, _: check_limits.full_disk(place, ["report"], (0,), NO_ROOM),
+        "exit 2",
     ),
     "calls home": Mutation(
         "loading opens a socket", _calls_home, check_private.nothing_opened, "socket."
