@@ -6,8 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from nexus_engine.data.content_columns import score_by_content, sentences_by_content
 from nexus_engine.data.messages import file_error, looks_like_name, row_error, shown_names
 from nexus_engine.data.numbers import is_number
+from nexus_engine.data.separators import advice_on_separator
+from nexus_engine.errors import DataError, one_line
 
 __all__ = ["ACCEPTED", "Columns", "columns_by_name", "columns_by_place"]
 
@@ -32,6 +35,7 @@ SENTENCE_NAMES = (
     ("left", "right"),
     ("a", "b"),
     ("sentence0", "sentence1"),
+    ("#1string", "#2string"),  # the paraphrase corpus of Microsoft Research, as it is packed
 )
 SCORE_NAMES = (
     "score",
@@ -44,7 +48,9 @@ SCORE_NAMES = (
     "rating",
     "label",
     "value",
+    "quality",
 )
+SPLIT_NAME = "split"
 ANY_SENTENCE_NAME = frozenset(name for pair in SENTENCE_NAMES for name in pair)
 
 
@@ -57,6 +63,8 @@ class Columns:
     score: int | None
     names: tuple[str, ...] = ()
     """The names of first, second and, where there is one, score; empty without a header."""
+    split: int | None = None
+    """The column called `split`; None without one."""
 
     @property
     def has_header(self) -> bool:
@@ -67,7 +75,8 @@ class Columns:
     def note(self) -> str:
         """One line for the user on what was read."""
         if self.names:
-            return f"columns {shown_names(self.names)}"
+            # Each is one of the names below, so that it can be shown as it stands.
+            return "columns " + ", ".join(one_line(name, 40) for name in self.names)
         used = [self.first, self.second] + ([] if self.score is None else [self.score])
         return "no header; columns " + ", ".join(str(position + 1) for position in used)
 
@@ -109,22 +118,43 @@ def columns_by_name(
         places[1],
         places[2] if score is not None else None,
         tuple(names[place] for place in places),
+        squeezed.index(SPLIT_NAME) if SPLIT_NAME in squeezed else None,
     )
 
 
 def columns_by_place(
-    label: str, sample: Sequence[tuple[int, list[str]]], *, score_needed: bool
+    label: str, sample: Sequence[tuple[int, list[str]]], delimiter: str, *, score_needed: bool
 ) -> Columns:
     """The columns of a delimited file, from its first records as (row, cells).
 
     The first record is a header when its names are known and none of its cells is a number.
     Without a header the score is column 3 if that holds a number, else the only column that
-    does, and the sentences are the first two of the others.
-    Raises DataError when that leaves a doubt.
+    does, and the sentences are the first two of the others. A tab-separated table of more than
+    three columns is judged by what they hold.
+    Raises DataError when that leaves a doubt; where another character separates the columns, with
+    that as the reason.
     """
+    try:
+        columns = _by_place(label, sample, delimiter, score_needed=score_needed)
+    except DataError:
+        advice = advice_on_separator(sample, delimiter, doubted=True)
+        if advice is None:
+            raise
+        raise row_error(label, sample[0][0], advice) from None
+    if not columns.has_header:
+        advice = advice_on_separator(sample, delimiter, doubted=False)
+        if advice is not None:
+            raise row_error(label, sample[0][0], advice)
+    return columns
+
+
+def _by_place(
+    label: str, sample: Sequence[tuple[int, list[str]]], delimiter: str, *, score_needed: bool
+) -> Columns:
     row, head = sample[0]
     if len(head) < 2:
-        raise row_error(label, row, f"one column found, two or three needed; {_hint(head)}")
+        reason = "one column found, two or three needed"
+        raise row_error(label, row, f"{reason}; separate them with commas (.csv) or tabs (.tsv)")
     if not any(is_number(cell) for cell in head):
         named = columns_by_name(label, head, score_needed=score_needed, row=row)
         if named is not None:
@@ -136,6 +166,14 @@ def columns_by_place(
         if rest and all(is_number(cells[place]) for cells in rest)
     }
     numeric = [place for place, cell in enumerate(head) if is_number(cell)]
+    if delimiter == "\t" and len(head) > 3 and rest:
+        wide = _by_content([head, *rest] if numeric else rest)
+        if wide is not None and (numeric or not _is_header(head, wide)):
+            return wide
+    if not numeric and not _is_header(head, None):
+        unmarked = [place for place in range(len(head)) if _lacks_its_score(place, head, rest)]
+        if len(unmarked) == 1:
+            numeric = unmarked  # a score that the first row lacks; the refusal is then that row's
     if always and not numeric:
         raise row_error(
             label,
@@ -157,6 +195,26 @@ def columns_by_place(
     return Columns(first, second, score)
 
 
+def _by_content(rows: Sequence[Sequence[str]]) -> Columns | None:
+    sentences = sentences_by_content(rows)
+    if sentences is None:
+        return None
+    score = score_by_content(rows, sentences)
+    return None if score is None else Columns(*sentences, score)
+
+
+def _lacks_its_score(place: int, head: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
+    """Whether the column has no more than numbers, and none in the first row."""
+    filled = [row[place] for row in rest if row[place].strip()]
+    return not head[place].strip() and bool(filled) and all(map(is_number, filled))
+
+
+def _is_header(head: Sequence[str], columns: Columns | None) -> bool:
+    """Whether the cells of the first row, or those of its sentences, are words without spaces."""
+    places = range(len(head)) if columns is None else (columns.first, columns.second)
+    return all(looks_like_name(head[place]) or not head[place].strip() for place in places)
+
+
 def _score_place(numeric: list[int], always: set[int]) -> int | None:
     """The score's place, from the places that hold a number in row 1 and in every other row."""
     if 2 in numeric:
@@ -176,15 +234,6 @@ def _refuse_doubled(where: str, names: list[str]) -> None:
 def _as_header(cells: list[str]) -> str:
     """The cells as names, if they can only be names: one that could be data hides them all."""
     return f" ({shown_names(cells)})" if all(looks_like_name(cell) for cell in cells) else ""
-
-
-def _hint(head: list[str]) -> str:
-    cell = head[0] if head else ""
-    if "\t" in cell:
-        return "it looks tab-separated: let its name end in .tsv"
-    if ";" in cell:
-        return "it looks semicolon-separated: save it with commas"
-    return "separate the columns with commas (.csv) or tabs (.tsv)"
 
 
 def _squeezed(name: str) -> str:

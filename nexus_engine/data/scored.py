@@ -22,6 +22,7 @@ from nexus_engine.data.ranges import (
 )
 from nexus_engine.data.reading import RawPairs, one_array, read_pairs
 from nexus_engine.data.sources import Source
+from nexus_engine.data.split_column import by_split_column
 from nexus_engine.errors import DataError
 
 __all__ = [
@@ -60,6 +61,7 @@ def read_scored(located: Located, score_range: ScoreRange | None) -> ScoredSplit
         split: [read_pairs(source, kind, score_needed=True) for source, kind in files]
         for split, files in located.files.items()
     }
+    raw, split_notes = by_split_column(raw)
     raw, asked = _labelled(raw)
     parts = [part for split in raw.values() for part in split]
     for part in parts:
@@ -74,6 +76,7 @@ def read_scored(located: Located, score_range: ScoreRange | None) -> ScoredSplit
     notes = (
         *located.notes,
         *_column_notes(parts),
+        *split_notes,
         range_note(parts, mapped_from, given=given is not None),
         *score_notes(parts),
     )

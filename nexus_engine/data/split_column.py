@@ -1,0 +1,63 @@
+"""A single file that names the split of each pair in a column called `split`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nexus_engine.data.folders import SPLITS
+from nexus_engine.data.locating import WHOLE
+from nexus_engine.data.reading import RawPairs
+
+__all__ = ["by_split_column"]
+
+SPELLINGS = {
+    "train": "train", "training": "train",
+    "dev": "dev", "develop": "dev", "development": "dev",
+    "val": "dev", "valid": "dev", "validation": "dev",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+
+def by_split_column(
+    raw: Mapping[str, list[RawPairs]],
+) -> tuple[dict[str, list[RawPairs]], list[str]]:
+    """The pairs of a single file as its column `split` deals them out, and notes on that.
+
+    A folder's files are its splits: there the column is not looked at. A column whose words are
+    not those of splits, or name no train pair, is ignored, and said to be.
+    """
+    if list(raw) != [WHOLE] or len(raw[WHOLE]) != 1 or raw[WHOLE][0].splits is None:
+        return dict(raw), []
+    (pairs,) = raw[WHOLE]
+    words = pc.utf8_lower(pc.utf8_trim_whitespace(pairs.splits))
+    named = [SPELLINGS.get(word) for word in words.to_pylist()]
+    if None in named:
+        row = int(pairs.rows[named.index(None)])
+        reason = f"row {row} says neither train, dev (or validation) nor test"
+        return dict(raw), [f"the column split is ignored: {reason}"]
+    if "train" not in named:
+        return dict(raw), ["the column split is ignored: it names no train pair"]
+    dealt = {}
+    for split in SPLITS:
+        places = np.flatnonzero([name == split for name in named])
+        if len(places):
+            dealt[split] = [_taken(pairs, places)]
+    sizes = ", ".join(f"{len(parts[0]):,} {split}" for split, parts in dealt.items())
+    return dealt, [f"split as the column split says: {sizes} pairs"]
+
+
+def _taken(pairs: RawPairs, places: np.ndarray[tuple[int], np.dtype[np.int64]]) -> RawPairs:
+    chosen = pa.array(places)
+    return replace(
+        pairs,
+        first=pairs.first.take(chosen),
+        second=pairs.second.take(chosen),
+        scores=None if pairs.scores is None else pairs.scores[places],
+        rows=pairs.rows[places],
+        splits=None,
+    )
