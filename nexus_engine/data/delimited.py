@@ -122,7 +122,9 @@ class _Rows:
 
     def batches(self, records: Iterator[Record]) -> Iterator[RowBatch]:
         """The records in batches; those before a fault are handed on, and checked, before it."""
-        at = self.columns
+        width = self.width
+        first_at, second_at = self.columns.first, self.columns.second
+        score_at, split_at = self.columns.score, self.columns.split
         while True:
             first: list[str] = []
             second: list[str] = []
@@ -134,16 +136,16 @@ class _Rows:
             # Python's cycle collector round and round, for as long as the reading itself takes.
             try:
                 for row, cells, spans in islice(records, BATCH_ROWS):
-                    if len(cells) != self.width:
+                    if len(cells) != width:
                         self._meet_other_width(row, len(cells))
                     if spans:
                         self._meet_spanning(row, cells)
-                    first.append(cells[at.first])
-                    second.append(cells[at.second])
-                    if at.score is not None:
-                        scores.append(cells[at.score])
-                    if at.split is not None:
-                        splits.append(cells[at.split])
+                    first.append(cells[first_at])
+                    second.append(cells[second_at])
+                    if score_at is not None:
+                        scores.append(cells[score_at])
+                    if split_at is not None:
+                        splits.append(cells[split_at])
                     rows.append(row)
             except DataError as error:
                 fault = error
@@ -151,9 +153,9 @@ class _Rows:
                 yield RowBatch(
                     first,
                     second,
-                    None if at.score is None else scores,
+                    None if score_at is None else scores,
                     rows,
-                    None if at.split is None else splits,
+                    None if split_at is None else splits,
                 )
             if fault is not None:
                 raise fault
@@ -208,11 +210,12 @@ def _records(source: Source, delimiter: str, tally: Tally, *, quoted: bool) -> I
     row = 1
     try:
         for cells in reader:
+            last = reader.line_num
             if cells:
-                yield row, cells, reader.line_num != row
+                yield row, cells, last != row
             else:  # a blank line
                 tally.blank += 1
-            row = reader.line_num + 1
+            row = last + 1
     except csv.Error as error:
         raise _damaged(source.label, row, str(error), reader.line_num) from None
 

@@ -173,15 +173,23 @@ def _counted(error: NoScoreError, batches: Iterator[RowBatch]) -> DataError:
 CONTROLS = "[\u0080-\u009f]"
 """C1 control characters. Text has none; Windows-1252 read as Latin-1 has them for its quotes and
 dashes, which are its bytes 0x80 to 0x9f."""
+CONTROLS_BEGIN = b"\xc2"
+"""The first byte of each in UTF-8: to look for it costs a tenth of what the expression costs."""
 CONTROL_CELLS = 2
 CONTROL_SHARE = 0.01
 """Cells that hold some, from which on they are no accident."""
+
+
+def _holds_byte(column: pa.Array, byte: bytes) -> bool:
+    content = column.buffers()[2]
+    return content is not None and content.to_pybytes().find(byte) >= 0
 
 
 def _control_notes(first: pa.Array, second: pa.Array) -> list[str]:
     cells = sum(
         pc.sum(pc.match_substring_regex(column, CONTROLS)).as_py() or 0
         for column in (first, second)
+        if _holds_byte(column, CONTROLS_BEGIN)
     )
     if cells < max(CONTROL_CELLS, CONTROL_SHARE * 2 * len(first)):
         return []

@@ -50,7 +50,8 @@ def _text(source: Source, size: int, *, whole_lines: bool) -> Generator[str]:
             encoding = _encoding(source.label, plain)
             with io.TextIOWrapper(plain, encoding, errors="strict", newline="") as text:
                 while True:
-                    number += line.endswith(("\n", "\r"))  # the next piece begins a line
+                    # A piece counts as a line where the one before ended one.
+                    number += whole_lines or line.endswith(("\n", "\r"))
                     line = text.readline(size)
                     if not line:
                         return
