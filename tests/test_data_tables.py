@@ -79,7 +79,7 @@ def test_a_quoted_cell_may_still_hold_line_ends_and_is_counted(tmp_path):
         path = written(tmp_path, name, text.getvalue() + "\n")
         assert loaded(path)[-1] == ("two\nlines", "another, one\nwith 3")
         notes = load_data(str(path)).notes
-        assert "1 row spans several lines: a quoted cell holds line ends" in notes
+        assert "1 row spans 3 lines: a quoted cell holds line ends" in notes
         assert "1 blank line is passed over" in notes
 
 
@@ -356,7 +356,7 @@ ADVICES = {
         "a.tsv", body().encode("utf-32"), None, "iconv -f UTF-32 -t UTF-8", iconv("UTF-32")
     ),
     "UTF-16 without its mark": Advice(
-        "a.tsv", body().encode("utf-16-le"), 1, "save it as UTF-8", iconv("UTF-16LE")
+        "a.tsv", body().encode("utf-16-le"), 1, "iconv -f UTF-16LE -t UTF-8", iconv("UTF-16LE")
     ),
     "one wrong byte in UTF-8": Advice(
         "a.tsv", body("\t", 2, f"caf\u00e9\t{B}\t3\n").encode() + b"caf\xe9\tx\t3\n", 25,

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from nexus_engine.data.classes import class_word_reason
 from nexus_engine.data.messages import row_error
-from nexus_engine.data.numbers import is_number
+from nexus_engine.data.numbers import is_comma_number, is_number
 from nexus_engine.errors import DataError
 
 __all__ = [
@@ -109,7 +109,7 @@ def _scores(
         if _is_blank(given):
             raise NoScoreError(label, rows[at], sum(map(_is_blank, _listed(cells))))
         assert given is not None
-        reason = class_word_reason(given) or f"{_what_is_wrong(given)}; correct or remove the row"
+        reason = class_word_reason(given) or _what_is_wrong(given)
         raise row_error(label, rows[at], reason)
     return pc.if_else(bad, None, numbers)
 
@@ -147,9 +147,13 @@ def _is_blank(score: str | float | None) -> bool:
 
 
 def _what_is_wrong(score: str | float) -> str:
+    if isinstance(score, str) and is_comma_number(score):
+        return "the score is written with a comma and is not a number; write a point (4.5)"
     if isinstance(score, str) and not is_number(score):
-        return "the score is not a number"
-    return "the score is NaN" if np.isnan(float(score)) else "the score is infinite"
+        reason = "the score is not a number"
+    else:
+        reason = "the score is NaN" if np.isnan(float(score)) else "the score is infinite"
+    return f"{reason}; correct or remove the row"
 
 
 def _is_encodable(cell: str) -> bool:

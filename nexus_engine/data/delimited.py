@@ -7,15 +7,17 @@ and it takes "NA", "null" and "007" for the sentences that they are.
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 
 from nexus_engine.data.batches import BATCH_ROWS, CELL_BYTES, RowBatch
-from nexus_engine.data.columns import Columns, columns_by_place
+from nexus_engine.data.columns import BARE_WIDTH, Columns, columns_by_place
 from nexus_engine.data.messages import file_error, row_error
-from nexus_engine.data.numbers import is_number
+from nexus_engine.data.separators import advice_on_separator
 from nexus_engine.data.sources import Source
+from nexus_engine.data.spanning import takes_in_rows
 from nexus_engine.data.text_lines import text_lines
 from nexus_engine.errors import DataError
 
@@ -23,11 +25,9 @@ __all__ = ["QuoteError", "Tally", "read_delimited"]
 
 SAMPLE_ROWS = 1000
 """Rows looked at to tell a header from data."""
-BARE_WIDTH = 3
-"""Two sentences and a score: in so few columns a further one is a separator inside a sentence."""
-
-Record = tuple[int, list[str], bool]
-"""The line on which a record starts, its cells, and whether it spans more than that line."""
+Record = tuple[int, list[str], int]
+"""The line on which a record starts, its cells, and the line on which it ends."""
+DOUBLED = 'write each quote that is text twice, in a quoted cell ("5"" pipe")'
 
 
 class QuoteError(DataError):
@@ -46,6 +46,10 @@ class Tally:
     """Blank lines, which are passed over."""
     spanning: int = 0
     """Records that span several lines, because a quoted cell holds a line end."""
+    spanned: int = 0
+    """The lines of these records."""
+    usual: bool = True
+    """Whether the first row has no more columns than are read."""
     wide: int = 0
     """Rows with further columns at the right, which are ignored."""
     first_wide: int = 0
@@ -58,11 +62,12 @@ class Tally:
             found.append(f"{_lines(self.blank, 'blank line is', 'blank lines are')} passed over")
         if self.spanning:
             rows = _lines(self.spanning, "row spans", "rows span")
-            found.append(f"{rows} several lines: a quoted cell holds line ends")
+            found.append(f"{rows} {self.spanned:,} lines: a quoted cell holds line ends")
         if self.wide:
             rows = _lines(self.wide, "row has", "rows have")
+            than = "the first row" if self.usual else "the others"
             found.append(
-                f"{rows} more columns than the first row, from row {self.first_wide} on; what is "
+                f"{rows} more columns than {than}, from row {self.first_wide} on; what is "
                 "beyond them is ignored"
             )
         return found
@@ -90,18 +95,52 @@ def read_delimited(
             sample.append(record)  # noqa: PERF402 - what came before a fault is kept
     except DataError as error:
         if not sample:
-            raise
+            raise _separated(source, delimiter, 1) or error from None
         fault = error
     if not sample:
         raise file_error(source.label, "is empty; give a file with pairs of sentences")
-    named = [(row, cells) for row, cells, _ in sample]
-    columns = columns_by_place(source.label, named, delimiter, score_needed=score_needed)
+    width = _usual_width(delimiter, [len(cells) for _, cells, _ in sample])
+    tally.usual = width == len(sample[0][1])
+    named = [(row, cells if tally.usual else cells[:width]) for row, cells, _ in sample]
+    columns = _columns(source, named, delimiter, score_needed=score_needed)
     body = sample[1:] if columns.has_header else sample
     if not body and fault is None:
         raise file_error(source.label, "holds a header and no pairs")
     rest = records if fault is None else _fault_alone(fault)
-    rows = _Rows(source.label, delimiter, columns, len(sample[0][1]), tally)
+    rows = _Rows(source.label, delimiter, columns, width, tally)
     return columns, rows.batches(chain(body, rest)), tally
+
+
+def _usual_width(delimiter: str, widths: list[int]) -> int:
+    """The first row's, or that of most rows where a wide table begins with remarks at the right."""
+    usual = Counter(widths).most_common(1)[0][0]
+    return usual if delimiter == "\t" and BARE_WIDTH < usual < widths[0] else widths[0]
+
+
+def _columns(
+    source: Source, sample: list[tuple[int, list[str]]], delimiter: str, *, score_needed: bool
+) -> Columns:
+    """The columns; DataError, where another character separates them, with that as the reason."""
+    try:
+        columns = columns_by_place(source.label, sample, delimiter, score_needed=score_needed)
+    except DataError:
+        widest = max(len(cells) for _, cells in sample)
+        separated = _separated(source, delimiter, widest, sample[0][0])
+        if separated is None:
+            raise
+        raise separated from None
+    if delimiter == "," and not columns.has_header:
+        separated = _separated(source, delimiter, None, sample[0][0])
+        if separated is not None:
+            raise separated
+    return columns
+
+
+def _separated(
+    source: Source, delimiter: str, widest: int | None, row: int = 1
+) -> DataError | None:
+    advice = advice_on_separator(source, delimiter, widest)
+    return None if advice is None else row_error(source.label, row, advice)
 
 
 def _fault_alone(fault: DataError) -> Iterator[Record]:
@@ -135,11 +174,11 @@ class _Rows:
             # Each record is taken apart as it comes: thousands of lists held at once would send
             # Python's cycle collector round and round, for as long as the reading itself takes.
             try:
-                for row, cells, spans in islice(records, BATCH_ROWS):
+                for row, cells, last in islice(records, BATCH_ROWS):
+                    if last != row:
+                        self._meet_spanning(row, cells, last)
                     if len(cells) != width:
                         self._meet_other_width(row, len(cells))
-                    if spans:
-                        self._meet_spanning(row, cells)
                     first.append(cells[first_at])
                     second.append(cells[second_at])
                     if score_at is not None:
@@ -177,24 +216,22 @@ class _Rows:
         reason = f"{found} columns where the first row has {self.width}"
         return row_error(self.label, row, f"{reason}; {hint}")
 
-    def _meet_spanning(self, row: int, cells: list[str]) -> None:
-        """Count a row of several lines; refuse one whose lines are rows by themselves.
+    def _meet_spanning(self, row: int, cells: list[str], last: int) -> None:
+        """Count a row of several lines; refuse one that has taken in other rows.
 
         There a quote that is text, an inch mark or an opening one without its closing one, has
         taken the rows up to the next quote into one cell.
         """
         self.tally.spanning += 1
-        lines = [line.split(self.delimiter) for line in self.delimiter.join(cells).splitlines()]
-        score = self.columns.score
-        if any(len(line) != self.width for line in lines):
-            return
-        if score is not None and not all(is_number(line[score]) for line in lines):
-            return
-        if score is None and self.delimiter != "\t":
-            return
-        reason = f"a quote opens a cell that takes in the next {len(lines) - 1} rows whole"
-        advice = 'close it, or write each quote that is text twice, in a quoted cell ("5"" pipe")'
-        raise QuoteError(self.label, row, f"{reason}; {advice}")
+        self.tally.spanned += last - row + 1
+        found = len(cells)
+        if found != self.width:
+            reason = f"{found} columns where the first row has {self.width}, and a quote that"
+            reason += f" opens in this row closes in row {last}"
+            raise QuoteError(self.label, row, f"{reason}; {DOUBLED}, or fill or remove the row")
+        if takes_in_rows(cells, self.columns, self.delimiter):
+            reason = f"a quote opens a cell that takes in the next {last - row} rows whole"
+            raise QuoteError(self.label, row, f"{reason}; close it, or {DOUBLED}")
 
 
 def _records(source: Source, delimiter: str, tally: Tally, *, quoted: bool) -> Iterator[Record]:
@@ -212,7 +249,7 @@ def _records(source: Source, delimiter: str, tally: Tally, *, quoted: bool) -> I
         for cells in reader:
             last = reader.line_num
             if cells:
-                yield row, cells, last != row
+                yield row, cells, last
             else:  # a blank line
                 tally.blank += 1
             row = last + 1

@@ -143,7 +143,7 @@ class _Reading:
             scores,
             np.concatenate([table["row"].to_numpy() for table in tables]),
             columns.score_name,
-            (columns.note, *tally.notes(), *_control_notes(first, second)),
+            (*columns.notes, *tally.notes(), *_control_notes(first, second)),
             columns.sentence_names,
             None
             if columns.split is None

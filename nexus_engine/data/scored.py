@@ -10,7 +10,7 @@ import numpy as np
 from nexus_engine.data.doubts import is_unlabelled, questions, refuse_no_scores, score_notes
 from nexus_engine.data.folders import HELD_OUT
 from nexus_engine.data.formats import FileKind
-from nexus_engine.data.locating import Located
+from nexus_engine.data.locating import WHOLE, Located
 from nexus_engine.data.messages import file_error
 from nexus_engine.data.pairs import Pairs
 from nexus_engine.data.ranges import (
@@ -62,6 +62,7 @@ def read_scored(located: Located, score_range: ScoreRange | None) -> ScoredSplit
         for split, files in located.files.items()
     }
     raw, split_notes = by_split_column(raw)
+    by_column = WHOLE in located.files and WHOLE not in raw
     raw, asked = _labelled(raw)
     parts = [part for split in raw.values() for part in split]
     for part in parts:
@@ -72,7 +73,8 @@ def read_scored(located: Located, score_range: ScoreRange | None) -> ScoredSplit
     splits = {}
     for split, files in raw.items():
         splits[split] = joined_pairs([_mapped(part, mapped_from) for part in files])
-        refuse_unmeasurable(files[0].label, splits[split])
+        where = f"{files[0].label}, split {split}" if by_column else files[0].label
+        refuse_unmeasurable(where, splits[split])
     notes = (
         *located.notes,
         *_column_notes(parts),

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from nexus_engine.data.folders import SPLITS
 from nexus_engine.data.locating import WHOLE
+from nexus_engine.data.messages import row_error
 from nexus_engine.data.reading import RawPairs
 
 __all__ = ["by_split_column"]
@@ -29,15 +30,23 @@ def by_split_column(
     """The pairs of a single file as its column `split` deals them out, and notes on that.
 
     A folder's files are its splits: there the column is not looked at. A column whose words are
-    not those of splits, or name no train pair, is ignored, and said to be.
+    mostly not those of splits, or name no train pair, is ignored, and said to be.
+    Raises DataError, with the row, where only some words are not: a pair that is meant for the test
+    would be trained on.
     """
     if list(raw) != [WHOLE] or len(raw[WHOLE]) != 1 or raw[WHOLE][0].splits is None:
         return dict(raw), []
     (pairs,) = raw[WHOLE]
     words = pc.utf8_lower(pc.utf8_trim_whitespace(pairs.splits))
     named = [SPELLINGS.get(word) for word in words.to_pylist()]
-    if None in named:
+    unknown = named.count(None)
+    if unknown:
         row = int(pairs.rows[named.index(None)])
+        if 2 * unknown < len(named):
+            reason = "the split is none of train, dev (or validation) and test"
+            many = f", as in {unknown:,} rows" if unknown > 1 else ""
+            advice = "correct it, or give the column another name to have it ignored"
+            raise row_error(pairs.label, row, f"{reason}{many}; {advice}")
         reason = f"row {row} says neither train, dev (or validation) nor test"
         return dict(raw), [f"the column split is ignored: {reason}"]
     if "train" not in named:

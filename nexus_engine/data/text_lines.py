@@ -58,7 +58,7 @@ def _text(source: Source, size: int, *, whole_lines: bool) -> Generator[str]:
                     if whole_lines and len(line) == size:
                         raise row_error(source.label, number, "the line is longer than 8 MB")
                     if "\0" in line:
-                        raise _nul(source.label, number)
+                        raise _nul(source, number)
                     yield line
         except UnicodeDecodeError:
             raise _not_text(source) from None
@@ -96,10 +96,19 @@ def _encoding(label: str, plain: io.BufferedReader) -> str:
     return "utf-8-sig"
 
 
-def _nul(label: str, number: int) -> DataError:
-    return row_error(
-        label, number, "holds a NUL byte: not text, or UTF-16 without its mark; save it as UTF-8"
-    )
+def _nul(source: Source, number: int) -> DataError:
+    """In UTF-16 the bytes of Latin letters are every second one NUL: which of them tells the order.
+
+    Its mark, where a file has one, is looked at before.
+    """
+    with source.open() as file, _decompressed(source, file) as plain:
+        head = plain.peek(CHUNK_BYTES)[:CHUNK_BYTES]
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if max(even, odd) > len(head) // 4 and min(even, odd) < len(head) // 16:
+        order = "UTF-16BE" if even > odd else "UTF-16LE"
+        advice = CONVERT.format(order)
+        return row_error(source.label, number, f"holds NUL bytes: {order} without a mark; {advice}")
+    return row_error(source.label, number, "holds a NUL byte, which is not text; remove it")
 
 
 def _not_text(source: Source) -> DataError:
