@@ -192,7 +192,7 @@ def test_eval_uses_the_runs_own_data_from_anywhere(nexus: Nexus, trained: Traine
     (row,) = rows_of(out)
     assert set(row) == {
         "model", "data", "split", "pairs", "spearman", "pearson", "base_spearman", "base_pearson",
-        "seconds",
+        "seconds", "questions",
     }  # fmt: skip
     result = trained.events[-1]
     assert row["data"] == str(trained.pairs)

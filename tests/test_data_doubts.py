@@ -48,6 +48,7 @@ COLUMNS = {
     "grades 0..5": ([0, 1, 2, 3, 4, 5] * 6, (0, 5), []),
     "1..5": ([1, 2, 3, 4, 5] * 8, (0, 5), []),
     "0..4": ([0, 1, 2, 3, 4] * 8, (0, 5), []),
+    "every mark once": (list(range(11)), (0, 10), []),
     "0..10": (spread(0, 10), (0, 10), []),
     "0..100": (spread(0, 100), (0, 100), []),
     "-1..1": (spread(-1, 1), (-1, 1), []),
@@ -92,6 +93,7 @@ REFUSED = {
     "years": ([1990 + i % 30 for i in range(40)], r"scores from 1990 \(row 2\) to 2019 \(row 31\)"),
     "distances": (spread(0, 410), r"scores from 0 \(row \d+\) to 410 \(row \d+\) fit no usual"),
     "row numbers": ([float(i) for i in range(40)], r"are 0, 1, 2 and so on.*--score-range 0,39"),
+    "ranks": ([float(i) for i in range(40, 0, -1)], "are 40, 39, 38 and so on"),
     "long row numbers": ([float(i) for i in range(7, 300)], "are 7, 8, 9 and so on"),
     "one score": ([3] * 40, "all 40 scores are equal"),
     "no label at all": ([-1] * 40, r"pairs\.csv: all 40 scores are -1: it is not labelled"),
@@ -109,6 +111,11 @@ def test_what_is_no_similarity_is_refused_and_a_range_that_is_named_is_believed(
         low, high = min(scores), max(scores)
         assert load_data(path, score_range=(low, high)).questions == ()
     assert len(load_unscored(path)) == len(scores)  # a table of similarities needs no score
+
+
+def test_graded_data_raises_no_question(stsb: Path) -> None:
+    assert load_data("demo").questions == ()
+    assert load_data(str(stsb)).questions == ()
 
 
 def test_rows_that_a_message_says_to_remove_are_the_only_ones(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ __all__ = ["is_unlabelled", "questions", "refuse_no_scores", "score_notes"]
 
 NO_LABEL = -1.0
 """What stands for a missing label in the GLUE sets and others on the Hub."""
-FEWEST_COUNTED = 10
-"""Scores that count up by one over fewer rows may do so by chance or for a reason."""
+FEWEST_COUNTED = 20
+"""Over fewer rows, scores that count by one may be every mark of a scale, each given once."""
 FEWEST_DISTINCT = 30
 """Of so many whole-number grades two are equal; ids and ranks never are."""
 FILLED_SHARE = 0.6
@@ -45,7 +45,7 @@ def refuse_no_scores(part: RawPairs, *, range_given: bool) -> None:
         raise file_error(part.label, inference_reason(classes))
     if range_given:
         return
-    if len(scores) >= FEWEST_COUNTED and bool((np.diff(scores) == 1).all()) and _whole(scores):
+    if len(scores) >= FEWEST_COUNTED and _counts(scores):
         reason = f"the scores are {scores[0]:g}, {scores[1]:g}, {scores[2]:g} and so on, row by row"
         raise file_error(
             part.label,
@@ -120,6 +120,12 @@ def _scale_question(scores: Scores, score_range: tuple[float, float]) -> str:
         f"was taken for them{classes}: is that their scale? If not, give its ends, for example "
         f"--score-range {_pair(scores)}"
     )
+
+
+def _counts(scores: Scores) -> bool:
+    """Whether the scores count up or down by one from row to row."""
+    steps = np.diff(scores)
+    return _whole(scores) and bool((steps == 1).all() or (steps == -1).all())
 
 
 def _whole(scores: Scores) -> bool:

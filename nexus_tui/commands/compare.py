@@ -56,11 +56,15 @@ def compare(
             break
     with streams.Counting() as progress:
         from nexus_engine import similarity
-        from nexus_engine.data import load_split
+        from nexus_engine.data import load_split_asked
         from nexus_engine.saved_model import load_model
 
         loaded = [load_model(asked, bf16=precision == "bf16") for asked in models]
-        pairs = load_split(choice.spec, split, seed=choice.seed, score_range=choice.score_range)
+        pairs, questions = load_split_asked(
+            choice.spec, split, seed=choice.seed, score_range=choice.score_range
+        )
+        for question in questions:
+            streams.say(f"warning: {question}")
         record_use(models, f"compare {split}", pairs)
         total = len(models) * similarity.distinct_sentences(pairs)
         progress.begin("embedding", total)
