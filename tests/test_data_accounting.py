@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import random
 import re
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from data_cases import table_bytes
 
 from nexus_engine.data import load_data, load_split, load_unscored
 from nexus_engine.errors import DataError
@@ -307,6 +310,25 @@ def test_a_pair_of_an_unknown_split_is_not_trained_on(tmp_path):
     assert (len(data.train), len(data.dev), len(data.test)) == (12, 6, 6)
     renamed = with_splits(words).replace("split,", "part,", 1)
     assert len(load_split(written(tmp_path, "a.csv", renamed), "all")) == len(PAIRS)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.parquet"])
+def test_a_split_column_is_used_in_every_format(tmp_path, name):
+    rows = [
+        {"split": split, "sentence1": a, "sentence2": b, "score": score}
+        for split, (a, b, score) in zip(["train", "train", "dev", "test"] * 6, PAIRS, strict=True)
+    ]
+    text = json.dumps(rows) if name == "a.json" else "".join(json.dumps(row) + "\n" for row in rows)
+    content = text.encode()
+    if name == "a.parquet":
+        content = table_bytes(pa.Table.from_pylist(rows))
+    data = load_data(written(tmp_path, name, content))
+    assert (len(data.train), len(data.dev), len(data.test)) == (12, 6, 6)
+    assert data.test.first.to_pylist() == [a for a, _, _ in PAIRS[3::4]]
+    if name == "a.parquet":
+        numbers = pa.Table.from_pylist([{**row, "split": 1} for row in rows])
+        notes = load_data(written(tmp_path, name, table_bytes(numbers))).notes
+        assert "the column split is not text and is ignored" in notes
 
 
 def test_a_split_that_cannot_be_measured_is_named(tmp_path):

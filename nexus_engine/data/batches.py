@@ -39,7 +39,7 @@ class RowBatch:
     """Numbers, or text that may be numbers; None when the file has no score column."""
     rows: Sequence[int]
     """The row of each in the file, from 1."""
-    splits: Sequence[str] | None = None
+    splits: Sequence[str] | pa.Array | None = None
     """What a column called `split` says of each; None without one."""
 
 
@@ -67,7 +67,8 @@ def checked_table(batch: RowBatch, label: str, *, score_needed: bool) -> pa.Tabl
     rows = pa.array(np.asarray(batch.rows, dtype=np.int64))
     splits = pa.nulls(len(first), pa.string())
     if batch.splits is not None:
-        splits = pa.array(batch.splits, pa.string())
+        given = batch.splits
+        splits = given if isinstance(given, pa.Array) else pa.array(given, pa.string())
     return pa.table(
         [first, second, scores, rows, splits], names=["first", "second", "score", "row", "split"]
     )

@@ -78,6 +78,8 @@ class Columns:
     """The names of first, second and, where there is one, score; empty without a header."""
     split: int | None = None
     """The column called `split`; None without one."""
+    split_name: str = ""
+    """How that column is written; empty without one."""
     remark: str = ""
     """A second line for the user; empty where there is nothing to say."""
 
@@ -85,6 +87,11 @@ class Columns:
     def has_header(self) -> bool:
         """Whether the file names its columns."""
         return bool(self.names)
+
+    @property
+    def read_names(self) -> tuple[str, ...]:
+        """The names of all columns that are read: `names` and that of the split."""
+        return (*self.names, self.split_name) if self.split_name else self.names
 
     @property
     def note(self) -> str:
@@ -131,6 +138,7 @@ def columns_by_name(
     if score is None and score_needed:
         reason = f"no score column among {shown_names(names)}; name one score, similarity or label"
         raise file_error(where, reason)
+    split = squeezed.index(SPLIT_NAME) if SPLIT_NAME in squeezed else None
     used = (*pair,) if score is None else (*pair, score)
     places = [squeezed.index(name) for name in used]
     return Columns(
@@ -138,7 +146,8 @@ def columns_by_name(
         places[1],
         places[2] if score is not None else None,
         tuple(names[place] for place in places),
-        squeezed.index(SPLIT_NAME) if SPLIT_NAME in squeezed else None,
+        split,
+        "" if split is None else names[split],
     )
 
 
