@@ -153,7 +153,7 @@ BAD_FILES = {
     "header only": BadFile("bad.csv", b"sentence1,sentence2,score\n", "no pairs"),
     "parquet without rows": BadFile("bad.parquet", parquet_bytes([]), "no pairs"),
     "one column": BadFile("bad.csv", f"text\n{A}\n".encode(), "one column", 1),
-    "tabs in a csv": BadFile("bad.csv", f"{A}\t{B}\t3\n".encode(), ".tsv", 1),
+    "tabs in a csv": BadFile("bad.csv", f"{A}\t{B}\thigh\n{B}\t{A}\t2\n".encode(), "score", 1),
     "semicolons": BadFile("bad.csv", f"{A};{B};3\n".encode(), "semicolon", 1),
     "two columns": BadFile("bad.csv", f"{A},{B}\n{B},{A}\n".encode(), "no score", 1),
     "no score column": BadFile("bad.csv", f"s1,s2\n{A},{B}\n".encode(), "no score column", 1),

@@ -6,6 +6,7 @@ import io
 import json
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -42,7 +43,9 @@ def read_parquet(source: Source, *, score_needed: bool) -> tuple[Columns, Iterat
         except (pa.ArrowException, OSError, ValueError):
             raise _damaged(source.label) from None
     columns = _columns(source.label, schema, score_needed=score_needed)
-    return columns, _filled(source.label, _batches(source.label, _parquet_tables(source, columns)))
+    return columns, _filled(
+        source.label, _batches(source.label, columns, _parquet_tables(source, columns))
+    )
 
 
 def read_arrow(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator[RowBatch]]:
@@ -58,14 +61,16 @@ def read_arrow(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator
     if not is_whole:
         raise _damaged(source.label)
     columns = _columns(source.label, schema, score_needed=score_needed)
-    return columns, _filled(source.label, _batches(source.label, _arrow_tables(source, columns)))
+    return columns, _filled(
+        source.label, _batches(source.label, columns, _arrow_tables(source, columns))
+    )
 
 
 def _arrow_tables(source: Source, columns: Columns) -> Iterator[pa.RecordBatch]:
     with source.open() as file:
         try:
             for whole in pa.ipc.open_stream(_Bounded(file)):
-                batch = whole.select(list(columns.names))
+                batch = whole.select(list(columns.read_names))
                 batch.validate(full=True)  # Arrow trusts the offsets that a file gives
                 for start in range(0, batch.num_rows, BATCH_ROWS):
                     yield batch.slice(start, BATCH_ROWS)
@@ -124,6 +129,9 @@ def _columns(label: str, schema: pa.Schema, *, score_needed: bool) -> Columns:
         if score_needed and len(classes) > MOST_CLASSES:
             held = f"the column {shown_names([name])} holds the classes {shown_names(classes)}"
             raise file_error(label, f"{held}, which are no scores; {GIVE_SCORES}")
+    if columns.split_name and not _is_text(schema.field(columns.split_name).type):
+        remark = "the column split is not text and is ignored"
+        return replace(columns, split=None, split_name="", remark=remark)
     return columns
 
 
@@ -142,23 +150,27 @@ def _parquet_tables(source: Source, columns: Columns) -> Iterator[pa.RecordBatch
         try:
             parquet = pq.ParquetFile(file)
             yield from parquet.iter_batches(
-                BATCH_ROWS, columns=list(columns.names), use_threads=False
+                BATCH_ROWS, columns=list(columns.read_names), use_threads=False
             )
         except (pa.ArrowException, OSError, ValueError):
             raise _damaged(source.label) from None
 
 
-def _batches(label: str, tables: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[RowBatch]:
+def _batches(
+    label: str, columns: Columns, tables: Iterable[pa.RecordBatch | pa.Table]
+) -> Iterator[RowBatch]:
     start = 1
     for table in tables:
         rows = range(start, start + table.num_rows)
         start = rows.stop
-        first, second, *score = (_flat(table.column(i)) for i in range(table.num_columns))
+        first, second, *others = (_flat(table.column(i)) for i in range(table.num_columns))
+        score = others[0] if columns.score is not None else None
         yield RowBatch(
             _text(first, rows, label, "first"),
             _text(second, rows, label, "second"),
-            _numbers(score[0]) if score and _is_score(score[0].type) else None,
+            _numbers(score) if score is not None and _is_score(score.type) else None,
             rows,
+            None if columns.split is None else _words(others[-1]),
         )
 
 
@@ -187,6 +199,16 @@ def _text(column: pa.Array, rows: range, label: str, which: str) -> pa.Array:
         reason = f"the {which} sentence of this row or one of the {len(rows)} from it is not UTF-8"
         raise row_error(label, rows[0], reason) from None
     return text
+
+
+def _words(column: pa.Array) -> pa.Array:
+    """What a column says that names splits; null for what is not UTF-8."""
+    try:
+        words = column.cast(pa.string())
+        words.validate(full=True)
+    except pa.ArrowException:
+        return pa.nulls(len(column), pa.string())
+    return words
 
 
 def _numbers(column: pa.Array) -> pa.Array:

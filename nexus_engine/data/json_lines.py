@@ -29,6 +29,8 @@ from nexus_engine.data.text_lines import text_lines
 __all__ = ["read_json_lines"]
 
 Score = str | float | None
+Row = tuple[int, str, str, Score, str]
+"""Its number, two sentences, the score, and the word that names its split."""
 Record = tuple[int, dict[str, Any] | list[Any]]
 """The row of a pair, and what holds it."""
 
@@ -49,7 +51,7 @@ def read_json_lines(source: Source, *, score_needed: bool) -> tuple[Columns, Ite
     row, value = head
     columns = _columns(source.label, row, value, score_needed=score_needed)
     rows = _rows(chain([head], records), columns, source.label, score_needed=score_needed)
-    return columns, _batches(rows)
+    return columns, _batches(rows, columns)
 
 
 def _columns(
@@ -114,14 +116,15 @@ def _rows(
     label: str,
     *,
     score_needed: bool,
-) -> Iterator[tuple[int, str, str, Score]]:
-    """Each record as (row, first, second, score); DataError for one of another form."""
+) -> Iterator[Row]:
+    """Each record as a row; DataError for one of another form."""
     form = dict if columns.has_header else list
     for row, value in records:
         if type(value) is not form:
             reason = "an array where the first row is an object, or the other way round"
             raise row_error(label, row, f"{reason}; write all rows alike")
         score: Any = None
+        split: Any = None
         if isinstance(value, dict):
             for name in columns.names if score_needed else columns.names[:2]:
                 if name not in value:
@@ -129,6 +132,7 @@ def _rows(
             first, second = value[columns.names[0]], value[columns.names[1]]
             if columns.score is not None:
                 score = value.get(columns.names[2])
+            split = value.get(columns.split_name)
         else:
             if not 2 <= len(value) <= 3 or (len(value) == 2 and columns.score is not None):
                 wanted = 2 if columns.score is None else 3
@@ -141,7 +145,7 @@ def _rows(
             if not isinstance(sentence, str):
                 reason = "empty" if sentence is None else "not a JSON string"
                 raise row_error(label, row, f"the {which} sentence is {reason}")
-        yield row, first, second, _score(score)
+        yield row, first, second, _score(score), _word(split)
 
 
 def _score(value: object) -> Score:
@@ -156,7 +160,13 @@ def _score(value: object) -> Score:
         return float("inf")
 
 
-def _batches(rows: Iterator[tuple[int, str, str, Score]]) -> Iterator[RowBatch]:
+def _word(value: object) -> str:
+    """What a field says that names a split; empty for what cannot."""
+    return value if isinstance(value, str) and value.isascii() else ""
+
+
+def _batches(rows: Iterator[Row], columns: Columns) -> Iterator[RowBatch]:
     while chunk := list(islice(rows, BATCH_ROWS)):
-        numbers, first, second, scores = zip(*chunk, strict=True)
-        yield RowBatch(first, second, scores, numbers)
+        numbers, first, second, scores, splits = zip(*chunk, strict=True)
+        named = None if columns.split is None else splits
+        yield RowBatch(first, second, scores, numbers, named)

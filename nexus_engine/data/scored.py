@@ -10,7 +10,7 @@ import numpy as np
 from nexus_engine.data.doubts import is_unlabelled, questions, refuse_no_scores, score_notes
 from nexus_engine.data.folders import HELD_OUT
 from nexus_engine.data.formats import FileKind
-from nexus_engine.data.locating import Located
+from nexus_engine.data.locating import WHOLE, Located
 from nexus_engine.data.messages import file_error
 from nexus_engine.data.pairs import Pairs
 from nexus_engine.data.ranges import (
@@ -22,6 +22,7 @@ from nexus_engine.data.ranges import (
 )
 from nexus_engine.data.reading import RawPairs, one_array, read_pairs
 from nexus_engine.data.sources import Source
+from nexus_engine.data.split_column import by_split_column
 from nexus_engine.errors import DataError
 
 __all__ = [
@@ -60,6 +61,8 @@ def read_scored(located: Located, score_range: ScoreRange | None) -> ScoredSplit
         split: [read_pairs(source, kind, score_needed=True) for source, kind in files]
         for split, files in located.files.items()
     }
+    raw, split_notes = by_split_column(raw)
+    by_column = WHOLE in located.files and WHOLE not in raw
     raw, asked = _labelled(raw)
     parts = [part for split in raw.values() for part in split]
     for part in parts:
@@ -70,10 +73,12 @@ def read_scored(located: Located, score_range: ScoreRange | None) -> ScoredSplit
     splits = {}
     for split, files in raw.items():
         splits[split] = joined_pairs([_mapped(part, mapped_from) for part in files])
-        refuse_unmeasurable(files[0].label, splits[split])
+        where = f"{files[0].label}, split {split}" if by_column else files[0].label
+        refuse_unmeasurable(where, splits[split])
     notes = (
         *located.notes,
         *_column_notes(parts),
+        *split_notes,
         range_note(parts, mapped_from, given=given is not None),
         *score_notes(parts),
     )
