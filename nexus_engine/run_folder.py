@@ -184,7 +184,7 @@ def remove_unstarted(folder: RunFolder, *, keep_folder: bool = False) -> None:
 
     With `keep_folder` the folder itself stays, as one that was there, empty, before.
     """
-    if (folder.path / "run.json").exists():
+    if os.path.lexists(folder.path / "run.json"):
         return
     with contextlib.suppress(OSError):
         # The log comes last: while it is there, nobody else can begin in this folder.
