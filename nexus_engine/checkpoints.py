@@ -9,7 +9,6 @@ manifest agrees with its files and else falls back to the one before. Nothing is
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -21,13 +20,16 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from nexus_engine.events import revive
-from nexus_engine.files import make_folder, sha256_of, sync, write_json
-from nexus_engine.tensor_files import write_tensors
+from nexus_engine.files import make_folder, sync, write_json
+from nexus_engine.regular_files import MAX_JSON_BYTES, read_json, sha256_of, size_of
+from nexus_engine.tensor_files import MOST_WEIGHT_BYTES, write_tensors
 
 __all__ = ["Checkpoint", "load_latest", "names", "save"]
 
 KEEP = 2
 """The newest, and one to fall back to."""
+MOST_TENSOR_BYTES = 6 * MOST_WEIGHT_BYTES
+"""Weights as they are, the best, those before the switch, and the optimizer's state of two each."""
 TENSORS, PLAIN, MANIFEST = "state.safetensors", "state.json", "manifest.json"
 NAME_RULE = re.compile(r"checkpoint-([0-9]{6,12})")
 
@@ -46,13 +48,13 @@ class Checkpoint(NamedTuple):
 
 def _complete(folder: Path) -> bool:
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_json(folder / MANIFEST)
         return all(
-            (folder / name).stat().st_size == manifest[name]["size_bytes"]
-            and sha256_of(folder / name) == manifest[name]["sha256"]
-            for name in (TENSORS, PLAIN)
+            size_of(folder / name) == manifest[name]["size_bytes"]
+            and sha256_of(folder / name, largest) == manifest[name]["sha256"]
+            for name, largest in ((TENSORS, MOST_TENSOR_BYTES), (PLAIN, MAX_JSON_BYTES))
         )
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
@@ -77,13 +79,13 @@ def save(folder: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> tupl
 
     The caller holds the run's lock: no other process writes there.
     """
-    make_folder(folder)
+    make_folder(folder, inside_run=True)
     existing = _candidates(folder)
     name = f"checkpoint-{existing[0][0] + 1 if existing else 1:06d}"
     temporary = folder / f"{name}.tmp-{os.getpid()}"
     shutil.rmtree(temporary, ignore_errors=True)
     try:
-        make_folder(temporary)
+        make_folder(temporary, inside_run=True)
         manifest = {
             TENSORS: write_tensors(temporary / TENSORS, tensors),
             PLAIN: write_json(temporary / PLAIN, meta),
@@ -118,9 +120,9 @@ def load_latest(folder: Path) -> Checkpoint | None:
     damaged: list[str] = []
     for _, candidate in _candidates(folder):
         if _complete(candidate):
-            with contextlib.suppress(OSError, ValueError, RecursionError, SafetensorError):
+            with contextlib.suppress(OSError, ValueError, SafetensorError):
                 tensors = load_file(candidate / TENSORS)
-                meta = revive(json.loads((candidate / PLAIN).read_text(encoding="utf-8")))
+                meta = revive(read_json(candidate / PLAIN))
                 if isinstance(meta, dict):
                     return Checkpoint(candidate.name, tensors, meta, tuple(damaged))
         damaged.append(candidate.name)

@@ -16,7 +16,18 @@ from nexus_engine.errors import ConfigError, one_line
 from nexus_engine.recipes import BUDGET_LADDER, RECIPES
 from nexus_engine.setting_words import shown_value, wrong_value
 
-__all__ = ["Settings", "TrainConfig", "Tune", "config_from_mapping", "resolve"]
+__all__ = [
+    "Settings",
+    "TrainConfig",
+    "Tune",
+    "check_numbers",
+    "config_from_mapping",
+    "resolve",
+]
+
+MOST_LR = 1.0
+MOST_FITTED_LR = 3.0
+"""With little data a run may raise the rate that was asked for (see `preparation.fit_to_data`)."""
 
 Tune = Literal["dendrites", "adapter", "full"]
 SiteName = Literal["q", "k", "v", "o", "up", "down"]
@@ -297,12 +308,17 @@ def _check_perforatedai(s: Settings) -> None:
         raise ConfigError("--grower perforatedai adds one dendrite at a switch: leave out --units")
 
 
-def _check_ranges(s: Settings, layers: int) -> None:
+def check_numbers(s: Settings, layers: int = 6, most_lr: float = MOST_FITTED_LR) -> None:
+    """Refuse numbers that no run can train with, as a folder from elsewhere may hold.
+
+    Raises:
+        ConfigError: a number is out of its range.
+    """
     _check("--epochs", s.epochs, 1, 1000)
     _check("--epochs-per-pass", s.epochs_per_pass, 1, 1000)
     _check("--batch-size", s.batch_size, 2, 4096)
-    _check("--lr", s.lr, 1e-9, 1.0)
-    _check("--dendrite-lr", s.dendrite_lr, 1e-9, 1.0)
+    _check("--lr", s.lr, 1e-9, most_lr)
+    _check("--dendrite-lr", s.dendrite_lr, 1e-9, most_lr)
     _check("--weight-decay", s.weight_decay, 0, 1)
     _check("--layer-decay", s.layer_decay, 0.01, 1)
     _check("--dropout", s.dropout, 0, 0.9)
@@ -318,6 +334,14 @@ def _check_ranges(s: Settings, layers: int) -> None:
         _check("--threads", s.threads, 1, 1024)
     for layer in s.layers:
         _check("--layers", layer, 0, layers - 1)
+    for epoch in s.switch_epochs or ():
+        _check("--switch-epochs", epoch, 0, s.epochs - 1)
+    for end in s.score_range or ():
+        _check("--score-range", end, -1e30, 1e30)
+
+
+def _check_ranges(s: Settings, layers: int) -> None:
+    check_numbers(s, layers, MOST_LR)
     if not s.layers or len(set(s.layers)) != len(s.layers):
         raise ConfigError("--layers: name at least one layer, each once, as 0,1,2")
     if not s.place or len(set(s.place)) != len(s.place):
@@ -325,8 +349,6 @@ def _check_ranges(s: Settings, layers: int) -> None:
             f"--place: name at least one of {', '.join(get_args(SiteName))}, each once"
         )
     if s.switch_epochs is not None:
-        for epoch in s.switch_epochs:
-            _check("--switch-epochs", epoch, 0, s.epochs - 1)
         if list(s.switch_epochs) != sorted(set(s.switch_epochs)):
             raise ConfigError("--switch-epochs: give rising epochs, as 0,2")
         if s.tune == "dendrites" and s.switch_epochs and s.switch_epochs[0] != 0:

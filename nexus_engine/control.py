@@ -14,7 +14,9 @@ import time
 from pathlib import Path
 from typing import Literal, get_args
 
-from nexus_engine.files import FILE_MODE
+from nexus_engine.event_log import append_line
+from nexus_engine.line_tail import LineTail
+from nexus_engine.regular_files import parse_json
 
 __all__ = ["Ask", "ControlFile"]
 
@@ -23,7 +25,7 @@ Ask = Literal["stop", "pause", "resume", "grow", "roll_back"]
 
 FILE_NAME = "control.jsonl"
 LOOK_SECONDS = 0.25
-"""Between two looks at the file: one `stat` each."""
+"""Between two looks at the file: one `open` each."""
 
 
 class ControlFile:
@@ -34,27 +36,17 @@ class ControlFile:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE_NAME
-        self._read = self._size()
+        self._tail = LineTail.at_end(self._path)
         self._looked = 0.0
-
-    def _size(self) -> int:
-        try:
-            return self._path.stat().st_size
-        except OSError:
-            return 0
 
     def send(self, ask: Ask) -> None:
         """Ask the run for `ask`.
 
         Raises:
-            OSError: the folder cannot be written.
+            OSError: the file cannot be written whole, or is a link or no regular file.
         """
-        line = json.dumps({"ask": ask, "time_unix_s": time.time(), "pid": os.getpid()}) + "\n"
-        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, FILE_MODE)
-        try:
-            os.write(handle, line.encode())
-        finally:
-            os.close(handle)
+        facts = {"ask": ask, "time_unix_s": time.time(), "pid": os.getpid()}
+        append_line(self._path, json.dumps(facts))
 
     def take(self) -> list[Ask]:
         """What was asked since the last look, oldest first; lines that make no sense are left."""
@@ -62,17 +54,10 @@ class ControlFile:
         if now - self._looked < LOOK_SECONDS:
             return []
         self._looked = now
-        if self._size() <= self._read:
-            return []
         found: list[Ask] = []
-        with contextlib.suppress(OSError), self._path.open("rb") as file:
-            file.seek(self._read)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break  # still being written
-                self._read += len(line)
-                with contextlib.suppress(ValueError, RecursionError):
-                    said = json.loads(line)
-                    asked = said.get("ask") if isinstance(said, dict) else None
-                    found += [ask for ask in get_args(Ask) if ask == asked]
+        for line in self._tail.read():
+            with contextlib.suppress(ValueError):
+                said = parse_json(line)
+                asked = said.get("ask") if isinstance(said, dict) else None
+                found += [ask for ask in get_args(Ask) if ask == asked]
         return found

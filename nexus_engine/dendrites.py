@@ -123,6 +123,23 @@ class DendriteLinear(nn.Module):
         cost = full_parameters if full else unit_parameters
         return cost(width, self.outputs, old, units)
 
+    def fits(self, tensors: Mapping[str, Tensor]) -> bool:
+        """Whether `tensors` hold, by name, the parameters of one unit or more of this layer."""
+        first = tensors.get("threshold")
+        units = 0 if first is None or not first.dim() else int(first.shape[0])
+        full = "incoming" in tensors and tensors["incoming"].dim() == 3
+        each = (self.outputs,) if full else ()
+        wanted: dict[str, tuple[int, ...]] = {
+            "incoming": (units, *each, self.inputs),
+            "threshold": (units, *each),
+            "gain": (units, self.outputs),
+        }
+        if units > 1:
+            wanted["cascade"] = (units * (units - 1) // 2, *each)
+        found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        same_type = all(tensor.dtype == self.weight.dtype for tensor in tensors.values())
+        return units > 0 and found == wanted and same_type
+
     def load_units(self, tensors: Mapping[str, Tensor]) -> None:
         """Become the units whose parameters `tensors` holds by name (none: no units at all).
 

@@ -16,8 +16,10 @@ from pathlib import Path
 from nexus_engine.errors import RunError
 from nexus_engine.events import SCHEMA_VERSION, Event, decode_event, encode_event
 from nexus_engine.files import FILE_MODE, create_file, write_all
+from nexus_engine.line_tail import MOST_READ, LineTail
+from nexus_engine.regular_files import open_reader, open_regular
 
-__all__ = ["append_event", "append_line", "begin_log", "last_event", "log_header", "read_events"]
+__all__ = ["append_event", "append_line", "begin_log", "log_header", "read_events"]
 
 LONGEST_TAIL = 65536
 """Bytes in which the last record is looked for."""
@@ -50,26 +52,33 @@ def append_line(path: Path, line: str, *, sync: bool = False) -> None:
     """Add `line` to the file at `path`, on a line of its own even where the last one is torn.
 
     Raises:
-        OSError: it cannot be written; then what was written of it is taken away again.
+        OSError: it cannot be written, or is a link or no regular file; then what was written of the
+            line is taken away again.
     """
-    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-    handle = os.open(path, flags, FILE_MODE)
+    handle = open_regular(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
     try:
         size = os.fstat(handle).st_size
         if size == 0:
             os.fchmod(handle, FILE_MODE)  # the umask may have taken more, never less is wanted
         torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-        content = ("\n" if torn else "") + line + "\n"
+        content = (("\n" if torn else "") + line + "\n").encode("utf-8", "replace")
         try:
-            write_all(handle, content.encode("utf-8", "replace"))
+            write_all(handle, content)
         except BaseException:
-            with contextlib.suppress(OSError):
-                os.ftruncate(handle, size)
+            _take_back(handle, size, content)
             raise
         if sync:
             os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _take_back(handle: int, size: int, content: bytes) -> None:
+    """Cut off what was written of `content` behind `size`; not what another process added."""
+    with contextlib.suppress(OSError):
+        written = os.fstat(handle).st_size - size
+        if 0 < written <= len(content) and os.pread(handle, written, size) == content[:written]:
+            os.ftruncate(handle, size)
 
 
 def append_event(path: Path, event: Event, *, sync: bool = False) -> None:
@@ -79,22 +88,16 @@ def append_event(path: Path, event: Event, *, sync: bool = False) -> None:
 
 def read_events(path: Path) -> Iterator[Event]:
     """Every readable event, oldest first; nothing where the log cannot be read."""
-    with contextlib.suppress(OSError), path.open("rb") as file:
-        for line in file:  # the schema line is no event, and is passed over like a torn one
+    tail = LineTail(path)
+    while tail.position < MOST_READ and (block := tail.read_block()) is not None:
+        for line in block.split(b"\n"):  # the schema line is no event, and is passed over
             with contextlib.suppress(RunError):
                 yield decode_event(line)
+    yield from _torn(path, tail.position)
 
 
-def last_event(path: Path) -> Event | None:
-    """The last readable event, read from the end of the file."""
-    try:
-        with path.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - LONGEST_TAIL))
-            lines = file.read().splitlines()
-    except OSError:
-        return None
-    for line in reversed(lines):
-        with contextlib.suppress(RunError):
-            return decode_event(line)
-    return None
+def _torn(path: Path, position: int) -> Iterator[Event]:
+    """The event behind the last line end, whole but for that."""
+    with contextlib.suppress(OSError, RunError), open_reader(path) as file:
+        file.seek(position)
+        yield decode_event(file.read(LONGEST_TAIL))

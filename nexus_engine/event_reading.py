@@ -2,31 +2,40 @@
 
 A run of days has millions of step events and a handful of all others. `EventLog.picture` reads all
 of those and an even sample of the steps, so that a log of any length opens at once; `read_new`
-follows what is written from then on.
+follows what is written from then on. The log is read and not mapped into memory: a writer whose
+disk is full cuts it, and a mapped page that is gone ends the process.
 """
 
 from __future__ import annotations
 
 import contextlib
-import mmap
+import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from nexus_engine.errors import RunError
 from nexus_engine.events import Event, decode_event
+from nexus_engine.line_tail import LONGEST_LINE, MOST_READ, LineTail
+from nexus_engine.regular_files import open_reader
 
 __all__ = ["EventLog"]
 
 STEP_KIND = b'step"'
 KIND_OFFSET = len('{"event": "')
 """The kind of an event stands there in its line: its tag is written first."""
+SHORTEST_LINE = len('{"event": "log"}')
 NEWLINE = 10
 READ_AT_ONCE = 4_000_000
 """Bytes that one `read_new` takes at most, so that a reader far behind stays responsive."""
-BLOCK = 64_000_000
+BLOCK = 16_000_000
 """Bytes that are looked through at once for line ends."""
+
+Lines = npt.NDArray[np.int64]
+"""(n, 2): where each line begins in the file, and where it ends."""
 
 
 class EventLog:
@@ -34,7 +43,7 @@ class EventLog:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._position = 0
+        self._tail = LineTail(path, at_once=READ_AT_ONCE)
 
     def picture(self, steps: int = 1000) -> list[Event]:
         """Every event but steps, and at most about `steps` step events, evenly taken, in order.
@@ -42,71 +51,66 @@ class EventLog:
         The last step is always among them. `read_new` goes on where this ended.
         """
         try:
-            with self._path.open("rb") as file:
-                if not file.seek(0, 2):
-                    return []
-                with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view:
-                    starts, end = _line_starts(view)
-                    self._position = end
-                    chosen = _choose(view, starts, steps)
-                    return _decoded(view[int(a) : int(b)] for a, b in chosen)
-        except (OSError, ValueError):
+            with open_reader(self._path) as file:
+                tail = LineTail(self._path, at_once=BLOCK)
+                lines, is_step = _lines(tail)
+                self._tail = LineTail(self._path, tail.position, READ_AT_ONCE)
+                return _decoded(_line(file, *place) for place in _choose(lines, is_step, steps))
+        except OSError:
             return []
 
     def read_new(self) -> list[Event]:
         """The events written since the last call, oldest first."""
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._position)
-                found = file.read(READ_AT_ONCE)
-        except OSError:
-            return []
-        end = found.rfind(b"\n") + 1
-        self._position += end
-        return _decoded(found[:end].splitlines())
+        return _decoded(self._tail.read())
 
 
-def _decoded(lines: object) -> list[Event]:
+def _decoded(lines: Iterable[bytes]) -> list[Event]:
     """The lines that are events; the schema line and damaged ones are not."""
     events: list[Event] = []
-    for line in lines:  # type: ignore[attr-defined]
+    for line in lines:
         with contextlib.suppress(RunError):
             events.append(decode_event(line))
     return events
 
 
-def _line_starts(view: mmap.mmap) -> tuple[npt.NDArray[np.int64], int]:
-    """Where the whole lines begin, with the end of the last as a last entry; and that end."""
-    ends = [np.zeros(1, np.int64)]
-    for begin in range(0, len(view), BLOCK):
-        block = np.frombuffer(view, np.uint8, min(BLOCK, len(view) - begin), begin)
-        ends.append(np.flatnonzero(block == NEWLINE) + (begin + 1))
-        del block  # the map cannot be closed while an array looks into it
-    starts = np.concatenate(ends)
-    return starts, int(starts[-1])
+def _line(file: BinaryIO, begin: int, end: int) -> bytes:
+    return os.pread(file.fileno(), end - begin, begin)
 
 
-def _choose(view: mmap.mmap, starts: npt.NDArray[np.int64], steps: int) -> npt.NDArray[np.int64]:
-    """(m, 2): begin and end of the lines to decode."""
-    begin, end = starts[:-1], starts[1:]
-    is_step = np.ones(len(begin), bool)
-    # A line is a step when the bytes of its kind agree; compared column by column.
+def _lines(tail: LineTail) -> tuple[Lines, npt.NDArray[np.bool_]]:
+    """The lines of the log that may be events, and which of them are steps."""
+    places, kinds = [np.zeros((0, 2), np.int64)], [np.zeros(0, bool)]
+    while tail.position < MOST_READ and (block := tail.read_block()) is not None:
+        view = np.frombuffer(block, np.uint8)
+        end = np.flatnonzero(view == NEWLINE) + 1
+        begin = np.concatenate([[0], end[:-1]])[: len(end)]
+        fits = (end - begin > SHORTEST_LINE) & (end - begin <= LONGEST_LINE)
+        begin, end = begin[fits], end[fits]
+        kinds.append(_are_steps(view, begin, end))
+        places.append(np.stack([begin, end], axis=1) + (tail.position - len(block)))
+    return np.concatenate(places), np.concatenate(kinds)
+
+
+def _are_steps(
+    view: npt.NDArray[np.uint8], begin: npt.NDArray[np.int64], end: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """(m,): whether the bytes of a line's kind are those of a step; compared column by column."""
+    found = np.ones(len(begin), bool)
     for offset, byte in enumerate(STEP_KIND):
         inside = begin + KIND_OFFSET + offset
         fits = inside < end
         column = np.zeros(len(begin), np.uint8)
-        column[fits] = _bytes_at(view, inside[fits])
-        is_step &= column == byte
+        column[fits] = view[inside[fits]]
+        found &= column == byte
+    return found
+
+
+def _choose(lines: Lines, is_step: npt.NDArray[np.bool_], steps: int) -> list[list[int]]:
+    """Begin and end of the lines to decode."""
     places = np.flatnonzero(is_step)
     keep = ~is_step
     if len(places):
         picked = np.unique(np.linspace(0, len(places) - 1, min(steps, len(places))).astype(int))
         keep[places[picked]] = True
-    return np.stack([begin[keep], end[keep]], axis=1)
-
-
-def _bytes_at(view: mmap.mmap, places: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-    whole = np.frombuffer(view, np.uint8)
-    found: npt.NDArray[np.uint8] = whole[places]
-    del whole
+    found: list[list[int]] = lines[keep].tolist()
     return found

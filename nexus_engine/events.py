@@ -15,6 +15,8 @@ from typing import Any, Literal
 import msgspec
 
 from nexus_engine.errors import RunError
+from nexus_engine.event_ranges import out_of_range
+from nexus_engine.regular_files import parse_json
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -316,10 +318,13 @@ def decode_event(line: str | bytes) -> Event:
     """The event of one line of JSON.
 
     Raises:
-        RunError: the line is not an event of this schema.
+        RunError: the line is not an event of this schema, or holds a number that no run can write.
     """
     try:
-        event: Event = msgspec.convert(revive(json.loads(line)), type=Event)
-        return event
-    except (ValueError, RecursionError, msgspec.ValidationError) as error:
+        event: Event = msgspec.convert(revive(parse_json(line)), type=Event)
+    except (ValueError, msgspec.ValidationError) as error:
         raise RunError(f"not an event of schema {SCHEMA_VERSION}: {type(error).__name__}") from None
+    wrong = out_of_range(event)
+    if wrong:
+        raise RunError(f"not an event of schema {SCHEMA_VERSION}: {wrong} is out of range")
+    return event

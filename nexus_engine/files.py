@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nexus_engine.events import plain
+from nexus_engine.regular_files import check_no_link
 
 __all__ = [
     "FILE_MODE",
@@ -25,7 +26,6 @@ __all__ = [
     "make_folder",
     "replace_file",
     "replace_json",
-    "sha256_of",
     "sync",
     "write_all",
     "write_json",
@@ -37,8 +37,17 @@ NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 """What file systems answer that cannot push a folder to the disk (some network ones)."""
 
 
-def make_folder(path: Path) -> None:
-    """Make `path`, and the parents that are missing, for the owner alone and down to the disk."""
+def make_folder(path: Path, *, inside_run: bool = False) -> None:
+    """Make `path`, and the parents that are missing, for the owner alone and down to the disk.
+
+    With `inside_run` the last part of `path` may not be a link: no run has one in its folder, and
+    what is written or deleted there would be elsewhere.
+
+    Raises:
+        OSError: it cannot be made; ELOOP where it may not be a link, and is one.
+    """
+    if inside_run:
+        check_no_link(path)
     missing = [place for place in (path, *path.parents) if not place.exists()]
     for place in reversed(missing):
         with contextlib.suppress(FileExistsError):  # another process may be as fast
@@ -94,12 +103,6 @@ def write_json(path: Path, value: Any) -> dict[str, Any]:
     finally:
         os.close(handle)
     return {"size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def replace_file(path: Path, write: Callable[[Path], Any]) -> Any:

@@ -17,8 +17,9 @@ def listed_folders(root: Path) -> set[Path]:
     found: set[Path] = set()
     with contextlib.suppress(OSError), os.scandir(root) as entries:
         for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                found.add(root / entry.name)
-            elif entry.name == LATEST and entry.is_dir():
-                found.add(Path(entry.path).resolve())
+            with contextlib.suppress(OSError, RuntimeError):  # such as a link that leads to itself
+                if entry.is_dir(follow_symlinks=False):
+                    found.add(root / entry.name)
+                elif entry.name == LATEST and entry.is_dir():
+                    found.add(Path(entry.path).resolve())
     return found

@@ -36,6 +36,7 @@ from nexus_engine.growth import GrowthPlan
 from nexus_engine.hardware import Hardware, release_memory, select
 from nexus_engine.perforated.installed import require_perforatedai
 from nexus_engine.placement import choose_placement
+from nexus_engine.process_identity import own_identity
 from nexus_engine.run_folder import RunFolder
 from nexus_engine.saved_model import build_model
 from nexus_engine.sentence_model import SentenceModel
@@ -201,6 +202,7 @@ def prepare(
             "threads": hardware.threads,
             "versions": versions(),
             "pid": os.getpid(),
+            "process_identity": own_identity(),
             "started_unix_s": begun,
         }
     )

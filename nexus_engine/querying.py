@@ -21,7 +21,7 @@ from torch import Tensor
 from nexus_engine.base_model import BaseModel, find_base_model, load_encoder
 from nexus_engine.errors import ModelError
 from nexus_engine.evaluation import embed_all
-from nexus_engine.saved_model import LoadedModel, load_saved
+from nexus_engine.saved_model import LoadedModel, check_finite, load_saved
 from nexus_engine.sentence_model import SentenceModel, cosine
 from nexus_engine.tokens import Tokenizer, TokenStore
 
@@ -60,7 +60,7 @@ class Cosines(NamedTuple):
 def stamp_of(folder: Path) -> Stamp | None:
     """The state of the model in `folder`; None when there is none (yet)."""
     try:
-        found = (folder / "model.json").stat()
+        found = (folder / "model.json").lstat()
     except (OSError, ValueError):
         return None
     return found.st_mtime_ns, found.st_ino, found.st_size
@@ -84,6 +84,7 @@ class Side:
         self.model = model
         self.epoch = epoch
         self.dev_spearman = dev_spearman
+        self._name = "base" if epoch is None else f"the tuned model of epoch {epoch}"
         self._tokenizer = tokenizer
         self._turn = turn
         self._memory: OrderedDict[str, Tensor] = OrderedDict()
@@ -103,6 +104,9 @@ class Side:
         `cut` is told how many of those that are not remembered are longer than the model reads.
 
         One batch is one turn: a short question of another thread waits for a batch at most.
+
+        Raises:
+            ModelError: the weights are too large to compute with.
         """
         wanted = list(dict.fromkeys(sentences))
         known = self._recalled(wanted)
@@ -128,7 +132,7 @@ class Side:
 
         def embed(chosen: npt.NDArray[np.int64]) -> Tensor:
             with self._turn:
-                vectors = self.model.embed(store, chosen)
+                vectors = check_finite(self.model.embed(store, chosen), self._name)
             progress(len(chosen))
             return vectors
 

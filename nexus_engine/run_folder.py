@@ -14,7 +14,6 @@ Folders are 0700 and files 0600. No sentence of the user's data is in any of the
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -25,11 +24,11 @@ import msgspec
 
 from nexus_engine.errors import ConfigError, RunError, one_line
 from nexus_engine.event_log import append_event, read_events
-from nexus_engine.events import TERMINAL_EVENTS, Event, plain, revive
+from nexus_engine.events import TERMINAL_EVENTS, Event, plain
 from nexus_engine.files import replace_json
 from nexus_engine.listed_folders import LATEST
 from nexus_engine.new_folders import LOG_NAME, claimed_folder, fresh_folder, usable_path
-from nexus_engine.run_index import RunIndex, RunSummary, state_of, summarise
+from nexus_engine.run_index import RunIndex, RunSummary, read_facts, state_of, summarise
 from nexus_engine.run_lock import LOCK_FILE, RunLock
 from nexus_engine.user_paths import data_folder, user_path
 
@@ -111,6 +110,18 @@ class RunFolder:
             link.symlink_to(self.path, target_is_directory=True)
             os.replace(link, root / LATEST)
 
+    def check_own_folders(self) -> None:
+        """Refuse to work where `best` or `checkpoints` is a link: files elsewhere would be changed.
+
+        Raises:
+            RunError: one of them is.
+        """
+        for folder in (self.best, self.checkpoints):
+            if folder.is_symlink():
+                raise RunError(
+                    f"{self.name}: {folder.name} is a symbolic link; put the folder itself there"
+                )
+
     def append(self, event: Event) -> None:
         """Add an event to the log; the last one is pushed to the disk."""
         append_event(self.events_file, event, sync=isinstance(event, TERMINAL_EVENTS))
@@ -126,16 +137,7 @@ class RunFolder:
         Raises:
             RunError: it is missing or damaged.
         """
-        path = self.path / "run.json"
-        try:
-            found = revive(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, RecursionError) as error:
-            raise RunError(
-                f"{one_line(path)}: not a readable run ({type(error).__name__})"
-            ) from None
-        if not isinstance(found, dict):
-            raise RunError(f"{one_line(path)}: not a readable run (no object in it)")
-        return found
+        return read_facts(self.path)
 
     def write_result(self, event: Event) -> None:
         """Write `result.json`."""
@@ -178,7 +180,7 @@ def find_run(asked: str) -> RunFolder:
             return RunFolder(runs_root() / asked)
     path = user_path(asked)
     with contextlib.suppress(OSError, ValueError):
-        if (path / "run.json").is_file():
+        if os.path.lexists(path / "run.json"):  # what is wrong with it, if anything, is said later
             return RunFolder(path.absolute())
     raise RunError(f"{one_line(asked, 120)}: no such run; `nexus runs` lists them")
 
@@ -188,7 +190,7 @@ def remove_unstarted(folder: RunFolder, *, keep_folder: bool = False) -> None:
 
     With `keep_folder` the folder itself stays, as one that was there, empty, before.
     """
-    if (folder.path / "run.json").exists():
+    if os.path.lexists(folder.path / "run.json"):
         return
     with contextlib.suppress(OSError):
         # The log comes last: while it is there, nobody else can begin in this folder.
@@ -207,8 +209,10 @@ def remove_run(asked: str) -> Path:
     folder = find_run(asked)
     if state_of(folder.path) == "live":
         raise RunError(f"{folder.name}: is live; stop it first")
-    if not folder.events_file.is_file():
+    if not os.path.lexists(folder.events_file):
         raise RunError(f"{folder.name}: not a run's folder: it has no events.jsonl")
+    if folder.path.is_symlink():
+        raise RunError(f"{folder.name}: is a symbolic link; name the folder that it leads to")
     with folder.lock:
         shutil.rmtree(folder.path)
     with contextlib.suppress(ConfigError):  # without a home there is no `latest`

@@ -14,14 +14,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgspec
-
 from nexus_engine.errors import RunError, one_line
+from nexus_engine.event_ranges import LAST_MOMENT, MOST_EPOCHS, is_correlation
 from nexus_engine.events import revive
+from nexus_engine.line_tail import MOST_READ, LineTail
 from nexus_engine.listed_folders import listed_folders
+from nexus_engine.process_identity import is_alive
+from nexus_engine.regular_files import open_reader, parse_json, read_json
 from nexus_engine.run_lock import is_held
 
-__all__ = ["RunIndex", "RunRecord", "RunSummary", "read_record", "state_of", "summarise"]
+__all__ = [
+    "RunIndex",
+    "RunRecord",
+    "RunSummary",
+    "read_facts",
+    "read_record",
+    "state_of",
+    "summarise",
+]
 
 TAIL = 65_536
 """Bytes from a log's end that hold its last whole event."""
@@ -88,10 +98,10 @@ class RunRecord(NamedTuple):
 
 
 class _Log:
-    """The figures of one event log, read as far as it went at the last look."""
+    """The figures of the event log at `path`, read as far as it went at the last look."""
 
-    def __init__(self) -> None:
-        self.position = 0
+    def __init__(self, path: Path) -> None:
+        self._tail = LineTail(path, at_once=BLOCK)
         self.points: list[tuple[int, float]] = []
         self.best: float | None = None
         self.best_epoch: int | None = None
@@ -100,21 +110,17 @@ class _Log:
         self.added: int | None = None
         self.last: dict[str, Any] = {}
 
-    def read(self, path: Path) -> None:
+    @property
+    def position(self) -> int:
+        """Bytes that were looked through."""
+        return self._tail.position
+
+    def read(self) -> None:
         """Take in what is new. A file that cannot be read brings nothing."""
-        with contextlib.suppress(OSError), path.open("rb") as file:
-            while True:
-                file.seek(self.position)
-                block = file.read(BLOCK)
-                end = block.rfind(b"\n") + 1
-                if not end:
-                    return
-                self.position += end
-                for line in _wanted_lines(block[:end]):
-                    self._take(line)
-                self.last = _last_object(block[:end]) or self.last
-                if len(block) < BLOCK:
-                    return
+        while self.position < MOST_READ and (block := self._tail.read_block()) is not None:
+            for line in _wanted_lines(block):
+                self._take(line)
+            self.last = _last_object(block) or self.last
 
     def _take(self, line: bytes) -> None:
         event = _object(line)
@@ -125,20 +131,20 @@ class _Log:
                 if not event.get("resumed"):
                     self.points, self.tried, self.kept, self.added = [], 0, 0, None
             case "evaluated" if event.get("split") == "dev":
-                epoch, found = event.get("epoch"), _number(event.get("spearman"))
-                if isinstance(epoch, int) and found is not None:
+                epoch, found = _epoch(event.get("epoch")), _correlation(event.get("spearman"))
+                if epoch is not None and found is not None:
                     # A resumed run makes an epoch again that a crash cut off.
                     self.points = [p for p in self.points if p[0] < epoch]
                     self.points.append((epoch, found))
-                self.best = _number(event.get("best_spearman"))
-                self.best_epoch = _whole(event.get("best_epoch"))
+                self.best = _correlation(event.get("best_spearman"))
+                self.best_epoch = _epoch(event.get("best_epoch"))
             case "dendrites_added":
-                self.tried = max(self.tried, _whole(event.get("switch")) or 0)
+                self.tried = max(self.tried, _epoch(event.get("switch")) or 0)
                 self.added = _whole(event.get("params_added_total"))
             case "switch_settled" if event.get("kept"):
                 self.kept += 1
             case "switch_settled":
-                self.best = _number(event.get("spearman_before"))
+                self.best = _correlation(event.get("spearman_before"))
                 if self.added is not None:
                     self.added -= _whole(event.get("params_added")) or 0
 
@@ -163,8 +169,8 @@ def _wanted_lines(block: bytes) -> Iterator[bytes]:
 
 def _object(line: bytes) -> dict[str, Any]:
     """A line as an object; an empty one where it is none."""
-    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found = msgspec.json.decode(line)
+    with contextlib.suppress(ValueError):
+        found = parse_json(line)
         if isinstance(found, dict):
             return found
     return {}
@@ -180,49 +186,55 @@ def _last_object(block: bytes) -> dict[str, Any]:
 
 
 def _number(value: Any) -> float | None:
-    found = revive(value)
+    """A number as read from a file that somebody else may have written; integers have 64 bits."""
+    found = revive(value) if isinstance(value, str) else value
     return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
 
 
+def _correlation(value: Any) -> float | None:
+    found = _number(value)
+    return found if found is not None and is_correlation(found) else None
+
+
+def _moment(value: Any) -> float:
+    """Unix seconds; 0 where there is no such moment."""
+    found = _number(value)
+    return found if found is not None and 0 <= found <= LAST_MOMENT else 0.0
+
+
 def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def _read_facts(path: Path) -> dict[str, Any]:
-    """`run.json` of the run in `path`.
+def _epoch(value: Any) -> int | None:
+    found = _whole(value)
+    return found if found is not None and found <= MOST_EPOCHS else None
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """`run.json` of the run in `path`, its numbers as `revive` leaves them.
 
     Raises:
         RunError: it is missing or damaged.
     """
     file = path / "run.json"
     try:
-        found = msgspec.json.decode(file.read_bytes())
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise RunError(f"{one_line(file)}: not a readable run ({type(error).__name__})") from None
+        found = revive(read_json(file))
+    except OSError as error:
+        reason = one_line(error.strerror or type(error).__name__, 80)
+        raise RunError(f"{one_line(file)}: not a readable run ({reason})") from None
+    except ValueError as error:
+        reason = "no JSON" if type(error) is not ValueError else one_line(error, 80)
+        raise RunError(f"{one_line(file)}: not a readable run ({reason})") from None
     if not isinstance(found, dict):
         raise RunError(f"{one_line(file)}: not a readable run (no object in it)")
     return found
 
 
-def _alive(facts: dict[str, Any]) -> bool:
-    """Whether the process that wrote `run.json` still runs (same id, not started later)."""
-    import psutil
-
-    pid, started = facts.get("pid"), facts.get("started_unix_s")
-    if not isinstance(pid, int) or not isinstance(started, int | float):
-        return False
-    try:
-        process = psutil.Process(pid)
-        # A process that ended and that nobody has waited for yet has an id all the same.
-        return process.create_time() <= started + 1 and process.status() != psutil.STATUS_ZOMBIE
-    except (psutil.Error, ValueError, OverflowError):
-        return False
-
-
 def _live(path: Path, facts: dict[str, Any]) -> bool:
     """Whether a process holds the run; by its id where the file system knows no locks."""
     held = is_held(path)
-    return _alive(facts) if held is None else held
+    return is_alive(facts) if held is None else held
 
 
 def _state(path: Path, facts: dict[str, Any], last: dict[str, Any]) -> str:
@@ -238,9 +250,9 @@ def state_of(path: Path) -> str:
     Raises:
         RunError: there is no readable run there.
     """
-    facts = _read_facts(path)
+    facts = read_facts(path)
     tail = b""
-    with contextlib.suppress(OSError), (path / "events.jsonl").open("rb") as file:
+    with contextlib.suppress(OSError), open_reader(path / "events.jsonl") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
         tail = file.read()
     return _state(path, facts, _last_object(tail))
@@ -261,14 +273,13 @@ def read_record(path: Path) -> RunRecord:
     Raises:
         RunError: there is no readable run there.
     """
-    facts, log = _read_facts(path), _Log()
-    log.read(path / "events.jsonl")
+    facts, log = read_facts(path), _Log(path / "events.jsonl")
+    log.read()
     return _record(_summary(path, facts, log), facts, log)
 
 
 def _record(summary: RunSummary, facts: dict[str, Any], log: _Log) -> RunRecord:
-    last = {name: revive(value) for name, value in log.last.items()}
-    return RunRecord(summary, revive(facts), last, tuple(log.points))
+    return RunRecord(summary, facts, revive(log.last), tuple(log.points))
 
 
 def _summary(path: Path, facts: dict[str, Any], log: _Log) -> RunSummary:
@@ -277,8 +288,9 @@ def _summary(path: Path, facts: dict[str, Any], log: _Log) -> RunSummary:
     state = _state(path, facts, log.last)
     result = log.last if state == "finished" else {}
     if not result and log.last.get("event") not in ENDS:
-        with contextlib.suppress(OSError):
-            result = _object((path / "result.json").read_bytes())
+        with contextlib.suppress(OSError, ValueError):
+            found = read_json(path / "result.json")
+            result = found if isinstance(found, dict) else {}
     total, done = _whole(log.last.get("steps_total")), _whole(log.last.get("step"))
     stepping = state == "live" and log.last.get("event") == "step" and total
     return RunSummary(
@@ -287,14 +299,14 @@ def _summary(path: Path, facts: dict[str, Any], log: _Log) -> RunSummary:
         state=state,
         tune=one_line(settings.get("tune", "?"), 20),
         data=one_line(facts.get("data_name", settings.get("data", "?")), 60),
-        best_dev_spearman=_number(result.get("best_dev_spearman", log.best)),
-        base_dev_spearman=_number(result.get("base_dev_spearman", log.base)),
-        switches_kept=_whole(result.get("switches_kept", log.kept if log.points else None)),
+        best_dev_spearman=_correlation(result.get("best_dev_spearman", log.best)),
+        base_dev_spearman=_correlation(result.get("base_dev_spearman", log.base)),
+        switches_kept=_epoch(result.get("switches_kept", log.kept if log.points else None)),
         params_added=_whole(result.get("params_added", log.added)),
-        started_unix_s=_number(facts.get("started_unix_s")) or 0.0,
-        switches_tried=_whole(result.get("switches", log.tried if log.points else None)),
-        best_epoch=_whole(result.get("best_epoch", log.best_epoch)),
-        test_spearman=_number(result.get("test_spearman")),
+        started_unix_s=_moment(facts.get("started_unix_s")),
+        switches_tried=_epoch(result.get("switches", log.tried if log.points else None)),
+        best_epoch=_epoch(result.get("best_epoch", log.best_epoch)),
+        test_spearman=_correlation(result.get("test_spearman")),
         arm=one_line(log.last.get("arm", "main"), 60),
         fraction=min(1.0, (done or 0) / total) if stepping and total else None,
         message=one_line(log.last.get("message", "")) if state == "failed" else "",
@@ -319,15 +331,21 @@ class RunIndex:
         self._root = root
         self._known: dict[Path, _Known] = {}
         self._lock = threading.Lock()
+        self.unreadable: tuple[str, ...] = ()
+        """Why a folder with a `run.json` could not be read at the last `refresh`, a line each."""
 
     def refresh(self) -> list[RunSummary]:
         """Every readable run as it is now. May be called from any thread."""
         with self._lock:
             known: dict[Path, _Known] = {}
-            for path in listed_folders(self._root):
-                with contextlib.suppress(RunError):
+            unreadable = []
+            for path in sorted(listed_folders(self._root)):
+                try:
                     known[path] = self._look(path)
-            self._known = known
+                except RunError as error:
+                    if os.path.lexists(path / "run.json"):  # else it is no run, or none yet
+                        unreadable.append(str(error))
+            self._known, self.unreadable = known, tuple(unreadable)
             found = [one.summary for one in known.values()]
         return sorted(found, key=lambda run: (run.started_unix_s, run.name), reverse=True)
 
@@ -345,17 +363,17 @@ class RunIndex:
             facts, log = old.facts, old.log
         else:
             same = old is not None and old.run_stamp == run_stamp
-            facts = old.facts if old is not None and same else _read_facts(path)
+            facts = old.facts if old is not None and same else read_facts(path)
             grown = old is not None and log_stamp is not None and log_stamp[1] >= old.log.position
-            log = old.log if old is not None and grown else _Log()
-            log.read(path / "events.jsonl")
+            log = old.log if old is not None and grown else _Log(path / "events.jsonl")
+            log.read()
         return _Known(run_stamp, log_stamp, facts, log, _summary(path, facts, log))
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
     """Time of the last change and size of a file; None where there is none."""
     try:
-        found = os.stat(path)
+        found = os.lstat(path)
     except OSError:
         return None
     return (found.st_mtime_ns, found.st_size)

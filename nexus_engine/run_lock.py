@@ -104,6 +104,12 @@ class RunLock:
 
 
 def _try(handle: int, kind: int) -> bool:
+    """Whether nobody else holds the lock; it is now held, where the file system knows locks."""
+    return _lock(handle, kind) is not False
+
+
+def _lock(handle: int, kind: int) -> bool | None:
+    """Whether the lock was free and is now held; None where the file system knows no locks."""
     try:
         fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -111,6 +117,7 @@ def _try(handle: int, kind: int) -> bool:
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise
+        return None
     return True
 
 
@@ -129,19 +136,23 @@ def _holder(path: Path) -> str:
         facts = json.loads(read_regular(path, LONGEST))
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(facts["since_unix_s"])))
         host = one_line(facts["host"], 60)
-        return f"process {int(facts['pid'])} on {host} since {since}"
+        return f"process {one_line(int(facts['pid']), 20)} on {host} since {since}"
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return "another process"
 
 
 def is_held(folder: Path) -> bool | None:
-    """Whether some process holds the lock of `folder`; None where no lock was ever made."""
+    """Whether some process holds the lock of `folder`.
+
+    None where no lock was ever made, or where the file system knows no locks.
+    """
     try:
         handle = open_regular(folder / LOCK_FILE)
     except OSError:
         return None
     try:
-        return not _try(handle, fcntl.LOCK_SH)
+        free = _lock(handle, fcntl.LOCK_SH)
+        return None if free is None else not free
     except OSError:
         return None
     finally:

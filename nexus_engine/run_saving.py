@@ -147,8 +147,9 @@ class RunSaver:
         """Take up the newest whole checkpoint, as `loaded`; say which ones were passed over.
 
         Raises:
-            RunError: it is whole but not of this version.
+            RunError: it is whole but not of this version, or a folder of the run is a link.
         """
+        self._folder.check_own_folders()
         self.loaded = saved = checkpoints.load_latest(self._folder.checkpoints)
         now = time.time()
         if saved is None:
@@ -160,10 +161,21 @@ class RunSaver:
         try:
             for i, result in enumerate(saved.meta["finished"]):
                 cosines = saved.tensors[f"finished/{i}"].numpy()
-                self.finished.append(Finished(msgspec.convert(result, ArmResult), cosines))
+                done = msgspec.convert(result, ArmResult)
+                self._check_finished(done, cosines)
+                self.finished.append(Finished(done, cosines))
             self._seconds_before = _seconds_of(saved)
-        except (KeyError, TypeError, OverflowError, msgspec.ValidationError):
+        except (KeyError, TypeError, ValueError, OverflowError, msgspec.ValidationError):
             raise self._foreign(saved) from None
+
+    def _check_finished(self, done: ArmResult, cosines: npt.NDArray[np.float64]) -> None:
+        """Refuse what a control could not be trained or compared by."""
+        most = self._prepared.main.epochs + 1
+        epochs = (done.epochs, *done.switch_epochs)
+        if not all(0 <= epoch <= most for epoch in epochs) or len(done.switch_epochs) > most:
+            raise ValueError("an epoch is out of range")
+        if cosines.shape != (len(self._prepared.corpus.dev),):
+            raise ValueError("the dev similarities do not fit")
 
     loaded: checkpoints.Checkpoint | None = None
     """What `load` found and no arm has taken up yet."""
@@ -199,6 +211,8 @@ class RunSaver:
         if card is not None and card.dev_spearman > best.spearman:
             aside = self._folder.path / f"best-of-epoch-{card.epoch:04d}"
             shutil.rmtree(aside, ignore_errors=True)
+            if aside.is_symlink():  # which rmtree leaves
+                os.unlink(aside)
             with contextlib.suppress(FileNotFoundError):
                 os.rename(self._folder.best, aside)
             yield Warned(

@@ -9,7 +9,8 @@ disk, so the folder always holds a whole model.
 from __future__ import annotations
 
 import contextlib
-import json
+import os
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,18 +22,29 @@ from torch import Tensor
 
 from nexus_engine.base_model import BaseModel, find_base_model, load_encoder
 from nexus_engine.config import Nonlinearity, Tune
-from nexus_engine.dendrites import UNIT_PARAMETERS, DendriteLinear
+from nexus_engine.dendrites import UNIT_PARAMETERS
 from nexus_engine.errors import ModelError, one_line
-from nexus_engine.files import make_folder, replace_file, replace_json, sha256_of
+from nexus_engine.event_ranges import MOST_EPOCHS, is_correlation
+from nexus_engine.files import make_folder, replace_file, replace_json
+from nexus_engine.regular_files import read_json, sha256_of
 from nexus_engine.run_folder import find_run
 from nexus_engine.sentence_model import SentenceModel, identity_adapter
-from nexus_engine.tensor_files import write_tensors
+from nexus_engine.tensor_files import MOST_WEIGHT_BYTES, write_tensors
 from nexus_engine.tokens import Tokenizer
 from nexus_engine.user_paths import user_path
 
-__all__ = ["LoadedModel", "ModelCard", "build_model", "held_card", "load_model", "save_model"]
+__all__ = [
+    "LoadedModel",
+    "ModelCard",
+    "build_model",
+    "check_finite",
+    "held_card",
+    "load_model",
+    "save_model",
+]
 
 
+WEIGHTS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 TRAINED: dict[Tune, tuple[str, ...]] = {
     "dendrites": (),
     "adapter": ("adapter.",),
@@ -77,7 +89,7 @@ def build_model(base: BaseModel, tune: Tune, dropout: float = 0.1) -> SentenceMo
 
 def save_model(folder: Path, snapshot: dict[str, Tensor], facts: dict[str, Any]) -> None:
     """Make `snapshot` the model that `folder` holds; `facts` are the card's other fields."""
-    make_folder(folder)
+    make_folder(folder, inside_run=True)
     name = f"weights-{facts['epoch']:04d}.safetensors"
     number = 0
     while (folder / name).exists():  # never write over the file that the present card names
@@ -94,17 +106,20 @@ def save_model(folder: Path, snapshot: dict[str, Tensor], facts: dict[str, Any])
 def _read_card(folder: Path) -> ModelCard:
     path = folder / "model.json"
     try:
-        card = msgspec.convert(
-            json.loads(path.read_text(encoding="utf-8")), ModelCard, strict=False
-        )
+        card = msgspec.convert(read_json(path), ModelCard, strict=False)
     except FileNotFoundError:
         raise ModelError(
             f"{one_line(folder)}: no trained model there yet (model.json is missing)"
         ) from None
-    except (OSError, ValueError, RecursionError, msgspec.ValidationError) as error:
+    except OSError as error:
+        raise ModelError(f"{one_line(path)}: not a model card ({error.strerror})") from None
+    except (ValueError, msgspec.ValidationError) as error:
         raise ModelError(f"{one_line(path)}: not a model card ({one_line(error, 120)})") from None
-    if Path(card.weights_file).name != card.weights_file or card.format != 1:
+    if not WEIGHTS_NAME.fullmatch(card.weights_file) or card.format != 1:
         raise ModelError(f"{one_line(path)}: not a model card of this version")
+    sound = 0 <= card.epoch <= MOST_EPOCHS and card.params_added >= 0
+    if not sound or not is_correlation(card.dev_spearman):
+        raise ModelError(f"{one_line(path)}: not a model card (a number is out of range)")
     return card
 
 
@@ -114,43 +129,32 @@ def held_card(folder: Path) -> ModelCard | None:
     Raises:
         ModelError: the card is unreadable.
     """
-    if not (folder / "model.json").is_file():
+    if not os.path.lexists(folder / "model.json"):
         return None
     card = _read_card(folder)
     try:
-        whole = sha256_of(folder / card.weights_file) == card.weights_sha256
+        digest = sha256_of(folder / card.weights_file, MOST_WEIGHT_BYTES)
+        whole = digest == card.weights_sha256
     except OSError:
         whole = False
     return card if whole else None
 
 
-def _fit_units(name: str, site: DendriteLinear, held: dict[str, Tensor], path: Path) -> None:
-    units = held["threshold"].shape[0] if "threshold" in held and held["threshold"].dim() else 0
-    full = "incoming" in held and held["incoming"].dim() == 3
-    each = (site.outputs,) if full else ()
-    wanted: dict[str, tuple[int, ...]] = {
-        "incoming": (units, *each, site.inputs),
-        "threshold": (units, *each),
-        "gain": (units, site.outputs),
-    }
-    if units > 1:
-        wanted["cascade"] = (units * (units - 1) // 2, *each)
-    found = {leaf: tuple(t.shape) for leaf, t in held.items()}
-    if not units or found != wanted:
-        raise ModelError(f"{one_line(path)}: the dendrites of {one_line(name, 60)} do not fit")
-    site.load_units(held)
-
-
 def apply_weights(model: SentenceModel, tensors: dict[str, Tensor], path: Path) -> None:
-    """Put a snapshot's tensors into `model`: every name must be known, every shape fit.
+    """Put a snapshot's tensors into `model`: every name must be known, every shape and type fit.
 
     Raises:
-        ModelError: an unknown name, a shape that does not fit, a weight that is not finite.
+        ModelError: an unknown name, a shape or type that does not fit, a weight that is not finite.
     """
     parameters = dict(model.named_parameters())
     known = model.sites()
     units: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
+        if tensor.dtype != torch.float32:
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise ModelError(
+                f"{one_line(path)}: weight {one_line(name, 60)} is {kind}, expected float32"
+            )
         if not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"{one_line(path)}: weight {one_line(name, 60)} is not finite")
         owner, _, leaf = name.rpartition(".")
@@ -162,8 +166,10 @@ def apply_weights(model: SentenceModel, tensors: dict[str, Tensor], path: Path) 
                 parameters[name].copy_(tensor)
         else:
             raise ModelError(f"{one_line(path)}: weight {one_line(name, 60)} does not fit")
-    for site, held in units.items():
-        _fit_units(site, known[site], held, path)
+    for name, held in units.items():
+        if not known[name].fits(held):
+            raise ModelError(f"{one_line(path)}: the dendrites of {one_line(name, 60)} do not fit")
+        known[name].load_units(held)
 
 
 def load_saved(folder: Path, name: str) -> LoadedModel:
@@ -181,10 +187,12 @@ def load_saved(folder: Path, name: str) -> LoadedModel:
         )
     path = folder / card.weights_file
     try:
-        if sha256_of(path) != card.weights_sha256:
+        if sha256_of(path, MOST_WEIGHT_BYTES) != card.weights_sha256:
             raise ModelError(f"{one_line(path)}: damaged (its SHA-256 is not the card's)")
         tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
+        raise ModelError(f"{one_line(path)}: {error.strerror}") from None
+    except (ValueError, SafetensorError) as error:
         raise ModelError(f"{one_line(path)}: {one_line(error, 120)}") from None
     model = build_model(base, card.tune)
     for site in model.sites().values():
@@ -219,7 +227,21 @@ def _found(asked: str) -> LoadedModel:
         return LoadedModel("base", model.eval(), Tokenizer(base.folder), base, None)
     given = user_path(asked, ModelError)
     with contextlib.suppress(OSError, ValueError):
-        if (given / "model.json").is_file():
+        if os.path.lexists(given / "model.json"):
             return load_saved(given, one_line(given.name, 60))
     run = find_run(asked)
     return load_saved(run.best, run.name)
+
+
+def check_finite(vectors: Tensor, name: str) -> Tensor:
+    """`vectors` (n, width), embeddings by the model `name`, when their lengths are finite.
+
+    Raises:
+        ModelError: one is not: the weights, finite each, are too large to compute with.
+    """
+    if not bool(torch.isfinite(torch.linalg.vector_norm(vectors, dim=-1)).all()):
+        raise ModelError(
+            f"{one_line(name, 100)}: its embeddings are not finite: the weights are too large to "
+            "compute with, so damaged or of no use; train anew"
+        )
+    return vectors

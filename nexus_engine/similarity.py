@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from torch import Tensor
 
 from nexus_engine.base_model import load_encoder
 from nexus_engine.corpus import PairRows, pair_rows
@@ -14,7 +15,7 @@ from nexus_engine.correlation import Interval, bootstrap_gain
 from nexus_engine.cut_texts import indistinct, pair_notes
 from nexus_engine.data import Pairs
 from nexus_engine.evaluation import Correlations, correlate, pair_cosines
-from nexus_engine.saved_model import LoadedModel
+from nexus_engine.saved_model import LoadedModel, check_finite
 from nexus_engine.sentence_model import SentenceModel
 from nexus_engine.tokens import TokenStore
 
@@ -39,15 +40,15 @@ class SideBySide(NamedTuple):
 
 
 def _cosines(
-    model: SentenceModel, store: TokenStore, pairs: PairRows, progress: Progress
+    model: SentenceModel, name: str, store: TokenStore, pairs: PairRows, progress: Progress
 ) -> Cosines:
-    def embed(rows: npt.NDArray[np.int64]) -> object:
-        vectors = model.embed(store, rows)
+    def embed(rows: npt.NDArray[np.int64]) -> Tensor:
+        vectors = check_finite(model.embed(store, rows), name)
         progress(len(rows))
         return vectors
 
     model.eval()
-    return pair_cosines(embed, store, pairs)  # type: ignore[arg-type]
+    return pair_cosines(embed, store, pairs)
 
 
 def distinct_sentences(pairs: Pairs) -> int:
@@ -62,17 +63,20 @@ def score_pairs(
     """Each pair by both models, in one pass over the distinct sentences for each.
 
     For the base model itself both sides are the same array.
+
+    Raises:
+        ModelError: the weights of one are too large to compute with.
     """
     store = TokenStore(loaded.tokenizer)
     rows = pair_rows(store, pairs)
     about = tuple(pair_notes(store, rows)), "" if pairs.scores is None else indistinct(store, rows)
     if loaded.card is None:
-        only = _cosines(loaded.model, store, rows, progress)
+        only = _cosines(loaded.model, loaded.name, store, rows, progress)
         return SideBySide(only, only, *about)
-    tuned = _cosines(loaded.model, store, rows, progress)
+    tuned = _cosines(loaded.model, loaded.name, store, rows, progress)
     untouched = SentenceModel(load_encoder(loaded.base))
     untouched.dtype = loaded.model.dtype
-    base = _cosines(untouched, store, rows, progress)
+    base = _cosines(untouched, "base", store, rows, progress)
     return SideBySide(base, tuned, *about)
 
 
@@ -86,13 +90,16 @@ def evaluate(
 
     `note` is told what the user should know of the texts (see `cut_texts`). Both are NaN where the
     pairs themselves leave them undefined: what was then left to rank would be rounding.
+
+    Raises:
+        ModelError: its weights are too large to compute with.
     """
     assert pairs.scores is not None
     store = TokenStore(loaded.tokenizer)
     rows = pair_rows(store, pairs)
     for line in pair_notes(store, rows):
         note(line)
-    cosines = _cosines(loaded.model, store, rows, progress)
+    cosines = _cosines(loaded.model, loaded.name, store, rows, progress)
     reason = indistinct(store, rows)
     if reason:
         note(reason)

@@ -39,6 +39,9 @@ def put_back(
     """Make `base` and the units on `sites`, both by name, what they are in the snapshot.
 
     The sites then have its units and no others.
+
+    Raises:
+        KeyError, RuntimeError, ValueError: the snapshot is of another model.
     """
     for name, parameter in base.items():
         parameter.copy_(snapshot[name])
@@ -57,4 +60,6 @@ def put_back(
             for leaf, tensor in held.items():
                 present[leaf].copy_(tensor)
         else:
+            if held and not site.fits(held):
+                raise ValueError(f"the dendrites of {prefix} do not fit")
             site.load_units(held)

@@ -21,7 +21,10 @@ from torch import Tensor
 
 from nexus_engine.files import create_file, write_all
 
-__all__ = ["write_tensors"]
+__all__ = ["MOST_WEIGHT_BYTES", "write_tensors"]
+
+MOST_WEIGHT_BYTES = 1_500_000_000
+"""Of a file of weights: all of the base model's, with as many dendrites as settings allow."""
 
 TYPES = {
     torch.float64: "F64",

@@ -14,9 +14,12 @@ from tokenizers import Tokenizer as FastTokenizer
 from nexus_engine.base_model import MAX_TOKENS
 from nexus_engine.encoder import EncoderShape, PackedBatch, pack
 from nexus_engine.errors import ModelError, one_line
+from nexus_engine.regular_files import read_regular
 
 __all__ = ["Rows", "TokenStore", "Tokenised", "Tokenizer"]
 
+MOST_BYTES = 64_000_000
+"""Of tokenizer.json; the published one has 0.5 MB."""
 Rows = npt.NDArray[np.int64]
 """Row numbers: of sentences in a store, or of pairs in a split."""
 
@@ -33,10 +36,14 @@ class Tokenizer:
     def __init__(self, folder: Path, max_tokens: int = MAX_TOKENS) -> None:
         path = folder / "tokenizer.json"
         try:
-            self._fast = FastTokenizer.from_file(str(path))
+            # Not by `from_file`: it opens what is there, a FIFO too, and reads all of it.
+            content = read_regular(path, MOST_BYTES, follow=True)
+            self._fast = FastTokenizer.from_buffer(content)
             highest = max(self._fast.get_vocab(with_added_tokens=True).values(), default=0)
         except (KeyboardInterrupt, SystemExit):
             raise
+        except OSError as error:
+            raise ModelError(f"{one_line(path)}: {error.strerror}") from None
         except BaseException as error:  # bare Exception, or the panic of its native code
             raise ModelError(f"{one_line(path)}: {one_line(error, 120)}") from None
         if highest >= EncoderShape().vocabulary:

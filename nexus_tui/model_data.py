@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -45,8 +46,19 @@ def _from_settings(settings: dict[str, Any]) -> DataChoice | None:
     spec, seed, marks = (settings.get(name) for name in ("data", "seed", "score_range"))
     if not isinstance(spec, str) or not isinstance(seed, int):
         return None
-    given = (float(marks[0]), float(marks[1])) if isinstance(marks, list | tuple) else None
-    return DataChoice(spec, seed, given)
+    if not 0 <= seed < 2**31:
+        return None
+    return DataChoice(spec, seed, _range(marks))
+
+
+def _range(marks: object) -> tuple[float, float] | None:
+    """LOW,HIGH as a run's settings hold it; None for all else that may stand there."""
+    if not isinstance(marks, list | tuple) or len(marks) != 2:
+        return None
+    if not all(isinstance(end, int | float) and math.isfinite(end) for end in marks):
+        return None
+    low, high = map(float, marks)
+    return (low, high) if low < high else None
 
 
 def choose_data(models: Sequence[str], spec: str | None, score_range: str | None) -> DataChoice:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nexus_engine.errors import RunError, one_line
+from nexus_engine.errors import ConfigError, RunError, one_line
 
 if TYPE_CHECKING:
     from nexus_engine.config import Settings
@@ -17,11 +17,12 @@ def resumable(asked: str) -> tuple[RunFolder, Settings]:
     """The run that a name, folder or `latest` means, to go on with, and its settings.
 
     Raises:
-        RunError: there is none, it has ended or is live, or its settings are of another version.
+        RunError: there is none, it has ended or is live, a folder in it is a link, or its settings
+            are of another version.
     """
     import msgspec
 
-    from nexus_engine.config import Settings
+    from nexus_engine.config import Settings, check_numbers
     from nexus_engine.run_folder import find_run
     from nexus_engine.run_index import state_of
 
@@ -34,9 +35,16 @@ def resumable(asked: str) -> tuple[RunFolder, Settings]:
         raise RunError(
             f"{folder.name}: is live in process {one_line(facts.get('pid'), 20)}; stop it first"
         )
+    folder.check_own_folders()
     try:
-        return folder, msgspec.convert(facts.get("settings"), Settings)
+        settings = msgspec.convert(facts.get("settings"), Settings)
+        check_numbers(settings)
+    except ConfigError as error:
+        raise RunError(
+            f"{folder.name}: its settings cannot be used ({one_line(error, 120)}); start a new run"
+        ) from None
     except msgspec.ValidationError:
         raise RunError(
             f"{folder.name}: its settings are not of this version; start a new run"
         ) from None
+    return folder, settings

@@ -50,6 +50,8 @@ def _joined(a: SeriesPoint, b: SeriesPoint) -> SeriesPoint:
     if not a.finite:
         return SeriesPoint(x, b.mean, b.low, b.high, weight, finite)
     mean = (a.mean * a.finite + b.mean * b.finite) / finite
+    if not math.isfinite(mean):  # the sum of two huge ones; their mean is none the less a number
+        mean = a.mean * (a.finite / finite) + b.mean * (b.finite / finite)
     return SeriesPoint(x, mean, min(a.low, b.low), max(a.high, b.high), weight, finite)
 
 

@@ -11,6 +11,7 @@ import pytest
 from app_support import evaluated, make_app, screen_text, step, whole_run, write_run
 
 from nexus_engine import events as ev
+from nexus_engine import regular_files
 from nexus_engine.run_folder import list_runs
 from nexus_engine.run_index import RunIndex, read_record, state_of
 from nexus_tui.app.dialogs import Question
@@ -71,14 +72,14 @@ def test_an_index_reads_again_only_what_changed(root):
     first = index.refresh()
     assert [run.name for run in first] == ["alpha", "beta", "gamma"]
     opened = []
-    real = type(root).open
+    real = regular_files.open_regular
 
-    def noted(self, *arguments, **more):
-        opened.append(self.parent.name)
-        return real(self, *arguments, **more)
+    def noted(path, *arguments, **more):
+        opened.append(path.parent.name)
+        return real(path, *arguments, **more)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(root), "open", noted)
+        patch.setattr(regular_files, "open_regular", noted)
         assert index.refresh() == first
         assert opened == []
         with (root / "beta" / "events.jsonl").open("a") as file:

@@ -6,7 +6,6 @@ writes unasked does. Taking away the last pin takes away the file.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ import msgspec
 from nexus_engine.errors import DataError, one_line
 from nexus_engine.events import plain, revive
 from nexus_engine.files import make_folder, replace_json
+from nexus_engine.regular_files import read_json
 from nexus_engine.run_folder import runs_root
 
 __all__ = ["MOST_PINS", "Pin", "PinBook", "pins_file", "read_pins", "write_pins"]
@@ -25,6 +25,8 @@ MOST_PINS = 50
 MOST_RUNS = 6
 """Runs whose path a pin keeps, the newest."""
 MOST_POINTS = 200
+MOST_BYTES = 200_000_000
+"""Of the file: a pin's sentences may each be as long as one of a data file."""
 
 Path_ = tuple[tuple[int, float], ...]
 """(epoch, cosine by the weights of that epoch), by rising epoch."""
@@ -104,11 +106,11 @@ def read_pins(path: Path) -> PinBook:
         DataError: the file is there but cannot be used.
     """
     try:
-        found = revive(json.loads(path.read_text(encoding="utf-8")))
+        found = revive(read_json(path, MOST_BYTES))
         book = msgspec.convert(found, _BookOnDisk, strict=False)
     except FileNotFoundError:
         return PinBook()
-    except (OSError, ValueError, RecursionError, msgspec.ValidationError) as error:
+    except (OSError, ValueError, msgspec.ValidationError) as error:
         raise DataError(
             f"{one_line(path)}: no pins can be read from it ({type(error).__name__}); "
             "with the next pin it is put aside as pinned.json.unread"

@@ -31,7 +31,7 @@ def stamp_of(target: Target) -> Stamp | None:
     if target.best is None:
         return None
     try:
-        found = (target.best / "model.json").stat()
+        found = (target.best / "model.json").lstat()
     except (OSError, ValueError):
         return None
     return found.st_mtime_ns, found.st_ino, found.st_size

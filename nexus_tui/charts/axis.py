@@ -10,11 +10,14 @@ from rich.text import Text
 
 from nexus_tui.charts.looks import Looks
 
-__all__ = ["Scale", "Tick", "nice_scale", "number", "shown_end", "x_axis"]
+__all__ = ["Scale", "Tick", "nice_scale", "number", "shown_end", "whole_ticks", "x_axis"]
 
 NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 SMALLEST, LARGEST = 5e-324, 1.7e308
 """Ends of the numbers that a logarithmic axis can show."""
+MOST_HALVINGS = 64
+MOST_TICKS = 2000
+"""More than any terminal has columns."""
 PLAIN_LOW, PLAIN_HIGH = 1e-4, 1e6
 """Numbers of a size between these are written out; others as powers of ten."""
 
@@ -93,7 +96,7 @@ def number(value: float, step: float = 0.0) -> str:
     if value == 0 and not PLAIN_LOW <= step < PLAIN_HIGH:
         return "0"
     if largest and not PLAIN_LOW <= largest < PLAIN_HIGH:
-        digits = math.ceil(math.log10(largest / step)) if step else 1
+        digits = math.ceil(math.log10(largest) - math.log10(step)) if step > 0 else 1
         mantissa, power = f"{value:.{min(8, max(1, digits))}e}".split("e")
         return f"{mantissa.rstrip('0').removesuffix('.')}e{int(power)}"
     if not step:
@@ -105,12 +108,28 @@ def number(value: float, step: float = 0.0) -> str:
 def shown_end(now: float, planned: float, floor: float) -> float:
     """How far an axis reaches that grows with a run: `planned`, halved while `now` still fits.
 
-    Not below `floor`. The axis so changes a few times in a run, not with each step.
+    Not below `floor`. The axis so changes a few times in a run, not with each step. Numbers that
+    are not finite are left out; where no end above 0 is left, it is 1.
     """
-    end = max(planned, now, floor)
-    while end / 2 >= now and end / 2 >= floor:
+    least = max((value for value in (now, floor) if math.isfinite(value)), default=0.0)
+    end = max(least, planned if math.isfinite(planned) else 0.0)
+    if end <= 0:
+        return 1.0
+    for _ in range(MOST_HALVINGS):
+        if not end / 2 >= max(least, SMALLEST):
+            break
         end /= 2
     return end
+
+
+def whole_ticks(end: float, every: int = 1, most: int = MOST_TICKS) -> range:
+    """Whole numbers from 0 to `end` at multiples of `every`, of which every so many are left out.
+
+    At most about `most` are left, however far the axis reaches.
+    """
+    last = int(end) if math.isfinite(end) and end > 0 else 0
+    every = max(1, every)
+    return range(0, last + 1, every * max(1, -(-(last // every) // max(1, most))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from nexus_tui.charts.axis import shown_end
+from nexus_tui.charts.axis import shown_end, whole_ticks
 from nexus_tui.charts.looks import Looks
 from nexus_tui.charts.plot import Curve, Reference, Span, plot
 from nexus_tui.formats import correlation, duration, gain, megabytes
@@ -124,7 +124,7 @@ def _over_steps(
             end = shown_end(end, planned, planned / SHOWN_AT_LEAST)
         ticks = [(0.0, "0")]
         if longest.epoch_steps:
-            lasts = range(longest.epoch_steps, int(end), longest.epoch_steps)
+            lasts = whole_ticks(end - 1, longest.epoch_steps)[1:]
             ticks += [(n, f"epoch {n // longest.epoch_steps}" if large else "") for n in lasts]
         figures, short = _figures(pick(now), value, extreme, looks)
         names = tuple((arm.label, i) for i, arm in enumerate(a for a in shown if pick(a)))
@@ -189,7 +189,7 @@ def _epochs(view: RunView) -> Span:
     end = shown_end(max(reached, 1), planned, min(EPOCHS_AT_LEAST, planned))
     if view.ended is not None:
         end = float(max(reached, 1))
-    ticks = [(float(n), str(n)) for n in range(int(end) + 1)]
+    ticks = [(float(n), str(n)) for n in whole_ticks(end)]
     return Span(low=0, high=end, ticks=ticks, end=f"epoch {end:.0f}")
 
 

@@ -17,7 +17,7 @@ from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
-from nexus_tui.charts.axis import shown_end
+from nexus_tui.charts.axis import shown_end, whole_ticks
 from nexus_tui.charts.looks import Looks
 from nexus_tui.formats import correlation, count, gain
 from nexus_tui.view import ArmView, SwitchView
@@ -142,7 +142,7 @@ def _axis(made: float, end: float, width: int, looks: Looks) -> Text:
     )
     free = 0
     last = str(int(end)) if end == int(end) else ""
-    for epoch in range(int(end) + 1):
+    for epoch in whole_ticks(end):
         word = str(epoch)
         column = min(_column(epoch, end, width), width - len(word))
         clear = epoch == end or column + len(word) + 1 < width - len(last)

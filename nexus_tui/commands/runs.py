@@ -37,14 +37,24 @@ def default(ctx: typer.Context, json: Json = False) -> None:
 @app.command("list")
 def list_command(json: Json = False) -> None:
     """List the runs, newest first."""
-    from nexus_engine.run_folder import list_runs, runs_root
+    from nexus_engine.run_folder import runs_root
+    from nexus_engine.run_index import RunIndex
     from nexus_tui import streams
     from nexus_tui.render import table
 
-    found = list_runs()
+    index = RunIndex(runs_root())
+    found = index.refresh()
+    if index.unreadable:
+        count = len(index.unreadable)
+        streams.say(
+            f"warning: {count} folder{'' if count == 1 else 's'} cannot be read and "
+            f"{'is' if count == 1 else 'are'} not listed; {index.unreadable[0]}"
+        )
     if json:
         for run in found:
             streams.put_json(_summary(run))
+        return
+    if not found and index.unreadable:
         return
     if not found:
         streams.say(f"no runs in {runs_root()}; start one with: nexus train")

@@ -17,8 +17,8 @@ from reliability import (
     check_folder,
     check_keys,
     check_kills,
-    check_openings,
     check_limits,
+    check_openings,
     check_power,
     check_private,
     check_resume,
@@ -333,6 +333,8 @@ def _the_locale_decides() -> None:
     from nexus_tui.commands import similarity
 
     put(similarity, "typed_text", lambda argument, name: argument)
+
+
 # Limits: these are applied in the commands' own processes
 
 NO_TRIAL = """
@@ -481,6 +483,7 @@ _LISTED: dict[str, Mutation] = {
         _the_locale_decides,
         check_streams.other_locales,
         "in ascii",
+    ),
     "no trial": Mutation(
         "memory is not tried in a child first",
         _nothing_here,

@@ -1,0 +1,84 @@
+"""Scales and axes at every edge of the floating-point numbers: they end, and all is on them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import sys
+import time
+
+import pytest
+from rich.style import Style
+
+from nexus_tui.charts.axis import nice_scale, number, shown_end, whole_ticks
+from nexus_tui.charts.plot import Curve, Reference, Span, plot
+from nexus_tui.charts.state import terminal_looks
+from nexus_tui.series import EMPTY, LIMIT
+
+LARGEST = sys.float_info.max
+POSITIVE = (
+    5e-324, 1e-310, sys.float_info.min, 1e-300, 1e-5, math.nextafter(0.5, 0), 0.5,
+    math.nextafter(0.5, 1), 1.0, 1e6, 2.0**53, 2.0**62, 1e300, 1e308,
+    math.nextafter(LARGEST, 0), LARGEST,
+)  # fmt: skip
+EDGES = (0.0, *POSITIVE, *(-value for value in POSITIVE), math.inf, -math.inf, math.nan)
+MOST_TICKS = 700
+"""A logarithmic axis has one for each power of ten."""
+
+
+@pytest.fixture(autouse=True)
+def seconds():
+    begun = time.monotonic()
+    yield
+    assert time.monotonic() - begun < 60
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_a_scale_around_any_two_numbers_has_few_ticks_and_places_all_on_it(log):
+    for pair in itertools.combinations_with_replacement(EDGES, 2):
+        scale = nice_scale(pair, 8, log=log)
+        if scale is None:
+            assert not any(math.isfinite(value) and (value > 0 or not log) for value in pair)
+            continue
+        ticks = scale.ticks()
+        assert 0 < len(ticks) <= MOST_TICKS
+        for value in (*pair, ticks[0], ticks[-1]):
+            assert 0 <= scale.place(value) <= 1
+            assert len(number(value, scale.step or scale.high / 2 - scale.low / 2)) < 40
+
+
+def test_a_growing_axis_ends_at_a_finite_number_above_zero_with_few_ticks():
+    assert shown_end(3, 100, 8) == 12.5
+    for now, planned in itertools.product(EDGES, EDGES):
+        for floor in (0.0, 8.0, -1.0, 1e308, math.inf, math.nan):
+            end = shown_end(now, planned, floor)
+            assert 0 < end <= LARGEST
+            assert 1 <= len(whole_ticks(end)) <= 2002
+
+
+def test_ticks_stand_at_every_whole_number_while_there_is_room():
+    assert list(whole_ticks(5.5)) == [0, 1, 2, 3, 4, 5]
+    assert list(whole_ticks(20, every=7)) == [0, 7, 14]
+    assert list(whole_ticks(2.0**62, most=4))[:1] == [0]
+    assert len(whole_ticks(2**62, every=3, most=4)) <= 6
+    assert list(whole_ticks(math.nan)) == list(whole_ticks(-1.0)) == [0]
+
+
+@pytest.mark.parametrize("log", [False, True])
+def test_any_two_values_are_plotted(log):
+    looks = terminal_looks(ascii_only=False)
+    for first, second in itertools.combinations_with_replacement(EDGES[::2], 2):
+        curve = Curve(points=EMPTY.add(0, first).add(1, second).points, style=Style())
+        level = Reference(name="base", value=first, style=Style())
+        lines = plot(
+            [curve], Span(low=0, high=1), width=24, height=5, looks=looks, references=[level],
+            log=log,
+        )  # fmt: skip
+        assert len(lines) == 5
+
+
+def test_huge_values_that_are_joined_keep_a_finite_mean():
+    series = EMPTY
+    for x in range(LIMIT + 1):
+        series = series.add(x, LARGEST)
+    assert series.points[0].mean == pytest.approx(LARGEST)
