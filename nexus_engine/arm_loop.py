@@ -13,7 +13,8 @@ import torch
 from nexus_engine.arm import Arm
 from nexus_engine.correlation import spearman
 from nexus_engine.correlation_step import correlation_step
-from nexus_engine.errors import DivergedError
+from nexus_engine.cut_texts import refuse_indistinct
+from nexus_engine.errors import DataError, DivergedError
 from nexus_engine.evaluation import Measured, correlate
 from nexus_engine.events import (
     DendritesAdded,
@@ -74,6 +75,7 @@ class ArmLoop:
         Raises:
             StopAsked: a stop was asked; the arm's state can be saved and resumed as it is.
             DivergedError: a loss, gradient, weight or metric is not finite.
+            DataError: dev Spearman is undefined by the pairs themselves.
         """
         request = yield from self._steps()
         measured, kept = yield from self._evaluate()
@@ -234,6 +236,12 @@ class ArmLoop:
             eval_seconds=seconds,
         )
         if not math.isfinite(measured.spearman):
+            refuse_indistinct(corpus.store, corpus.dev, "dev")
+            if progress.epoch == 0:
+                raise DataError(
+                    "dev: the base model finds all pairs equally alike, so Spearman is undefined; "
+                    "give more pairs, or others"
+                )
             raise DivergedError(
                 f"dev Spearman is not a number after epoch {progress.epoch}: all similarities are "
                 "equal; the best weights are kept; lower --lr"

@@ -19,7 +19,9 @@ from torch import Tensor
 
 from nexus_engine.encoder import Encoder, EncoderShape
 from nexus_engine.errors import ModelError, one_line
+from nexus_engine.hub_cache import hub_cache
 from nexus_engine.regular_files import read_json, sha256_of
+from nexus_engine.user_paths import user_path
 
 __all__ = [
     "BASE_NAME",
@@ -58,19 +60,8 @@ class BaseModel(NamedTuple):
     tokenizer_sha256: str = ""
 
 
-def _hub_cache() -> Path:
-    explicit = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
-    if explicit:
-        return Path(explicit)
-    home = os.environ.get("HF_HOME")
-    if home:
-        return Path(home) / "hub"
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "huggingface" / "hub"
-
-
 def _cached_folders() -> list[Path]:
-    snapshots = _hub_cache() / REPOSITORY / "snapshots"
+    snapshots = hub_cache() / REPOSITORY / "snapshots"
     if not snapshots.is_dir():
         return []
     complete = [p for p in snapshots.iterdir() if (p / "model.safetensors").is_file()]
@@ -95,7 +86,7 @@ def find_base_model(given: str | os.PathLike[str] | None = None) -> BaseModel:
         ModelError: none is found, or the one found is damaged or not this architecture.
     """
     if given is not None:
-        folder = Path(given)
+        folder = user_path(given, ModelError)
         _check_folder(folder)
         digest = _digest(folder / "model.safetensors")
         published = digest == WEIGHTS_SHA256

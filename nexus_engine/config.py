@@ -8,12 +8,13 @@ and what its folder records.
 from __future__ import annotations
 
 import difflib
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 
 import msgspec
 
 from nexus_engine.errors import ConfigError, one_line
 from nexus_engine.recipes import BUDGET_LADDER, RECIPES
+from nexus_engine.setting_words import shown_value, wrong_value
 
 __all__ = [
     "Settings",
@@ -93,7 +94,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     own (`full`, as published). `sharpness` is the radius in which a step looks for the worst loss
     (see `nexus_engine.sharpness`), 0 for plain steps. With the rule `correlation` a new set's input
     weights learn alone for `rule_steps` batches. An epoch is a pass over the train pairs, or a part
-    of one: there are `epochs_per_pass` in a pass.
+    of one: there are `epochs_per_pass` in a pass. Where nothing but dendrites is trained, the first
+    set grows before training and `warmup_epochs` holds for those after it; without
+    `warmup_after_first_set`, as in runs of earlier versions, it holds for none.
     """
 
     data: str
@@ -134,6 +137,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     threads: int | None
     sharpness: float = 0.0
     epochs_per_pass: int = 1
+    warmup_after_first_set: bool = False
+
+    @property
+    def planned_switches(self) -> int:
+        """How many switches the run makes by itself; the most where they follow stalls."""
+        if not self.dendrites:
+            return 0
+        fixed = self.switch_epochs
+        return self.switches if fixed is None else min(self.switches, len(fixed))
+
+    @property
+    def fitted(self) -> frozenset[str]:
+        """The settings of `fit`, and those that change with them: their values are only planned."""
+        return frozenset(self.fit) | ({"dendrite_lr"} if "lr" in self.fit else set())
 
 
 def config_from_mapping(values: dict[str, Any], source: str) -> TrainConfig:
@@ -149,10 +166,12 @@ def config_from_mapping(values: dict[str, Any], source: str) -> TrainConfig:
             near = difflib.get_close_matches(key, names, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise ConfigError(f"{source}: unknown setting {one_line(key, 60)}{hint}")
-    try:
-        return msgspec.convert(cleaned, TrainConfig)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{source}: {one_line(error, 200)}") from None
+    kinds = get_type_hints(TrainConfig)
+    for key, value in cleaned.items():
+        wrong = wrong_value(key, value, kinds[key])
+        if wrong is not None:
+            raise ConfigError(f"{source}: {wrong}")
+    return msgspec.convert(cleaned, TrainConfig)
 
 
 def parse_budget(text: str, params_base: int) -> int:
@@ -178,7 +197,7 @@ def parse_budget(text: str, params_base: int) -> int:
 
 def _check(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # also false for NaN
-        raise ConfigError(f"{name} {value}: must be between {low:g} and {high:g}")
+        raise ConfigError(f"{name} {shown_value(value)}: must be between {low:g} and {high:g}")
 
 
 def resolve(config: TrainConfig, params_base: int = 22_565_376, layers: int = 6) -> Settings:
@@ -209,24 +228,11 @@ def resolve(config: TrainConfig, params_base: int = 22_565_376, layers: int = 6)
     chosen["fit"] = tuple(name for name in recipe["fit"] if name not in said)
     if config.lr is not None and config.dendrite_lr is None and config.tune != "full":
         chosen["dendrite_lr"] = config.lr
-    if config.switch_epochs is not None and config.switches is None:
-        chosen["switches"] = len(config.switch_epochs)
-    if config.warmup_epochs is not None and config.switch_epochs is None:
-        # Whoever sets a warm-up asks for switches by stall, not for the recipe's fixed epochs.
-        chosen["switch_epochs"] = None
-    if config.epochs is not None and config.switch_epochs is None and chosen["switch_epochs"]:
-        # A run shorter than the recipe's makes the recipe's switches that fit into it.
-        chosen["switch_epochs"] = (
-            tuple(epoch for epoch in chosen["switch_epochs"] if epoch < config.epochs) or None
-        )
-    if chosen["switch_epochs"] and config.switch_epochs is None:
-        # A shorter run than the recipe's makes the switches that still fit.
-        fitting = tuple(e for e in chosen["switch_epochs"] if e < chosen["epochs"])
-        chosen["switch_epochs"] = fitting
-    if config.switches is not None and config.switch_epochs is None and chosen["switch_epochs"]:
-        chosen["switch_epochs"] = chosen["switch_epochs"][: config.switches] or None
-        if config.switches > len(chosen["switch_epochs"] or ()):
-            chosen["switch_epochs"] = None
+    planned = _planned_switches(config, recipe["switch_epochs"])
+    made = _switches_made(config, planned, chosen["epochs"])
+    chosen["switch_epochs"] = made
+    chosen["switches"] = _allowed_switches(config, made, recipe["switches"])
+    chosen["warmup_after_first_set"] = config.tune == "dendrites"
     if config.dendrite is None and config.grower == "perforatedai":
         chosen["dendrite"] = "full"
     if chosen["dendrite"] == "full" and config.nonlinearity is None:
@@ -234,6 +240,44 @@ def resolve(config: TrainConfig, params_base: int = 22_565_376, layers: int = 6)
     settings = Settings(budget_parameters=allowed, **chosen)
     _check_ranges(settings, layers)
     return settings
+
+
+def _allowed_switches(config: TrainConfig, made: tuple[int, ...] | None, recipe: int) -> int:
+    """How many sets may grow: as said, or one for each switch that is made, or the recipe's."""
+    if config.switches is not None:
+        return config.switches
+    return recipe if made is None else len(made)
+
+
+def _planned_switches(
+    config: TrainConfig, recipe: tuple[int, ...] | None
+) -> tuple[int, ...] | None:
+    """The epochs after which a switch is planned, however long the run; None: by stall.
+
+    By stall only for who asks for it: by a warm-up, or by more switches than the recipe plans.
+    """
+    if config.switch_epochs is not None:
+        return config.switch_epochs
+    if config.warmup_epochs is not None or recipe is None:
+        return None
+    if config.switches is None:
+        return recipe
+    return recipe[: config.switches] if config.switches <= len(recipe) else None
+
+
+def _switches_made(
+    config: TrainConfig, planned: tuple[int, ...] | None, epochs: int
+) -> tuple[int, ...] | None:
+    """The planned switches that the run makes: none without dendrites, else those that fit in.
+
+    A switch after the last epoch would train nothing. The recipe's are then left out, all of them
+    where none fits; the user's own are refused (`_check_ranges`).
+    """
+    if not config.dendrites or config.switches == 0:
+        return ()
+    if planned is None or config.switch_epochs is not None:
+        return planned
+    return tuple(epoch for epoch in planned if epoch < epochs)
 
 
 def _rung(allowed: int) -> dict[str, Any]:
@@ -312,7 +356,7 @@ def _check_ranges(s: Settings, layers: int) -> None:
                 f"--switch-epochs begins with {s.switch_epochs[0]}, and with --tune dendrites "
                 "nothing is trained before the first set grows: begin with 0"
             )
-    if s.tune == "dendrites" and (not s.dendrites or s.switches == 0):
+    if s.tune == "dendrites" and not s.planned_switches:
         raise ConfigError(
             "with --tune dendrites nothing is trained without dendrites: "
             "use --tune adapter or --tune full with --no-dendrites, or --control for a comparison"

@@ -83,7 +83,14 @@ def pair_cosines(
     return cosine(vectors[:n].double(), vectors[n:].double()).numpy()
 
 
-def correlate(cosines: npt.NDArray[np.float64], scores: npt.NDArray[np.float32]) -> Correlations:
-    """Spearman's and Pearson's correlation of (n,) similarities with (n,) scores."""
+def correlate(
+    cosines: npt.NDArray[np.float64], scores: npt.NDArray[np.float32], *, undefined: bool = False
+) -> Correlations:
+    """Spearman's and Pearson's correlation of (n,) similarities with (n,) scores.
+
+    With `undefined` the similarities are equal but for rounding: they are taken as equal.
+    """
+    if undefined:
+        cosines = np.full_like(cosines, cosines[0])
     wide = scores.astype(np.float64)
     return Correlations(spearman(cosines, wide), pearson(cosines, wide), cosines)

@@ -22,7 +22,6 @@ from nexus_engine.regular_files import check_no_link
 __all__ = [
     "FILE_MODE",
     "FOLDER_MODE",
-    "OUT_OF_ROOM",
     "create_file",
     "make_folder",
     "replace_file",
@@ -34,8 +33,6 @@ __all__ = [
 
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
-OUT_OF_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-"""What a write ends with where the disk is full, the user's share is used up, or the disk fails."""
 NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 """What file systems answer that cannot push a folder to the disk (some network ones)."""
 

@@ -23,8 +23,11 @@ from nexus_engine.base_model import BaseModel, find_base_model
 from nexus_engine.config import Settings
 from nexus_engine.controls import control_specs
 from nexus_engine.corpus import Corpus, PairRows, build_corpus
+from nexus_engine.cut_texts import corpus_notes, refuse_indistinct
 from nexus_engine.data import load_data, load_guard
-from nexus_engine.evaluation import TOKENS_PER_FORWARD, Measured, embed_all
+from nexus_engine.direction import ask_direction
+from nexus_engine.errors import DataError
+from nexus_engine.evaluation import TOKENS_PER_FORWARD, Measured, embed_all, pair_cosines
 from nexus_engine.hardware import Hardware, peak_rss_mb, rss_mb, select
 from nexus_engine.placement import choose_placement
 from nexus_engine.preparation import fit_to_data, plan_main
@@ -57,7 +60,8 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     `train_seconds`, a part of them, those of the run proper (without controls). `peak_rss_mb` is
     the most resident memory. A run that ends by stall may end sooner. `steps` are those of the run
     proper, `arms` counts it and its controls. The settings are those that the data left of what was
-    asked.
+    asked. `questions` are those that the run would ask before its first step. `notes` are what the
+    user should know of the texts, a line each; that the run will be refused for them is one.
     """
 
     data: str
@@ -68,6 +72,8 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     epochs: int
     epochs_per_pass: int
     batch_size: int
+    lr: float
+    dendrite_lr: float
     steps: int
     arms: int
     switches: int
@@ -85,6 +91,8 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     probe_steps: int
     probe_sentences: int
     probe_seconds: float
+    questions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class _Costs(NamedTuple):
@@ -110,6 +118,7 @@ def forecast(settings: Settings) -> Forecast:
     placement = choose_placement(settings, model.sites())
     params_base = sum(p.numel() for p in model.parameters())
     corpus = build_corpus(data, load_guard(), Tokenizer(base.folder))
+    notes = _text_notes(corpus)
     settings = fit_to_data(settings, len(corpus.train))
     main = plan_main(settings, placement.sites, placement.switches)
     del model
@@ -139,6 +148,7 @@ def forecast(settings: Settings) -> Forecast:
             main_train, added = made + judged, probe.added
         peak = max(peak, probe.peak)
         probe.release()
+    questions = [*data.questions, *_direction(base, corpus, hardware, settings)]
     once = tokens.all if settings.tune == "adapter" else tokens.each_epoch + tokens.test
     baseline = once * encode
     return Forecast(
@@ -150,6 +160,8 @@ def forecast(settings: Settings) -> Forecast:
         epochs=settings.epochs,
         epochs_per_pass=settings.epochs_per_pass,
         batch_size=settings.batch_size,
+        lr=settings.lr,
+        dendrite_lr=settings.dendrite_lr,
         steps=steps * settings.epochs,
         arms=len(arms),
         switches=len(switches) if settings.dendrites else 0,
@@ -169,7 +181,31 @@ def forecast(settings: Settings) -> Forecast:
         probe_steps=sum(probe.steps_made for probe in probes),
         probe_sentences=sum(probe.embedded for probe in probes),
         probe_seconds=time.perf_counter() - begun,
+        questions=tuple(questions),
+        notes=notes,
     )
+
+
+def _direction(
+    base: BaseModel, corpus: Corpus, hardware: Hardware, settings: Settings
+) -> list[str]:
+    """The question whether the scores run the other way, as the run would ask it."""
+    model = build_model(base, settings.tune)
+    model.to(hardware.device).eval()
+    store = corpus.store
+    question = ask_direction(
+        lambda pairs: pair_cosines(lambda rows: model.embed(store, rows), store, pairs), corpus
+    )
+    return [] if question is None else [question]
+
+
+def _text_notes(corpus: Corpus) -> tuple[str, ...]:
+    notes = corpus_notes(corpus)
+    try:
+        refuse_indistinct(corpus.store, corpus.dev, "dev")
+    except DataError as error:
+        notes.append(f"the run will be refused: {error}")
+    return tuple(notes)
 
 
 def _switch_epochs(spec: ArmSpec) -> tuple[int, ...]:
@@ -180,8 +216,9 @@ def _switch_epochs(spec: ArmSpec) -> tuple[int, ...]:
     if not plan.switches:
         return ()
     gap = max(1, (plan.epochs - plan.warmup_epochs) // (plan.switches + 1))
-    first = 0 if plan.warmup_epochs == 0 else plan.warmup_epochs
-    epochs = (first + gap * number for number in range(plan.switches))
+    epochs = [plan.warmup_epochs + gap * number for number in range(plan.switches)]
+    if not plan.trains_alone:
+        epochs[0] = 0  # the first set grows at the start, whatever the warm-up
     return tuple(epoch for epoch in epochs if epoch < plan.epochs)
 
 

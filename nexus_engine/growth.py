@@ -24,10 +24,12 @@ class GrowthPlan(msgspec.Struct, frozen=True, kw_only=True):
     named there (0: before any training). Otherwise one follows whenever dev Spearman has not risen
     for `patience` epochs, not before epoch `warmup_epochs`; a run whose warm-up is 0 starts with a
     switch. At most `switches` are made in all. A set is kept when the best dev Spearman of its
-    phase is above the best before it by more than `min_gain`.
+    phase is above the best before it by more than `min_gain`. Where no switch is left, a stall ends
+    the run, but never before an epoch was trained.
 
-    Without `trains_alone` nothing but dendrites is trained: where the only set is rolled back, the
-    next one that the plan has room for grows at once, and without one the run ends.
+    Without `trains_alone` nothing but dendrites is trained: the first set grows at the start,
+    whatever the warm-up; where the only set is rolled back, the next one that the plan has room for
+    grows at once, and without one the run ends.
     """
 
     epochs: int
@@ -62,9 +64,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 def _phase_is_over(plan: GrowthPlan, state: GrowthState, epoch: int) -> bool:
     if plan.switch_epochs is not None:
         return epoch in plan.switch_epochs
-    if epoch < plan.warmup_epochs:
-        return False
-    return epoch == 0 or epoch - state.phase_best_epoch >= plan.patience
+    if epoch == 0:
+        return plan.warmup_epochs == 0 or not plan.trains_alone
+    return epoch >= plan.warmup_epochs and epoch - state.phase_best_epoch >= plan.patience
 
 
 def decide(
@@ -79,8 +81,10 @@ def decide(
 
     `improved` says that `spearman` is the best so far: the weights are worth keeping as the run's
     best (a later roll-back never takes that back, since only a set that improved is kept).
-    A NaN never improves anything.
+    A NaN never improves anything. Before training there is nothing to roll back: the plan holds.
     """
+    if epoch == 0 and request == "roll_back":
+        request = None
     improved = spearman > state.best
     in_phase = spearman > state.phase_best
     state = msgspec.structs.replace(
@@ -116,5 +120,6 @@ def decide(
     elif settle == "roll_back":
         state = msgspec.structs.replace(state, phase_best=state.best, phase_best_epoch=epoch)
     stalled_for_good = over and not grow and plan.switch_epochs is None and request is None
+    stalled_for_good &= epoch > 0
     finish = last or stalled_for_good or (bare and not grow)
     return state, Decision(settle=settle, grow=grow, finish=finish, improved=improved)

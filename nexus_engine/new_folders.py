@@ -22,13 +22,14 @@ from nexus_engine.errors import ConfigError, NexusError, ResourceError, one_line
 from nexus_engine.event_log import log_header
 from nexus_engine.files import (
     FOLDER_MODE,
-    OUT_OF_ROOM,
     create_file,
     make_folder,
     sync,
     write_all,
 )
 from nexus_engine.regular_files import open_regular
+from nexus_engine.shortages import OUT_OF_ROOM
+from nexus_engine.user_paths import user_path
 
 __all__ = ["LOG_NAME", "SWEEP_LOG", "claimed_folder", "fresh_folder", "usable_path"]
 
@@ -49,12 +50,7 @@ def usable_path(out: Path) -> Path:
     """
     if "\0" in str(out):
         raise ConfigError("--out: a path cannot hold a NUL character")
-    try:
-        return out.expanduser().absolute()
-    except RuntimeError:
-        raise ConfigError(
-            f"--out {one_line(out)}: no home folder is known for that user; give a full path"
-        ) from None
+    return user_path(out).absolute()
 
 
 @contextlib.contextmanager

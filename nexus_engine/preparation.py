@@ -25,7 +25,9 @@ from nexus_engine.base_model import BaseModel, find_base_model
 from nexus_engine.config import Settings
 from nexus_engine.corpus import Corpus, PairRows, build_corpus
 from nexus_engine.correlation import spearman
+from nexus_engine.cut_texts import corpus_notes, indistinct, refuse_indistinct
 from nexus_engine.data import PairData, load_data, load_guard
+from nexus_engine.direction import ask_direction
 from nexus_engine.errors import RunError, one_line
 from nexus_engine.evaluation import Correlations, Measured, correlate, pair_cosines
 from nexus_engine.events import Event, Log, RunStarted, Warned
@@ -95,10 +97,12 @@ def plan_main(settings: Settings, sites: tuple[str, ...], switches: int) -> ArmS
     """The main arm's specification."""
     switches = switches if settings.dendrites else 0
     fixed = settings.switch_epochs
+    # A run of an earlier version is resumed as it was begun.
+    unbounded = settings.tune == "dendrites" and not settings.warmup_after_first_set
     plan = GrowthPlan(
         epochs=settings.epochs,
         switches=switches,
-        warmup_epochs=0 if settings.tune == "dendrites" else settings.warmup_epochs,
+        warmup_epochs=0 if unbounded else settings.warmup_epochs,
         switch_epochs=None if fixed is None else fixed[:switches],
         patience=settings.patience,
         min_gain=settings.min_gain,
@@ -161,11 +165,20 @@ def prepare(
     steering.check()
     for note in data.notes:
         yield Log(time_unix_s=time.time(), message=note)
+    for question in data.questions:
+        yield Warned(time_unix_s=time.time(), message=question)
     model = build_model(base, settings.tune)
     placement = choose_placement(settings, model.sites())
     corpus = build_corpus(data, load_guard(), Tokenizer(base.folder))
     sizes = [len(split) for split in (data.train, data.dev, data.test)]
     data = _without_text(data)
+    for note in corpus_notes(corpus):
+        yield Warned(time_unix_s=time.time(), message=note)
+    reason = indistinct(corpus.store, corpus.test)
+    if reason:
+        yield Warned(time_unix_s=time.time(), message=f"test: {reason}")
+    if not resume:
+        refuse_indistinct(corpus.store, corpus.dev, "dev")
     settings = fit_to_data(settings, len(corpus.train))
     main = plan_main(settings, placement.sites, placement.switches)
     params_base = sum(p.numel() for p in model.parameters())
@@ -218,7 +231,7 @@ def prepare(
         epochs_per_pass=settings.epochs_per_pass,
         batch_size=settings.batch_size,
         lr=settings.lr,
-        switches=main.plan.switches,
+        switches=min(main.plan.switches, settings.planned_switches),
         seed=settings.seed,
         sites=len(placement.sites),
         params_base=params_base,
@@ -234,6 +247,13 @@ def prepare(
         yield Log(time_unix_s=time.time(), message=ENCODING)
         features = features_of(model, corpus, steering.check)
     baseline = _measure(model, corpus, features, steering)
+    reversed_scores = ask_direction(
+        lambda pairs: _cosines(model, corpus, pairs, features, steering),
+        corpus,
+        baseline.dev.cosine,
+    )
+    if reversed_scores is not None:
+        yield Warned(time_unix_s=time.time(), message=reversed_scores)
     release_memory()
     return Prepared(base, data, corpus, hardware, baseline, main, params_base, features)
 
@@ -263,7 +283,8 @@ def measure_base_test(prepared: Prepared, steering: Steering) -> Correlations:
     model = build_model(prepared.base, prepared.main.settings.tune)
     model.to(prepared.hardware.device).eval()
     found = _cosines(model, corpus, corpus.test, prepared.features, steering)
-    return correlate(found, corpus.test.scores)
+    undefined = bool(indistinct(corpus.store, corpus.test))
+    return correlate(found, corpus.test.scores, undefined=undefined)
 
 
 def _cosines(

@@ -97,8 +97,11 @@ class Side:
         check: Check = lambda: None,
         *,
         remember: bool = True,
+        cut: Progress = lambda _: None,
     ) -> Tensor:
         """(n, width) float32, not normalised. `progress` counts distinct sentences.
+
+        `cut` is told how many of those that are not remembered are longer than the model reads.
 
         One batch is one turn: a short question of another thread waits for a batch at most.
 
@@ -112,7 +115,7 @@ class Side:
             progress(len(known))
         if not fresh:
             return torch.stack([known[sentence] for sentence in sentences])
-        vectors = self._embedded(fresh, progress, check)
+        vectors = self._embedded(fresh, progress, check, cut)
         if remember:
             self._remember(fresh, vectors)
         if known:
@@ -120,9 +123,12 @@ class Side:
         place = {sentence: row for row, sentence in enumerate([*fresh, *known])}
         return vectors[torch.tensor([place[sentence] for sentence in sentences])]
 
-    def _embedded(self, fresh: Sequence[str], progress: Progress, check: Check) -> Tensor:
+    def _embedded(
+        self, fresh: Sequence[str], progress: Progress, check: Check, cut: Progress
+    ) -> Tensor:
         store = TokenStore(self._tokenizer)
         rows = store.add([fresh])
+        cut(len(store.cut_among(rows)))
 
         def embed(chosen: npt.NDArray[np.int64]) -> Tensor:
             with self._turn:

@@ -7,22 +7,24 @@ import time
 import traceback
 from pathlib import Path
 
-import torch
-
 from nexus_engine.errors import ExitCode, NexusError, one_line
 from nexus_engine.events import RunFailed
-from nexus_engine.files import OUT_OF_ROOM
+from nexus_engine.shortages import OUT_OF_ROOM, out_of_memory
 
 __all__ = ["failure"]
 
-NO_MEMORY = ("can't allocate memory", "not enough memory", "bad allocation")
-"""What torch's allocator on the CPU says, in a plain RuntimeError."""
 KEPT = "the last checkpoint and the best weights are kept"
 
 
 def failure(error: Exception, folder: Path) -> RunFailed:
     """The terminal event that `error`, met by the run in `folder`, means."""
     kind = type(error).__name__
+    if out_of_memory(error):
+        message = (
+            f"out of memory; {KEPT}: close other programs, then resume, or start anew with a "
+            "smaller --batch-size"
+        )
+        return _failed("MemoryError", message, ExitCode.RESOURCES)
     match error:
         case NexusError():
             return _failed(kind, str(error), error.exit_code)
@@ -32,23 +34,10 @@ def failure(error: Exception, folder: Path) -> RunFailed:
             if error.errno not in OUT_OF_ROOM:
                 return _failed(kind, message, ExitCode.FAILED)
             return _failed(kind, f"{message}; {KEPT}: make room, then resume", ExitCode.RESOURCES)
-    if out_of_memory(error):
-        message = (
-            f"out of memory; {KEPT}: close other programs, then resume, or start anew with a "
-            "smaller --batch-size"
-        )
-        return _failed("MemoryError", message, ExitCode.RESOURCES)
     # Neither the message nor local variables: they may hold the user's sentences.
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
     return _failed(kind, f"internal error: {kind} at {place}", ExitCode.FAILED)
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Whether `error` says that memory ran out, on the CPU or a GPU."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return type(error) is RuntimeError and any(words in str(error) for words in NO_MEMORY)
 
 
 def _failed(kind: str, message: str, code: ExitCode) -> RunFailed:

@@ -21,9 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import platformdirs
 
-from nexus_engine.errors import RunError, one_line
+from nexus_engine.errors import ConfigError, RunError, one_line
 from nexus_engine.event_log import append_event, read_events
 from nexus_engine.events import TERMINAL_EVENTS, Event, plain
 from nexus_engine.files import replace_json
@@ -32,6 +31,7 @@ from nexus_engine.new_folders import LOG_NAME, claimed_folder, fresh_folder, usa
 from nexus_engine.ownership import may_not_read, not_permitted, whose
 from nexus_engine.run_index import RunIndex, RunSummary, read_facts, state_of, summarise
 from nexus_engine.run_lock import LOCK_FILE, RunLock
+from nexus_engine.user_paths import data_folder, user_path
 
 __all__ = [
     "LATEST",
@@ -50,8 +50,12 @@ NAME_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def runs_root() -> Path:
-    """`$XDG_DATA_HOME/nexus/runs`, or this platform's own place."""
-    return Path(platformdirs.user_data_dir("nexus", appauthor=False)) / "runs"
+    """`$XDG_DATA_HOME/nexus/runs`, or this platform's own place.
+
+    Raises:
+        ConfigError: this process has no home folder.
+    """
+    return data_folder() / "runs"
 
 
 class RunFolder:
@@ -98,8 +102,9 @@ class RunFolder:
 
     def point_latest(self) -> None:
         """Make `latest` mean this run."""
-        root = runs_root()
-        with contextlib.suppress(OSError):  # `latest` is a convenience; a run goes on without it
+        # `latest` is a convenience; a run goes on without it, and without a home
+        with contextlib.suppress(OSError, ConfigError):
+            root = runs_root()
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
             link = root / f"{LATEST}.tmp-{os.getpid()}"
             link.unlink(missing_ok=True)
@@ -177,18 +182,19 @@ def find_run(asked: str) -> RunFolder:
 
     Raises:
         RunError: there is none, or this user may not read it.
+        ConfigError: it names a home that does not exist.
     """
-    root = runs_root()
     if asked == LATEST:
-        link = root / LATEST
+        link = runs_root() / LATEST
         if os.path.isdir(link):
             return RunFolder(link.resolve())
         if may_not_read(link / "run.json"):
             raise RunError(f"latest: {not_permitted(link.resolve())}")
         raise RunError("latest: there is no run yet; start one with `nexus train`")
-    if NAME_RULE.fullmatch(asked) and os.path.isdir(root / asked):
-        return RunFolder(root / asked)
-    path = Path(asked).expanduser()
+    with contextlib.suppress(ConfigError):  # without a home no run has a name
+        if NAME_RULE.fullmatch(asked) and os.path.isdir(runs_root() / asked):
+            return RunFolder(runs_root() / asked)
+    path = user_path(asked)
     with contextlib.suppress(OSError, ValueError):
         if os.path.lexists(path / "run.json"):  # what is wrong with it, if anything, is said later
             return RunFolder(path.absolute())
@@ -202,7 +208,7 @@ def remove_unstarted(folder: RunFolder, *, keep_folder: bool = False) -> None:
 
     With `keep_folder` the folder itself stays, as one that was there, empty, before.
     """
-    if (folder.path / "run.json").exists():
+    if os.path.lexists(folder.path / "run.json"):
         return
     with contextlib.suppress(OSError):
         # The log comes last: while it is there, nobody else can begin in this folder.
@@ -228,10 +234,11 @@ def remove_run(asked: str) -> Path:
         raise RunError(f"{folder.name}: is a symbolic link; name the folder that it leads to")
     with folder.lock:
         shutil.rmtree(folder.path)
-    link = runs_root() / LATEST
-    if link.is_symlink() and not link.exists():
-        link.unlink(missing_ok=True)
-        remaining = list_runs()
-        if remaining:
-            RunFolder(remaining[0].path).point_latest()
+    with contextlib.suppress(ConfigError):  # without a home there is no `latest`
+        link = runs_root() / LATEST
+        if link.is_symlink() and not link.exists():
+            link.unlink(missing_ok=True)
+            remaining = list_runs()
+            if remaining:
+                RunFolder(remaining[0].path).point_latest()
     return folder.path

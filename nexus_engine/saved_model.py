@@ -32,6 +32,7 @@ from nexus_engine.run_folder import find_run
 from nexus_engine.sentence_model import SentenceModel, identity_adapter
 from nexus_engine.tensor_files import MOST_WEIGHT_BYTES, write_tensors
 from nexus_engine.tokens import Tokenizer
+from nexus_engine.user_paths import user_path
 
 __all__ = [
     "LoadedModel",
@@ -236,8 +237,8 @@ def _found(asked: str) -> LoadedModel:
         base = find_base_model()
         model = SentenceModel(load_encoder(base))
         return LoadedModel("base", model.eval(), Tokenizer(base.folder), base, None)
+    given = user_path(asked, ModelError)
     with contextlib.suppress(OSError, ValueError):
-        given = Path(asked).expanduser()
         if os.path.lexists(given / "model.json"):
             return load_saved(given, one_line(given.name, 60))
     run = find_run(asked)

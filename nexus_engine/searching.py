@@ -14,7 +14,9 @@ from torch import Tensor
 from nexus_engine.data.messages import file_error, row_error
 from nexus_engine.data.sources import file_source
 from nexus_engine.data.text_lines import text_lines
+from nexus_engine.errors import DataError
 from nexus_engine.querying import Check, Progress, Side, Sides
+from nexus_engine.user_paths import user_path
 
 __all__ = [
     "MOST_SENTENCES",
@@ -55,7 +57,7 @@ def read_sentences(path: Path, check: Check = lambda: None) -> SentenceFile:
     Raises:
         DataError: it is missing, no regular file, empty, no text, or too large.
     """
-    source = file_source(path.expanduser())
+    source = file_source(user_path(path, DataError))
     lines: dict[str, int] = {}
     times: list[int] = []
     places: dict[str, int] = {}
@@ -108,12 +110,15 @@ class Match(NamedTuple):
 class Found(NamedTuple):
     """The nearest by each side, the best first; `by_tuned` is empty without a tuned model.
 
-    `sentences` is how many distinct ones the file holds.
+    `sentences` is how many distinct ones the file holds, `cut` how many of them are longer than
+    the model reads; `query_cut` says so of the query.
     """
 
     by_base: list[Match]
     by_tuned: list[Match]
     sentences: int
+    cut: int = 0
+    query_cut: bool = False
 
 
 class SearchIndex:
@@ -121,6 +126,8 @@ class SearchIndex:
 
     def __init__(self, file: SentenceFile) -> None:
         self.file = file
+        self.cut = 0
+        """How many of the sentences are longer than the model reads, once they are embedded."""
         self._vectors: dict[int, tuple[Side, Tensor]] = {}
 
     def missing(self, sides: Sides) -> int:
@@ -136,13 +143,17 @@ class SearchIndex:
         self._vectors = {key: held for key, held in self._vectors.items() if key in wanted}
         for key, side in wanted.items():
             if key not in self._vectors:
-                vectors = side.embed(self.file.sentences, progress, check, remember=False)
+                found: list[int] = []
+                vectors = side.embed(
+                    self.file.sentences, progress, check, remember=False, cut=found.append
+                )
+                self.cut = max(self.cut, sum(found))
                 self._vectors[key] = side, F.normalize(vectors, dim=1)
 
-    def scores(self, side: Side, query: str) -> Tensor:
-        """(n,) cosine of each sentence with the query, -1..1."""
+    def scores(self, side: Side, query: str, cut: Progress = lambda _: None) -> Tensor:
+        """(n,) cosine of each sentence with the query, -1..1; `cut` is told whether it was cut."""
         _, vectors = self._vectors[id(side)]
-        return vectors @ F.normalize(side.embed([query]), dim=1)[0]
+        return vectors @ F.normalize(side.embed([query], cut=cut), dim=1)[0]
 
 
 def search(
@@ -158,7 +169,8 @@ def search(
     Sentences that are equally near stand in the order of the file.
     """
     index.embed(sides, progress, check)
-    base = index.scores(sides.base, query)
+    query_cut: list[int] = []
+    base = index.scores(sides.base, query, query_cut.append)
     tuned = None if sides.tuned is None else index.scores(sides.tuned, query)
     base_order, base_ranks = _ranked(base)
     tuned_order, tuned_ranks = (None, None) if tuned is None else _ranked(tuned)
@@ -178,6 +190,8 @@ def search(
         [match(place) for place in base_order[:top].tolist()],
         [] if tuned_order is None else [match(place) for place in tuned_order[:top].tolist()],
         len(index.file),
+        index.cut,
+        any(query_cut),
     )
 
 

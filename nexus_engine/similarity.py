@@ -12,6 +12,7 @@ from torch import Tensor
 from nexus_engine.base_model import load_encoder
 from nexus_engine.corpus import PairRows, pair_rows
 from nexus_engine.correlation import Interval, bootstrap_gain
+from nexus_engine.cut_texts import indistinct, pair_notes
 from nexus_engine.data import Pairs
 from nexus_engine.evaluation import Correlations, correlate, pair_cosines
 from nexus_engine.saved_model import LoadedModel, check_finite
@@ -26,10 +27,16 @@ Progress = Callable[[int], None]
 
 
 class SideBySide(NamedTuple):
-    """Cosine similarities, (n,), -1..1, by the base model and by the tuned one."""
+    """Cosine similarities, (n,), -1..1, by the base model and by the tuned one.
+
+    `notes` is what the user should know of the texts, a line each, and `undefined` why the
+    similarities cannot be correlated with scores, empty where they can (see `cut_texts`).
+    """
 
     base: Cosines
     tuned: Cosines
+    notes: tuple[str, ...] = ()
+    undefined: str = ""
 
 
 def _cosines(
@@ -62,20 +69,27 @@ def score_pairs(
     """
     store = TokenStore(loaded.tokenizer)
     rows = pair_rows(store, pairs)
+    about = tuple(pair_notes(store, rows)), "" if pairs.scores is None else indistinct(store, rows)
     if loaded.card is None:
         only = _cosines(loaded.model, loaded.name, store, rows, progress)
-        return SideBySide(only, only)
+        return SideBySide(only, only, *about)
     tuned = _cosines(loaded.model, loaded.name, store, rows, progress)
     untouched = SentenceModel(load_encoder(loaded.base))
     untouched.dtype = loaded.model.dtype
     base = _cosines(untouched, "base", store, rows, progress)
-    return SideBySide(base, tuned)
+    return SideBySide(base, tuned, *about)
 
 
 def evaluate(
-    loaded: LoadedModel, pairs: Pairs, progress: Progress = lambda _: None
+    loaded: LoadedModel,
+    pairs: Pairs,
+    progress: Progress = lambda _: None,
+    note: Callable[[str], None] = lambda _: None,
 ) -> Correlations:
     """Spearman and Pearson of the model's cosine similarity with the scores of `pairs`.
+
+    `note` is told what the user should know of the texts (see `cut_texts`). Both are NaN where the
+    pairs themselves leave them undefined: what was then left to rank would be rounding.
 
     Raises:
         ModelError: its weights are too large to compute with.
@@ -83,7 +97,13 @@ def evaluate(
     assert pairs.scores is not None
     store = TokenStore(loaded.tokenizer)
     rows = pair_rows(store, pairs)
-    return correlate(_cosines(loaded.model, loaded.name, store, rows, progress), pairs.scores)
+    for line in pair_notes(store, rows):
+        note(line)
+    cosines = _cosines(loaded.model, loaded.name, store, rows, progress)
+    reason = indistinct(store, rows)
+    if reason:
+        note(reason)
+    return correlate(cosines, pairs.scores, undefined=bool(reason))
 
 
 def compare(found: Sequence[Correlations], pairs: Pairs) -> list[Interval]:
@@ -91,5 +111,7 @@ def compare(found: Sequence[Correlations], pairs: Pairs) -> list[Interval]:
     assert pairs.scores is not None
     first, *others = found
     scores = pairs.scores
+    if np.isnan([model.spearman for model in found]).any():  # no resample has a difference either
+        return [Interval(np.nan, np.nan, np.nan) for _ in found]
     gains = [bootstrap_gain(model.cosine, first.cosine, scores) for model in others]
     return [Interval(0.0, 0.0, 0.0), *gains]

@@ -16,12 +16,18 @@ from nexus_engine.encoder import EncoderShape, PackedBatch, pack
 from nexus_engine.errors import ModelError, one_line
 from nexus_engine.regular_files import read_regular
 
-__all__ = ["Rows", "TokenStore", "Tokenizer"]
+__all__ = ["Rows", "TokenStore", "Tokenised", "Tokenizer"]
 
 MOST_BYTES = 64_000_000
 """Of tokenizer.json; the published one has 0.5 MB."""
 Rows = npt.NDArray[np.int64]
 """Row numbers: of sentences in a store, or of pairs in a split."""
+
+
+class Tokenised(list[list[int]]):
+    """Token ids of each sentence; `cut` are the places of those that went on after their last."""
+
+    cut: tuple[int, ...] = ()
 
 
 class Tokenizer:
@@ -42,16 +48,20 @@ class Tokenizer:
             raise ModelError(f"{one_line(path)}: {one_line(error, 120)}") from None
         if highest >= EncoderShape().vocabulary:
             raise ModelError(f"{one_line(path)}: token {highest} is beyond the model's vocabulary")
+        self._most = max_tokens
         self._fast.no_padding()
         self._fast.enable_truncation(max_length=max_tokens)
 
-    def __call__(self, sentences: Sequence[str]) -> list[list[int]]:
+    def __call__(self, sentences: Sequence[str]) -> Tokenised:
         """Token ids of each sentence, [CLS] and [SEP] included."""
         encoded = self._fast.encode_batch_fast(
             # A lone surrogate cannot be encoded; the tokenizer would raise on it.
             [s.encode("utf-8", "replace").decode("utf-8") for s in sentences]
         )
-        return [e.ids for e in encoded]
+        found = Tokenised(e.ids for e in encoded)
+        full = [place for place, ids in enumerate(found) if len(ids) == self._most]
+        found.cut = tuple(place for place in full if encoded[place].overflowing)
+        return found
 
 
 class TokenStore:
@@ -62,6 +72,7 @@ class TokenStore:
         self._rows: dict[str, int] = {}
         self._ids: npt.NDArray[np.uint16] = np.zeros(0, np.uint16)
         self._offsets: npt.NDArray[np.int64] = np.zeros(1, np.int64)
+        self._cut: list[int] = []
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
@@ -92,8 +103,11 @@ class TokenStore:
         Nothing of the sentences is remembered but their tokens: two bytes each.
         """
         old, parts, lengths = len(self), [self._ids], [np.zeros(0, np.int64)]
+        done = old
         for batch in batches:
             found = self._tokenizer(batch)
+            self._cut += [done + place for place in getattr(found, "cut", ())]
+            done += len(found)
             size = np.fromiter((len(ids) for ids in found), np.int64, len(found))
             lengths.append(size)
             parts.append(np.fromiter(chain.from_iterable(found), np.uint16, int(size.sum())))
@@ -106,6 +120,14 @@ class TokenStore:
     def lengths(self) -> npt.NDArray[np.int64]:
         """Tokens of each row, (n,)."""
         return np.diff(self._offsets)
+
+    def cut_among(self, rows: Rows) -> Rows:
+        """Those of `rows`, (m,), whose sentence is longer than the model reads."""
+        return np.intersect1d(rows, np.asarray(self._cut, np.int64))
+
+    def key(self, row: int) -> bytes:
+        """The tokens of a row, to be compared: equal for sentences that are one to the model."""
+        return self._ids[self._offsets[row] : self._offsets[row + 1]].tobytes()
 
     def lengths_of(self, rows: Rows) -> npt.NDArray[np.int64]:
         """Tokens of `rows`, (m,)."""

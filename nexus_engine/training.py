@@ -22,6 +22,7 @@ from nexus_engine.arm_spec import ArmSpec
 from nexus_engine.config import Settings
 from nexus_engine.controls import control_specs
 from nexus_engine.correlation import bootstrap_gain
+from nexus_engine.cut_texts import indistinct
 from nexus_engine.errors import NexusError
 from nexus_engine.evaluation import Correlations, Measured, correlate
 from nexus_engine.events import (
@@ -210,7 +211,9 @@ class _Run:
         """Test the arm's best weights, once."""
         arm.restore(arm.best.weights)
         corpus = arm.corpus
-        test = correlate(arm.cosines(corpus.test, self.steering.check), corpus.test.scores)
+        found = arm.cosines(corpus.test, self.steering.check)
+        undefined = bool(indistinct(corpus.store, corpus.test))
+        test = correlate(found, corpus.test.scores, undefined=undefined)
         yield self._evaluated_test(arm.spec.name, arm.best.measured, test)
         progress = arm.progress
         result = ArmResult(

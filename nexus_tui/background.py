@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nexus_engine.errors import ExitCode, NexusError, RunError, one_line
+from nexus_engine.errors import ConfigError, ExitCode, NexusError, RunError, one_line
 from nexus_tui import streams
 from nexus_tui.failures import error_line
 
@@ -43,7 +43,10 @@ class Detached(NamedTuple):
         """What other commands call it: its name where that is enough, else its folder."""
         from nexus_engine.run_folder import runs_root
 
-        known = self.folder.parent == runs_root()
+        try:
+            known = self.folder.parent == runs_root()
+        except ConfigError:  # no home
+            known = False
         return self.folder.name if known else str(self.folder)
 
 

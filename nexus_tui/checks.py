@@ -14,9 +14,14 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from nexus_engine.errors import NexusError, one_line
+from nexus_engine.shortages import out_of_memory
 from nexus_tui.formats import count, size
 
-__all__ = ["Check", "all_checks"]
+__all__ = ["OUT_OF_MEMORY", "Check", "all_checks"]
+
+OUT_OF_MEMORY = "out of memory"
+"""The detail of a check that memory ran out in."""
+MORE_MEMORY = "close other programs, or raise ulimit -v"
 
 TORCH_RANGE = ((2, 6), (2, 13))
 """First and last minor version of torch that pyproject.toml allows."""
@@ -62,8 +67,12 @@ def _guarded(look: Callable[[], Check]) -> Check:
     try:
         return look()
     except NexusError as error:
-        return Check(name, "fail", one_line(error))
+        if not out_of_memory(error):
+            return Check(name, "fail", one_line(error))
+        return Check(name, "fail", OUT_OF_MEMORY, MORE_MEMORY)
     except Exception as error:
+        if out_of_memory(error):
+            return Check(name, "fail", OUT_OF_MEMORY, MORE_MEMORY)
         return Check(name, "fail", f"cannot be checked: {type(error).__name__}")
 
 

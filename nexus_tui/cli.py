@@ -15,8 +15,9 @@ from typing import Annotated
 import typer
 
 from nexus_engine import __version__
-from nexus_tui import failures
+from nexus_tui import failures, standard_streams
 from nexus_tui.lazy_commands import LazyCommands
+from nexus_tui.memory_trial import try_memory
 
 __all__ = ["app", "main"]
 
@@ -39,7 +40,8 @@ app = typer.Typer(
 
 def _show_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"nexus {__version__}")
+        with standard_streams.delivering():
+            typer.echo(f"nexus {__version__}")
         raise typer.Exit
 
 
@@ -75,16 +77,20 @@ def root(
         # Before any command imports a Hugging Face library; whatever the user's shell says.
         os.environ.update(OFFLINE)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    if not set(sys.argv) & set(ctx.help_option_names):
+        try_memory(ctx.invoked_subcommand)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run `nexus` with `arguments` (the process's own when None); the exit code."""
+    standard_streams.open_closed()
     failures.tolerant_streams()
     try:
         code = app(args=arguments, prog_name="nexus", standalone_mode=False)
-        sys.stdout.flush()
+        standard_streams.flush_result()
     except SystemExit as done:  # shell completion, and Typer's own broken pipe
         code = done.code
     except BaseException as error:
         code = failures.report(error)
+    standard_streams.settle()
     return code if isinstance(code, int) else 0

@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 from nexus_engine.config import SiteName, TrainConfig, config_from_mapping
 from nexus_engine.errors import ConfigError, one_line
+from nexus_engine.user_paths import config_folder, user_path
 
 __all__ = ["asked_config", "file_layers", "parse_list", "user_file"]
 
@@ -23,11 +24,13 @@ TABLE = "train"
 NAMED_DATA = ("demo", "stsb")
 
 
-def user_file() -> Path:
-    """The user's own nexus.toml, in `$XDG_CONFIG_HOME/nexus` or this platform's own place."""
-    import platformdirs
+def user_file() -> Path | None:
+    """The user's own nexus.toml, in `$XDG_CONFIG_HOME/nexus` or this platform's own place.
 
-    return Path(platformdirs.user_config_dir("nexus", appauthor=False)) / PROJECT_FILE
+    None where this process has no home folder.
+    """
+    folder = config_folder()
+    return None if folder is None else folder / PROJECT_FILE
 
 
 def asked_config(said: dict[str, Any], config_file: str | None) -> TrainConfig:
@@ -52,10 +55,10 @@ def file_layers(config_file: str | None) -> Iterator[tuple[Path, dict[str, Any]]
         ConfigError: a file that cannot be read, an unknown name or a value that cannot be used.
     """
     own = user_file()
-    if own.is_file():
+    if own is not None and own.is_file():
         yield own, _from_file(own, whole=False)
     if config_file is not None:
-        path = Path(config_file).expanduser()
+        path = user_path(config_file)
         yield path, _from_file(path, whole=True)
     elif Path(PROJECT_FILE).is_file():
         yield Path(PROJECT_FILE), _from_file(Path(PROJECT_FILE), whole=False)
@@ -87,9 +90,9 @@ def _absolute(name: str, value: object) -> dict[str, str]:
     if not isinstance(value, str) or value in NAMED_DATA or "\0" in value:
         return {}
     try:
-        path = Path(value).expanduser().absolute()
+        path = user_path(value).absolute()
         return {name: str(path)} if path.exists() else {}
-    except (OSError, RuntimeError):  # no permission, no such home: the engine says so
+    except (OSError, ConfigError):  # no permission, no such home: the engine says so
         return {}
 
 

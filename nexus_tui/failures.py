@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import difflib
-import errno
 import os
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from nexus_engine.errors import ExitCode, NexusError, one_line
+from nexus_engine.shortages import OUT_OF_ROOM, out_of_memory
+from nexus_tui.standard_streams import Talk, lose
 
 __all__ = ["UsageError", "close_output", "error_line", "report", "tolerant_streams"]
 
-OUT_OF_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+NO_MEMORY = "out of memory; close other programs, or give fewer or shorter pairs"
 
 
 class UsageError(NexusError):
@@ -41,6 +43,9 @@ def report(error: BaseException) -> int:
     """Tell the user of `error` in one line; the exit code that it means."""
     match error:
         case NexusError():
+            # Memory that runs out while a file is read is no fault of the file.
+            if error.exit_code != ExitCode.RESOURCES and out_of_memory(error):
+                return _out_of_memory()
             error_line(str(error))
             return int(error.exit_code)
         case typer.Exit():
@@ -54,12 +59,10 @@ def report(error: BaseException) -> int:
         case BrokenPipeError():
             close_output()
             return int(ExitCode.FAILED)
-        case MemoryError():
-            return _out_of_memory()
-        case OSError():
-            return _system_error(error)
-    if type(error).__name__ == "OutOfMemoryError":  # torch's own, without importing torch here
+    if out_of_memory(error):
         return _out_of_memory()
+    if isinstance(error, OSError):
+        return _system_error(error)
     # Neither the message nor the traceback: they may hold the user's sentences.
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
@@ -68,7 +71,7 @@ def report(error: BaseException) -> int:
 
 
 def _out_of_memory() -> int:
-    error_line("out of memory; close other programs, or give fewer or shorter pairs")
+    error_line(NO_MEMORY)
     return int(ExitCode.RESOURCES)
 
 
@@ -89,21 +92,23 @@ def _usage_message(error: typer.TyperException) -> str:
     elif param is not None:
         option = param.param_type_name == "option"
         name = param.opts[0] if option else param.metavar or param.name
-        message = f"{name}: {_value_message(message)}" if message else f"{name} is missing"
+        message = f"{name}: {_value_message(message, param)}" if message else f"{name} is missing"
     else:
         message = message[:1].lower() + message[1:]
     return f"{message} (see {command} --help)"
 
 
-def _value_message(message: str) -> str:
-    """What is wrong with an option's value, in the words of this program."""
-    for sign, words in (
-        ("valid integer", "give a whole number"),
-        ("valid number", "give a number"),
-        ("valid boolean", "give 1 or 0"),
-    ):
-        if sign in message:
-            return words
+def _value_message(message: str, param: Any) -> str:
+    """What is wrong with an option's value, in the words of this program.
+
+    The words follow from what the option takes; what a library said of the value is not shown.
+    """
+    kind = getattr(getattr(param, "type_descriptor", None), "annotation", None)
+    numbers = {int: "a whole number", float: "a number", bool: "1 or 0"}
+    if kind in numbers:
+        low, high = getattr(param, "min", None), getattr(param, "max", None)
+        between = "" if low is None or high is None else f" from {low:,} to {high:,}"
+        return f"give {numbers[kind]}{between}"
     asked, said, known = message.partition(" is not one of ")
     if not said:
         return message
@@ -123,18 +128,11 @@ def _nearest_option(error: typer.TyperException, context: object) -> str:
 
 
 def _write(line: str) -> None:
-    try:
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
-    except (OSError, ValueError):  # nobody reads any more: the exit code still tells
-        pass
+    talk = Talk(sys.stderr)  # where nobody reads any more, the exit code still tells
+    talk.write(line + "\n")
+    talk.flush()
 
 
 def close_output() -> None:
     """Point a stdout without a reader at nothing, so that the interpreter's own flush is quiet."""
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-    except (OSError, ValueError, AttributeError):
-        pass
+    lose(sys.stdout)

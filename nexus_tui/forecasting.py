@@ -19,7 +19,7 @@ from nexus_engine.errors import one_line
 from nexus_engine.events import revive
 from nexus_tui.formats import count, duration, epochs_words, megabytes
 
-__all__ = ["Forecasted", "forecast_lines", "forecast_words", "probe"]
+__all__ = ["Forecasted", "forecast_lines", "forecast_words", "probe", "question_lines"]
 
 POLL_SECONDS = 0.1
 LONGEST_SECONDS = 600.0
@@ -78,6 +78,11 @@ def forecast_words(figures: Mapping[str, Any]) -> str:
     return f"about {duration(seconds)} {unit}, {memory} of memory"
 
 
+def question_lines(figures: Mapping[str, Any]) -> list[str]:
+    """What the run would ask before its first step, a line each."""
+    return [f"warning: {one_line(question)}" for question in figures.get("questions") or ()]
+
+
 def forecast_lines(figures: Mapping[str, Any]) -> list[str]:
     """The forecast, what it is made of, and what was measured for it."""
     arms = int(figures["arms"])
@@ -86,9 +91,11 @@ def forecast_lines(figures: Mapping[str, Any]) -> list[str]:
     share = float(figures["params_added"]) / max(1.0, float(figures["params_base"]))
     return [
         f"{forecast_words(figures)} at the peak",
+        *(f"note: {one_line(note)}" for note in figures.get("notes") or ()),
         f"{count(figures['train_pairs'])} train, {count(figures['dev_pairs'])} dev, "
         f"{count(figures['test_pairs'])} test pairs; {length}, batches of "
-        f"{figures['batch_size']}: {count(figures['steps'])} steps{controls}",
+        f"{figures['batch_size']}, rate {float(figures['lr']):.3g}: "
+        f"{count(figures['steps'])} steps{controls}",
         f"up to {count(figures['params_added'])} parameters grown ({share:.4%} of the base model)",
         f"measured just now: {figures['probe_steps']} steps and {figures['probe_sentences']} "
         f"sentences in {float(figures['probe_seconds']):.0f} s; {figures['device']}, "

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import assert_never
 
 from rich.text import Text
 
-from nexus_engine.errors import one_line
+from nexus_engine.errors import ConfigError, one_line
 from nexus_engine.events import (
     CheckpointSaved,
     DendritesAdded,
@@ -122,7 +124,7 @@ def resume_command(name: str, run_dir: str) -> str:
     """What to type to go on with a run: by its name where that is enough, else by its folder."""
     from nexus_engine.run_folder import runs_root
 
-    known = run_dir == str(runs_root() / name)
+    known = _is_in(runs_root, name, run_dir)
     return f"nexus train --resume {shown_path(name if known else run_dir)}"
 
 
@@ -130,5 +132,13 @@ def resume_sweep_command(name: str, sweep_dir: str) -> str:
     """The same for a sweep."""
     from nexus_engine.sweeps.folder import sweeps_root
 
-    known = sweep_dir == str(sweeps_root() / name)
+    known = _is_in(sweeps_root, name, sweep_dir)
     return f"nexus sweep --resume {shown_path(name if known else sweep_dir)}"
+
+
+def _is_in(root: Callable[[], Path], name: str, folder: str) -> bool:
+    """Whether `folder` is the one that `name` means; without a home no name means any."""
+    try:
+        return folder == str(root() / name)
+    except ConfigError:
+        return False

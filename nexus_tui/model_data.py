@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from nexus_engine.errors import ConfigError, RunError
+from nexus_engine.user_paths import user_path
 from nexus_tui.configuration import parse_list
 
 __all__ = ["DataChoice", "choose_data", "own_data"]
@@ -32,7 +32,10 @@ def own_data(asked: str) -> DataChoice | None:
         return None
     try:
         settings = find_run(asked).read_run().get("settings")
-    except RunError:  # no run: whoever loads the model says what is wrong, if anything is
+    except (
+        RunError,
+        ConfigError,
+    ):  # no run: whoever loads the model says what is wrong, if anything is
         return None
     if not isinstance(settings, dict):
         return None
@@ -84,6 +87,6 @@ def _same(one: str, other: str) -> bool:
     if one == other:
         return True
     try:
-        return Path(one).expanduser().samefile(other)
-    except (OSError, ValueError, RuntimeError):
+        return user_path(one).samefile(other)
+    except (OSError, ValueError, ConfigError):
         return False

@@ -1,6 +1,7 @@
 """Who may write where: results on stdout, talk on stderr, JSON alone on stdout.
 
-The consoles are made anew on each call because tests and callers may exchange the streams.
+The consoles are made anew on each call because tests and callers may exchange the streams. What
+holds when a stream cannot be written stands in `standard_streams`.
 """
 
 from __future__ import annotations
@@ -9,16 +10,29 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterable
 from types import TracebackType
-from typing import Self, TextIO
+from typing import IO, NoReturn, Self, TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from nexus_engine.events import plain
+from nexus_tui.standard_streams import Talk, delivering
 
-__all__ = ["Counting", "console", "is_live", "put", "put_json", "put_line", "say", "width"]
+__all__ = [
+    "Counting",
+    "console",
+    "is_live",
+    "note",
+    "put",
+    "put_json",
+    "put_line",
+    "put_lines",
+    "say",
+    "width",
+]
 
 PIPE_WIDTH = 100
 """Columns for tables that go into a file or pipe."""
@@ -33,15 +47,23 @@ def is_live(stream: TextIO) -> bool:
         return False
 
 
+class _Console(Console):
+    """Rich's console, which would end the whole program where a pipe has no reader."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Called while a BrokenPipeError is handled: it goes on to whoever writes."""
+        raise
+
+
 def console(stream: TextIO) -> Console:
     """A console that takes text as text: no markup, no emoji names, no highlighting.
 
     Escape sequences go to a terminal only, whatever FORCE_COLOR says, and no colours where
-    NO_COLOR is set.
+    NO_COLOR is set. One for stderr never fails: what cannot be written is dropped.
     """
     live = is_live(stream)
-    return Console(
-        file=stream,
+    return _Console(
+        file=cast("IO[str]", Talk(stream)) if stream is sys.stderr else stream,
         force_terminal=live,
         no_color=True if not live or os.environ.get("NO_COLOR") else None,
         markup=False,
@@ -60,23 +82,36 @@ def _print(stream: TextIO, lines: tuple[Text | str, ...]) -> None:
     written = console(stream)
     for line in lines:
         written.print(line, soft_wrap=True)
-    stream.flush()
+    written.file.flush()
 
 
 def say(*lines: Text | str) -> None:
-    """Talk to the user, on stderr."""
+    """Talk to the user, on stderr, if it can be written."""
     _print(sys.stderr, lines)
 
 
+def note(*notes: str) -> None:
+    """Tell on stderr what bears on the result; empty ones are nothing."""
+    say(*(f"note: {line}" for line in notes if line))
+
+
 def put(*lines: Text | str) -> None:
-    """Write results for people, on stdout."""
-    _print(sys.stdout, lines)
+    """Write results for people, on stdout; raises as `standard_streams.delivering`."""
+    with delivering():
+        _print(sys.stdout, lines)
 
 
 def put_line(line: str) -> None:
-    """Write one ready line on stdout and push it out."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    """Write one ready line on stdout and push it out; raises as `standard_streams.delivering`."""
+    put_lines([line])
+
+
+def put_lines(lines: Iterable[str]) -> None:
+    """Write ready lines on stdout, then push them out; raises as `standard_streams.delivering`."""
+    with delivering():
+        for line in lines:
+            sys.stdout.write(line + "\n")
+        sys.stdout.flush()
 
 
 def put_json(value: object) -> None:

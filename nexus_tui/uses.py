@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nexus_engine.errors import RunError, one_line
+from nexus_engine.errors import ConfigError, RunError, one_line
+from nexus_engine.user_paths import user_path
 
 if TYPE_CHECKING:
     from nexus_engine.data import Pairs
@@ -63,12 +64,13 @@ def _run_folders(models: Sequence[str]) -> Iterator[Path]:
 
     for asked in models:
         try:
-            above = Path(asked).expanduser().absolute().parent
-            if (Path(asked).expanduser() / "model.json").is_file():
+            given = user_path(asked)
+            above = given.absolute().parent
+            if (given / "model.json").is_file():
                 if (above / "run.json").is_file():  # the best/ of a run, by its path
                     yield above
                 continue
             if asked != "base":
                 yield find_run(asked).path
-        except (OSError, ValueError, RuntimeError, RunError):
+        except (OSError, ValueError, ConfigError, RunError):
             continue  # whoever loads the model says what is wrong, if anything is

@@ -153,7 +153,7 @@ BAD_FILES = {
     "header only": BadFile("bad.csv", b"sentence1,sentence2,score\n", "no pairs"),
     "parquet without rows": BadFile("bad.parquet", parquet_bytes([]), "no pairs"),
     "one column": BadFile("bad.csv", f"text\n{A}\n".encode(), "one column", 1),
-    "tabs in a csv": BadFile("bad.csv", f"{A}\t{B}\t3\n".encode(), ".tsv", 1),
+    "tabs in a csv": BadFile("bad.csv", f"{A}\t{B}\thigh\n{B}\t{A}\t2\n".encode(), "score", 1),
     "semicolons": BadFile("bad.csv", f"{A};{B};3\n".encode(), "semicolon", 1),
     "two columns": BadFile("bad.csv", f"{A},{B}\n{B},{A}\n".encode(), "no score", 1),
     "no score column": BadFile("bad.csv", f"s1,s2\n{A},{B}\n".encode(), "no score column", 1),
@@ -247,9 +247,9 @@ BAD_FILES = {
     "json string": BadFile("bad.jsonl", _jsonl(json.dumps(A)), "not a JSON object", 7),
     "json cut off": BadFile("bad.jsonl", _jsonl(_object()[:-3]), "not JSON", 7),
     "json list": BadFile(
-        "bad.json", json.dumps([dict.fromkeys(HEADER, A)], indent=1).encode(), "jq", 1
+        "bad.json", json.dumps([dict.fromkeys(HEADER, A)], indent=1).encode(), "not a number", 2
     ),
-    "json list on a line": BadFile("bad.json", json.dumps([{"s1": A}]).encode(), "array of 1", 1),
+    "json list on a line": BadFile("bad.json", json.dumps([{"s1": A}]).encode(), "fields among", 1),
     "array after object": BadFile("bad.jsonl", _jsonl("[1, 2, 3]"), "alike", 7),
     "array of two": BadFile(
         "bad.jsonl", f'["{A}","{B}",1]\n["{A}","{B}"]\n'.encode(), "array of 2", 2

@@ -17,7 +17,8 @@ from nexus_tui.forecasting import Forecasted, forecast_lines, probe
 FIGURES = {
     "seconds": 34.0, "peak_rss_mb": 1234.0, "arms": 1, "params_added": 64_632,
     "params_base": 22_565_376, "train_pairs": 1104, "dev_pairs": 368, "test_pairs": 368,
-    "epochs": 3, "batch_size": 16, "steps": 207, "probe_steps": 14, "probe_sentences": 512,
+    "epochs": 3, "batch_size": 16, "lr": 0.0023631, "steps": 207, "probe_steps": 14,
+    "probe_sentences": 512,
     "probe_seconds": 6.0, "device": "cpu", "precision": "bf16", "threads": 2,
 }  # fmt: skip
 
@@ -74,7 +75,9 @@ def test_what_is_blank_is_not_said_and_the_recipe_s_value_is_shown():
     assert found.arguments == ["--epochs", "5", "--control"]
     assert found.settings.epochs == 5
     assert found.settings.control
-    assert found.shown["lr"] == "0.0017"
+    assert found.shown["lr"] == "0.0017, to be fitted"
+    assert found.shown["batch_size"] == "64, to be fitted"
+    assert check({"lr": "0.001"}).shown["lr"] == "0.001"
     assert found.shown["place"] == "v,up"
 
 
@@ -153,9 +156,9 @@ def test_the_plan_is_told_in_words(typed, words):
 def test_a_forecast_says_what_it_measured():
     lines = forecast_lines(FIGURES)
     assert lines[0] == "about 0:34 min, 1.2 GB of memory at the peak"
-    assert "3 epochs, batches of 16: 207 steps" in lines[1]
+    assert "3 epochs, batches of 16, rate 0.00236: 207 steps" in lines[1]
     parts = forecast_lines({**FIGURES, "epochs_per_pass": 3, "steps": 69})
-    assert "3 epochs in 1 pass, batches of 16: 69 steps" in parts[1]
+    assert "3 epochs in 1 pass, batches of 16, rate 0.00236: 69 steps" in parts[1]
     assert "14 steps and 512 sentences in 6 s; cpu, bf16, 2 threads" in lines[3]
 
 
@@ -179,7 +182,9 @@ def test_the_form_opens_with_the_recipe_s_values_the_data_and_a_forecast():
         text = screen_text(app)
         for field in FIELDS:
             assert field.label in text
-        assert "0.0017" in text
+        # What the data decides is shown as the probe found it, and so is what the run will use.
+        assert "16, fitted" in text
+        assert "0.0023631, fitted" in text
         assert "before training and after" in text
         assert "nexus train" in text
         assert "Start detached" in text

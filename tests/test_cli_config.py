@@ -50,6 +50,7 @@ def test_each_value_names_the_nearest_place_that_set_it(home, capfd, monkeypatch
     assert of("train.lr") == (0.002, "variable NEXUS_LR")
     assert of("train.dendrite_lr") == (0.002, "other settings")
     assert of("train.batch_size") == (64, "recipe dendrites/default")
+    assert {key for key, one in found.items() if one["fitted"]} == {"train.batch_size"}
     assert of("train.data") == ("demo", "default")
     assert of("train.threads") == (None, "default")
     assert of("ui.theme") == ("nexus-light", str(own))
@@ -75,6 +76,9 @@ def test_people_get_a_table(capfd):
     assert any(
         line.split() == ["train.place", "v,up", "recipe", "dendrites/default"] for line in lines
     )
+    fitted = {line.split()[0]: line for line in lines if "fitted to the data" in line}
+    assert list(fitted) == ["train.batch_size", "train.lr", "train.dendrite_lr"]
+    assert "64, fitted to the data" in fitted["train.batch_size"]
 
 
 def test_a_wrong_training_key_is_an_end_and_a_wrong_ui_key_a_warning(home, capfd):

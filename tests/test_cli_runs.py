@@ -192,7 +192,7 @@ def test_eval_uses_the_runs_own_data_from_anywhere(nexus: Nexus, trained: Traine
     (row,) = rows_of(out)
     assert set(row) == {
         "model", "data", "split", "pairs", "spearman", "pearson", "base_spearman", "base_pearson",
-        "seconds",
+        "seconds", "questions",
     }  # fmt: skip
     result = trained.events[-1]
     assert row["data"] == str(trained.pairs)
@@ -228,11 +228,11 @@ def test_two_sentences_side_by_side(nexus: Nexus) -> None:
 
 
 def test_similarity_as_json_keeps_sentences_as_given(nexus: Nexus) -> None:
-    code, out, _ = nexus("similarity", "latest", "--json", "=a\tdoor é", "b\udc80")
+    code, out, _ = nexus("similarity", "latest", "--json", "=a\tdoor é", "b 木")
     assert code == 0
     row = json.loads(out)
     assert row["sentence1"] == "=a\tdoor é"
-    assert row["sentence2"] == "b\udc80"
+    assert row["sentence2"] == "b 木"
     assert row["difference"] == row["tuned"] - row["base"]
     assert row["base"] != row["tuned"]
 

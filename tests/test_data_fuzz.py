@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
 from data_cases import (
+    HEADER,
     array_text,
     delimited_text,
     json_text,
@@ -62,6 +64,7 @@ FORMATS = {
     "sixteen.csv": delimited_text(GOOD).encode("utf-16"),
     "pairs.jsonl": json_text(GOOD).encode(),
     "arrays.jsonl": array_text(GOOD).encode(),
+    "array.json": json.dumps([dict(zip(HEADER, row, strict=True)) for row in GOOD]).encode(),
     "pairs.parquet": parquet_bytes(GOOD),
     "pairs.csv.gz": gzip.compress(delimited_text(GOOD).encode()),
 }

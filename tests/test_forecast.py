@@ -13,6 +13,7 @@ import pytest
 from nexus_engine import forecast as engine
 from nexus_engine.config import config_from_mapping, resolve
 from nexus_engine.errors import ConfigError, DataError
+from nexus_engine.preparation import fit_to_data
 from nexus_tui import cli
 
 STEP, EMBED = 1e-3, 1e-4
@@ -40,6 +41,8 @@ def test_a_forecast_counts_what_the_run_will_do(small_data, fixed):
     assert (found.train_pairs, found.dev_pairs, found.test_pairs) == (48, 24, 24)
     # Little data: smaller batches than asked, as in the run itself.
     assert (found.batch_size, found.epochs, found.steps, found.arms) == (16, 3, 9, 1)
+    used = fit_to_data(settings(small_data), found.train_pairs)
+    assert (found.lr, found.dendrite_lr) == (used.lr, used.dendrite_lr) != (1.7e-3, 1.7e-3)
     assert (found.switches, found.params_added, found.params_base) == (2, 64_632, 22_565_376)
     assert found.peak_rss_mb > 100
     shorter = engine.forecast(settings(small_data, epochs=2))

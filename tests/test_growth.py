@@ -46,7 +46,9 @@ STALL = GrowthPlan(epochs=10, switches=2, warmup_epochs=2, patience=2)
             ["i", "i", "", "g", "i", "", "kg", "i", "", "kf"],
         ),
         # Without switches left a stall ends the run, not its last epoch.
-        (GrowthPlan(epochs=9, switches=0, patience=1), [0.1, 0.2, 0.2], ["if"]),
+        (GrowthPlan(epochs=9, switches=0, patience=1), [0.1, 0.2, 0.2], ["i", "i", "f"]),
+        # Nor before an epoch was trained, however long the patience is over.
+        (GrowthPlan(epochs=9, switches=0, patience=1), [0.5, 0.2], ["i", "f"]),
         (
             GrowthPlan(epochs=9, switches=0, warmup_epochs=1, patience=1),
             [0.1, 0.2, 0.2],

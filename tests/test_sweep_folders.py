@@ -82,7 +82,7 @@ def test_a_new_sweep_that_cannot_be_written_leaves_nothing(home, monkeypatch):
 def test_a_folder_that_cannot_be_made_is_told_with_its_code(home, monkeypatch, create):
     from nexus_engine import files
 
-    with pytest.raises(ConfigError, match="no home folder"):
+    with pytest.raises(ConfigError, match="there is no user"):
         create(home.__class__("~nobody-of-that-name/run"), "x")
     (home / "file").touch()
     for taken in (home / "file", home / "file" / "run"):

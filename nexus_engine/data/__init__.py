@@ -8,7 +8,13 @@ and no message quotes a sentence of the data.
 """
 
 from nexus_engine.data.assets import assets_dir
-from nexus_engine.data.loading import load_data, load_guard, load_split, load_unscored
+from nexus_engine.data.loading import (
+    load_data,
+    load_guard,
+    load_split,
+    load_split_asked,
+    load_unscored,
+)
 from nexus_engine.data.pairs import PairData, Pairs, arrow_strings
 
 __all__ = [
@@ -19,5 +25,6 @@ __all__ = [
     "load_data",
     "load_guard",
     "load_split",
+    "load_split_asked",
     "load_unscored",
 ]

@@ -1,21 +1,31 @@
-"""Parquet, and the Arrow files of the `datasets` library's cache: columns with names and types."""
+"""Parquet, and the Arrow streams of the `datasets` library: columns with names and types."""
 
 from __future__ import annotations
 
+import io
+import json
+import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from nexus_engine.data.batches import BATCH_ROWS, RowBatch
+from nexus_engine.data.classes import GIVE_SCORES
 from nexus_engine.data.columns import ACCEPTED, Columns, columns_by_name
 from nexus_engine.data.messages import file_error, row_error, shown_names
-from nexus_engine.data.offline import stay_offline
 from nexus_engine.data.sources import Source
 from nexus_engine.errors import DataError
 
 __all__ = ["read_arrow", "read_parquet"]
+
+END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
+MOST_CLASSES = 2
+"""Class numbers that can be scores: 0 for pairs that are not alike, 1 for those that are."""
 
 
 def read_parquet(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator[RowBatch]]:
@@ -33,30 +43,81 @@ def read_parquet(source: Source, *, score_needed: bool) -> tuple[Columns, Iterat
         except (pa.ArrowException, OSError, ValueError):
             raise _damaged(source.label) from None
     columns = _columns(source.label, schema, score_needed=score_needed)
-    return columns, _filled(source.label, _batches(source.label, _parquet_tables(source, columns)))
+    return columns, _filled(
+        source.label, _batches(source.label, columns, _parquet_tables(source, columns))
+    )
 
 
 def read_arrow(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator[RowBatch]]:
-    """The same for an Arrow file of the `datasets` cache, mapped rather than copied."""
-    stay_offline()
-    import datasets
-
-    try:
-        stored = datasets.Dataset.from_file(str(source.path))
-    except (pa.ArrowException, OSError, ValueError):
-        raise _damaged(source.label) from None
-    columns = _columns(source.label, stored.data.schema, score_needed=score_needed)
-    tables = (
-        table.select(list(columns.names))
-        for table in stored.with_format("arrow").iter(batch_size=BATCH_ROWS)
+    """The same for an Arrow stream, as the `datasets` library keeps them."""
+    with source.open() as file:
+        try:
+            schema = pa.ipc.open_stream(_Bounded(file)).schema
+            # Arrow takes a stream that was cut off between two batches for a whole one.
+            file.seek(-len(END_OF_STREAM), os.SEEK_END)
+            is_whole = file.read() == END_OF_STREAM
+        except (pa.ArrowException, OSError, ValueError):
+            raise _damaged(source.label) from None
+    if not is_whole:
+        raise _damaged(source.label)
+    columns = _columns(source.label, schema, score_needed=score_needed)
+    return columns, _filled(
+        source.label, _batches(source.label, columns, _arrow_tables(source, columns))
     )
-    return columns, _filled(source.label, _batches(source.label, tables))
+
+
+def _arrow_tables(source: Source, columns: Columns) -> Iterator[pa.RecordBatch]:
+    with source.open() as file:
+        try:
+            for whole in pa.ipc.open_stream(_Bounded(file)):
+                batch = whole.select(list(columns.read_names))
+                batch.validate(full=True)  # Arrow trusts the offsets that a file gives
+                for start in range(0, batch.num_rows, BATCH_ROWS):
+                    yield batch.slice(start, BATCH_ROWS)
+            is_read = not file.read(1)
+        except (pa.ArrowException, OSError, ValueError):
+            raise _damaged(source.label) from None
+    if not is_read:  # rows after an end in the middle would be lost without a word
+        raise _damaged(source.label)
+
+
+class _Bounded(io.RawIOBase):
+    """A file that is asked for no more than is left of it.
+
+    Arrow asks for as many bytes as a length in the file says, and Python makes room for them first.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        at = file.tell()
+        self._size = file.seek(0, os.SEEK_END)
+        file.seek(at)
+
+    def read(self, size: int = -1, /) -> bytes:
+        left = max(0, self._size - self._file.tell())
+        return self._file.read(left if size < 0 else min(size, left))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
 
 
 def _columns(label: str, schema: pa.Schema, *, score_needed: bool) -> Columns:
-    columns = columns_by_name(label, schema.names, score_needed=score_needed)
+    try:
+        names = schema.names
+    except UnicodeDecodeError:
+        raise _damaged(label) from None
+    columns = columns_by_name(label, names, score_needed=score_needed)
     if columns is None:
-        reason = f"no known columns among {shown_names(schema.names) or 'none'}; {ACCEPTED}"
+        reason = f"no known columns among {shown_names(names) or 'none'}; {ACCEPTED}"
         raise file_error(label, reason)
     for name in columns.names[:2]:
         if not _is_text(schema.field(name).type):
@@ -64,7 +125,24 @@ def _columns(label: str, schema: pa.Schema, *, score_needed: bool) -> Columns:
     for name in columns.names[2:]:
         if score_needed and not _is_score(schema.field(name).type):
             raise file_error(label, f"the column {shown_names([name])} is not numbers")
+        classes = _class_names(schema, name)
+        if score_needed and len(classes) > MOST_CLASSES:
+            held = f"the column {shown_names([name])} holds the classes {shown_names(classes)}"
+            raise file_error(label, f"{held}, which are no scores; {GIVE_SCORES}")
+    if columns.split_name and not _is_text(schema.field(columns.split_name).type):
+        remark = "the column split is not text and is ignored"
+        return replace(columns, split=None, split_name="", remark=remark)
     return columns
+
+
+def _class_names(schema: pa.Schema, name: str) -> list[str]:
+    """What the `datasets` library notes in a schema of a column of class numbers."""
+    try:
+        noted = json.loads((schema.metadata or {})[b"huggingface"])
+        names = noted["info"]["features"][name]["names"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return []
+    return [str(word) for word in names] if isinstance(names, list) else []
 
 
 def _parquet_tables(source: Source, columns: Columns) -> Iterator[pa.RecordBatch]:
@@ -72,23 +150,27 @@ def _parquet_tables(source: Source, columns: Columns) -> Iterator[pa.RecordBatch
         try:
             parquet = pq.ParquetFile(file)
             yield from parquet.iter_batches(
-                BATCH_ROWS, columns=list(columns.names), use_threads=False
+                BATCH_ROWS, columns=list(columns.read_names), use_threads=False
             )
         except (pa.ArrowException, OSError, ValueError):
             raise _damaged(source.label) from None
 
 
-def _batches(label: str, tables: Iterable[pa.RecordBatch | pa.Table]) -> Iterator[RowBatch]:
+def _batches(
+    label: str, columns: Columns, tables: Iterable[pa.RecordBatch | pa.Table]
+) -> Iterator[RowBatch]:
     start = 1
     for table in tables:
         rows = range(start, start + table.num_rows)
         start = rows.stop
-        first, second, *score = (_flat(table.column(i)) for i in range(table.num_columns))
+        first, second, *others = (_flat(table.column(i)) for i in range(table.num_columns))
+        score = others[0] if columns.score is not None else None
         yield RowBatch(
             _text(first, rows, label, "first"),
             _text(second, rows, label, "second"),
-            _numbers(score[0]) if score and _is_score(score[0].type) else None,
+            _numbers(score) if score is not None and _is_score(score.type) else None,
             rows,
+            None if columns.split is None else _words(others[-1]),
         )
 
 
@@ -117,6 +199,16 @@ def _text(column: pa.Array, rows: range, label: str, which: str) -> pa.Array:
         reason = f"the {which} sentence of this row or one of the {len(rows)} from it is not UTF-8"
         raise row_error(label, rows[0], reason) from None
     return text
+
+
+def _words(column: pa.Array) -> pa.Array:
+    """What a column says that names splits; null for what is not UTF-8."""
+    try:
+        words = column.cast(pa.string())
+        words.validate(full=True)
+    except pa.ArrowException:
+        return pa.nulls(len(column), pa.string())
+    return words
 
 
 def _numbers(column: pa.Array) -> pa.Array:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nexus_engine.data.fingerprint import fingerprint_of
-from nexus_engine.data.folders import SPLITS
+from nexus_engine.data.folders import HELD_OUT, SPLITS
 from nexus_engine.data.locating import WHOLE, locate
 from nexus_engine.data.messages import file_error
 from nexus_engine.data.pairs import PairData, Pairs
@@ -24,8 +24,6 @@ from nexus_engine.data.splitting import cut_splits
 from nexus_engine.errors import ConfigError
 
 __all__ = ["assemble", "assemble_split"]
-
-HELD_OUT = SPLITS[1:]
 
 
 def assemble(spec: str, seed: int, score_range: ScoreRange | None) -> PairData:
@@ -66,19 +64,25 @@ def assemble(spec: str, seed: int, score_range: ScoreRange | None) -> PairData:
         read.score_range,
         fingerprint_of(ordered),
         tuple(notes),
+        read.questions,
     )
 
 
-def assemble_split(spec: str, split: str, seed: int, score_range: ScoreRange | None) -> Pairs:
-    """See `loading.load_split`."""
+def assemble_split(
+    spec: str, split: str, seed: int, score_range: ScoreRange | None
+) -> tuple[Pairs, tuple[str, ...]]:
+    """See `loading.load_split_asked`."""
     if split not in (*SPLITS, WHOLE):
         raise ConfigError(f"split must be one of {', '.join(SPLITS)}, {WHOLE}")
     located = locate(spec)
     if split == WHOLE or split in located.files:
-        splits = read_scored(located, score_range).splits
-        return joined_pairs(list(splits.values())) if split == WHOLE else splits[split]
+        read = read_scored(located, score_range)
+        if split == WHOLE:
+            return joined_pairs(list(read.splits.values())), read.questions
+        if split in read.splits:
+            return read.splits[split], read.questions
     data = assemble(spec, seed, score_range)
-    return {"train": data.train, "dev": data.dev, "test": data.test}[split]
+    return {"train": data.train, "dev": data.dev, "test": data.test}[split], data.questions
 
 
 def _cut(

@@ -9,10 +9,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nexus_engine.data.classes import class_word_reason
 from nexus_engine.data.messages import row_error
-from nexus_engine.data.numbers import is_number
+from nexus_engine.data.numbers import is_comma_number, is_number
+from nexus_engine.errors import DataError
 
-__all__ = ["BATCH_ROWS", "CELL_BYTES", "RowBatch", "checked_table"]
+__all__ = [
+    "BATCH_ROWS",
+    "CELL_BYTES",
+    "NoScoreError",
+    "RowBatch",
+    "checked_table",
+    "count_blank_scores",
+]
 
 BATCH_ROWS = 8192
 CELL_BYTES = 1_000_000
@@ -30,11 +39,22 @@ class RowBatch:
     """Numbers, or text that may be numbers; None when the file has no score column."""
     rows: Sequence[int]
     """The row of each in the file, from 1."""
+    splits: Sequence[str] | pa.Array | None = None
+    """What a column called `split` says of each; None without one."""
+
+
+class NoScoreError(DataError):
+    """A refusal of a row that has no score; `count` rows of its batch have none."""
+
+    def __init__(self, label: str, row: int, count: int) -> None:
+        super().__init__(f"{label}:{row}: the score is empty; correct or remove the row")
+        self.label, self.row, self.count = label, row, count
 
 
 def checked_table(batch: RowBatch, label: str, *, score_needed: bool) -> pa.Table:
-    """`batch` as a table: first, second (string), score (float64, null when absent), row (int64).
+    """`batch` as a table: first, second and split (string), score (float64), row (int64).
 
+    What is absent is null.
     Raises DataError for a sentence that is blank, too long or not text, and, when `score_needed`,
     for a score that is not a finite number. Otherwise such a score becomes null.
     """
@@ -45,7 +65,13 @@ def checked_table(batch: RowBatch, label: str, *, score_needed: bool) -> pa.Tabl
     else:
         scores = _scores(batch.scores, batch.rows, label, needed=score_needed)
     rows = pa.array(np.asarray(batch.rows, dtype=np.int64))
-    return pa.table([first, second, scores, rows], names=["first", "second", "score", "row"])
+    splits = pa.nulls(len(first), pa.string())
+    if batch.splits is not None:
+        given = batch.splits
+        splits = given if isinstance(given, pa.Array) else pa.array(given, pa.string())
+    return pa.table(
+        [first, second, scores, rows, splits], names=["first", "second", "score", "row", "split"]
+    )
 
 
 def _sentences(
@@ -81,7 +107,10 @@ def _scores(
     if needed:
         at = _first_true(bad)
         given = cells[at].as_py() if isinstance(cells, pa.Array) else cells[at]
-        reason = f"{_what_is_wrong(given)}; correct or remove the row"
+        if _is_blank(given):
+            raise NoScoreError(label, rows[at], sum(map(_is_blank, _listed(cells))))
+        assert given is not None
+        reason = class_word_reason(given) or _what_is_wrong(given)
         raise row_error(label, rows[at], reason)
     return pc.if_else(bad, None, numbers)
 
@@ -102,12 +131,30 @@ def _number(cell: str | float | None) -> float | None:
     return cell
 
 
-def _what_is_wrong(score: str | float | None) -> str:
-    if score is None or (isinstance(score, str) and not score.strip()):
-        return "the score is empty"
+def count_blank_scores(batch: RowBatch) -> int:
+    """The rows of `batch` that have no score."""
+    return 0 if batch.scores is None else sum(map(_is_blank, _listed(batch.scores)))
+
+
+def _listed(cells: Sequence[str | float | None] | pa.Array) -> Sequence[str | float | None]:
+    if isinstance(cells, pa.Array):
+        listed: list[str | float | None] = cells.to_pylist()
+        return listed
+    return cells
+
+
+def _is_blank(score: str | float | None) -> bool:
+    return score is None or (isinstance(score, str) and not score.strip())
+
+
+def _what_is_wrong(score: str | float) -> str:
+    if isinstance(score, str) and is_comma_number(score):
+        return "the score is written with a comma and is not a number; write a point (4.5)"
     if isinstance(score, str) and not is_number(score):
-        return "the score is not a number"
-    return "the score is NaN" if np.isnan(float(score)) else "the score is infinite"
+        reason = "the score is not a number"
+    else:
+        reason = "the score is NaN" if np.isnan(float(score)) else "the score is infinite"
+    return f"{reason}; correct or remove the row"
 
 
 def _is_encodable(cell: str) -> bool:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from nexus_engine.data.formats import known_kind, stem_of_name
 from nexus_engine.data.messages import file_error, shown_path
-from nexus_engine.data.sources import refused_access
+from nexus_engine.data.saved_datasets import saved_dataset
+from nexus_engine.data.sources import Source, refused_access
 from nexus_engine.errors import DataError
 
-__all__ = ["SPLITS", "split_candidates", "split_files"]
+__all__ = ["HELD_OUT", "SPLITS", "no_splits", "split_candidates", "split_files", "split_of_name"]
 
 SPLITS = ("train", "dev", "test")
+HELD_OUT = SPLITS[1:]
+"""The splits that are cut from train where they are not given."""
 
 STEMS = {
     "train": "train",
@@ -24,6 +28,7 @@ STEMS = {
     "val": "dev",
     "test": "test",
 }
+LISTED_NAMES = 10_000
 SHARD = re.compile(r"(?P<stem>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})")
 """How the Hugging Face libraries name the parts of a split."""
 
@@ -60,7 +65,8 @@ def split_candidates(folder: Path, prefix: str = "") -> Candidates:
 def split_files(folder: Path) -> dict[str, Sequence[Path]]:
     """The files of each split in a folder that the user named, in the order of SPLITS.
 
-    Raises DataError when a split could be either of two, and when there is none at all.
+    Empty where no file's name is that of a split.
+    Raises DataError when a split could be either of two.
     """
     candidates = split_candidates(folder)
     for split, choices in candidates.items():
@@ -68,19 +74,55 @@ def split_files(folder: Path) -> dict[str, Sequence[Path]]:
             one, other = (shown_path(choice[0].name) for choice in choices[:2])
             reason = f"both {one} and {other} could be the {split} split; move one away"
             raise file_error(shown_path(folder), reason)
-    if not candidates:
-        raise _no_splits(folder)
     return {split: choices[0] for split, choices in candidates.items()}
 
 
-def _no_splits(folder: Path) -> DataError:
-    usable = sorted(name for name in os.listdir(folder) if known_kind(name) is not None)
+def split_of_name(name: str) -> str | None:
+    """The split that the stem of a file's name means; None when it means none."""
+    return STEMS.get(name.casefold())
+
+
+def no_splits(folder: Path) -> DataError:
+    """The refusal of a folder without splits, with what to give instead where that is known."""
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in islice(entries, LISTED_NAMES))
     label = shown_path(folder)
+    reason = "holds no train, dev or test file"
+    for name in names:
+        if _has_splits(folder / name):
+            return file_error(label, f"{reason}; give {shown_path(folder / name)}, which does")
+    usable = [name for name in names if known_kind(name) and _may_hold_pairs(folder / name)]
     if len(usable) == 1:
         one = shown_path(folder / usable[0])
-        return file_error(label, f"holds no train, dev or test file; for its one file give {one}")
-    reason = "holds no train, dev or test file (.csv, .tsv, .jsonl or .parquet)"
-    return file_error(label, f"{reason}; rename its files so, or give one file")
+        return file_error(label, f"{reason}; for its one file give {one}")
+    kinds = "(.csv, .tsv, .jsonl or .parquet)"
+    if not usable:
+        return file_error(label, f"{reason} {kinds}; give a folder or file of pairs")
+    return file_error(label, f"{reason} {kinds}; rename its files so, or give one file")
+
+
+def _has_splits(path: Path) -> bool:
+    try:
+        if not path.is_dir():
+            return False
+        return "train" in split_candidates(path) or saved_dataset(path) is not None
+    except DataError:
+        return False
+
+
+def _may_hold_pairs(path: Path) -> bool:
+    """False for a JSON file without pairs: many folders have one that describes the others."""
+    if not path.name.casefold().endswith(".json"):
+        return True
+    # Here and not above: the reader is not needed to find files.
+    from nexus_engine.data.json_lines import read_json_lines
+
+    try:
+        _, batches = read_json_lines(Source(shown_path(path), path), score_needed=True)
+        next(batches)
+    except DataError:
+        return False
+    return True
 
 
 def _refuse_missing_shards(files: Sequence[Path]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import closing
 from enum import StrEnum
 from pathlib import PurePath
 
 from nexus_engine.data.messages import file_error
 from nexus_engine.data.sources import Source
-from nexus_engine.data.text_lines import text_lines
+from nexus_engine.data.text_lines import text_lines, text_pieces
 
 __all__ = ["FileKind", "kind_of_name", "kind_of_stdin", "known_kind", "stem_of_name"]
 
@@ -26,7 +27,7 @@ class FileKind(StrEnum):
     PARQUET = "parquet"
     """Apache Parquet."""
     ARROW = "arrow"
-    """An Arrow stream in the cache of the `datasets` library; never the user's own file."""
+    """An Arrow stream that the `datasets` library keeps; never a file that the user names."""
 
 
 SUFFIXES = {
@@ -71,6 +72,13 @@ def kind_of_stdin(source: Source) -> FileKind:
     """The kind that the first line of `source` looks like; CSV when nothing else fits."""
     if source.content[:4] == b"PAR1":
         return FileKind.PARQUET
+    with closing(text_pieces(source)) as pieces:
+        begun = next(pieces, "").strip()
+        while len(begun) < 3 and (piece := next(pieces, "")):
+            begun += piece.strip()
+    # An array of pairs on any number of lines, and not a sentence in brackets.
+    if re.match(r"\[\s*[\[{]\s*\"|\{\s*\"", begun):
+        return FileKind.JSONL
     with closing(text_lines(source)) as lines:
         line = next(lines, "")
     if line.startswith("{") or (line.startswith("[") and _is_json(line)):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Literal
 
 from nexus_engine.data.assets import assets_dir
 from nexus_engine.data.pairs import PairData, Pairs
+from nexus_engine.errors import DataError
+from nexus_engine.user_paths import user_path
 
-__all__ = ["load_data", "load_guard", "load_split", "load_unscored"]
+__all__ = ["load_data", "load_guard", "load_split", "load_split_asked", "load_unscored"]
 
 GUARD_RANGE = (0.0, 5.0)
 
@@ -21,8 +22,9 @@ def load_data(
 
     Args:
         spec: `demo`; `stsb` (from the local Hugging Face cache); a CSV, TSV, JSONL or Parquet
-            file, which is split; or a folder with train, dev and test files of those kinds,
-            which are kept as given, and cut from train where dev or test is not given.
+            file, which is split; a folder with train, dev and test files of those kinds, which
+            are kept as given, and cut from train where dev or test is not given; or a folder that
+            the `datasets` library saved.
         seed: What a cut is drawn from; the same file and seed give the same splits. 0 or more.
         score_range: (lowest, highest) mark of the files' scores, mapped to 0..1; found when None.
 
@@ -47,6 +49,17 @@ def load_split(
     from the range found in all files of `spec`, as in training.
     Raises DataError and ConfigError as `load_data` does.
     """
+    return load_split_asked(spec, split, seed=seed, score_range=score_range)[0]
+
+
+def load_split_asked(
+    spec: str,
+    split: Literal["train", "dev", "test", "all"],
+    *,
+    seed: int = 0,
+    score_range: tuple[float, float] | None = None,
+) -> tuple[Pairs, tuple[str, ...]]:
+    """The same with the questions that the data raises, as `PairData.questions`."""
     from nexus_engine.data.assembling import assemble_split
 
     return assemble_split(os.fspath(spec), split, seed, score_range)
@@ -67,7 +80,7 @@ def load_unscored(path: str | os.PathLike[str]) -> Pairs:
     if os.fspath(path) == "-":
         source = stdin_source()
         return as_unscored(source, kind_of_stdin(source))
-    return as_unscored(*located_file(Path(os.path.expanduser(path))))
+    return as_unscored(*located_file(user_path(path, DataError)))
 
 
 def load_guard() -> Pairs:

@@ -94,3 +94,5 @@ class PairData:
     """SHA-256 (hex) of the splits' sentences and scores, whatever format they came in."""
     notes: tuple[str, ...]
     """What was decided and the user should know, one line each; never a sentence of the data."""
+    questions: tuple[str, ...] = ()
+    """What the user should answer before training: the data may not be what it was taken for."""

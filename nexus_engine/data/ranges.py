@@ -23,6 +23,7 @@ SICK_NAMES = frozenset({"relatedness", "relatednessscore"})
 The two cannot be told apart by the numbers when nobody gave the lowest mark."""
 
 ASK = "give it with --score-range LOW,HIGH"
+ASK_INSTEAD = "give the range of all with --score-range LOW,HIGH"
 
 
 def checked_range(score_range: ScoreRange) -> ScoreRange:
@@ -34,15 +35,45 @@ def checked_range(score_range: ScoreRange) -> ScoreRange:
 
 
 def found_range(splits: list[RawPairs]) -> ScoreRange:
-    """The usual range that holds every score of the splits; DataError when none does."""
-    low, high = _extremes(splits)
-    if low >= 1 and all(raw.score_name in SICK_NAMES for raw in splits) and high <= 5:
+    """The usual range that holds every score of the splits, whose first is train.
+
+    Raises DataError when none does: for the first split that fits no range together with those
+    before it.
+    """
+    fitting: ScoreRange | None = None
+    low, high = math.inf, -math.inf
+    for raw in splits:
+        own_low, own_high = _extremes([raw])
+        low, high = min(low, own_low), max(high, own_high)
+        wider = _usual_range(low, high)
+        if wider is None:
+            raise _unusual(raw, fitting)
+        fitting = wider
+    if low >= 1 and high <= 5 and all(raw.score_name in SICK_NAMES for raw in splits):
         return (1.0, 5.0)
+    assert fitting is not None
+    return fitting
+
+
+def _usual_range(low: float, high: float) -> ScoreRange | None:
     for bottom, top in KNOWN_RANGES:
         if bottom <= low and high <= top:
             return (float(bottom), float(top))
-    reason = f"scores from {low:g} to {high:g} fit no usual range; {ASK}"
-    raise file_error(splits[0].label, reason)
+    return None
+
+
+def _unusual(raw: RawPairs, fitting: ScoreRange | None) -> DataError:
+    """The refusal of `raw`; `fitting` is the range of the splits before it, where there are any."""
+    scores = _scores(raw)
+    if fitting is not None:
+        outside = (scores < fitting[0]) | (scores > fitting[1])
+        at = int(outside.argmax())
+        taken = f"{fitting[0]:g}..{fitting[1]:g}, the range of the files before this one"
+        reason = f"the score {scores[at]:g} is outside {taken}; correct it, or {ASK_INSTEAD}"
+        return row_error(raw.label, int(raw.rows[at]), reason)
+    low, high = int(scores.argmin()), int(scores.argmax())
+    span = f"{scores[low]:g} (row {raw.rows[low]}) to {scores[high]:g} (row {raw.rows[high]})"
+    return file_error(raw.label, f"scores from {span} fit no usual range; {ASK}")
 
 
 def range_note(splits: list[RawPairs], score_range: ScoreRange, *, given: bool) -> str:

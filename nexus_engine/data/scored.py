@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from nexus_engine.data.doubts import is_unlabelled, questions, refuse_no_scores, score_notes
+from nexus_engine.data.folders import HELD_OUT
 from nexus_engine.data.formats import FileKind
-from nexus_engine.data.locating import Located
+from nexus_engine.data.locating import WHOLE, Located
 from nexus_engine.data.messages import file_error
 from nexus_engine.data.pairs import Pairs
 from nexus_engine.data.ranges import (
@@ -20,6 +22,7 @@ from nexus_engine.data.ranges import (
 )
 from nexus_engine.data.reading import RawPairs, one_array, read_pairs
 from nexus_engine.data.sources import Source
+from nexus_engine.data.split_column import by_split_column
 from nexus_engine.errors import DataError
 
 __all__ = [
@@ -43,11 +46,14 @@ class ScoredSplits:
     """By split, or all under WHOLE."""
     score_range: ScoreRange
     notes: tuple[str, ...]
+    questions: tuple[str, ...]
+    """See `pairs.PairData`."""
 
 
 def read_scored(located: Located, score_range: ScoreRange | None) -> ScoredSplits:
     """Read every file of `located` and map their scores from one range, given or found.
 
+    A dev or test split without labels is left out where there is a train split to cut one from.
     Raises DataError for what cannot be used, ConfigError for a range that is none.
     """
     given = None if score_range is None else checked_range(score_range)
@@ -55,14 +61,44 @@ def read_scored(located: Located, score_range: ScoreRange | None) -> ScoredSplit
         split: [read_pairs(source, kind, score_needed=True) for source, kind in files]
         for split, files in located.files.items()
     }
+    raw, split_notes = by_split_column(raw)
+    by_column = WHOLE in located.files and WHOLE not in raw
+    raw, asked = _labelled(raw)
     parts = [part for split in raw.values() for part in split]
+    for part in parts:
+        refuse_no_scores(part, range_given=given is not None)
     mapped_from = given or found_range(parts)
+    if given is None:
+        asked += questions(raw, mapped_from)
     splits = {}
     for split, files in raw.items():
         splits[split] = joined_pairs([_mapped(part, mapped_from) for part in files])
-        refuse_unmeasurable(files[0].label, splits[split])
-    notes = (*_column_notes(parts), range_note(parts, mapped_from, given=given is not None))
-    return ScoredSplits(splits, mapped_from, notes)
+        where = f"{files[0].label}, split {split}" if by_column else files[0].label
+        refuse_unmeasurable(where, splits[split])
+    notes = (
+        *located.notes,
+        *_column_notes(parts),
+        *split_notes,
+        range_note(parts, mapped_from, given=given is not None),
+        *score_notes(parts),
+    )
+    return ScoredSplits(splits, mapped_from, notes, tuple(asked))
+
+
+def _labelled(
+    raw: Mapping[str, list[RawPairs]],
+) -> tuple[dict[str, list[RawPairs]], list[str]]:
+    """The splits that have labels, and a line for each that has none."""
+    labelled, said = {}, []
+    for split, parts in raw.items():
+        if not is_unlabelled(parts):
+            labelled[split] = parts
+            continue
+        found = f"all {sum(map(len, parts))} scores are -1: it is not labelled"
+        if split not in HELD_OUT or "train" not in raw:
+            raise file_error(parts[0].label, f"{found}; give pairs with scores")
+        said.append(f"{parts[0].label}: {found} and left out; a {split} split is cut from train")
+    return labelled, said
 
 
 def joined_pairs(parts: Sequence[Pairs]) -> Pairs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,8 +9,9 @@ from nexus_engine.data.folders import SPLITS, split_candidates
 from nexus_engine.data.formats import FileKind, known_kind
 from nexus_engine.data.messages import shown_path
 from nexus_engine.errors import DataError
+from nexus_engine.hub_cache import datasets_cache, hub_cache
 
-__all__ = ["StsbFiles", "find_stsb", "hub_cache"]
+__all__ = ["StsbFiles", "find_stsb"]
 
 REPOSITORIES = ("sentence-transformers/stsb", "mteb/stsbenchmark-sts", "PhilipMay/stsb_multi_mt")
 """Where the same pairs are published; looked for in this order."""
@@ -48,28 +48,6 @@ def find_stsb() -> StsbFiles:
     )
 
 
-def hub_cache() -> Path:
-    """The folder of hub snapshots, by the variables that huggingface_hub reads, in its order."""
-    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
-        if os.environ.get(name):
-            return _expanded(os.environ[name])
-    return _hugging_face_home() / "hub"
-
-
-def _datasets_cache() -> Path:
-    given = os.environ.get("HF_DATASETS_CACHE")
-    return _expanded(given) if given else _hugging_face_home() / "datasets"
-
-
-def _hugging_face_home() -> Path:
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache")
-    return _expanded(os.environ.get("HF_HOME") or os.path.join(cache, "huggingface"))
-
-
-def _expanded(path: str) -> Path:
-    return Path(os.path.expandvars(os.path.expanduser(path)))
-
-
 def _snapshot_places(repository: str) -> Iterator[tuple[Path, str]]:
     """Folders of the repository's snapshots to look in, the one that `main` names first."""
     root = hub_cache() / f"datasets--{repository.replace('/', '--')}"
@@ -104,7 +82,7 @@ def _preferred(choices: Sequence[Sequence[Path]]) -> list[tuple[Path, FileKind]]
 
 def _arrow_files(repository: str) -> StsbFiles | None:
     """The files that `datasets.load_dataset(repository)` left in its cache."""
-    root = _datasets_cache() / repository.replace("/", "___")
+    root = datasets_cache() / repository.replace("/", "___")
     for configuration in CONFIGURATIONS:
         for version in _folders_newest_first(root / configuration):
             for build in _folders_newest_first(version):

@@ -13,7 +13,7 @@ from nexus_engine.data.messages import file_error, row_error
 from nexus_engine.data.sources import Source
 from nexus_engine.errors import DataError
 
-__all__ = ["GZIP_MAGIC", "text_lines"]
+__all__ = ["GZIP_MAGIC", "text_lines", "text_pieces"]
 
 GZIP_MAGIC = b"\x1f\x8b"
 LINE_CHARACTERS = 8_000_000
@@ -22,10 +22,9 @@ read whole into memory before anything could be said about it."""
 CHUNK_BYTES = 1 << 16
 
 NAMES = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16"}
-ADVICE = {
-    "utf-8-sig": "convert the file, for example: iconv -f LATIN1 -t UTF-8 FILE > NEW",
-    "utf-16": "copy or save the file again, best as UTF-8",
-}
+CONVERT = "convert the file: iconv -f {} -t UTF-8 FILE > NEW"
+UNKNOWN = "save the file again as UTF-8 in the program that wrote it"
+UNDEFINED_IN_1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")
 
 
 def text_lines(source: Source) -> Generator[str]:
@@ -34,29 +33,43 @@ def text_lines(source: Source) -> Generator[str]:
     Raises DataError, with the line's number, for bytes that are not the encoding's, NUL, a line
     of 8 million characters, and gzip data that is cut off or damaged.
     """
+    return _text(source, LINE_CHARACTERS, whole_lines=True)
+
+
+def text_pieces(source: Source) -> Generator[str]:
+    """The same text in pieces of 64k characters at most, for formats that are not by line."""
+    return _text(source, CHUNK_BYTES, whole_lines=False)
+
+
+def _text(source: Source, size: int, *, whole_lines: bool) -> Generator[str]:
     number = 0
+    line = "\n"
     with source.open() as file:
         try:
             plain = _decompressed(source, file)
             encoding = _encoding(source.label, plain)
             with io.TextIOWrapper(plain, encoding, errors="strict", newline="") as text:
-                while line := text.readline(LINE_CHARACTERS):
-                    number += 1
-                    if len(line) == LINE_CHARACTERS:
+                while True:
+                    # A piece counts as a line where the one before ended one.
+                    number += whole_lines or line.endswith(("\n", "\r"))
+                    line = text.readline(size)
+                    if not line:
+                        return
+                    if whole_lines and len(line) == size:
                         raise row_error(source.label, number, "the line is longer than 8 MB")
                     if "\0" in line:
-                        raise _nul(source.label, number)
+                        raise _nul(source, number)
                     yield line
         except UnicodeDecodeError:
             raise _not_text(source) from None
         except EOFError:
             reason = "the gzip data is cut off; copy or download the file again"
-            raise row_error(source.label, number + 1, reason) from None
+            raise row_error(source.label, max(1, number), reason) from None
         except (gzip.BadGzipFile, zlib.error):
             reason = "the gzip data is damaged; copy or download the file again"
-            raise row_error(source.label, number + 1, reason) from None
+            raise row_error(source.label, max(1, number), reason) from None
         except OSError:
-            raise row_error(source.label, number + 1, "the disk reports a read error") from None
+            raise row_error(source.label, max(1, number), "the disk reports a read error") from None
 
 
 def _decompressed(source: Source, file: BinaryIO) -> io.BufferedReader:
@@ -66,7 +79,9 @@ def _decompressed(source: Source, file: BinaryIO) -> io.BufferedReader:
     if is_gzip:
         return io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=file)), CHUNK_BYTES)
     if source.path is not None and source.path.suffix.lower() == ".gz" and file.read(1):
-        raise file_error(source.label, "is not gzip data, though its name ends in .gz")
+        raise file_error(
+            source.label, "is not gzip data, though its name ends in .gz; rename it without"
+        )
     return io.BufferedReader(cast("io.RawIOBase", file), CHUNK_BYTES)
 
 
@@ -81,15 +96,25 @@ def _encoding(label: str, plain: io.BufferedReader) -> str:
     return "utf-8-sig"
 
 
-def _nul(label: str, number: int) -> DataError:
-    return row_error(
-        label, number, "holds a NUL byte: not text, or UTF-16 without its mark; save it as UTF-8"
-    )
+def _nul(source: Source, number: int) -> DataError:
+    """In UTF-16 the bytes of Latin letters are every second one NUL: which of them tells the order.
+
+    Its mark, where a file has one, is looked at before.
+    """
+    with source.open() as file, _decompressed(source, file) as plain:
+        head = plain.peek(CHUNK_BYTES)[:CHUNK_BYTES]
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    if max(even, odd) > len(head) // 4 and min(even, odd) < len(head) // 16:
+        order = "UTF-16BE" if even > odd else "UTF-16LE"
+        advice = CONVERT.format(order)
+        return row_error(source.label, number, f"holds NUL bytes: {order} without a mark; {advice}")
+    return row_error(source.label, number, "holds a NUL byte, which is not text; remove it")
 
 
 def _not_text(source: Source) -> DataError:
     """Where the decoding failed. A second pass: the first decodes ahead of the line it is at."""
     fed = row = 0
+    is_ascii = True
     with source.open() as file:
         plain = _decompressed(source, file)
         encoding = _encoding(source.label, plain)
@@ -103,9 +128,33 @@ def _not_text(source: Source) -> DataError:
                 # What was held back from the chunk before is part of what failed.
                 offset = fed - len(error.object) + error.start
                 row += error.object[: error.start].count(b"\n") + 1
-                reason = f"is not {NAMES[encoding]} text (byte {offset}); {ADVICE[encoding]}"
+                before = error.object[: error.start]
+                if encoding == "utf-16":
+                    advice = "copy the file again: it is cut off or damaged there"
+                elif not (is_ascii and before.isascii()):
+                    advice = "what stands before is UTF-8: correct this row, or " + UNKNOWN
+                else:
+                    advice = _conversion(error.object[error.start :], plain)
+                reason = f"is not {NAMES[encoding]} text (byte {offset}); {advice}"
                 return row_error(source.label, row, reason)
             if not chunk:
                 break
+            is_ascii &= text.isascii()
             row += text.count("\n")
     return file_error(source.label, "changed while it was read; try again")
+
+
+def _conversion(begun: bytes, rest: io.BufferedReader) -> str:
+    """What to convert a file of one byte a character from, by the bytes that it holds.
+
+    Windows-1252 has quotes, dashes and the euro sign where Latin-1 has control characters, which no
+    text holds; the few bytes that it leaves undefined are of neither.
+    """
+    high: set[int] = set()
+    chunk = begun
+    while chunk:
+        high.update(byte for byte in set(chunk) if 0x80 <= byte <= 0x9F)
+        chunk = rest.read(CHUNK_BYTES)
+    if high & UNDEFINED_IN_1252:
+        return UNKNOWN
+    return CONVERT.format("WINDOWS-1252" if high else "LATIN1")

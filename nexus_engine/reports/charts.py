@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
-from nexus_engine.reports.scales import Scale, linear, logarithmic
+from nexus_engine.reports.scales import Scale, as_float, linear, logarithmic
 
 __all__ = ["Dot", "Line", "Mark", "heat_map", "line_chart", "scatter"]
 
@@ -46,6 +46,11 @@ class Dot(NamedTuple):
     low: float | None
     high: float | None
     kind: int = 0
+
+
+def _apart(low: float, high: float) -> bool:
+    """Whether there is a shade between the two."""
+    return high / 2 - low / 2 > 0
 
 
 def number(value: float) -> str:
@@ -153,7 +158,7 @@ def scatter(
     base_name: str = "base model",
 ) -> str:
     """Points over a logarithmic axis, with the intervals of their means; `base` is a line."""
-    drawn = [dot for dot in dots if dot.x > 0 and math.isfinite(dot.y)]
+    drawn = [dot for dot in dots if dot.x > 0 and math.isfinite(as_float(dot.y))]
     if not drawn:
         return ""
     bounds = [v for d in drawn for v in (d.y, d.low, d.high) if v is not None]
@@ -204,7 +209,8 @@ def heat_map(
             x = left + j * wide
             shade, text = "empty", "-"
             if value is not None:
-                share = (value - low) / (high - low) if high > low else 1.0
+                # Halved first: the difference of two large floats would overflow.
+                share = (value / 2 - low / 2) / (high / 2 - low / 2) if _apart(low, high) else 1.0
                 shade = f"h{min(4, int(share * 5))}" if math.isfinite(value) else "empty"
                 text = f"{value:.4f}"
             edge = " best" if best is not None and value == best else ""

@@ -138,6 +138,7 @@ def _results(gathered: Gathered, found: Sequence[Group]) -> Section:
         "the mean over runs (Student's t); the gain over the control is paired by run, and for a "
         "single run its interval is that of a bootstrap over the dev pairs."
     ]
+    words += [warning for run in gathered.runs for warning in run.warnings]
     unfinished = [run for run in gathered.runs if run.result is None]
     words += [f"{run.label}: {run.state}. {run.message}".rstrip() for run in unfinished]
     header = ("configuration", "runs", "dev", "test", "over control (dev)", "trained", "sets kept")
@@ -239,7 +240,7 @@ def _grown_after(run: Run) -> dict[int, int]:
     epochs: dict[int, int] = {}
     fixed = run.settings.get("switch_epochs")
     if isinstance(fixed, list):
-        epochs = {i + 1: int(epoch) for i, epoch in enumerate(fixed)}
+        epochs = {i + 1: epoch for i, epoch in enumerate(fixed) if isinstance(epoch, int)}
     return epochs
 
 

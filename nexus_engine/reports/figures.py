@@ -19,6 +19,10 @@ NOT_THE_CONFIGURATION = ("seed", "threads", "device", "precision", "control")
 """Settings that may differ between the runs of one configuration."""
 
 
+LARGEST = 1e150
+"""The squares of larger numbers are no floats: they have a mean, and no interval."""
+
+
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """A mean over `n` runs; `low` and `high` bound its 95 % interval, None where there is none."""
 
@@ -33,10 +37,10 @@ def estimate(values: Sequence[float]) -> Estimate | None:
     """The mean with Student's t interval; None without values, no interval of a single one."""
     if not values:
         return None
-    mean, n = statistics.fmean(values), len(values)
-    if n < 2 or not all(math.isfinite(value) for value in values):
-        return Estimate(mean=mean, n=n)
-    deviation = statistics.stdev(values)
+    n = len(values)
+    if n < 2 or not all(abs(value) <= LARGEST for value in values):  # also false for NaN
+        return Estimate(mean=sum(value / n for value in values), n=n)
+    mean, deviation = statistics.fmean(values), statistics.stdev(values)
     half = float(stats.t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
     return Estimate(mean=mean, n=n, deviation=deviation, low=mean - half, high=mean + half)
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from nexus_engine.errors import RunError, one_line
-from nexus_engine.events import Evaluated, Event, RunFailed, RunFinished, Step, SwitchRecord
+from nexus_engine.events import Evaluated, Event, RunFailed, RunFinished, Step, SwitchRecord, Warned
 from nexus_engine.ownership import may_not_read
 from nexus_engine.run_folder import LATEST, RunFolder, find_run, summarise
 from nexus_engine.sweeps.folder import find_sweep
 from nexus_engine.sweeps.view import SweepView, read_sweep
+from nexus_engine.user_paths import user_path
 
 __all__ = ["Arm", "Gathered", "Point", "Run", "gather", "gather_run"]
 
 MOST_LOSSES = 400
 """Step losses that a curve shows; more are thinned evenly, never averaged."""
+
+
+MOST_WARNINGS = 20
+"""Of a run; a damaged log may hold any number."""
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +56,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     arms: tuple[Arm, ...]
     switches: tuple[SwitchRecord, ...]
     result: RunFinished | None
+    warnings: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
@@ -111,7 +115,14 @@ def gather_run(folder: RunFolder) -> Run:
         arms=_arms(events),
         switches=switches,
         result=result,
+        warnings=_warnings(folder.name, events),
     )
+
+
+def _warnings(name: str, events: Sequence[Event]) -> tuple[str, ...]:
+    """What the run warned of or asked, each once: its figures may not mean what they seem to."""
+    said = dict.fromkeys(one_line(e.message, 600) for e in events if isinstance(e, Warned))
+    return tuple(f"{one_line(name, 60)}, warning: {line}" for line in said)[:MOST_WARNINGS]
 
 
 def gather(asked: Sequence[str]) -> Gathered:
@@ -133,7 +144,7 @@ def gather(asked: Sequence[str]) -> Gathered:
         try:
             sweep = find_sweep(name)
         except RunError:
-            if name == LATEST or may_not_read(Path(os.path.expanduser(name), "run.json")):
+            if name == LATEST or may_not_read(user_path(name) / "run.json"):
                 raise reason from None
             raise RunError(
                 f"{one_line(name, 120)}: no such run or sweep; `nexus runs` lists runs"

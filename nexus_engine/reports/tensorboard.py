@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nexus_engine.errors import ConfigError, one_line
+from nexus_engine.errors import ConfigError, ResourceError, one_line
 from nexus_engine.files import FILE_MODE, FOLDER_MODE
 from nexus_engine.reports.gather import Arm, Gathered, Run
+from nexus_engine.shortages import OUT_OF_ROOM
 
 __all__ = ["write_tensorboard"]
 
@@ -61,6 +62,7 @@ def write_tensorboard(gathered: Gathered, out: Path) -> int:
 
     Raises:
         ConfigError: tensorboardX is not installed, or `out` cannot be written to.
+        ResourceError: the disk is full.
     """
     try:
         from tensorboardX import SummaryWriter  # type: ignore[import-untyped]
@@ -86,5 +88,10 @@ def write_tensorboard(gathered: Gathered, out: Path) -> int:
             for file in earlier:
                 file.unlink(missing_ok=True)
     except OSError as error:
+        if error.errno in OUT_OF_ROOM:
+            raise ResourceError(
+                f"--tensorboard {one_line(out, 200)}: {error.strerror}; "
+                "make room, or choose another folder"
+            ) from None
         raise ConfigError(f"--tensorboard {one_line(out, 200)}: {error.strerror}") from None
     return made

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from nexus_engine import __version__
-from nexus_engine.errors import ConfigError, one_line
-from nexus_engine.files import FILE_MODE, replace_file
+from nexus_engine.errors import ConfigError, ResourceError, one_line
+from nexus_engine.files import sync, write_all
 from nexus_engine.reports.document import document
 from nexus_engine.reports.gather import gather
 from nexus_engine.reports.markdown import markdown
 from nexus_engine.reports.page import page
 from nexus_engine.reports.tensorboard import write_tensorboard
+from nexus_engine.shortages import OUT_OF_ROOM
 
 __all__ = ["Written", "write_report"]
 
@@ -30,15 +33,33 @@ class Written(NamedTuple):
     tensorboard: Path | None = None
 
 
-def _put(path: Path, text: str) -> None:
-    def write(temporary: Path) -> None:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+LEFT_BEHIND_SECONDS = 3600.0
+"""A temporary file that is older is of a report that was killed while it was written."""
 
-    replace_file(path, write)
+
+def _put(path: Path, text: str) -> None:
+    """Put `text` in `path`'s place in one step, for its owner alone.
+
+    The folder may be shared: the temporary file has a name that nobody can guess or prepare.
+    """
+    mark = f"{path.name}.tmp-"
+    for left in path.parent.glob(f"{mark}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.lstat().st_mtime > LEFT_BEHIND_SECONDS:
+                left.unlink()
+    handle, temporary = tempfile.mkstemp(prefix=mark, dir=path.parent)  # 0600, O_EXCL, no link
+    try:
+        try:
+            write_all(handle, text.encode("utf-8", "replace"))
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+    sync(path.parent)
 
 
 def write_report(asked: Sequence[str], out: Path, tensorboard: Path | None = None) -> Written:
@@ -49,6 +70,7 @@ def write_report(asked: Sequence[str], out: Path, tensorboard: Path | None = Non
     Raises:
         RunError: one of them is neither a run nor a sweep.
         ConfigError: `out` or `tensorboard` cannot be written to, or tensorboardX is missing.
+        ResourceError: the disk is full.
     """
     gathered = gather(asked)
     if tensorboard is not None:
@@ -62,5 +84,9 @@ def write_report(asked: Sequence[str], out: Path, tensorboard: Path | None = Non
         _put(text, markdown(found, footer))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a usable path"
+        if isinstance(error, OSError) and error.errno in OUT_OF_ROOM:
+            raise ResourceError(
+                f"--out {one_line(out, 200)}: {reason}; make room, or choose another folder"
+            ) from None
         raise ConfigError(f"--out {one_line(out, 200)}: {reason}") from None
     return Written(html, text, len(gathered.runs), len(gathered.sweeps), tensorboard)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from nexus_engine.errors import RunError, one_line
+from nexus_engine.errors import ConfigError, RunError, one_line
 from nexus_engine.event_log import append_line, begin_log
 from nexus_engine.files import FOLDER_MODE, make_folder, replace_json
 from nexus_engine.listed_folders import LATEST
@@ -39,6 +39,7 @@ from nexus_engine.sweeps.events import (
     encode_sweep_event,
 )
 from nexus_engine.sweeps.grid import MOST_RUNS, Cell, Grid
+from nexus_engine.user_paths import user_path
 
 __all__ = ["CellFolder", "SweepFolder", "SweepRecord", "find_sweep", "sweeps_root"]
 
@@ -137,8 +138,8 @@ class SweepFolder:
             self.path.rmdir()
 
     def _point_latest(self) -> None:
-        root = sweeps_root()
-        with contextlib.suppress(OSError):  # `latest` is a convenience
+        with contextlib.suppress(OSError, ConfigError):  # `latest` is a convenience
+            root = sweeps_root()
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
             link = root / f"{LATEST}.tmp-{os.getpid()}"
             link.unlink(missing_ok=True)
@@ -208,16 +209,16 @@ def find_sweep(asked: str) -> SweepFolder:
     Raises:
         RunError: there is none.
     """
-    root = sweeps_root()
     if asked == LATEST:
-        link = root / LATEST
+        link = sweeps_root() / LATEST
         if link.is_dir():
             return SweepFolder(link.resolve())
         raise RunError("latest: there is no sweep yet; start one with `nexus sweep`")
-    if NAME_RULE.fullmatch(asked) and (root / asked / "sweep.json").is_file():
-        return SweepFolder(root / asked)
-    with contextlib.suppress(OSError, ValueError, RuntimeError):
-        path = Path(asked).expanduser()
+    with contextlib.suppress(ConfigError):  # without a home no sweep has a name
+        if NAME_RULE.fullmatch(asked) and (sweeps_root() / asked / "sweep.json").is_file():
+            return SweepFolder(sweeps_root() / asked)
+    path = user_path(asked)
+    with contextlib.suppress(OSError, ValueError):
         if (path / "sweep.json").is_file():
             return SweepFolder(path.absolute())
     raise RunError(f"{one_line(asked, 120)}: no such sweep")

@@ -18,9 +18,9 @@ from typing import Any
 
 from nexus_engine.errors import ExitCode, RunError, one_line
 from nexus_engine.events import EpochStarted, Evaluated, decode_event
-from nexus_engine.files import OUT_OF_ROOM
 from nexus_engine.line_tail import LineTail
 from nexus_engine.new_folders import LOG_NAME
+from nexus_engine.shortages import OUT_OF_ROOM
 from nexus_engine.steering import Steering, StopAsked
 from nexus_engine.sweeps.events import (
     CellEnded,

@@ -9,18 +9,24 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App, SystemCommand
+from textual import events as textual_events
+from textual.app import App, ScreenStackError, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
+from textual.css.query import NoMatches
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
+from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from nexus_engine.errors import NexusError, one_line
 from nexus_engine.events import TERMINAL_EVENTS, Event
+from nexus_tui.app.ascii_looks import ASCII_CSS, PlainBar, plain_key
 from nexus_tui.app.command_palette import palette_commands
 from nexus_tui.app.dialogs import Choice, Question
 from nexus_tui.app.driver import LeavableDriver
 from nexus_tui.app.endings import STOP_CODES, Ending
 from nexus_tui.app.frame import NexusScreen, TopBar
+from nexus_tui.app.main_screens import MAIN_SCREENS
 from nexus_tui.app.model import OpenRun
 from nexus_tui.app.playing import Play
 from nexus_tui.app.settings import UiSettings
@@ -39,40 +45,11 @@ SLOW_POLL_SECONDS = 0.5
 """Between two looks at the run; the second with --low-bandwidth."""
 
 
-def _runs() -> Screen[None]:
-    from nexus_tui.app.screens.runs import RunsScreen
-
-    return RunsScreen()
-
-
-def _live() -> Screen[None]:
-    from nexus_tui.app.screens.live import LiveScreen
-
-    return LiveScreen()
-
-
-def _playground() -> Screen[None]:
-    from nexus_tui.app.screens.playground import PlaygroundScreen
-
-    return PlaygroundScreen()
-
-
-def _compare() -> Screen[None]:
-    from nexus_tui.app.screens.compare import CompareScreen
-
-    return CompareScreen()
-
-
 class NexusApp(App[None]):
     """The app. `ending` says how it ended; `session` is the run that this process trains."""
 
     TITLE = "NEXUS"
-    MODES: ClassVar[dict[str, Callable[[], Screen[None]]]] = {  # type: ignore[assignment]
-        "runs": _runs,
-        "live": _live,
-        "playground": _playground,
-        "compare": _compare,
-    }
+    MODES: ClassVar[dict[str, Callable[[], Screen[None]]]] = MAIN_SCREENS  # type: ignore[assignment]
     DEFAULT_MODE = "runs"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "runs", "Runs", show=False, id="go.runs"),
@@ -87,6 +64,7 @@ class NexusApp(App[None]):
         Binding("ctrl+q", "leave", "Quit", show=False, id="app.quit_now", priority=True),
     ]
     COMMAND_PALETTE_BINDING = "ctrl+p"
+    CSS = ASCII_CSS
 
     def __init__(
         self, settings: UiSettings, attach: Path | None = None, begin: Settings | None = None
@@ -106,6 +84,9 @@ class NexusApp(App[None]):
         self.crash = ""
         self.loaded = threading.Event()
         """Set when torch and the engine's tensor parts are imported."""
+        self._leaving = False
+        self._asking: Question | None = None
+        """The question that quitting with a live run has asked last."""
         self._attached = attach
         self._at_once = begin
         if attach is not None:
@@ -128,11 +109,17 @@ class NexusApp(App[None]):
         """Variables that our style sheets use and a stock theme may lack."""
         return {"footer-key-foreground": self.current_theme.primary}
 
+    def get_key_display(self, binding: Binding) -> str:
+        """The key as it is shown."""
+        display = super().get_key_display(binding)
+        return plain_key(display) if self.settings.ascii else display
+
     # Life
 
     def on_mount(self) -> None:
         """Listen to signals, open what was asked for, load the engine behind the picture."""
         self.set_class(self.settings.ascii, "-ascii")
+        ScrollBar.renderer = PlainBar if self.settings.ascii else ScrollBarRender
         for warning in self.settings.warnings:
             self.tell(warning, "warning")
         if self._theme_unknown:
@@ -193,17 +180,37 @@ class NexusApp(App[None]):
                 hint = f"; did you mean {near[0]}?" if near else ""
                 self.tell(f"[ui.keys]: no action is called {one_line(name, 40)}{hint}", "warning")
 
+    def exit(self, *given: Any, **named: Any) -> None:
+        """Leave; from now on widgets may be gone that a screen still looks for."""
+        self._leaving = True
+        super().exit(*given, **named)
+
+    async def on_event(self, event: textual_events.Event) -> None:
+        """Textual's own entry. What is typed before the first screen or after the last is lost."""
+        if isinstance(event, textual_events.InputEvent | textual_events.Paste):
+            try:
+                _ = self.screen
+            except ScreenStackError:
+                return
+        await super().on_event(event)
+
     def _handle_exception(self, error: Exception) -> None:
         """A defect of the screen. Its traceback may hold the user's sentences: none is printed."""
+        if self._leaving and isinstance(error, NoMatches | ScreenStackError):
+            return
         self._return_code = 1
         if self._exception is None:
             self._exception = error
             self._exception_event.set()
+        self.note_crash(error)
+        self._close_messages_no_wait()
+
+    def note_crash(self, error: Exception) -> None:
+        """Say where the screen failed, by the type of the error alone."""
         frames = traceback.extract_tb(error.__traceback__)
         place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
         self.crash = f"the screen failed: {type(error).__name__} at {place}"
         self.ending = "crashed"
-        self._close_messages_no_wait()
 
     # The open run
 
@@ -243,7 +250,8 @@ class NexusApp(App[None]):
     def _show(self, events: Sequence[Event]) -> None:
         """Have the screen in front show the open run."""
         top = self.screen
-        if isinstance(top, NexusScreen) and top.is_attached:
+        # One that is coming has no widgets yet; it draws all of the run when it is there.
+        if isinstance(top, NexusScreen) and top.is_mounted:
             top.query_one(TopBar).redraw()
             top.run_changed(events)
 
@@ -300,6 +308,13 @@ class NexusApp(App[None]):
         """What the command palette offers beside the actions with keys."""
         return palette_commands(self, screen)
 
+    def action_command_palette(self) -> None:
+        """Open the palette, as Textual does, with words that any terminal has."""
+        if not CommandPalette.is_open(self):  # type: ignore[arg-type]
+            self.push_screen(
+                CommandPalette(placeholder="Search for commands", id="--command-palette")
+            )
+
     def action_keys_help(self) -> None:
         """Show the keys in force."""
         from nexus_tui.app.screens.keys_help import KeysHelp
@@ -316,6 +331,9 @@ class NexusApp(App[None]):
         from nexus_tui.app.screens.sweeps import SweepsScreen
 
         while isinstance(self.screen, SweepScreen | SweepsScreen):
+            if not self.screen.is_mounted:  # it closes when it is there
+                self.set_timer(POLL_SECONDS, self.action_runs)
+                return
             await self.pop_screen()
 
     async def action_sweeps(self) -> None:
@@ -326,6 +344,9 @@ class NexusApp(App[None]):
         while any(isinstance(screen, SweepsScreen) for screen in self.screen_stack):
             if isinstance(self.screen, SweepsScreen):
                 return
+            if not self.screen.is_mounted:  # it closes when it is there
+                self.set_timer(POLL_SECONDS, self.action_sweeps)
+                return
             await self.pop_screen()
         await self.push_screen(SweepsScreen())
 
@@ -334,15 +355,15 @@ class NexusApp(App[None]):
         if not self.training:
             self.exit()
             return
-        if isinstance(self.screen, Question):
+        if self.screen is self._asking:
             return
         choices = (
             Choice("l", "leave it running without this screen", "leave"),
             Choice("s", "stop it with a checkpoint, to be resumed", "quit"),
             Choice("y", "stay here", "stay"),
         )
-        self.push_screen(Question("A run is live in this app. What becomes of it?", choices),
-                         self._answered)  # fmt: skip
+        self._asking = Question("A run is live in this app. What becomes of it?", choices)
+        self.push_screen(self._asking, self._answered)
 
     def _answered(self, answer: str | None) -> None:
         if answer == "leave":

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nexus_engine.errors import DataError
+from nexus_engine.user_paths import user_path
 from nexus_tui.app.desk import Check
 from nexus_tui.app.long_work import LongWork
 from nexus_tui.app.playing import Play
@@ -43,7 +45,7 @@ class CorpusSearch(LongWork):
         def work(check: Check) -> tuple[Found, Sides]:
             from nexus_engine.searching import SearchIndex, read_sentences, search
 
-            place = Path(path).expanduser()
+            place = user_path(path, DataError)
             if self._index is None or self._file is None or self._file != _state(path, place):
                 self._index = None  # the old file's embeddings go before the new ones come
                 state = _state(path, place)

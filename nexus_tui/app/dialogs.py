@@ -15,6 +15,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from nexus_engine.errors import one_line
+from nexus_tui.app.closing import ClosesOnce
 
 __all__ = ["Choice", "Question"]
 
@@ -27,7 +28,7 @@ class Choice(NamedTuple):
     answer: str
 
 
-class Question(ModalScreen[str | None]):
+class Question(ClosesOnce, ModalScreen[str | None]):
     """Asks `question`; returns the answer of the choice taken, None for Escape."""
 
     DEFAULT_CSS = """

@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from textual.screen import Screen
 
 from nexus_engine.events import Event
+from nexus_tui.app.closing import ClosesOnce
 from nexus_tui.app.widgets.canvas import Canvas
 from nexus_tui.app.widgets.key_bar import KeyBar
 from nexus_tui.formats import correlation, shown
@@ -91,7 +92,7 @@ class TopBar(Canvas):
             column += 3 + wide
 
 
-class NexusScreen(Screen[None]):
+class NexusScreen(ClosesOnce, Screen[None]):
     """A main screen. Override `body`, and `run_changed` to show what a poll brought."""
 
     DEFAULT_CSS = """

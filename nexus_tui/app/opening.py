@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nexus_engine.errors import ExitCode, one_line
 from nexus_tui.app.application import NexusApp
+from nexus_tui.app.driver import terminal_is_gone
 from nexus_tui.app.endings import STOP_CODES, Ending
 from nexus_tui.app.settings import UiSettings
 from nexus_tui.app.terminal_signals import app_signals
@@ -37,9 +38,19 @@ def open_app(
     """
     app = NexusApp(settings, attach, begin)
     with app_signals(app):
-        with contextlib.suppress(OSError):  # a terminal that is gone cannot be restored
+        try:
             app.run()
+        except OSError as error:
+            _take_as_an_end(app, error)
         return _after(app)
+
+
+def _take_as_an_end(app: NexusApp, error: OSError) -> None:
+    """A terminal that is gone cannot be restored; any other failure is a defect of the screen."""
+    if terminal_is_gone():
+        app.ending = "hung up" if app.ending == "quit" else app.ending
+    else:
+        app.note_crash(error)
 
 
 def _after(app: NexusApp) -> int:

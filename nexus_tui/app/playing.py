@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nexus_engine.errors import RunError
+from nexus_engine.errors import ConfigError, RunError
 from nexus_engine.run_folder import find_run
 from nexus_tui.app.desk import Check, Desk
 from nexus_tui.app.pinned import PinBook, pins_file, read_pins, write_pins
@@ -101,7 +101,7 @@ class Play:
         if asked:
             try:
                 folder = find_run(asked)
-            except RunError:
+            except (RunError, ConfigError):
                 return BASE_ALONE
             pointed = Target(folder.name, folder.path)
             if stamp_of(pointed) is not None:

@@ -14,7 +14,7 @@ from nexus_engine.errors import ConfigError, NexusError
 from nexus_engine.recipes import RECIPES
 from nexus_tui.configuration import asked_config
 from nexus_tui.environment import environment_settings
-from nexus_tui.formats import epochs_words
+from nexus_tui.formats import epochs_words, value_text
 
 __all__ = [
     "FIELDS",
@@ -23,11 +23,16 @@ __all__ = [
     "Field",
     "check",
     "command_words",
+    "measured_values",
     "plan_in_words",
     "recipes_of",
     "standing",
 ]
 
+
+TO_BE_FITTED = "to be fitted"
+"""Behind a value that little data will change (`Settings.fit`), as long as it is not known to what;
+short, since an entry has 18 columns on a small terminal."""
 
 TUNES: tuple[str, ...] = get_args(Tune)
 """The regimes."""
@@ -53,8 +58,8 @@ FIELDS = (
     Field("tune", "Regime", "choice", "dendrites and adapter leave the encoder as it is"),
     Field("recipe", "Recipe", "choice", "what is left blank below comes from it"),
     Field("epochs", "Epochs", "whole", "passes over the pairs, or parts of one"),
-    Field("batch_size", "Batch size", "whole", "pairs in a step; smaller for little data"),
-    Field("lr", "Learning rate", "number", "the peak rate; larger for little data"),
+    Field("batch_size", "Batch size", "whole", "pairs in a step; little data gets fewer"),
+    Field("lr", "Learning rate", "number", "the peak rate; little data gets a larger one"),
     Field("switches", "Switches", "whole", "at most so many sets of dendrites"),
     Field("warmup_epochs", "Warm-up", "whole", "no switch before this epoch, then at a stall"),
     Field("place", "Placement", "text", "of q, k, v, o, up, down, as v,up"),
@@ -165,9 +170,20 @@ def _standing_values(config: TrainConfig, settings: Settings) -> dict[str, str]:
             found[one.name] = ",".join(map(str, value))
         else:
             found[one.name] = "none" if value is None else str(value)
+        if one.name in settings.fitted:
+            found[one.name] += f", {TO_BE_FITTED}"
     if settings.tune != "dendrites":
         found["place"] = "the adapter"
     return found
+
+
+def measured_values(settings: Settings, figures: Mapping[str, Any]) -> dict[str, str]:
+    """By field: what the data made of the values that it decides, as a forecast found them."""
+    return {
+        name: f"{value_text(figures[name])}, fitted"
+        for name in settings.fitted
+        if figures.get(name) is not None
+    }
 
 
 def command_words(arguments: list[str]) -> str:
@@ -177,7 +193,7 @@ def command_words(arguments: list[str]) -> str:
 
 def plan_in_words(settings: Settings) -> str:
     """What the settings will do, in a sentence."""
-    sets = settings.switches if settings.dendrites else 0
+    sets = settings.planned_switches
     length = epochs_words(settings.epochs, settings.epochs_per_pass)
     if not sets:
         return f"{length}, no dendrites"
@@ -196,5 +212,9 @@ def plan_in_words(settings: Settings) -> str:
             for epoch in settings.switch_epochs[:sets]
         )
     else:
-        when = f"when dev stalls, not before epoch {settings.warmup_epochs}"
+        when = "when dev stalls"
+        if settings.warmup_epochs:
+            when += f", not before epoch {settings.warmup_epochs}"
+        if settings.tune == "dendrites" or not settings.warmup_epochs:
+            when = f"before training and {when}"
     return f"{length}; {sets} {noun} of dendrites on {where}, {when}"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -23,6 +24,7 @@ from typing import Any
 
 from nexus_engine.errors import one_line
 from nexus_tui.configuration import PROJECT_FILE, user_file
+from nexus_tui.terminal_encoding import draws_pictures, terminal_encoding
 
 __all__ = ["UiSettings", "read_ui_settings"]
 
@@ -52,15 +54,23 @@ class UiSettings:
 
 
 def read_ui_settings(*, ascii_only: bool = False, low_bandwidth: bool = False) -> UiSettings:
-    """Flags over `NEXUS_ASCII` and `NEXUS_LOW_BANDWIDTH` over ./nexus.toml over the user's own."""
+    """Flags over `NEXUS_ASCII` and `NEXUS_LOW_BANDWIDTH` over ./nexus.toml over the user's own.
+
+    Whatever they say, a locale that lacks the signs that pictures are drawn with means ASCII.
+    """
     found = UiSettings()
     for path in (user_file(), Path(PROJECT_FILE)):
-        found = _with_table(found, path)
+        if path is not None:
+            found = _with_table(found, path)
     said = {name: variable for name, variable in VARIABLES.items() if _said(variable)}
+    sources = {**found.sources, **{name: f"variable {said[name]}" for name in said}}
+    lacking = not draws_pictures(sys.__stderr__)
+    if lacking and not ("ascii" in said or found.ascii):
+        sources["ascii"] = f"the locale, {terminal_encoding(sys.__stderr__)}"
     return replace(
         found,
-        sources={**found.sources, **{name: f"variable {said[name]}" for name in said}},
-        ascii=ascii_only or "ascii" in said or found.ascii,
+        sources=sources,
+        ascii=ascii_only or lacking or "ascii" in said or found.ascii,
         low_bandwidth=low_bandwidth or "low_bandwidth" in said or found.low_bandwidth,
     )
 

@@ -53,9 +53,11 @@ def has_terminal() -> bool:
 
 def open_screen(path: Path | None, ascii_only: bool, low_bandwidth: bool) -> int:
     """The app, on the run in `path` or on the list of runs; its exit code."""
+    from nexus_engine.run_folder import runs_root
     from nexus_tui.app.opening import open_app
     from nexus_tui.app.settings import read_ui_settings
 
+    runs_root()  # without a home folder the app has nothing to list; said before a screen opens
     settings = read_ui_settings(ascii_only=ascii_only, low_bandwidth=low_bandwidth)
     return open_app(settings, path)
 
@@ -77,18 +79,10 @@ def _state_lines(view: RunView, path: Path, ascii_only: bool) -> list[Text]:
     from nexus_tui import streams
     from nexus_tui.charts.heading import Head
     from nexus_tui.charts.state import state_lines, terminal_looks
+    from nexus_tui.terminal_encoding import draws_pictures
 
     alive = view.ended is not None or state_of(path) == "live"
-    looks = terminal_looks(ascii_only=ascii_only or not _writes_braille())
+    looks = terminal_looks(ascii_only=ascii_only or not draws_pictures(sys.stdout))
     return state_lines(
         view, Head(name=one_line(path.name, 100), alive=alive), streams.width(sys.stdout), looks
     )
-
-
-def _writes_braille() -> bool:
-    """Whether stdout's encoding has the characters that charts are drawn with."""
-    try:
-        "\u2801\u2588".encode(getattr(sys.stdout, "encoding", None) or "utf-8")
-    except (LookupError, UnicodeEncodeError):
-        return False
-    return True

@@ -56,16 +56,24 @@ def compare(
             break
     with streams.Counting() as progress:
         from nexus_engine import similarity
-        from nexus_engine.data import load_split
+        from nexus_engine.data import load_split_asked
         from nexus_engine.saved_model import load_model
 
         loaded = [load_model(asked, bf16=precision == "bf16") for asked in models]
-        pairs = load_split(choice.spec, split, seed=choice.seed, score_range=choice.score_range)
+        pairs, questions = load_split_asked(
+            choice.spec, split, seed=choice.seed, score_range=choice.score_range
+        )
+        for question in questions:
+            streams.say(f"warning: {question}")
         record_use(models, f"compare {split}", pairs)
         total = len(models) * similarity.distinct_sentences(pairs)
         progress.begin("embedding", total)
-        found = [similarity.evaluate(one, pairs, progress.advance) for one in loaded]
+        notes: dict[str, None] = {}  # each once: the models read alike
+        found = [
+            similarity.evaluate(one, pairs, progress.advance, notes.setdefault) for one in loaded
+        ]
         differences = similarity.compare(found, pairs)
+    streams.note(*notes)
     if json:
         for one, scores, apart in zip(loaded, found, differences, strict=True):
             streams.put_json(

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
+FITTED = ", fitted to the data"
+
 app = typer.Typer(help="The settings in force here.", no_args_is_help=True, add_completion=False)
 
 
@@ -21,11 +23,16 @@ def _group() -> None:
 
 
 class Setting(NamedTuple):
-    """A setting of `nexus train` or of the app. `key` is its name in a nexus.toml."""
+    """A setting of `nexus train` or of the app. `key` is its name in a nexus.toml.
+
+    `fitted`: little data changes the value when the run starts; `nexus train --forecast` says to
+    what.
+    """
 
     key: str
     value: Any
     source: str
+    fitted: bool = False
 
 
 @app.command("show")
@@ -50,8 +57,11 @@ def show(
         for setting in found:
             streams.put_json(setting._asdict())
         return
-    room = max(20, streams.width(sys.stdout) - 46)
-    rows = [(s.key, shown(_words(s.value), 24), shown(s.source, room)) for s in found]
+    room = max(20, streams.width(sys.stdout) - 52)
+    rows = [
+        (s.key, shown(_words(s.value) + FITTED * s.fitted, 30), shown(s.source, room))
+        for s in found
+    ]
     streams.put(*table(("setting", "value", "from"), rows, (False, False, False)))
 
 
@@ -86,7 +96,7 @@ def training_settings(config_file: str | None) -> list[Setting]:
         elif source is None:
             as_recipe = recipe[name] == value
             source = f"recipe {asked.tune}/{asked.recipe}" if as_recipe else "other settings"
-        found.append(Setting(f"train.{name}", value, source))
+        found.append(Setting(f"train.{name}", value, source, name in settings.fitted))
     return found
 
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from nexus_engine.errors import one_line
+from nexus_engine.errors import ExitCode, one_line
+from nexus_engine.user_paths import user_path
 from nexus_tui.failures import UsageError
 
 __all__ = ["doctor"]
@@ -32,7 +33,7 @@ def doctor(
 ) -> None:
     """Check this machine: versions, CPU, memory, disk, model, data, a forward pass, terminal.
 
-    Exits with 1 when a check fails; warnings are advice.
+    Exits with 1 when a check fails, with 4 when memory ran out in one; warnings are advice.
     """
     if receipt is not None and not prove_offline:
         raise UsageError("--receipt goes with --prove-offline")
@@ -42,11 +43,14 @@ def doctor(
     from rich.text import Text
 
     from nexus_tui import streams
-    from nexus_tui.checks import all_checks
+    from nexus_tui.checks import OUT_OF_MEMORY, all_checks
 
-    failed = False
+    code = ExitCode.OK
     for check in all_checks():
-        failed = failed or check.status == "fail"
+        if check.detail == OUT_OF_MEMORY:
+            code = ExitCode.RESOURCES
+        elif check.status == "fail" and code == ExitCode.OK:
+            code = ExitCode.FAILED
         if json:
             streams.put_json(check._asdict())
             continue
@@ -55,8 +59,8 @@ def doctor(
         streams.put(line)
         if check.advice:
             streams.put(f"      {check.advice}")
-    if failed:
-        raise typer.Exit(1)
+    if code != ExitCode.OK:
+        raise typer.Exit(int(code))
 
 
 def _prove(path: Path | None, *, as_json: bool) -> None:
@@ -66,7 +70,7 @@ def _prove(path: Path | None, *, as_json: bool) -> None:
 
     streams.say("training, judging and asking on twelve made-up pairs, without a network ...")
     found = prove_offline()
-    written = write_receipt(found, path)
+    written = write_receipt(found, None if path is None else user_path(path))
     if as_json:
         streams.put_json(found)
     else:

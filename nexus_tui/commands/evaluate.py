@@ -31,6 +31,8 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Spearman and Pearson of a model's cosine similarity with the scores of pairs."""
+    from rich.text import Text
+
     from nexus_tui import streams
     from nexus_tui.formats import correlation, count, gain, shown
     from nexus_tui.model_data import choose_data
@@ -39,13 +41,16 @@ def evaluate(
 
     choice = choose_data([model], data, score_range)
     with streams.Counting() as progress:
-        from nexus_engine.data import load_split
+        from nexus_engine.data import load_split_asked
+        from nexus_engine.direction import direction_question
         from nexus_engine.evaluation import correlate
         from nexus_engine.saved_model import load_model
         from nexus_engine.similarity import distinct_sentences, score_pairs
 
         loaded = load_model(model, bf16=precision == "bf16")
-        pairs = load_split(choice.spec, split, seed=choice.seed, score_range=choice.score_range)
+        pairs, asked = load_split_asked(
+            choice.spec, split, seed=choice.seed, score_range=choice.score_range
+        )
         assert pairs.scores is not None
         record_use([model], f"eval {split}", pairs)
         sides = 1 if loaded.card is None else 2
@@ -54,8 +59,14 @@ def evaluate(
         begun = time.perf_counter()
         both = score_pairs(loaded, pairs, progress.advance)
         seconds = time.perf_counter() - begun
-        base = correlate(both.base, pairs.scores)
-        tuned = correlate(both.tuned, pairs.scores)
+        undefined = bool(both.undefined)
+        base = correlate(both.base, pairs.scores, undefined=undefined)
+        tuned = correlate(both.tuned, pairs.scores, undefined=undefined)
+    streams.note(*both.notes, both.undefined)
+    reversed_scores = direction_question(base.spearman, len(pairs))
+    questions = [*asked, *([] if reversed_scores is None else [reversed_scores])]
+    for question in questions:
+        streams.say(Text(f"warning: {question}", style="yellow"))
     if json:
         streams.put_json(
             {
@@ -68,6 +79,7 @@ def evaluate(
                 "base_spearman": base.spearman,
                 "base_pearson": base.pearson,
                 "seconds": seconds,
+                "questions": questions,
             }
         )
         return

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from nexus_engine.user_paths import user_path
 
 __all__ = ["report"]
 
@@ -35,8 +36,8 @@ def report(
     from nexus_tui import streams
     from nexus_tui.formats import shown_path
 
-    folder = None if tensorboard is None else Path(tensorboard).expanduser()
-    written = write_report(runs, Path(out).expanduser(), folder)
+    folder = None if tensorboard is None else user_path(tensorboard)
+    written = write_report(runs, user_path(out), folder)
     if json:
         streams.put_json(
             {

@@ -46,8 +46,10 @@ def list_command(json: Json = False) -> None:
     found = index.refresh()
     if index.unreadable:
         count = len(index.unreadable)
-        what = "1 folder" if count == 1 else f"{count} folders, among them"
-        streams.say(f"warning: not listed, as it cannot be read: {what} {index.unreadable[0]}")
+        streams.say(
+            f"warning: {count} folder{'' if count == 1 else 's'} cannot be read and "
+            f"{'is' if count == 1 else 'are'} not listed; {index.unreadable[0]}"
+        )
     if json:
         for run in found:
             streams.put_json(_summary(run))

@@ -10,6 +10,7 @@ import typer
 
 from nexus_engine.errors import DataError
 from nexus_tui.commands.query_options import PrecisionOption
+from nexus_tui.typed_text import typed_text
 
 if TYPE_CHECKING:
     from nexus_engine.searching import Found, Match
@@ -42,12 +43,14 @@ def search(
     front, so that no spreadsheet takes it for a formula; --json leaves sentences as they are. Put
     -- before a query that begins with -.
     """
-    if not query.strip():
+    words = typed_text(query, "the query")
+    if not words.strip():
         raise DataError("the query is empty; give a sentence or some words")
     from nexus_tui import streams
     from nexus_tui.uses import record_use
 
     with streams.Counting() as progress:
+        from nexus_engine.cut_texts import cut_note
         from nexus_engine.querying import Querier
         from nexus_engine.saved_model import load_model
         from nexus_engine.searching import SearchIndex, read_sentences
@@ -58,8 +61,10 @@ def search(
         record_use([model], "search", read.sentences)
         sides = Querier().adopt(load_model(model, bf16=precision == "bf16"))
         progress.begin("embedding", index.missing(sides))
-        words = query.encode("utf-8", "replace").decode("utf-8")
         found = find(sides, index, words, top, progress.advance)
+    if found.query_cut:
+        streams.note(f"the query: {cut_note(1, 1)}")
+    streams.note(cut_note(found.cut, found.sentences))
     if json:
         _print_json(found)
     elif streams.is_live(sys.stdout):
@@ -126,13 +131,14 @@ def _print_table(found: Found) -> None:
 
 
 def _print_tsv(found: Found) -> None:
+    from nexus_tui import streams
     from nexus_tui.formats import cell
 
-    sys.stdout.write("rank\tbase\ttuned\tmoved\tline\tsentence\n")
+    lines = ["rank\tbase\ttuned\tmoved\tline\tsentence"]
     for rank, match in enumerate(_nearest(found), start=1):
         tuned = "" if match.tuned is None else f"{match.tuned:.6f}"
         moved = "" if match.rise is None else str(match.rise)
-        sys.stdout.write(
-            f"{rank}\t{match.base:.6f}\t{tuned}\t{moved}\t{match.line}\t{cell(match.sentence)}\n"
+        lines.append(
+            f"{rank}\t{match.base:.6f}\t{tuned}\t{moved}\t{match.line}\t{cell(match.sentence)}"
         )
-    sys.stdout.flush()
+    streams.put_lines(lines)

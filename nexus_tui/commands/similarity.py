@@ -11,6 +11,7 @@ import typer
 from nexus_engine.errors import DataError
 from nexus_tui.commands.query_options import PrecisionOption
 from nexus_tui.failures import UsageError
+from nexus_tui.typed_text import typed_text
 
 if TYPE_CHECKING:
     from nexus_engine.data import Pairs
@@ -51,7 +52,7 @@ def similarity(
             raise UsageError("give either --file or - for stdin, not both")
         file, given = "-", []
     if file is None:
-        _check_two(given)
+        given = _two_of(given)
     elif given:
         raise UsageError("give either two sentences or --file, not both")
     from nexus_tui import streams
@@ -71,6 +72,7 @@ def similarity(
         total = sides * distinct_sentences(pairs)
         progress.begin("embedding", total)
         both = score_pairs(loaded, pairs, progress.advance)
+    streams.note(*both.notes)
     rows = _rows(loaded, pairs, both)
     if file is None:
         rows = ((given[0], given[1], base, tuned) for _, _, base, tuned in rows)
@@ -84,19 +86,22 @@ def similarity(
         _print_tsv(rows)
 
 
-def _check_two(given: list[str]) -> None:
+def _two_of(given: list[str]) -> list[str]:
+    """The two sentences; refused where there are not two, or one is empty or no text."""
     if len(given) != 2:
-        found = "no sentences" if not given else f"{len(given)} sentence(s)"
+        count = "no sentences" if not given else f"{len(given)} sentence(s)"
         raise UsageError(
-            f"{found} given: give two, each in quotes, or --file PAIRS, or - for pairs on stdin"
+            f"{count} given: give two, each in quotes, or --file PAIRS, or - for pairs on stdin"
         )
-    for place, sentence in enumerate(given, start=1):
+    found = [typed_text(text, f"sentence {place}") for place, text in enumerate(given, start=1)]
+    for place, sentence in enumerate(found, start=1):
         if not sentence.strip():
             raise DataError(f"sentence {place} is empty; give two sentences")
+    return found
 
 
 def _pair_of(given: list[str]) -> Pairs:
-    """The two sentences as pairs; bytes that are no text become question marks."""
+    """The two sentences as pairs."""
     from nexus_engine.data import Pairs, arrow_strings
 
     return Pairs(arrow_strings(given[:1]), arrow_strings(given[1:]), None)
@@ -152,11 +157,14 @@ def _print_table(rows: Iterator[Row]) -> None:
 
 
 def _print_tsv(rows: Iterator[Row]) -> None:
+    from nexus_tui import streams
     from nexus_tui.formats import cell
 
-    sys.stdout.write("base\ttuned\tdifference\tsentence1\tsentence2\n")
-    for first, second, base, tuned in rows:
-        after = "" if tuned is None else f"{tuned:.6f}"
-        apart = "" if tuned is None else f"{tuned - base:.6f}"
-        sys.stdout.write(f"{base:.6f}\t{after}\t{apart}\t{cell(first)}\t{cell(second)}\n")
-    sys.stdout.flush()
+    def lines() -> Iterator[str]:
+        yield "base\ttuned\tdifference\tsentence1\tsentence2"
+        for first, second, base, tuned in rows:
+            after = "" if tuned is None else f"{tuned:.6f}"
+            apart = "" if tuned is None else f"{tuned - base:.6f}"
+            yield f"{base:.6f}\t{after}\t{apart}\t{cell(first)}\t{cell(second)}"
+
+    streams.put_lines(lines())

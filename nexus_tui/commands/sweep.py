@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 
 from nexus_engine.config import Tune
 from nexus_engine.errors import ExitCode
+from nexus_engine.user_paths import user_path
 from nexus_tui.failures import UsageError, close_output, error_line
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _grid(
     if file is None:
         found = default_grid(common, numbers or (1,))
     else:
-        found = grid_from_file(Path(os.path.expanduser(file)), common, numbers)
+        found = grid_from_file(user_path(file), common, numbers)
     found.check()
     return found
 

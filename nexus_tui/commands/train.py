@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from nexus_engine.errors import ExitCode, RunError
+from nexus_engine.user_paths import user_path
 from nexus_tui.commands import train_options as options
 from nexus_tui.failures import UsageError, close_output, error_line
+from nexus_tui.standard_streams import OutputError
 
 if TYPE_CHECKING:
     from nexus_engine.config import Settings
@@ -103,13 +105,14 @@ def train(
     from nexus_engine.run_folder import RunFolder, remove_unstarted
     from nexus_engine.session import Session  # torch comes here, before the folder is made
 
-    given = None if out is None else Path(out).expanduser()
+    given = None if out is None else user_path(out)
     made = given is None or not given.exists()
     if resume is None:
         folder = RunFolder.create(given, _label(settings))
     session = Session(settings, folder, resume=resume is not None)
     try:
-        terminal = _follow(session, as_json=json, verbose=verbose)
+        with _stopped_before_leaving(session):
+            terminal = _follow(session, as_json=json, verbose=verbose)
     finally:
         if session.wait(0):
             remove_unstarted(folder, keep_folder=not made)
@@ -119,16 +122,18 @@ def train(
 def _show_forecast(settings: Settings, *, as_json: bool) -> None:
     """What the run will cost, by a short measured probe."""
     import msgspec
+    from rich.text import Text
 
     from nexus_engine.forecast import forecast
     from nexus_tui import streams
-    from nexus_tui.forecasting import forecast_lines
+    from nexus_tui.forecasting import forecast_lines, question_lines
 
     figures = msgspec.to_builtins(forecast(settings))
     if as_json:
         streams.put_json(figures)
         return
     streams.put(*forecast_lines(figures))
+    streams.say(*(Text(line, style="yellow") for line in question_lines(figures)))
 
 
 def _detach(ctx: typer.Context, settings: Settings, *, as_json: bool) -> int:
@@ -140,7 +145,7 @@ def _detach(ctx: typer.Context, settings: Settings, *, as_json: bool) -> int:
     if resume is not None:
         folder = find_run(resume).path
         return start_detached(["train", "--resume", str(folder)], folder, as_json=as_json)
-    given = None if out is None else Path(out).expanduser().absolute()
+    given = None if out is None else user_path(out).absolute()
     folder = given or reserve_folder(_label(settings))
     arguments = ["train", *_options_given(ctx), "--out", str(folder)]
     try:
@@ -209,37 +214,62 @@ def _events(session: Session) -> Iterator[Event | None]:
         time.sleep(POLL_SECONDS)
 
 
+@contextlib.contextmanager
+def _stopped_before_leaving(session: Session) -> Iterator[None]:
+    """Whatever is raised inside, the run saves a checkpoint and ends before it goes on.
+
+    An interpreter that ends while a thread still computes is aborted by torch.
+    """
+    try:
+        yield
+    except BaseException:
+        session.steering.stop("no longer followed", ExitCode.FAILED)
+        while session.alive:
+            session.wait(POLL_SECONDS)
+        raise
+
+
 def _follow(
     session: Session, *, as_json: bool, verbose: bool
 ) -> RunFinished | RunFailed | RunStopped:
     """Run the session to its end, showing it; the terminal event."""
-    from nexus_engine.events import encode_event
-    from nexus_tui import streams
     from nexus_tui.progress import RunProgress
     from nexus_tui.signals import steered_by_signals
 
     told = False
     with steered_by_signals(session.steering) as asked, RunProgress(verbose=verbose) as progress:
         for event in _events(session):
-            # A closed terminal does not end a training: its folder has all that is shown here.
-            with contextlib.suppress(OSError):
-                if event is not None:
-                    progress.show(event)
-                elif asked.stop and not told:
-                    told = True
-                    progress.note("stopping: saving a checkpoint (Ctrl-C once more ends at once)")
-                progress.draw()
+            # A stderr that nobody reads does not end a training: its folder has all that is shown.
+            if event is not None:
+                progress.show(event)
+            elif asked.stop and not told:
+                told = True
+                progress.note("stopping: saving a checkpoint (Ctrl-C once more ends at once)")
+            progress.draw()
             if event is not None and as_json:
-                try:
-                    streams.put_line(encode_event(event))
-                except BrokenPipeError:
-                    as_json = False
-                    session.steering.stop("reader of --json gone", ExitCode.FAILED)
-                    close_output()
+                as_json = _delivered(event, session)
         ended = progress.view.ended
     session.wait()
     assert ended is not None
     return ended
+
+
+def _delivered(event: Event, session: Session) -> bool:
+    """Write `event` on stdout; False where that fails, and the run is then asked to stop."""
+    from nexus_engine.events import encode_event
+    from nexus_tui import streams
+
+    try:
+        streams.put_line(encode_event(event))
+    except BrokenPipeError:
+        session.steering.stop("reader of --json gone", ExitCode.FAILED)
+    except OutputError as error:
+        error_line(str(error))
+        session.steering.stop("--json cannot be written", error.exit_code)
+    else:
+        return True
+    close_output()
+    return False
 
 
 def _conclude(terminal: RunFinished | RunFailed | RunStopped, *, as_json: bool) -> int:

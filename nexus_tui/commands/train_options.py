@@ -89,13 +89,15 @@ Dendrites = Annotated[
     bool | None, _option("--dendrites/--no-dendrites", "Grow dendrites, or none.", GROWTH, "")
 ]
 Switches = Annotated[
-    int | None, _option("--switches", "At most so many sets of dendrites.", GROWTH, "N")
+    int | None,
+    _option("--switches", "At most so many sets. Beyond the recipe's: at stalls.", GROWTH, "N"),
 ]
 SwitchEpochs = Annotated[
-    str | None, _option("--switch-epochs", "Switch after these epochs.", GROWTH, "0,2")
+    str | None,
+    _option("--switch-epochs", "Switch after these epochs, not at stalls.", GROWTH, "0,2"),
 ]
 WarmupEpochs = Annotated[
-    int | None, _option("--warmup-epochs", "No switch before this epoch.", GROWTH, "N")
+    int | None, _option("--warmup-epochs", "Switch at stalls, from this epoch on.", GROWTH, "N")
 ]
 Patience = Annotated[
     int | None, _option("--patience", "Epochs without gain: a stall.", GROWTH, "N")

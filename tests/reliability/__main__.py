@@ -25,14 +25,19 @@ sys.modules["torchvision"] = None  # type: ignore[assignment]
 from reliability import (
     check_creators,
     check_folder,
+    check_keys,
     check_kills,
+    check_limits,
     check_models,
     check_offline,
+    check_openings,
     check_power,
     check_private,
     check_resume,
     check_saving,
+    check_screens,
     check_signals,
+    check_streams,
     check_sweep_disk,
     check_sweeps,
     check_trouble,
@@ -51,11 +56,15 @@ PROMISES: dict[str, Callable[[Path], Outcome]] = {
     "resume": check_resume.resumed_everywhere,
     "signals": partial(check_signals.signalled, each=10),
     "second": check_signals.forced,
+    "streams": check_streams.streams_close,
+    "locales": check_streams.other_locales,
     "disk": check_saving.failed_at_each_operation,
     "disk-run": partial(check_trouble.disk_fails, picks=[*range(2, 300, 37)], codes=DISK_ERRORS),
     "memory": partial(
         check_trouble.trouble, names=check_trouble.MEMORY, exit_code=4, promise=MEMORY
     ),
+    "memory-limit": check_limits.memory_limited,
+    "full-disk": check_limits.full_disk,
     "numbers": partial(
         check_trouble.trouble, names=check_trouble.NUMBERS, exit_code=5, promise=NUMBERS
     ),
@@ -73,6 +82,9 @@ PROMISES: dict[str, Callable[[Path], Outcome]] = {
     "modes": check_private.modes,
     "warned": check_private.warned,
     "names": check_private.names,
+    "openings": check_openings.opened,
+    "keys": check_keys.typed,
+    "screens-signals": check_screens.screens,
 }
 
 

@@ -15,12 +15,17 @@ from typing import Any
 
 from reliability import (
     check_folder,
+    check_keys,
     check_kills,
+    check_limits,
+    check_openings,
     check_power,
     check_private,
     check_resume,
     check_saving,
+    check_screens,
     check_signals,
+    check_streams,
     check_trouble,
 )
 from reliability.mutating import MUTATIONS, Mutation, applied, here, put
@@ -181,9 +186,9 @@ def _full_disk_ignored() -> None:
 
 
 def _cpu_memory_unknown() -> None:
-    from nexus_engine import run_failures
+    from nexus_engine import shortages
 
-    put(run_failures, "NO_MEMORY", ())
+    put(shortages, "NO_MEMORY", ())
 
 
 def _nan_unseen() -> None:
@@ -263,6 +268,89 @@ def _calls_home() -> None:
     put(preparation, "load_data", load)
 
 
+# The app
+
+
+def _strict_decoding() -> None:
+    import codecs
+
+    from nexus_tui.app.key_reader import KeyReader
+
+    def begin(reader: KeyReader, *given: Any, **named: Any) -> None:
+        made(reader, *given, **named)
+        reader._decoder = codecs.getincrementaldecoder("utf-8")("strict")
+
+    made = KeyReader.__init__
+    put(KeyReader, "__init__", begin)
+
+
+def _drawn_too_soon() -> None:
+    from nexus_tui.app.frame import NexusScreen
+
+    put(NexusScreen, "is_mounted", property(lambda screen: screen.is_attached))
+
+
+def _closes_any_screen() -> None:
+    from textual.screen import Screen
+
+    from nexus_tui.app.closing import ClosesOnce
+
+    put(ClosesOnce, "dismiss", Screen.dismiss)
+
+
+def _hangup_ends_the_app() -> None:
+    from nexus_tui.app import terminal_signals
+
+    put(terminal_signals, "ENDINGS", {signal.SIGTERM: "terminated"})
+
+
+# Streams and locales
+
+
+def _rich_ends_the_program() -> None:
+    from rich.console import Console
+
+    from nexus_tui import streams
+
+    put(streams._Console, "on_broken_pipe", Console.on_broken_pipe)
+    put(streams, "Talk", lambda stream: stream)
+
+
+def _pending_output_stays() -> None:
+    from nexus_tui import failures, standard_streams
+
+    put(standard_streams, "lose", lambda stream: None)
+    put(failures, "lose", lambda stream: None)
+
+
+def _closed_streams_stay_closed() -> None:
+    from nexus_tui import standard_streams
+
+    put(standard_streams, "open_closed", lambda: None)
+
+
+def _the_locale_decides() -> None:
+    from nexus_tui.commands import similarity
+
+    put(similarity, "typed_text", lambda argument, name: argument)
+
+
+# Limits: these are applied in the commands' own processes
+
+NO_TRIAL = """
+from nexus_engine import shortages
+from nexus_tui import cli
+cli.try_memory = lambda command: None
+"""
+
+
+NO_ROOM = "from nexus_engine import shortages; shortages.OUT_OF_ROOM = ()"
+
+
+def _nothing_here() -> None:
+    """The mutation is in the Python that the check gives to its commands."""
+
+
 # The list
 
 
@@ -296,8 +384,21 @@ def _memory(place: Path, name: str) -> Outcome:
     return check_trouble.trouble(place, ["cpu in train"], 4, "memory", name)
 
 
+def _streams(name: str, *, stdout: str = "file", stderr: str = "file") -> Any:
+    kind = check_streams.Streams(stdout=stdout, stderr=stderr)
+    return lambda place, mutation: check_streams.streams_close(place, [name], [kind], mutation)
+
+
 def _numbers(place: Path, name: str) -> Outcome:
     return check_trouble.trouble(place, ["nan in loss"], 5, "numbers", name)
+
+
+def _noise(place: Path, name: str) -> Outcome:
+    return check_keys.typed(place, 2, 8, name)
+
+
+def _hung_up_screen(place: Path, name: str) -> Outcome:
+    return check_screens.screens(place, [("the form", "HUP", True)], name)
 
 
 _LISTED: dict[str, Mutation] = {
@@ -359,8 +460,68 @@ _LISTED: dict[str, Mutation] = {
     "pickle": Mutation(
         "weights are pickled", _pickled_weights, check_private.nothing_opened, "pickle."
     ),
+    "Rich": Mutation(
+        "a pipe without a reader ends the program",
+        _rich_ends_the_program,
+        _streams("train", stderr="gone"),
+        "exit 1",
+    ),
+    "pending": Mutation(
+        "what cannot be flushed stays in its stream",
+        _pending_output_stays,
+        _streams("version", stdout="full"),
+        "exit 120",
+    ),
+    "closed": Mutation(
+        "a closed stream stays closed",
+        _closed_streams_stay_closed,
+        _streams("config", stdout="closed"),
+        "exit",
+    ),
+    "locale": Mutation(
+        "the locale decides how a sentence is read",
+        _the_locale_decides,
+        check_streams.other_locales,
+        "in ascii",
+    ),
+    "no trial": Mutation(
+        "memory is not tried in a child first",
+        _nothing_here,
+        lambda place, _: check_limits.memory_limited(place, ["similarity"], (100,), NO_TRIAL),
+        "exit 1",
+    ),
+    "memory unknown": Mutation(
+        "libraries' words for no memory are not known",
+        _nothing_here,
+        lambda place, _: check_limits.memory_limited(
+            place, ["similarity"], (300,), NO_TRIAL + "shortages.NO_MEMORY = ()"
+        ),
+        "internal error",
+    ),
+    "full report": Mutation(
+        "a report takes a full disk for any error",
+        _nothing_here,
+        lambda place, _: check_limits.full_disk(place, ["report"], (0,), NO_ROOM),
+        "exit 2",
+    ),
     "calls home": Mutation(
         "loading opens a socket", _calls_home, check_private.nothing_opened, "socket."
+    ),
+    "strict keys": Mutation("what is no text ends the app", _strict_decoding, _noise, "is deaf"),
+    "drawn too soon": Mutation(
+        "a screen is drawn before it is there",
+        _drawn_too_soon,
+        here(lambda place: check_openings.opened(place, 30, (2,), light=True)),
+        "NoMatches",
+    ),
+    "closed twice": Mutation(
+        "a second key closes another screen",
+        _closes_any_screen,
+        here(lambda place: check_openings.opened(place, 60, (2,), light=True)),
+        "ScreenStackError",
+    ),
+    "hang-up of the app": Mutation(
+        "the app does not listen to SIGHUP", _hangup_ends_the_app, _hung_up_screen, "live"
     ),
 }
 

@@ -12,12 +12,13 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from nexus_engine.errors import one_line
+from nexus_tui.app.closing import ClosesOnce
 from nexus_tui.app.widgets.line import Line
 
 __all__ = ["AskPath"]
 
 
-class AskPath(ModalScreen[str | None]):
+class AskPath(ClosesOnce, ModalScreen[str | None]):
     """Returns what was typed; None for Escape or an empty line."""
 
     DEFAULT_CSS = """

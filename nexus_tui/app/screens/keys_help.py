@@ -11,13 +11,14 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
+from nexus_tui.app.closing import ClosesOnce
 from nexus_tui.configuration import user_file
 from nexus_tui.formats import aligned, shown_path
 
 __all__ = ["KeysHelp"]
 
 
-class KeysHelp(ModalScreen[None]):
+class KeysHelp(ClosesOnce, ModalScreen[None]):
     """A table of keys: those of the focused widget's screen first, then those of the app."""
 
     DEFAULT_CSS = """
@@ -63,9 +64,9 @@ class KeysHelp(ModalScreen[None]):
         table = Text(lines[0], style="bold")
         for line in lines[1:]:
             table.append("\n" + line, style="not bold")
-        table.append(
-            f"\n\nOther keys: [ui.keys] in {shown_path(user_file())}", style="not bold dim"
-        )
+        own = user_file()
+        if own is not None:
+            table.append(f"\n\nOther keys: [ui.keys] in {shown_path(own)}", style="not bold dim")
         return table
 
     def action_scroll(self, lines: int) -> None:

@@ -42,4 +42,4 @@ class LogScreen(NexusScreen):
 
     def action_close(self) -> None:
         """Back to the live screen."""
-        self.app.pop_screen()
+        self.dismiss()

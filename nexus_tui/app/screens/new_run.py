@@ -13,6 +13,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
+from textual.css.query import NoMatches
 from textual.timer import Timer
 from textual.widgets import Button
 from textual.worker import Worker, WorkerState, get_current_worker
@@ -25,6 +26,7 @@ from nexus_tui.app.run_form import (
     Checked,
     check,
     command_words,
+    measured_values,
     plan_in_words,
     recipes_of,
     standing,
@@ -34,7 +36,7 @@ from nexus_tui.app.widgets.form_row import FormRow
 from nexus_tui.app.widgets.lines import Lines
 from nexus_tui.background import Detached, begin_detached
 from nexus_tui.charts.fitting import fitted
-from nexus_tui.forecasting import Forecasted, forecast_lines, probe
+from nexus_tui.forecasting import Forecasted, forecast_lines, probe, question_lines
 from nexus_tui.formats import count, size
 
 __all__ = ["NewRunScreen"]
@@ -86,6 +88,7 @@ class NewRunScreen(NexusScreen):
         self._glance_timer: Timer | None = None
         self._probe_timer: Timer | None = None
         self._probed: list[str] | None = None
+        self._over = False
 
     def body(self) -> ComposeResult:
         """The fields, and under them what they come to."""
@@ -121,7 +124,10 @@ class NewRunScreen(NexusScreen):
 
     def row(self, name: str) -> FormRow:
         """The row of a field."""
-        return next(row for row in self.query(FormRow) if row.field.name == name)
+        for row in self.query(FormRow):
+            if row.field.name == name:
+                return row
+        raise NoMatches(name)
 
     # Checking
 
@@ -159,13 +165,17 @@ class NewRunScreen(NexusScreen):
         return self.nexus.may_probe and not self.nexus.training
 
     def _say_all(self) -> None:
+        values = dict(self._checked.shown)
+        figures = self._forecast.figures if self._forecast is not None else None
+        if figures is not None and self._checked.settings is not None:
+            values |= measured_values(self._checked.settings, figures)
         for row in self.query(FormRow):
             name = row.field.name
             error = self._checked.errors.get(name, "")
             if name == "data":
                 error = error or self._data_error
             note = self._data_note if name == "data" else ""
-            row.tell(error=error, note=note, standing=self._checked.shown.get(name))
+            row.tell(error=error, note=note, standing=values.get(name))
         self._draw_below()
 
     def _draw_below(self) -> None:
@@ -205,7 +215,7 @@ class NewRunScreen(NexusScreen):
         elif event.worker.group == "forecast" and isinstance(result, Forecasted):
             self._measuring = ""
             self._forecast = result
-            self._draw_below()
+            self._say_all()
         elif event.worker.group == "detach":
             self._detached(result)
 
@@ -261,6 +271,9 @@ class NewRunScreen(NexusScreen):
             return _wrapped(words, width, height, palette.warn)
         first, *rest = forecast_lines(found.figures)
         lines = [Text(fitted(first, width, self.looks), style=palette.title)]
+        asked = question_lines(found.figures)
+        if asked:
+            return [*lines, *_wrapped(" ".join(asked), width, height - len(lines), palette.warn)]
         return [
             *lines,
             *(Text(fitted(words, width, self.looks), style=palette.dim) for words in rest),
@@ -352,7 +365,14 @@ class NewRunScreen(NexusScreen):
 
     def _leave(self) -> None:
         self._stop_measuring()
+        self._over = True
         self.dismiss()
+
+    def on_screen_resume(self) -> None:
+        """To the front again: where the run began while the user was elsewhere, close now."""
+        super().on_screen_resume()
+        if self._over:
+            self.dismiss()
 
 
 def _begin(arguments: list[str], label: str, cancelled: Callable[[], bool]) -> Detached | str:

@@ -15,6 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from nexus_engine.run_folder import RunSummary, list_runs
+from nexus_tui.app.closing import ClosesOnce
 from nexus_tui.app.desk import Desk
 from nexus_tui.app.target import BASE_ALONE, Target
 from nexus_tui.app.widgets.rows import Rows
@@ -70,7 +71,7 @@ class ModelRows(Rows):
         return line.append(facts, palette.dim)
 
 
-class PickModel(ModalScreen[Target | None]):
+class PickModel(ClosesOnce, ModalScreen[Target | None]):
     """Returns the model taken; None for Escape."""
 
     DEFAULT_CSS = """

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
+from nexus_engine.errors import ConfigError, one_line
 from nexus_engine.events import Event
 from nexus_engine.pasting import pasted_kind
+from nexus_engine.user_paths import user_path
 from nexus_tui.app.dialogs import Choice, Question
 from nexus_tui.app.frame import NexusScreen
 from nexus_tui.app.playing import Play
@@ -303,7 +304,11 @@ class PlaygroundScreen(NexusScreen):
     def _save_to(self, asked: str | None) -> None:
         if asked is None:
             return
-        path = Path(asked).expanduser()
+        try:
+            path = user_path(asked)
+        except ConfigError as error:
+            self.notify(one_line(error), severity="error", markup=False)
+            return
 
         def taken() -> None:
             choices = (Choice("r", "replace it", "replace"), Choice("k", "keep it", "keep"))

@@ -157,4 +157,4 @@ class PlotScreen(NexusScreen):
 
     def action_close(self) -> None:
         """Back to the live screen."""
-        self.app.pop_screen()
+        self.dismiss()

@@ -190,4 +190,4 @@ class SweepScreen(LookingScreen):
 
     def action_back(self) -> None:
         """Back to the list of sweeps."""
-        self.app.pop_screen()
+        self.dismiss()

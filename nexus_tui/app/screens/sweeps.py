@@ -86,7 +86,7 @@ class SweepsScreen(LookingScreen):
 
     def action_back(self) -> None:
         """Back to the runs."""
-        self.app.pop_screen()
+        self.dismiss()
 
     def action_refresh(self) -> None:
         """Look at the folders now."""

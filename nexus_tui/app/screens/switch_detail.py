@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from nexus_tui.app.closing import ClosesOnce
 from nexus_tui.app.widgets.switch_line import SwitchLine
 from nexus_tui.charts.looks import Looks
 from nexus_tui.charts.timeline import sign_of
@@ -58,7 +59,7 @@ def _why(switch: SwitchView) -> str:
     return "Rolled back: dev Spearman did not rise with it. The weights are those from before."
 
 
-class SwitchDetail(ModalScreen[None]):
+class SwitchDetail(ClosesOnce, ModalScreen[None]):
     """A panel over the live screen; left and right go through the switches."""
 
     DEFAULT_CSS = """

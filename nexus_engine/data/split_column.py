@@ -1,0 +1,80 @@
+"""A single file that names the split of each pair in a column called `split`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nexus_engine.data.folders import SPLITS
+from nexus_engine.data.locating import WHOLE
+from nexus_engine.data.messages import row_error
+from nexus_engine.data.reading import RawPairs
+
+__all__ = ["by_split_column"]
+
+SPELLINGS = {
+    "train": "train", "training": "train",
+    "dev": "dev", "develop": "dev", "development": "dev",
+    "val": "dev", "valid": "dev", "validation": "dev",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+
+def by_split_column(
+    raw: Mapping[str, list[RawPairs]],
+) -> tuple[dict[str, list[RawPairs]], list[str]]:
+    """The pairs of a file as its column `split` deals them out, and notes on that.
+
+    A folder's files are its splits: there the column is not looked at. A column whose words are
+    mostly not those of splits, or name no train pair, is ignored, and said to be.
+    Raises DataError, with the row, where only some words are not: a pair that is meant for the test
+    would be trained on.
+    """
+    parts = raw.get(WHOLE, [])
+    named = [_named(part) for part in parts if part.splits is not None]
+    if not parts or len(named) < len(parts):
+        return dict(raw), []
+    everything = [split for splits in named for split in splits]
+    unknown = everything.count(None)
+    if unknown:
+        part, splits = next(pair for pair in zip(parts, named, strict=True) if None in pair[1])
+        row = int(part.rows[splits.index(None)])
+        if 2 * unknown < len(everything):
+            reason = "the split is none of train, dev (or validation) and test"
+            many = f", as in {unknown:,} rows" if unknown > 1 else ""
+            advice = "correct it, or give the column another name to have it ignored"
+            raise row_error(part.label, row, f"{reason}{many}; {advice}")
+        reason = f"row {row} says neither train, dev (or validation) nor test"
+        return dict(raw), [f"the column split is ignored: {reason}"]
+    if "train" not in everything:
+        return dict(raw), ["the column split is ignored: it names no train pair"]
+    dealt: dict[str, list[RawPairs]] = {}
+    for split in SPLITS:
+        for part, splits in zip(parts, named, strict=True):
+            places = np.flatnonzero([name == split for name in splits])
+            if len(places):
+                dealt.setdefault(split, []).append(_taken(part, places))
+    sizes = ", ".join(f"{sum(map(len, found)):,} {split}" for split, found in dealt.items())
+    return dealt, [f"split as the column split says: {sizes} pairs"]
+
+
+def _named(part: RawPairs) -> list[str | None]:
+    """The split of each pair; None where its word is none."""
+    words = pc.utf8_lower(pc.utf8_trim_whitespace(part.splits))
+    return [SPELLINGS.get(word) for word in words.to_pylist()]
+
+
+def _taken(pairs: RawPairs, places: np.ndarray[tuple[int], np.dtype[np.int64]]) -> RawPairs:
+    chosen = pa.array(places)
+    return replace(
+        pairs,
+        first=pairs.first.take(chosen),
+        second=pairs.second.take(chosen),
+        scores=None if pairs.scores is None else pairs.scores[places],
+        rows=pairs.rows[places],
+        splits=None,
+    )

@@ -1,0 +1,44 @@
+"""The screens that have a key of their own, each imported when it is first gone to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+
+__all__ = ["MAIN_SCREENS"]
+
+
+def _runs() -> Screen[None]:
+    from nexus_tui.app.screens.runs import RunsScreen
+
+    return RunsScreen()
+
+
+def _live() -> Screen[None]:
+    from nexus_tui.app.screens.live import LiveScreen
+
+    return LiveScreen()
+
+
+def _playground() -> Screen[None]:
+    from nexus_tui.app.screens.playground import PlaygroundScreen
+
+    return PlaygroundScreen()
+
+
+def _compare() -> Screen[None]:
+    from nexus_tui.app.screens.compare import CompareScreen
+
+    return CompareScreen()
+
+
+MAIN_SCREENS: dict[str, Callable[[], Screen[None]]] = {
+    "runs": _runs,
+    "live": _live,
+    "playground": _playground,
+    "compare": _compare,
+}
+"""By the name of the mode in which each stands first."""

@@ -1,0 +1,235 @@
+"""JSON files of every usual shape are read a pair at a time, or named for what they are."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shutil
+import subprocess
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from data_cases import CANARY, HEADER, json_text, pair_rows
+
+from nexus_engine.data import json_values, load_data, load_split, load_unscored, text_lines
+from nexus_engine.data.json_values import JsonText, array_values
+from nexus_engine.data.sources import Source
+from nexus_engine.errors import DataError
+
+ROWS = pair_rows(36)
+OBJECTS: list[dict[str, Any]] = [dict(zip(HEADER, row, strict=True)) for row in ROWS]
+ARRAYS = [list(row) for row in ROWS]
+
+READ = {
+    "an array on one line": json.dumps(OBJECTS),
+    "an array over many lines": json.dumps(OBJECTS, indent=2),
+    "a line for each object": "[\n" + ",\n".join(map(json.dumps, OBJECTS)) + "\n]\n",
+    "an array of arrays": json.dumps(ARRAYS),
+    "an array of arrays over many lines": json.dumps(ARRAYS, indent=1),
+    "objects over many lines each": "\n".join(json.dumps(o, indent=2) for o in OBJECTS),
+    "rows under data": json.dumps({"version": 12, "data": OBJECTS, "more": {"x": [1]}}),
+    "rows under data, indented": json.dumps({"data": OBJECTS}, indent=4),
+    "a schema before the data": json.dumps(
+        {"schema": {"fields": [{"name": "i"}]}, "data": OBJECTS}
+    ),
+    "space around": "\n \r\n\t" + json.dumps(OBJECTS) + "\n\n",
+    "a mark before": "\ufeff" + json.dumps(OBJECTS),
+}
+
+
+def write(path: Path, text: str) -> str:
+    path.write_bytes(text.encode())
+    return str(path)
+
+
+@pytest.mark.parametrize("text", READ.values(), ids=READ)
+def test_json_of_other_shapes_is_the_same_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    expected = load_data(write(tmp_path / "lines.jsonl", json_text(ROWS)))
+    data = load_data(write(tmp_path / "pairs.json", text))
+    assert data.fingerprint == expected.fingerprint
+    assert len(data.train) + len(data.dev) + len(data.test) == len(ROWS)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert load_unscored("-").first.to_pylist() == [first for first, _, _ in ROWS]
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 64])
+@pytest.mark.parametrize("name", ["an array on one line", "rows under data, indented"])
+def test_where_the_text_is_cut_into_pieces_makes_no_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, name: str
+) -> None:
+    monkeypatch.setattr(json_values, "CHUNK_CHARACTERS", chunk)
+    monkeypatch.setattr(text_lines, "CHUNK_BYTES", max(8, chunk))
+    pairs = load_split(write(tmp_path / "pairs.json", READ[name]), "all")
+    assert pairs.second.to_pylist() == [second for _, second, _ in ROWS]
+
+
+def test_a_long_array_is_never_held_whole(tmp_path: Path) -> None:
+    text = json.dumps(OBJECTS * 400)
+    path = tmp_path / "pairs.json"
+    path.write_text(text)
+    most = 0
+    with closing(JsonText(Source("pairs.json", path))) as cursor:
+        count = 0
+        for count, _ in enumerate(array_values(cursor), start=1):  # noqa: B007 - used below
+            most = max(most, len(cursor._text))
+    assert count == 400 * len(OBJECTS)
+    assert most < 3 * json_values.CHUNK_CHARACTERS < len(text)
+
+
+def swapped(place: int, **fields: object) -> list[dict[str, Any]]:
+    """The objects with some fields of one of them exchanged."""
+    return [{**o, **fields} if i == place else o for i, o in enumerate(OBJECTS)]
+
+
+A = json.dumps(OBJECTS[0])
+REFUSED = {
+    # name: (text, row, words)
+    "score missing, one line": (json.dumps(swapped(16, score=None)), 17, "score is empty"),
+    "score missing, indented": (
+        json.dumps(swapped(16, score=None), indent=1),
+        82,
+        "score is empty",
+    ),
+    "a sentence that is a list": (json.dumps(swapped(3, sentence2=[A])), 4, "not a JSON string"),
+    "NaN": (json.dumps(swapped(5, score=float("nan"))), 6, "NaN"),
+    "a number for an object": (f"[{A}, 17]", 2, "not a JSON object"),
+    "an object after an array": (f'[["a", "b", 1], {A}]', 2, "alike"),
+    "a field twice": (f'[{A}, {{"score": 1, "score": 2}}]', 1, "named twice"),
+    "a comma missing": (f"[{A}\n {A}]", 2, "comma is missing"),
+    "a comma too many": (f"[{A},\n {A},\n]", 3, "not JSON at character 1"),
+    "single quotes": ("[{'sentence1': 'x'}]", 1, "not JSON"),
+    "cut off in an object": (json.dumps(OBJECTS, indent=1)[:-9], 180, "cut off"),
+    "cut off after a comma": (f"[{A},\n{A},\n", 3, "cut off"),
+    "cut off between two": (f"[{A},\n{A}\n", 3, "cut off"),
+    "text after the end": (f"[{A},\n {A}]\n[{A}]", 3, "text follows the end"),
+    "nested too deeply": ("[" * 100_000, 1, "nested too deeply"),
+    "deep in an object": (f'[{A}, {{"x": {"[" * 100_000}', 1, "nested too deeply"),
+    "a number of 5,000 digits": (f'[{A}, {{"score": {"1" * 5000}}}]', 1, "too long to read"),
+    "a value without end": (f'[{A}, {{"x": "' + "y" * 8_100_000, 1, "longer than 8 MB"),
+    "an empty array": (" [ ] ", None, "empty array"),
+    "nothing under data": ('{"data": []}', None, "is empty"),
+    "unknown fields": ('[{"x": "a", "y": "b"}]', 1, "no known fields among x, y"),
+    "sentences of one column": (json.dumps([A, A]), 1, "not a JSON string|values where 3"),
+}
+
+
+@pytest.mark.parametrize(("text", "row", "words"), REFUSED.values(), ids=REFUSED)
+def test_a_bad_value_is_refused_with_its_row(
+    tmp_path: Path, text: str, row: int | None, words: str
+) -> None:
+    path = write(tmp_path / "bad.json", text)
+    with pytest.raises(DataError) as refusal:
+        load_data(path)
+    message = str(refusal.value)
+    where = f"{path}: " if row is None else f"{path}:{row}: "
+    assert message.startswith(where), message
+    assert re.search(words, message), message
+    assert CANARY not in message
+    assert len(message) < 400 + len(path)
+
+
+def columns(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {name: {str(i): o[name] for i, o in enumerate(objects)} for name in HEADER}
+
+
+OTHER_TABLES = {
+    "pandas' default": columns(OBJECTS),
+    "lists": {name: [o[name] for o in OBJECTS] for name in HEADER},
+    "index": {str(i): o for i, o in enumerate(OBJECTS)},
+    "split": {"columns": list(HEADER), "index": list(range(36)), "data": ARRAYS},
+}
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("table", OTHER_TABLES.values(), ids=OTHER_TABLES)
+def test_other_tables_of_pandas_are_named_and_the_advice_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: dict[str, Any], indent: int | None
+) -> None:
+    path = write(tmp_path / "FILE", json.dumps(table, indent=indent))
+    path = str(Path(path).rename(tmp_path / "pairs.json"))
+    with pytest.raises(
+        DataError, match=r"pairs\.json:1: one JSON object with .* pandas"
+    ) as refusal:
+        load_data(path)
+    program = re.search(r'python -c "(.*)"', str(refusal.value))
+    assert program is not None
+    monkeypatch.chdir(tmp_path)
+    Path(path).rename("FILE")
+    exec(program[1], {})
+    expected = load_data(write(tmp_path / "lines.jsonl", json_text(ROWS)))
+    assert load_data("NEW.jsonl").fingerprint == expected.fingerprint
+
+
+def test_a_table_that_is_too_long_to_hold_is_named_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_values, "VALUE_CHARACTERS", 500)
+    monkeypatch.setattr(json_values, "CHUNK_CHARACTERS", 100)
+    named = {"sentence1": "each column in one piece", "columns": "columns and data apart"}
+    for table in (columns(OBJECTS), OTHER_TABLES["split"]):
+        with pytest.raises(DataError, match=named[next(iter(table))]):
+            load_data(write(tmp_path / "pairs.json", json.dumps(table)))
+    with pytest.raises(DataError, match="of a retrieval set"):
+        load_data(write(tmp_path / "pairs.json", json.dumps(RETRIEVAL)))
+    data = {"note": "x", "data": OBJECTS}
+    assert len(load_split(write(tmp_path / "pairs.json", json.dumps(data)), "all")) == 36
+
+
+RETRIEVAL = {
+    "queries": {f"q{i}": first for i, (first, _, _) in enumerate(ROWS)},
+    "corpus": {f"d{i}": second for i, (_, second, _) in enumerate(ROWS)},
+    "relevant_docs": {f"q{i}": [f"d{i}"] for i in range(36)},
+    "mode": "text",
+}
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_retrieval_set_is_named_and_said_not_to_be_read(
+    tmp_path: Path, indent: int | None
+) -> None:
+    path = write(tmp_path / "pairs.json", json.dumps(RETRIEVAL, indent=indent))
+    with pytest.raises(DataError, match=r"json:1: queries, corpus and relevant_docs .* not read"):
+        load_data(path)
+    # As the message says: a line for each pair, with a score.
+    pairs = RETRIEVAL["queries"], RETRIEVAL["corpus"]
+    lines = [
+        {"sentence1": pairs[0][f"q{a}"], "sentence2": pairs[1][f"d{b}"], "score": int(a == b)}  # type: ignore[index]
+        for a in range(36)
+        for b in (a, (a + 1) % 36)
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    assert len(load_split(write(tmp_path / "pairs.jsonl", text), "all")) == 72
+
+
+@pytest.mark.parametrize("name", ["rows", "train", "the pairs"])
+def test_rows_under_another_name_are_found_by_the_command_in_the_message(
+    tmp_path: Path, name: str
+) -> None:
+    path = write(tmp_path / "pairs.json", json.dumps({"version": 1, name: OBJECTS}, indent=1))
+    with pytest.raises(DataError, match=r"pairs\.json:1: one JSON object with its rows") as refusal:
+        load_data(path)
+    command = re.search(r"jq -c '(.*)' FILE > NEW\.jsonl$", str(refusal.value))
+    assert command is not None
+    assert command[1] == (".[] | arrays | .[]" if " " in name else f".{name}[]")
+    if shutil.which("jq"):
+        done = subprocess.run(["jq", "-c", command[1], path], capture_output=True, check=True)
+        lines = done.stdout.decode()
+    else:  # what that jq program does
+        lists = [v for v in json.loads(Path(path).read_text()).values() if isinstance(v, list)]
+        lines = "".join(json.dumps(row) + "\n" for rows in lists for row in rows)
+    assert len(load_split(write(tmp_path / "NEW.jsonl", lines), "all")) == 36
+
+
+def test_sentences_in_brackets_on_stdin_are_no_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in ("[[note]] it came,x\ny,z\n", "[{name}] came,x\ny,z\n", "[\n"):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+        if len(text) < 3:
+            with pytest.raises(DataError, match="one column"):
+                load_unscored("-")
+        else:
+            assert len(load_unscored("-")) == 2

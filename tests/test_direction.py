@@ -1,0 +1,201 @@
+"""Scores that run the other way are asked about before a step is made, wherever they are met."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from nexus_engine import forecast as forecasting
+from nexus_engine import preparation
+from nexus_engine.config import config_from_mapping, resolve
+from nexus_engine.corpus import Corpus, PairRows
+from nexus_engine.correlation import spearman
+from nexus_engine.data import load_split
+from nexus_engine.direction import ENOUGH_PAIRS, FEWEST_PAIRS, ask_direction, direction_question
+from nexus_engine.events import RunStarted, Warned
+from nexus_engine.reports.document import document
+from nexus_engine.reports.gather import gather
+from nexus_engine.run_folder import RunFolder
+from nexus_engine.steering import Steering
+from nexus_tui import cli
+from nexus_tui.app.screens.new_run import NewRunScreen
+from nexus_tui.charts.state import terminal_looks
+from nexus_tui.forecasting import Forecasted
+
+WORDS = "run the other way"
+
+
+@pytest.mark.parametrize(
+    ("found", "pairs", "asked"),
+    [
+        (0.82, 1500, False),
+        (0.05, 1500, False),
+        (-0.1, 1500, False),  # below zero beyond doubt, but not far
+        (-0.3, 1500, True),
+        (-0.9, FEWEST_PAIRS, True),
+        (-0.9, FEWEST_PAIRS - 1, False),
+        (-1.0, 2, False),
+        (-1.0, FEWEST_PAIRS, True),
+        (-0.3, 50, False),  # by chance, perhaps
+        (-0.6, 50, True),
+        (float("nan"), 1500, False),
+    ],
+)
+def test_only_what_is_far_below_zero_and_no_chance_is_asked_about(
+    found: float, pairs: int, asked: bool
+) -> None:
+    question = direction_question(found, pairs)
+    assert (question is not None) is asked
+    assert question is None or (WORDS in question and f"{found:.2f} on {pairs} pairs" in question)
+
+
+def rows(scores: list[float]) -> PairRows:
+    places = np.arange(len(scores))
+    return PairRows(places, places, np.asarray(scores, np.float32))
+
+
+@pytest.mark.parametrize(("dev", "train"), [(10, 500), (40, 500), (300, 500), (10, 8), (2, 40)])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_train_pairs_are_looked_at_only_where_dev_is_too_little(
+    dev: int, train: int, sign: int
+) -> None:
+    none = rows([])
+    corpus = Corpus(None, rows(list(range(train))), rows(list(range(dev))), none, none)  # type: ignore[arg-type]
+    seen: list[int] = []
+
+    def cosines(pairs: PairRows) -> np.ndarray:
+        seen.append(len(pairs))
+        noise = np.random.default_rng(1).normal(0, 0.05 * len(pairs), len(pairs))
+        return sign * (pairs.scores.astype(np.float64) + noise)
+
+    known = cosines(corpus.dev)
+    del seen[:]
+    question = ask_direction(cosines, corpus, known)
+    looked_at = dev + sum(seen)
+    assert looked_at <= max(dev, ENOUGH_PAIRS)
+    assert bool(seen) is (dev < FEWEST_PAIRS)
+    assert (question is not None) is (sign < 0 and looked_at >= FEWEST_PAIRS)
+    # A forecast, which knows no dev similarities, comes to the same.
+    assert (ask_direction(cosines, corpus) is not None) is (question is not None)
+
+
+SAMPLE = 125
+
+
+def test_real_scores_never_raise_it_and_their_reverse_always_does(stsb: Path, base_model) -> None:
+    from nexus_engine.base_model import load_encoder
+    from nexus_engine.evaluation import embed_all
+    from nexus_engine.sentence_model import SentenceModel, cosine
+    from nexus_engine.tokens import Tokenizer, TokenStore
+
+    with (stsb / "dev.csv").open(newline="") as file:
+        found = list(csv.reader(file))[:: 1500 // SAMPLE][:SAMPLE]
+    model = SentenceModel(load_encoder(base_model)).eval()
+    store = TokenStore(Tokenizer(base_model.folder))
+    columns = [store.add([[row[place] for row in found]]) for place in (0, 1)]
+    first, second = (embed_all(lambda r: model.embed(store, r), store, c) for c in columns)
+    cosines = cosine(first.double(), second.double()).numpy()
+    scores = np.asarray([float(row[2]) for row in found])
+    chance = np.random.default_rng(3)
+    for pairs in (20, 50, 100, SAMPLE):
+        for _ in range(200):
+            some = chance.permutation(SAMPLE)[:pairs]
+            value = spearman(cosines[some], scores[some])
+            assert direction_question(value, pairs) is None
+            assert pairs < 50 or direction_question(-value, pairs) is not None
+
+
+THINGS = ("kettle", "ladder", "canoe", "lantern")
+PLACES = ("harbour", "attic", "orchard", "station")
+
+
+def distances(folder: Path) -> Path:
+    """Pairs whose scores are distances: 0 for a paraphrase, 5 for pairs that share nothing."""
+    folder.mkdir()
+    pairs: list[tuple[str, str, float]] = []
+    for i, thing in enumerate(THINGS):
+        for k, place in enumerate(PLACES):
+            here = f"The {thing} stands in the {place}."
+            other = THINGS[(i + 2) % len(THINGS)]
+            pairs += [
+                (here, f"In the {place} there is a {thing}.", 0.5 * (k % 2)),
+                (here, f"A {thing} was sold {i + k} days ago.", 2.5),
+                (here, f"Nobody paid {i + k} euros for a {other} yesterday.", 5 - 0.5 * (k % 2)),
+            ]
+    for split, start in (("train", 0), ("dev", 1), ("test", 2)):
+        with (folder / f"{split}.csv").open("w", newline="") as file:
+            csv.writer(file).writerows(pairs[start::3] if split == "test" else pairs[start::2])
+    return folder
+
+
+def prepared(settings, folder: RunFolder) -> list:
+    """What a run says before its first step."""
+    with folder.lock:
+        return list(preparation.prepare(settings, folder, Steering(), resume=False))
+
+
+def test_it_is_asked_before_the_first_step_and_in_eval_forecast_and_report(
+    home, tmp_path, monkeypatch, capfd
+) -> None:
+    from nexus_engine.data import load_guard
+
+    few = load_guard().take(np.arange(8))
+    monkeypatch.setattr(preparation, "load_guard", lambda: few)
+    monkeypatch.setattr(forecasting, "load_guard", lambda: few)
+    costs = forecasting._Costs(1e-3, 1e-4, 1e-4)
+    monkeypatch.setattr(forecasting._Probe, "_timed", lambda self: costs)
+    data = distances(tmp_path / "pairs")
+    settings = resolve(config_from_mapping({"data": str(data), "threads": 2}, "test"))
+
+    folder = RunFolder.create(tmp_path / "run", "x")
+    events = prepared(settings, folder)
+    (asked,) = [event.message for event in events if isinstance(event, Warned)]
+    assert WORDS in asked
+    assert any(isinstance(event, RunStarted) for event in events)
+    for event in events:
+        folder.append(event)
+    results = document(gather([str(folder.path)])).sections[0]
+    assert f"run, warning: {asked}" in results.words
+
+    assert cli.main(["train", "--data", str(data), "--forecast", "--threads", "2"]) == 0
+    assert WORDS in capfd.readouterr().err
+    evaluate = ["eval", "base", "--data", str(data), "--split", "all", "--json"]
+    assert cli.main(evaluate) == 0
+    out, err = capfd.readouterr()
+    found = json.loads(out)
+    assert WORDS in found["questions"][0]
+    assert "warning: the base model's Spearman" in err
+
+    # As the question says: HIGHEST - score in place of each score.
+    before = load_split(str(data), "all").scores
+    for path in data.iterdir():
+        with path.open(newline="") as file:
+            mended = [(a, b, 5 - float(score)) for a, b, score in csv.reader(file)]
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows(mended)
+    after = load_split(str(data), "all").scores
+    assert spearman(before, after) == pytest.approx(-1)
+    assert direction_question(-found["base_spearman"], found["pairs"]) is None
+
+
+@pytest.mark.parametrize("questions", [[], ["do the scores run the other way?"]])
+def test_the_form_shows_a_question_below_the_forecast(questions) -> None:
+    figures = {
+        "seconds": 34.0, "peak_rss_mb": 1234.0, "arms": 1, "params_added": 64_632,
+        "params_base": 22_565_376, "train_pairs": 1104, "dev_pairs": 368, "test_pairs": 368,
+        "epochs": 3, "batch_size": 16, "steps": 207, "probe_steps": 14, "probe_sentences": 512,
+        "probe_seconds": 6.0, "device": "cpu", "precision": "bf16", "threads": 2,
+        "questions": questions,
+    }  # fmt: skip
+    looks = terminal_looks(ascii_only=True)
+    form = SimpleNamespace(looks=looks, _measuring="", _forecast=Forecasted(figures))
+    lines = NewRunScreen._draw_forecast(form, 80, 3)  # type: ignore[arg-type]
+    assert "about 0:34 min" in lines[0].plain
+    asked = "warning: do the scores run the other way?"
+    assert (lines[1].plain == asked) is bool(questions)
+    assert (lines[1].style == looks.palette.warn) is bool(questions)

@@ -1,0 +1,116 @@
+"""Odd values in every option, variable and TOML key: refused in this program's own words."""
+
+import re
+
+import pytest
+
+from nexus_engine.config import TrainConfig, config_from_mapping
+from nexus_engine.errors import ConfigError
+from nexus_tui import cli
+from nexus_tui.environment import variable_of
+
+DIGITS = "9" * 5000
+TEXTS = ["x", "1e999", "-1", DIGITS, "[1]"]
+VALUES = [
+    True, 10**30, -(10**400), 10**5000, 1.5, float("nan"), float("inf"), "", "x", [], [[]],
+    [True, None], {"a": 1}, ["q", "zz"], [1, "2"], [0.5], DIGITS, None,
+]  # fmt: skip
+OTHERS = re.compile(
+    r"unable to parse|expected `|`int|pydantic|msgspec|traceback|validation|input should|click"
+    r"|at `\$|literal\[|exceeds the limit|invalid literal|internal error|int_parsing|nonetype",
+    re.IGNORECASE,
+)
+NAMES = TrainConfig.__struct_fields__
+
+
+def in_own_words(said):
+    assert said.count("\n") <= 1
+    assert len(said) < 700
+    assert not OTHERS.search(said), said
+
+
+def refusal(values):
+    """What is said of the values; nothing where they can be used."""
+    try:
+        config_from_mapping(values, "nexus.toml")
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_value_in_a_file_is_refused_in_own_words(name):
+    for value in VALUES:
+        said = refusal({name: value})
+        in_own_words(said)
+        assert not said or re.match(rf"nexus.toml: {name} is .*: give ", said)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"epochs": True}, "epochs is true: give a whole number"),
+        ({"epochs": 1.5}, "epochs is 1.5: give a whole number"),
+        ({"seed": "3"}, 'seed is "3": give a whole number'),
+        ({"lr": [1e-3]}, "lr is [0.001]: give a number"),
+        ({"lr": 10**400}, "lr is a number of more than 40 digits: give a number"),
+        ({"dendrites": 1}, "dendrites is 1: give true or false"),
+        ({"data": 1}, "data is 1: give text in quotes"),
+        ({"tune": "adaptor"}, "did you mean adapter?"),
+        ({"layers": 3}, "layers is 3: give a list of whole numbers, as [0, 2]"),
+        ({"place": ["q", "x"]}, 'place is ["q", "x"]: give a list of q, k, v, o, up, down'),
+        ({"score_range": [0]}, "score_range is [0]: give two numbers, as [0, 5]"),
+        ({"order": {}}, "order is a table: give one of random, length"),
+    ],
+)
+def test_the_words_say_what_to_give(value, words):
+    with pytest.raises(ConfigError) as caught:
+        config_from_mapping(value, "f")
+    assert words in str(caught.value)
+
+
+@pytest.fixture
+def nothing_runs(home, monkeypatch):
+    """Settings are read and resolved; where they can be used, the command ends there."""
+    from nexus_tui.commands import train
+
+    monkeypatch.chdir(home)
+    monkeypatch.setattr(train, "_show_forecast", lambda settings, as_json: None)
+    return home
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_option_and_its_variable_are_refused_in_own_words(
+    name, nothing_runs, monkeypatch, capsys
+):
+    for text in TEXTS:
+        option = "--" + name.replace("_", "-")
+        assert cli.main(["train", "--forecast", f"{option}={text}"]) in (0, 2)
+        in_own_words(capsys.readouterr().err)
+    for text in ("x", DIGITS):
+        with monkeypatch.context() as patch:
+            patch.setenv(variable_of(name), text)
+            assert cli.main(["config", "show"]) in (0, 2)
+        in_own_words(capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["train", f"--seed={DIGITS}"], "--seed: give a whole number"),
+        (["train", "--seed=x"], "--seed: give a whole number"),
+        (["train", "--lr=x"], "--lr: give a number"),
+        (["search", "base", "q", "--corpus", "x", "--top=0"], "a whole number from 1 to 10,000"),
+        (["search", "base", "q", "--corpus", "x", f"--top={DIGITS}"], "from 1 to 10,000"),
+        (["stop", "x", "--wait=soon"], "--wait: give a number"),
+        (["sweep", "--jobs=two"], "--jobs: give a whole number"),
+        (["sweep", f"--epochs={DIGITS}"], "--epochs: give a whole number"),
+        (["eval", "base", "--split=tset"], "did you mean test?"),
+        (["eval", "base", "--precision=fp64"], "--precision: 'fp64' is not one of fp32, bf16"),
+    ],
+)
+def test_numbers_and_choices_of_other_commands(words, said, home, capsys):
+    assert cli.main(words) == 2
+    err = capsys.readouterr().err
+    in_own_words(err)
+    assert said in err
