@@ -89,10 +89,12 @@ Dendrites = Annotated[
     bool | None, _option("--dendrites/--no-dendrites", "Grow dendrites, or none.", GROWTH, "")
 ]
 Switches = Annotated[
-    int | None, _option("--switches", "At most so many sets. Beyond the recipe's: at stalls.", GROWTH, "N")
+    int | None,
+    _option("--switches", "At most so many sets. Beyond the recipe's: at stalls.", GROWTH, "N"),
 ]
 SwitchEpochs = Annotated[
-    str | None, _option("--switch-epochs", "Switch after these epochs, not at stalls.", GROWTH, "0,2")
+    str | None,
+    _option("--switch-epochs", "Switch after these epochs, not at stalls.", GROWTH, "0,2"),
 ]
 WarmupEpochs = Annotated[
     int | None, _option("--warmup-epochs", "Switch at stalls, from this epoch on.", GROWTH, "N")
