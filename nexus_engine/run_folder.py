@@ -28,6 +28,7 @@ from nexus_engine.events import TERMINAL_EVENTS, Event, plain
 from nexus_engine.files import replace_json
 from nexus_engine.listed_folders import LATEST
 from nexus_engine.new_folders import LOG_NAME, claimed_folder, fresh_folder, usable_path
+from nexus_engine.ownership import may_not_read, not_permitted, whose
 from nexus_engine.run_index import RunIndex, RunSummary, read_facts, state_of, summarise
 from nexus_engine.run_lock import LOCK_FILE, RunLock
 from nexus_engine.user_paths import data_folder, user_path
@@ -122,6 +123,19 @@ class RunFolder:
                     f"{self.name}: {folder.name} is a symbolic link; put the folder itself there"
                 )
 
+    def check_writable(self, instead: str) -> None:
+        """Refuse to change a run that another user made; `instead` says what can be done.
+
+        Raises:
+            RunError: this user may not write there.
+        """
+        effective = os.access in os.supports_effective_ids
+        if not os.access(self.path, os.W_OK | os.X_OK, effective_ids=effective):
+            raise RunError(
+                f"{self.name}: you may not write there; the run belongs to {whose(self.path)}; "
+                f"{instead}"
+            )
+
     def append(self, event: Event) -> None:
         """Add an event to the log; the last one is pushed to the disk."""
         append_event(self.events_file, event, sync=isinstance(event, TERMINAL_EVENTS))
@@ -167,21 +181,25 @@ def find_run(asked: str) -> RunFolder:
     """The run that a name, a folder or `latest` means.
 
     Raises:
-        RunError: there is none.
+        RunError: there is none, or this user may not read it.
         ConfigError: it names a home that does not exist.
     """
     if asked == LATEST:
         link = runs_root() / LATEST
-        if link.is_dir():
+        if os.path.isdir(link):
             return RunFolder(link.resolve())
+        if may_not_read(link / "run.json"):
+            raise RunError(f"latest: {not_permitted(link.resolve())}")
         raise RunError("latest: there is no run yet; start one with `nexus train`")
     with contextlib.suppress(ConfigError):  # without a home no run has a name
-        if NAME_RULE.fullmatch(asked) and (runs_root() / asked).is_dir():
+        if NAME_RULE.fullmatch(asked) and os.path.isdir(runs_root() / asked):
             return RunFolder(runs_root() / asked)
     path = user_path(asked)
     with contextlib.suppress(OSError, ValueError):
         if os.path.lexists(path / "run.json"):  # what is wrong with it, if anything, is said later
             return RunFolder(path.absolute())
+        if may_not_read(path / "run.json"):
+            raise RunError(f"{one_line(asked, 120)}: {not_permitted(path.absolute())}")
     raise RunError(f"{one_line(asked, 120)}: no such run; `nexus runs` lists them")
 
 
@@ -209,6 +227,7 @@ def remove_run(asked: str) -> Path:
     folder = find_run(asked)
     if state_of(folder.path) == "live":
         raise RunError(f"{folder.name}: is live; stop it first")
+    folder.check_writable("only its owner can remove it")
     if not os.path.lexists(folder.events_file):
         raise RunError(f"{folder.name}: not a run's folder: it has no events.jsonl")
     if folder.path.is_symlink():

@@ -19,6 +19,7 @@ from nexus_engine.event_ranges import LAST_MOMENT, MOST_EPOCHS, is_correlation
 from nexus_engine.events import revive
 from nexus_engine.line_tail import MOST_READ, LineTail
 from nexus_engine.listed_folders import listed_folders
+from nexus_engine.ownership import not_permitted
 from nexus_engine.process_identity import is_alive
 from nexus_engine.regular_files import open_reader, parse_json, read_json
 from nexus_engine.run_lock import is_held
@@ -220,6 +221,8 @@ def read_facts(path: Path) -> dict[str, Any]:
     file = path / "run.json"
     try:
         found = revive(read_json(file))
+    except PermissionError:
+        raise RunError(f"{one_line(file)}: {not_permitted(file)}") from None
     except OSError as error:
         reason = one_line(error.strerror or type(error).__name__, 80)
         raise RunError(f"{one_line(file)}: not a readable run ({reason})") from None
@@ -332,18 +335,19 @@ class RunIndex:
         self._known: dict[Path, _Known] = {}
         self._lock = threading.Lock()
         self.unreadable: tuple[str, ...] = ()
-        """Why a folder with a `run.json` could not be read at the last `refresh`, a line each."""
+
+    """Why a run could not be read at the last `refresh`, a line each."""
 
     def refresh(self) -> list[RunSummary]:
         """Every readable run as it is now. May be called from any thread."""
         with self._lock:
             known: dict[Path, _Known] = {}
-            unreadable = []
+            unreadable = _closed(self._root)
             for path in sorted(listed_folders(self._root)):
                 try:
                     known[path] = self._look(path)
                 except RunError as error:
-                    if os.path.lexists(path / "run.json"):  # else it is no run, or none yet
+                    if not _missing(path / "run.json"):  # else it is no run, or none yet
                         unreadable.append(str(error))
             self._known, self.unreadable = known, tuple(unreadable)
             found = [one.summary for one in known.values()]
@@ -368,6 +372,27 @@ class RunIndex:
             log = old.log if old is not None and grown else _Log(path / "events.jsonl")
             log.read()
         return _Known(run_stamp, log_stamp, facts, log, _summary(path, facts, log))
+
+
+def _closed(root: Path) -> list[str]:
+    """A line where this user may not see what is in `root`."""
+    try:
+        os.scandir(root).close()
+    except PermissionError:
+        return [f"{one_line(root)}: {not_permitted(root)}"]
+    except OSError:
+        pass
+    return []
+
+
+def _missing(path: Path) -> bool:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -131,6 +131,7 @@ class RunSaver:
                 "tune": settings.tune,
                 "nonlinearity": settings.nonlinearity,
                 "base_sha256": self._prepared.base.sha256,
+                "tokenizer_sha256": self._prepared.base.tokenizer_sha256,
                 "base_folder": settings.base,
                 "epoch": measured.epoch,
                 "dev_spearman": measured.spearman,

@@ -26,6 +26,7 @@ from nexus_engine.dendrites import UNIT_PARAMETERS
 from nexus_engine.errors import ModelError, one_line
 from nexus_engine.event_ranges import MOST_EPOCHS, is_correlation
 from nexus_engine.files import make_folder, replace_file, replace_json
+from nexus_engine.ownership import not_permitted
 from nexus_engine.regular_files import read_json, sha256_of
 from nexus_engine.run_folder import find_run
 from nexus_engine.sentence_model import SentenceModel, identity_adapter
@@ -68,6 +69,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     params_added: int
     data_name: str
     data_fingerprint: str
+    tokenizer_sha256: str | None = None
+    """Of the base model's `tokenizer.json`; None in a card of an earlier version."""
 
 
 class LoadedModel(NamedTuple):
@@ -111,6 +114,8 @@ def _read_card(folder: Path) -> ModelCard:
         raise ModelError(
             f"{one_line(folder)}: no trained model there yet (model.json is missing)"
         ) from None
+    except PermissionError:
+        raise ModelError(f"{one_line(path)}: {not_permitted(path)}") from None
     except OSError as error:
         raise ModelError(f"{one_line(path)}: not a model card ({error.strerror})") from None
     except (ValueError, msgspec.ValidationError) as error:
@@ -183,13 +188,20 @@ def load_saved(folder: Path, name: str) -> LoadedModel:
     if base.sha256 != card.base_sha256:
         raise ModelError(
             f"{one_line(folder)}: trained on other base weights (SHA-256 "
-            f"{card.base_sha256[:12]}…, found {base.sha256[:12]}…)"
+            f"{one_line(card.base_sha256, 13)}, found {base.sha256[:12]}…)"
+        )
+    if card.tokenizer_sha256 not in (None, base.tokenizer_sha256):
+        raise ModelError(
+            f"{one_line(folder)}: trained with another tokenizer than "
+            f"{one_line(base.folder / 'tokenizer.json')} (its SHA-256 differs); bring that one back"
         )
     path = folder / card.weights_file
     try:
         if sha256_of(path, MOST_WEIGHT_BYTES) != card.weights_sha256:
             raise ModelError(f"{one_line(path)}: damaged (its SHA-256 is not the card's)")
         tensors = load_file(path)
+    except PermissionError:
+        raise ModelError(f"{one_line(path)}: {not_permitted(path)}") from None
     except OSError as error:
         raise ModelError(f"{one_line(path)}: {error.strerror}") from None
     except (ValueError, SafetensorError) as error:

@@ -149,11 +149,13 @@ def stop_run(folder: Path, wait_seconds: float) -> bool:
         RunError: it is not live, or its folder cannot be written.
     """
     from nexus_engine.control import ControlFile
+    from nexus_engine.run_folder import RunFolder
     from nexus_engine.run_index import state_of
 
     state = state_of(folder)
     if state != "live":
         raise RunError(f"{one_line(folder.name)}: is not live ({state}); nothing to stop")
+    RunFolder(folder).check_writable("only its owner can stop it")
     try:
         ControlFile(folder).send("stop")
     except OSError as error:

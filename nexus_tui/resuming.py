@@ -17,8 +17,8 @@ def resumable(asked: str) -> tuple[RunFolder, Settings]:
     """The run that a name, folder or `latest` means, to go on with, and its settings.
 
     Raises:
-        RunError: there is none, it has ended or is live, a folder in it is a link, or its settings
-            are of another version.
+        RunError: there is none, it has ended or is live, this user may not write there, a folder
+            in it is a link, or its settings are of another version.
     """
     import msgspec
 
@@ -35,6 +35,7 @@ def resumable(asked: str) -> tuple[RunFolder, Settings]:
         raise RunError(
             f"{folder.name}: is live in process {one_line(facts.get('pid'), 20)}; stop it first"
         )
+    folder.check_writable("copy the folder, and resume the copy")
     folder.check_own_folders()
     try:
         settings = msgspec.convert(facts.get("settings"), Settings)

@@ -9,9 +9,11 @@ import msgspec
 
 from nexus_engine.errors import RunError, one_line
 from nexus_engine.events import Evaluated, Event, RunFailed, RunFinished, Step, SwitchRecord, Warned
+from nexus_engine.ownership import may_not_read
 from nexus_engine.run_folder import LATEST, RunFolder, find_run, summarise
 from nexus_engine.sweeps.folder import find_sweep
 from nexus_engine.sweeps.view import SweepView, read_sweep
+from nexus_engine.user_paths import user_path
 
 __all__ = ["Arm", "Gathered", "Point", "Run", "gather", "gather_run"]
 
@@ -142,7 +144,7 @@ def gather(asked: Sequence[str]) -> Gathered:
         try:
             sweep = find_sweep(name)
         except RunError:
-            if name == LATEST:
+            if name == LATEST or may_not_read(user_path(name) / "run.json"):
                 raise reason from None
             raise RunError(
                 f"{one_line(name, 120)}: no such run or sweep; `nexus runs` lists runs"

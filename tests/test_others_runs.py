@@ -1,0 +1,101 @@
+"""Runs of another user: a closed one is not called missing, an open one is not changed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil  # noqa: F401 - before another user, who may not read it, asks for it
+import pytest
+from app_support import whole_run, write_run
+
+from nexus_engine import run_folder
+from nexus_engine.errors import RunError
+from nexus_engine.reports.gather import gather
+from nexus_engine.run_folder import find_run, remove_run
+from nexus_engine.run_index import RunIndex
+from nexus_engine.saved_model import load_model
+from nexus_tui.background import stop_run
+from nexus_tui.resuming import resumable
+
+NOBODY = 65534
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+
+
+@pytest.fixture
+def root(monkeypatch):
+    """The runs of this user, in a place that everybody may enter."""
+    place = Path(tempfile.mkdtemp(prefix="nexus-others-"))
+    place.chmod(0o755)
+    monkeypatch.setattr(run_folder, "runs_root", lambda: place)
+    for name in ("closed", "open"):
+        write_run(place, name, whole_run())
+    (place / "closed").chmod(0o700)
+    (place / "open").chmod(0o755)
+    for file in (place / "open").rglob("*"):
+        file.chmod(0o755 if file.is_dir() else 0o644)
+    yield place
+    shutil.rmtree(place)
+
+
+@contextmanager
+def as_another():
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@needs_root
+@pytest.mark.parametrize("ask", [find_run, load_model, lambda name: gather([name]), resumable])
+def test_a_run_that_may_not_be_read_is_said_to_be_anothers(root, ask):
+    with as_another(), pytest.raises(RunError, match="permission denied; it belongs to user root"):
+        ask(str(root / "closed"))
+    with pytest.raises(RunError, match="no such run"):
+        ask(str(root / "missing"))
+
+
+@needs_root
+def test_a_list_says_what_it_may_not_read_and_lists_the_rest(root):
+    index = RunIndex(root)
+    with as_another():
+        assert [run.name for run in index.refresh()] == ["open"]
+    assert len(index.unreadable) == 1
+    assert "permission denied; it belongs to user root" in index.unreadable[0]
+    root.chmod(0o700)
+    with as_another():
+        assert index.refresh() == []
+    assert len(index.unreadable) == 1
+
+
+@needs_root
+def test_anothers_run_is_neither_resumed_nor_stopped_nor_removed(root):
+    path = root / "open"
+    log = path / "events.jsonl"
+    log.write_text("".join(log.read_text().splitlines(keepends=True)[:-1]))  # interrupted
+    with as_another():
+        with pytest.raises(RunError, match="belongs to user root; copy the folder"):
+            resumable(str(path))
+        with pytest.raises(RunError, match="belongs to user root"):
+            remove_run(str(path))
+        with pytest.raises(RunError, match="is not live"):
+            stop_run(path, 1)
+    with find_run(str(path)).lock:
+        (path / "lock").chmod(0o644)
+        with as_another(), pytest.raises(RunError, match="belongs to user root"):
+            stop_run(path, 1)
+    assert find_run(str(path)).events()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_ones_own_closed_run_is_said_to_be_ones_own(root):
+    (root / "closed").chmod(0)
+    try:
+        with pytest.raises(RunError, match="belongs to you: chmod"):
+            find_run(str(root / "closed"))
+    finally:
+        (root / "closed").chmod(0o700)

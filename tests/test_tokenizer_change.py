@@ -1,0 +1,74 @@
+"""The base model's tokenizer, changed behind the back of a run or a trained model, is noticed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from nexus_engine.base_model import TOKENIZER_SHA256, BaseModel, find_base_model
+from nexus_engine.errors import ExitCode, ModelError, RunError
+from nexus_engine.preparation import _check_same
+from nexus_engine.saved_model import load_model, save_model
+
+FACTS = {
+    "tune": "dendrites",
+    "nonlinearity": "gelu",
+    "epoch": 1,
+    "dev_spearman": 0.5,
+    "params_added": 0,
+    "data_name": "pairs",
+    "data_fingerprint": "0" * 16,
+}
+
+
+class Data:
+    fingerprint = "f"
+
+
+@pytest.fixture
+def own_base(tmp_path):
+    """A copy of the base model, its weights by a link."""
+    true = find_base_model().folder
+    folder = tmp_path / "base"
+    folder.mkdir()
+    for file in true.iterdir():
+        if file.is_file() and file.name != "model.safetensors":
+            shutil.copy(file, folder / file.name)
+    (folder / "model.safetensors").symlink_to((true / "model.safetensors").resolve())
+    return folder
+
+
+def other_tokenizer(folder):
+    """The same words, but capital letters are kept: valid, and other tokens."""
+    path = folder / "tokenizer.json"
+    facts = json.loads(path.read_text(encoding="utf-8"))
+    facts["normalizer"]["lowercase"] = False
+    path.write_text(json.dumps(facts), encoding="utf-8")
+
+
+def test_the_published_models_tokenizer_is_known():
+    assert find_base_model().tokenizer_sha256 == TOKENIZER_SHA256
+
+
+def test_a_model_trained_with_another_tokenizer_is_refused(own_base, tmp_path):
+    base = find_base_model(own_base)
+    known = {"base_sha256": base.sha256, "base_folder": str(own_base)}
+    save_model(tmp_path / "new", {}, {**FACTS, **known, "tokenizer_sha256": base.tokenizer_sha256})
+    save_model(tmp_path / "old", {}, {**FACTS, **known})
+    assert load_model(str(tmp_path / "new")).card.tokenizer_sha256 == base.tokenizer_sha256
+    other_tokenizer(own_base)
+    with pytest.raises(ModelError, match=r"another tokenizer than .*tokenizer\.json") as caught:
+        load_model(str(tmp_path / "new"))
+    assert caught.value.exit_code == ExitCode.DATA
+    assert load_model(str(tmp_path / "old")).card.tokenizer_sha256 is None
+
+
+def test_a_run_is_not_resumed_with_another_tokenizer(tmp_path):
+    base = BaseModel(tmp_path, "given", "w", published=False, tokenizer_sha256="t")
+    then = {"sha256": "w", "tokenizer_sha256": "t"}
+    for known in (then, {"sha256": "w"}):  # an earlier version did not note it
+        _check_same({"data_fingerprint": "f", "base": known}, Data, base)
+    with pytest.raises(RunError, match=r"tokenizer\.json is not what the run was started with"):
+        _check_same({"data_fingerprint": "f", "base": then | {"tokenizer_sha256": "u"}}, Data, base)
