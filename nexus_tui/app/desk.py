@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from nexus_engine.errors import NexusError, one_line
+from nexus_engine.shortages import out_of_memory
 
 __all__ = ["Check", "Desk"]
 
@@ -112,14 +113,18 @@ class Desk:
             raise
         except NexusError as error:
             words = one_line(error, 300)
-        except MemoryError:
-            words = "out of memory; give fewer or shorter sentences"
-        except OSError as error:
-            where = f"{one_line(error.filename, 160)}: " if error.filename else ""
-            words = f"{where}{error.strerror or type(error).__name__}"
         except Exception as error:
-            words = f"this could not be done ({type(error).__name__})"
+            words = _words(error)
         return partial(job.failed, words)
+
+
+def _words(error: Exception) -> str:
+    if out_of_memory(error):
+        return "out of memory; give fewer or shorter sentences"
+    if isinstance(error, OSError):
+        where = f"{one_line(error.filename, 160)}: " if error.filename else ""
+        return f"{where}{error.strerror or type(error).__name__}"
+    return f"this could not be done ({type(error).__name__})"
 
 
 def _finish(job: _Job, outcome: Callable[[], None]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nexus_engine.errors import NexusError, one_line
+from nexus_engine.shortages import out_of_memory
 from nexus_tui.charts.comparison import Judged
 
 __all__ = ["Judgement", "judge"]
@@ -35,9 +36,12 @@ def judge(
         return _judged(paths, progress, cancelled)
     except _Cancelled:
         return None
-    except (NexusError, OSError, MemoryError) as error:
-        words = "out of memory" if isinstance(error, MemoryError) else one_line(error, 300)
-        return Judgement((), "", words)
+    except Exception as error:
+        if out_of_memory(error):
+            return Judgement((), "", "out of memory")
+        if not isinstance(error, NexusError | OSError):
+            raise
+        return Judgement((), "", one_line(error, 300))
 
 
 def _judged(

@@ -45,9 +45,16 @@ def _names(choice: object) -> str:
     return ", ".join(get_args(choice))
 
 
-Data = Annotated[
-    str | None, _option("--data", "demo, stsb, a file of pairs, or a folder.", MAIN, "SPEC")
-]
+DATA = (
+    "demo, stsb, a folder with train, dev and test files, or a file: .csv, .tsv, .json, .jsonl "
+    "(each also .gz) or .parquet. Columns sentence1, sentence2, score by name, or in this order; "
+    "labels 0 and 1 will do. 256 tokens of a text are read."
+)
+RANGE = (
+    "Lowest and highest score, which become the cosines 0 and 1. Left out: the first of 0,1 -1,1 "
+    "0,5 0,10 or 0,100 that holds all scores."
+)
+Data = Annotated[str | None, _option("--data", DATA, MAIN, "SPEC")]
 Tune = Annotated[TuneName | None, _option("--tune", f"{_names(TuneName)}.", MAIN, "NAME")]
 Recipe = Annotated[str | None, _option("--recipe", "default, fast, best, or test.", MAIN, "NAME")]
 Base = Annotated[
@@ -56,9 +63,7 @@ Base = Annotated[
 Control = Annotated[
     bool | None, _option("--control/--no-control", "Train also without dendrites.", MAIN, "")
 ]
-ScoreRange = Annotated[
-    str | None, _option("--score-range", "Lowest and highest score. Found if left.", MAIN, "0,5")
-]
+ScoreRange = Annotated[str | None, _option("--score-range", RANGE, MAIN, "0,5")]
 Seed = Annotated[int | None, _option("--seed", "Of order, cuts and new dendrites.", MAIN, "N")]
 
 Epochs = Annotated[

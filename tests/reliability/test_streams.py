@@ -2,14 +2,10 @@ from reliability.check_streams import Streams, other_locales, streams_close
 
 
 def test_streams_may_close_at_any_time(place):
-    kinds = [
-        Streams(stdout="full"),
-        Streams(stdout="gone", stderr="gone"),
-        Streams("closed", "closed", "closed"),
-    ]
-    streams_close(place / "all", ["config"], kinds).passed()
-    kinds = [Streams(stderr="gone"), Streams(stdout="gone", stderr="gone")]
-    streams_close(place / "train", ["train"], kinds).passed()
+    kinds = [Streams(stdout="full"), Streams("closed", "closed", "closed")]
+    streams_close(place / "config", ["config"], kinds).passed()
+    both = [Streams(stdout="gone", stderr="gone")]
+    streams_close(place / "train", ["train"], both).passed()
     streams_close(place / "json", ["train --json"], [Streams(stdout="full")]).passed()
 
 
