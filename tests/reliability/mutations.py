@@ -23,6 +23,7 @@ from reliability import (
     check_signals,
     check_trouble,
 )
+from reliability.hostile_mutations import HOSTILE_MUTATIONS
 from reliability.mutating import MUTATIONS, Mutation, applied, here, put
 from reliability.outcome import Outcome
 from reliability.sweep_mutations import SWEEP_MUTATIONS
@@ -366,3 +367,4 @@ _LISTED: dict[str, Mutation] = {
 
 MUTATIONS.update(_LISTED)
 MUTATIONS.update(SWEEP_MUTATIONS)
+MUTATIONS.update(HOSTILE_MUTATIONS)
