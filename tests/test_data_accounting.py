@@ -86,6 +86,17 @@ def test_the_refusal_of_such_a_row_names_both_of_its_ends(tmp_path):
     assert len(pairs) == len(PAIRS)
 
 
+def test_lines_of_a_header_are_counted_and_rows_in_it_refused(tmp_path):
+    header = 'sentence1,sentence2,score,"added\nlater"\n'
+    rows = "".join(f"{a},{b},{score},x\n" for a, b, score in PAIRS)
+    path = written(tmp_path, "a.csv", header + rows)
+    assert accounted(path, header=True) == len(PAIRS) + 2
+    taken = header.replace('\nlater"', f'\n{rows[:200]}"')
+    assert ":1: a quote opens a cell that takes in" in refusal(
+        written(tmp_path, "b.csv", taken + "\n" + rows)
+    )
+
+
 def test_text_in_lines_of_a_quoted_cell_stays_a_cell(tmp_path):
     letter = "Sizes:\n10, 20, 30\n40, 50, 60\nend, of it\n"
     poem = "Dear one, and two,\nthree, four"

@@ -15,6 +15,7 @@ from itertools import chain, islice
 from nexus_engine.data.batches import BATCH_ROWS, CELL_BYTES, RowBatch
 from nexus_engine.data.columns import BARE_WIDTH, Columns, columns_by_place
 from nexus_engine.data.messages import file_error, row_error
+from nexus_engine.data.numbers import is_number
 from nexus_engine.data.separators import advice_on_separator
 from nexus_engine.data.sources import Source
 from nexus_engine.data.spanning import takes_in_rows
@@ -99,7 +100,7 @@ def read_delimited(
         fault = error
     if not sample:
         raise file_error(source.label, "is empty; give a file with pairs of sentences")
-    width = _usual_width(delimiter, [len(cells) for _, cells, _ in sample])
+    width = _usual_width(delimiter, [cells for _, cells, _ in sample])
     tally.usual = width == len(sample[0][1])
     named = [(row, cells if tally.usual else cells[:width]) for row, cells, _ in sample]
     columns = _columns(source, named, delimiter, score_needed=score_needed)
@@ -108,13 +109,19 @@ def read_delimited(
         raise file_error(source.label, "holds a header and no pairs")
     rest = records if fault is None else _fault_alone(fault)
     rows = _Rows(source.label, delimiter, columns, width, tally)
+    row, cells, last = sample[0]
+    if columns.has_header and last != row:  # here too a quote may have taken rows in
+        rows.meet_spanning(row, cells, last)
     return columns, rows.batches(chain(body, rest)), tally
 
 
-def _usual_width(delimiter: str, widths: list[int]) -> int:
+def _usual_width(delimiter: str, rows: list[list[str]]) -> int:
     """The first row's, or that of most rows where a wide table begins with remarks at the right."""
-    usual = Counter(widths).most_common(1)[0][0]
-    return usual if delimiter == "\t" and BARE_WIDTH < usual < widths[0] else widths[0]
+    first = len(rows[0])
+    usual = Counter(map(len, rows)).most_common(1)[0][0]
+    if delimiter == "\t" and BARE_WIDTH < usual < first and any(map(is_number, rows[0])):
+        return usual
+    return first
 
 
 def _columns(
@@ -176,7 +183,7 @@ class _Rows:
             try:
                 for row, cells, last in islice(records, BATCH_ROWS):
                     if last != row:
-                        self._meet_spanning(row, cells, last)
+                        self.meet_spanning(row, cells, last)
                     if len(cells) != width:
                         self._meet_other_width(row, len(cells))
                     first.append(cells[first_at])
@@ -216,7 +223,7 @@ class _Rows:
         reason = f"{found} columns where the first row has {self.width}"
         return row_error(self.label, row, f"{reason}; {hint}")
 
-    def _meet_spanning(self, row: int, cells: list[str], last: int) -> None:
+    def meet_spanning(self, row: int, cells: list[str], last: int) -> None:
         """Count a row of several lines; refuse one that has taken in other rows.
 
         There a quote that is text, an inch mark or an opening one without its closing one, has

@@ -25,6 +25,7 @@ sys.modules["torchvision"] = None  # type: ignore[assignment]
 from reliability import (
     check_creators,
     check_folder,
+    check_hostile,
     check_keys,
     check_kills,
     check_limits,
@@ -74,6 +75,7 @@ PROMISES: dict[str, Callable[[Path], Outcome]] = {
     "sweep-disk": check_sweep_disk.disk_fills,
     "creators": partial(check_creators.created_at_once, rounds=150),
     "damage": partial(check_folder.damaged, flips=64, load=True),
+    "hostile": check_hostile.hostile,
     "models": check_models.refused,
     "mutated": partial(check_models.mutated, times=300),
     "canaries": check_private.canaries,

@@ -20,6 +20,7 @@ from reliability import children, hostile_files, worlds
 from reliability.hostile_files import Change, Outside
 from reliability.outcome import Outcome
 
+PROMISE = "run folders that strangers made"
 SECONDS = 20.0
 """For one command; the slowest takes two."""
 NEIGHBOUR = "neighbour"
@@ -39,21 +40,33 @@ class _TooLongError(BaseException):
 
 def _begin(folder: Path) -> None:
     """In a child: a run that was killed after its first checkpoint, and another one beside it."""
-    from nexus_engine.events import CheckpointSaved, Step
+    import msgspec
+    import torch
+
+    from nexus_engine.events import CheckpointSaved
     from nexus_engine.run_folder import runs_root
+    from nexus_engine.saved_model import held_card, save_model
 
     def stop(event: Any, steering: Any) -> None:
         if isinstance(event, CheckpointSaved):
             steering.stop()
 
-    worlds.train(folder, "dendrites", meet=stop, epochs=1, switch_epochs=(0,))
+    worlds.train(folder, "dendrites", meet=stop, epochs=2, switch_epochs=(0,))
     run = folder / "run"
     log = run / "events.jsonl"
     lines = log.read_text().splitlines(keepends=True)
     log.write_text("".join(line for line in lines if '"event": "run_stopped"' not in line))
     (run / "result.json").unlink(missing_ok=True)
     (folder / "corpus.txt").write_text("\n".join(SENTENCES) + "\n")
-    assert any(Step.__struct_config__.tag in line for line in lines)
+    # A set of dendrites in best/: the best of so short a run may be the base model itself.
+    card = held_card(run / "best")
+    assert card is not None
+    facts = msgspec.structs.asdict(card)
+    for field in ("format", "weights_file", "weights_sha256"):
+        del facts[field]
+    shapes = {"incoming": (1, 384), "threshold": (1,), "gain": (1, 384)}
+    unit = {f"encoder.layers.1.v.{leaf}": torch.rand(shape) / 50 for leaf, shape in shapes.items()}
+    save_model(run / "best", unit, facts)
     neighbour = runs_root() / NEIGHBOUR
     shutil.copytree(run, neighbour)
     shutil.rmtree(neighbour / "checkpoints")
@@ -291,40 +304,41 @@ def _wanted(kind: str, place: int, change: Change) -> tuple[str, ...]:
     return readers[place % len(readers)], readers[(place + 4) % len(readers)]
 
 
-def hostile(place: Path, every: int = 1, mutation: str | None = None) -> Outcome:
-    """Each change, or one in `every`, through the commands that open a run folder."""
+def hostile(place: Path, few: int | None = None) -> Outcome:
+    """Each change, or about `few` of each kind, through the commands that open a run folder."""
     folder = place / "hostile"
     worlds.write_data(folder / "pairs")
     children.call(_begin, folder)
     trials: list[Trial] = [("sound", -1, ALL)]
     for kind, changes in _lists(folder / "run").items():
-        for number, change in enumerate(changes):
-            if every == 1:
-                trials.append((kind, number, _wanted(kind, number, change)))
-            elif number % every == (every // 2 if kind == "numbers" else 0):
-                trials.append((kind, number, _few(number // every, change)))
-    found = children.call(_try_all, folder, mutation, trials=trials)
+        # An odd stride: each of the ten things that a file may be comes up.
+        stride = 1 if few is None else 2 * (len(changes) // (2 * few)) + 1
+        for number, change in list(enumerate(changes))[::stride]:
+            commands = _wanted(kind, number, change) if few is None else _few(number, change)
+            trials.append((kind, number, commands))
+    found = children.call(_try_all, folder, trials=trials)
     made = sum(len(commands) for _, _, commands in trials)
-    return Outcome("run folders that strangers made", made, found)
+    return Outcome(PROMISE, made, found)
 
 
 def _few(number: int, change: Change) -> tuple[str, ...]:
-    """Two or three commands, others for each trial."""
-    cheap = LISTS[number % len(LISTS)], LISTS[(number + 3) % len(LISTS)]
+    """Two commands, others for each trial."""
     if change.file.startswith(("best", "audit")):
-        return (*cheap, MODELS[number % len(MODELS)])
-    return (*cheap, "stop")
+        return LISTS[number % len(LISTS)], MODELS[number % 2]
+    return LISTS[number % len(LISTS)], (*LISTS, "stop")[number % (len(LISTS) + 1)]
 
 
-def followed(place: Path, mutation: str, *, files: Sequence[str], what: str) -> Outcome:
-    """The changes `what` of `files` through all commands, in an engine that is broken."""
+def chosen(
+    place: Path, kind: str, words: Sequence[str], commands: tuple[str, ...], mutation: str
+) -> Outcome:
+    """The changes of `kind` that all `words` name, through `commands`, in a broken engine."""
     folder = place / "hostile"
     worlds.write_data(folder / "pairs")
     children.call(_begin, folder)
     trials: list[Trial] = [
-        ("places", number, LISTS + MODELS)
-        for number, change in enumerate(hostile_files.places(folder / "run"))
-        if change.file in files and change.what == what
+        (kind, number, commands)
+        for number, change in enumerate(_lists(folder / "run")[kind])
+        if all(word in f"{change.file}: {change.what}" for word in words)
     ]
     found = children.call(_try_all, folder, mutation, trials=trials)
-    return Outcome("run folders that strangers made", len(trials), found)
+    return Outcome(PROMISE, len(trials), found)

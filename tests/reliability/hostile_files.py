@@ -1,4 +1,4 @@
-"""What a stranger can put in place of the files of a run, and absurd numbers for those with any.
+"""What a stranger can put in the place of a run's files, and absurd numbers for those they hold.
 
 A `Change` is applied to a copy of a sound run. What it may not touch lies beside: the canary file.
 """

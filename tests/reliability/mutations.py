@@ -28,6 +28,7 @@ from reliability import (
     check_streams,
     check_trouble,
 )
+from reliability.hostile_mutations import HOSTILE_MUTATIONS
 from reliability.mutating import MUTATIONS, Mutation, applied, here, put
 from reliability.outcome import Outcome
 from reliability.sweep_mutations import SWEEP_MUTATIONS
@@ -527,3 +528,4 @@ _LISTED: dict[str, Mutation] = {
 
 MUTATIONS.update(_LISTED)
 MUTATIONS.update(SWEEP_MUTATIONS)
+MUTATIONS.update(HOSTILE_MUTATIONS)

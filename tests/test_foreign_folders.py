@@ -1,0 +1,379 @@
+"""A run folder that somebody else made: writers follow no link, readers bound what they read."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+
+import msgspec
+import pytest
+import torch
+from app_support import evaluated, finished, started, step, whole_run, write_run
+
+from nexus_engine import checkpoints, control, line_tail, process_identity, run_lock, saved_model
+from nexus_engine.audit import note_use
+from nexus_engine.base_model import find_base_model
+from nexus_engine.config import TrainConfig, check_numbers, resolve
+from nexus_engine.control import ControlFile
+from nexus_engine.errors import ConfigError, ModelError, RunError
+from nexus_engine.event_log import append_line
+from nexus_engine.event_reading import EventLog
+from nexus_engine.events import SwitchRecord, decode_event, encode_event
+from nexus_engine.line_tail import LineTail
+from nexus_engine.regular_files import next_data, parse_json
+from nexus_engine.run_folder import RunFolder, find_run, remove_run
+from nexus_engine.run_index import RunIndex, read_record, state_of
+from nexus_tui.cli import main
+from nexus_tui.model_data import own_data
+from nexus_tui.resuming import resumable
+
+MINE = "export PATH\n"
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """A file of the user's that no run has to do with."""
+    path = tmp_path / "mine"
+    path.write_text(MINE)
+    return path
+
+
+@pytest.fixture
+def runs(home):
+    """Where `nexus` looks for runs, with one sound run there."""
+    root = home / "data" / "nexus" / "runs"
+    write_run(root, "sound", whole_run())
+    return root
+
+
+# Writers
+
+
+@pytest.mark.parametrize("name", ["audit.jsonl", "events.jsonl", "control.jsonl", "lock"])
+@pytest.mark.parametrize("kind", ["link", "dangling", "FIFO", "folder"])
+def test_no_writer_follows_a_link_or_waits_for_a_fifo(tmp_path, mine, name, kind):
+    run = tmp_path / "run"
+    run.mkdir()
+    nothing = tmp_path / "nothing"
+    match kind:
+        case "link" | "dangling":
+            (run / name).symlink_to(mine if kind == "link" else nothing)
+        case "FIFO":
+            os.mkfifo(run / name)
+        case "folder":
+            (run / name).mkdir()
+    writers = {
+        "audit.jsonl": lambda: note_use(run, "eval", fingerprint=None, size=1),
+        "events.jsonl": lambda: RunFolder(run).append(evaluated(1, 0.5)),
+        "control.jsonl": lambda: ControlFile(run).send("stop"),
+        "lock": lambda: RunFolder(run).lock.__enter__(),
+    }
+    with pytest.raises(OSError, match=name):
+        writers[name]()
+    assert mine.read_text() == MINE
+    assert not nothing.exists()
+
+
+def test_nothing_is_written_or_deleted_through_a_folder_that_is_a_link(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o755)
+    kept = elsewhere / "weights-0001.safetensors"
+    kept.write_text(MINE)
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    run.best.symlink_to(elsewhere)
+    run.checkpoints.symlink_to(elsewhere)
+    with pytest.raises(OSError, match="symbolic link"):
+        checkpoints.save(run.checkpoints, {}, {})
+    with pytest.raises(OSError, match="symbolic link"):
+        saved_model.save_model(run.best, {}, {"epoch": 2})
+    with pytest.raises(RunError, match="best is a symbolic link"):
+        run.check_own_folders()
+    assert [path.name for path in elsewhere.iterdir()] == [kept.name]
+    assert (kept.read_text(), elsewhere.stat().st_mode & 0o777) == (MINE, 0o755)
+
+
+def test_a_line_that_cannot_be_written_takes_back_only_itself(tmp_path, monkeypatch):
+    log = tmp_path / "audit.jsonl"
+    append_line(log, "first")
+    for other in ("", "by another\n"):
+
+        def torn(handle, content, other=other):
+            os.write(handle, bytes(content)[:3])
+            if other:
+                append_other(log, other)
+            raise OSError(28, "no room")
+
+        def append_other(path, text):
+            with path.open("a") as file:
+                file.write(text)
+
+        monkeypatch.setattr("nexus_engine.event_log.write_all", torn)
+        with pytest.raises(OSError, match="no room"):
+            append_line(log, "second")
+        assert log.read_text() == "first\n" + (f"sec{other}" if other else "")
+
+
+# Steering
+
+
+@pytest.fixture
+def control_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(control, "LOOK_SECONDS", 0.0)
+    return tmp_path / "control.jsonl"
+
+
+def test_a_request_is_written_whole_however_few_bytes_a_write_takes(control_file, monkeypatch):
+    reader, write = ControlFile(control_file.parent), os.write
+    monkeypatch.setattr(os, "write", lambda handle, content: write(handle, bytes(content)[:7]))
+    reader.send("pause")
+    assert reader.take() == ["pause"]
+
+
+def test_a_request_behind_a_torn_line_and_behind_an_endless_one_is_heard(control_file):
+    reader = ControlFile(control_file.parent)
+    control_file.write_bytes(b'{"ask": "gr')
+    reader.send("stop")
+    assert reader.take() == ["stop"]
+    with control_file.open("ab") as file:
+        file.write(b"x" * (3 * line_tail.READ_AT_ONCE))
+    reader.send("pause")
+    heard = [ask for _ in range(6) for ask in reader.take()]
+    assert heard == ["pause"]
+
+
+# Logs
+
+
+def test_a_log_goes_on_behind_a_line_that_is_too_long_and_behind_a_hole(tmp_path):
+    log = tmp_path / "events.jsonl"
+    reader = EventLog(log)
+    line = (encode_event(evaluated(1, 0.5)) + "\n").encode()
+    with log.open("wb") as file:
+        file.write(line + b"x" * 17_000_000 + b"\n" + line)
+        file.seek(1 << 30, os.SEEK_CUR)
+        file.write(b"\n" + line)
+    assert len(EventLog(log).picture()) == 3
+    assert sum(len(reader.read_new()) for _ in range(40)) == 3
+    (tmp_path / "run.json").write_text("{}")
+    assert read_record(tmp_path).points == ((1, 0.5),)
+
+
+def test_a_log_that_is_cut_while_it_is_read_ends_nothing(tmp_path, monkeypatch):
+    log = write_run(tmp_path, "r", whole_run()) / "events.jsonl"
+    pread = os.pread
+
+    def cut(*given):
+        os.truncate(log, 10)
+        return pread(*given)
+
+    monkeypatch.setattr(os, "pread", cut)
+    assert EventLog(log).picture() == []
+
+
+def test_the_next_stored_byte_of_a_file_with_a_hole_is_found(tmp_path):
+    with (tmp_path / "log").open("wb+") as file:
+        file.truncate(1 << 30)
+        assert next_data(file.fileno(), 5) in (5, 1 << 30)
+        file.seek(1 << 20)
+        file.write(b"x")
+        file.flush()
+        assert 5 <= next_data(file.fileno(), 5) <= 1 << 20
+    tail = LineTail(tmp_path / "log")
+    for _ in range(3):
+        assert tail.read() == []
+
+
+ABSURD = (10**400, 2**62, -1, 1e308, -1e308)
+
+
+@pytest.mark.parametrize("field", ["epoch", "best_epoch", "spearman", "time_unix_s", "pairs"])
+@pytest.mark.parametrize("value", ABSURD)
+def test_an_event_out_of_range_is_a_damaged_line(field, value):
+    facts = {**json.loads(encode_event(evaluated(1, 0.5))), field: value}
+    if (field, value) in (("pairs", 2**62), ("pairs", -1), ("spearman", -1), ("time_unix_s", -1)):
+        assert decode_event(json.dumps(facts))
+        return
+    with pytest.raises(RunError, match="not an event"):
+        decode_event(json.dumps(facts))
+
+
+def test_the_records_in_a_result_are_in_range_too_and_a_broken_number_is_shown():
+    record = SwitchRecord(
+        switch=1, epoch=1, kept=True, spearman_before=0.4, spearman_after=0.5, params_added=769
+    )
+    result = json.loads(encode_event(finished(switch_records=(record,))))
+    assert decode_event(json.dumps(result)).switch_records == (record,)
+    result["switch_records"][0]["epoch"] = 2**62
+    with pytest.raises(RunError, match="epoch is out of range"):
+        decode_event(json.dumps(result))
+    broken = msgspec.structs.replace(evaluated(1, 0.5), spearman=math.nan, pearson=math.inf)
+    assert math.isnan(decode_event(encode_event(broken)).spearman)
+    assert decode_event(encode_event(step(1, 1e308))).loss == 1e308
+
+
+@pytest.mark.parametrize("levels", [101, 900, 20_000])
+def test_json_that_is_nested_deep_is_refused_and_wide_json_is_not(levels):
+    with pytest.raises(ValueError, match="deep"):
+        parse_json(b'{"a":' * levels + b"1" + b"}" * levels)
+    assert len(parse_json(json.dumps([[n] for n in range(levels)]))) == levels
+
+
+# Lists
+
+
+def _spoil(root, name, content):
+    folder = root / name
+    folder.mkdir()
+    if content == "FIFO":
+        os.mkfifo(folder / "run.json")
+    elif content == "link":
+        (folder / "run.json").symlink_to(root / "sound" / "run.json")
+    elif content is not None:
+        (folder / "run.json").write_text(content)
+    return folder
+
+
+def test_unreadable_folders_hide_no_run_and_are_counted_in_a_line(runs, capsys):
+    _spoil(runs, "being-made", None)
+    assert main(["runs"]) == 0
+    assert capsys.readouterr().err == ""
+    (runs / "latest").symlink_to("latest")
+    _spoil(runs, "a-fifo", "FIFO")
+    _spoil(runs, "b-link", "link")
+    _spoil(runs, "c-deep", '{"a":' * 900 + "1" + "}" * 900)
+    _spoil(runs, "d-long", f'{{"started_unix_s": {10**400}}}')
+    index = RunIndex(runs)
+    assert [run.name for run in index.refresh()] == ["sound"]
+    assert len(index.unreadable) == 4
+    assert main(["runs"]) == 0
+    out, err = capsys.readouterr()
+    assert "sound" in out
+    assert err.count("\n") <= 2
+    said = " ".join(err.split())
+    assert "4 folders cannot be read and are not listed" in said
+    assert "a-fifo/run.json: not a readable run (not a regular file)" in said.replace("/ ", "/")
+
+
+@pytest.mark.parametrize("value", [10**18, -5, 1e308, "x", None, True, [1]])
+def test_an_absurd_moment_or_figure_is_none(runs, value):
+    run = write_run(runs, "odd", [started(), evaluated(0, 0.4)], started_unix_s=value)
+    with (run / "events.jsonl").open("a") as file:
+        facts = json.loads(encode_event(evaluated(1, 0.5)))
+        file.write(json.dumps({**facts, "epoch": value, "best_epoch": value}) + "\n")
+    record = read_record(run)
+    assert record.summary.started_unix_s == 0.0
+    assert [epoch for epoch, _ in record.points] == [0]
+
+
+def test_a_run_that_is_a_link_is_not_deleted_through_it(runs):
+    (runs / "other").symlink_to(runs / "sound")
+    with pytest.raises(RunError, match="symbolic link"):
+        remove_run("other")
+    assert find_run("sound").events()
+    remove_run("sound")
+    assert not (runs / "sound").exists()
+
+
+def test_a_run_whose_log_is_a_fifo_is_shown_and_can_be_deleted(runs):
+    (runs / "sound" / "events.jsonl").unlink()
+    os.mkfifo(runs / "sound" / "events.jsonl")
+    assert main(["runs", "show", "sound"]) == 0
+    assert main(["attach", "--once", "sound"]) == 0
+    assert main(["runs", "rm", "sound", "--yes"]) == 0
+    assert not (runs / "sound").exists()
+
+
+# Life
+
+
+def test_a_process_is_known_by_its_start_whatever_the_clock_says(tmp_path, monkeypatch):
+    mine = process_identity.own_identity()
+    if mine is None:
+        pytest.skip("this system has no /proc")
+    facts = {"pid": os.getpid(), "started_unix_s": time.time(), "process_identity": mine}
+    assert process_identity.is_alive(facts)
+    # The clock was set forward since: by it the process began after the run.
+    assert process_identity.is_alive({**facts, "started_unix_s": 0.0})
+    # The clock was set back, and the id of a process that is gone was given to this one.
+    former = {**facts, "process_identity": mine + "0", "started_unix_s": time.time() + 1e6}
+    assert not process_identity.is_alive(former)
+    # A run of an earlier version says nothing of it.
+    del former["process_identity"]
+    assert process_identity.is_alive(former)
+
+
+def test_where_the_file_system_knows_no_locks_the_process_tells_who_lives(tmp_path, monkeypatch):
+    facts = {"pid": os.getpid(), "started_unix_s": time.time() + 1}
+    (tmp_path / "run.json").write_text(json.dumps(facts))
+    with RunFolder(tmp_path).lock:
+        assert run_lock.is_held(tmp_path) is True
+    assert state_of(tmp_path) == "interrupted"
+    monkeypatch.setattr(run_lock, "_lock", lambda handle, kind: None)
+    assert run_lock.is_held(tmp_path) is None
+    assert state_of(tmp_path) == "live"
+
+
+# Settings and models
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("epochs", 2**62), ("batch_size", 0), ("seed", -1), ("units", 10**9), ("threads", 10**9),
+     ("lr", 1e308), ("lr", math.nan), ("layers", (2**62,)), ("score_range", (-math.inf, 1.0))],
+)  # fmt: skip
+def test_settings_that_no_run_has_are_not_resumed(runs, field, value):
+    settings = resolve(TrainConfig())
+    check_numbers(msgspec.structs.replace(settings, lr=2.5))  # raised for little data
+    bad = msgspec.structs.replace(settings, **{field: value})
+    with pytest.raises(ConfigError):
+        check_numbers(bad)
+    if math.nan in (value,) or isinstance(value, tuple):
+        return
+    write_run(runs, "r", [started()], settings=msgspec.to_builtins(bad))
+    with pytest.raises(RunError, match="its settings cannot be used"):
+        resumable("r")
+
+
+@pytest.mark.parametrize(
+    "marks", [["x"], ["x", "y"], [1], [5, 0], [0, None], [0, 10**18, 3], "05", {"a": 1}]
+)
+def test_a_score_range_that_is_none_is_left_out(runs, marks):
+    write_run(runs, "r", [started()], settings={"data": "demo", "seed": 1, "score_range": marks})
+    assert own_data("r").score_range is None
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "modules.json"])
+def test_a_base_folder_with_a_fifo_is_refused_at_once(tmp_path, base_model, name):
+    for file in base_model.folder.glob("*.*"):
+        (tmp_path / file.name).symlink_to(file.resolve())  # links to files are followed
+    find_base_model(tmp_path)
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    if name == "modules.json":  # it may be missing, and what is no file counts as missing
+        find_base_model(tmp_path)
+        return
+    with pytest.raises(ModelError, match=name):
+        find_base_model(tmp_path)
+
+
+@pytest.mark.parametrize("kind", [torch.int64, torch.float64, torch.float16])
+def test_weights_of_another_type_are_refused(tmp_path, base_model, kind):
+    model = saved_model.build_model(base_model, "dendrites")
+    unit = {
+        f"encoder.layers.1.v.{leaf}": torch.ones(shape)
+        for leaf, shape in {"incoming": (1, 384), "threshold": (1,), "gain": (1, 384)}.items()
+    }
+    saved_model.apply_weights(model, unit, tmp_path)
+    with pytest.raises(ModelError, match="expected float32"):
+        saved_model.apply_weights(model, {n: t.to(kind) for n, t in unit.items()}, tmp_path)
+
+
+def test_embeddings_that_are_not_finite_are_refused():
+    fine = torch.ones(2, 3)
+    assert saved_model.check_finite(fine, "m") is fine
+    for bad in (math.nan, math.inf, 3e37):  # the length of the last is not finite
+        with pytest.raises(ModelError, match="m: its embeddings are not finite"):
+            saved_model.check_finite(fine * bad, "m")
