@@ -356,3 +356,45 @@ def test_utf_16_without_its_mark_is_told_with_its_order(tmp_path):
         )
     path = written(tmp_path, "a.tsv", table("\t", {5: "one\0\ttwo\t3"}))
     assert ":5: holds a NUL byte, which is not text; remove it" in refusal(path)
+
+
+# What is said of rows and cells that do not fit, followed to the pairs
+
+
+@pytest.mark.parametrize("first", ["# from the fans\n", "sep=,\n"])
+@pytest.mark.parametrize("header", [True, False])
+def test_a_line_above_the_table_is_told_and_removed(tmp_path, first, header):
+    content = table(",", header=header)
+    message = refusal(written(tmp_path, "a.csv", first + content))
+    assert ":1: " in message
+    assert "where the rows below have 3: no part of the table; remove it" in message
+    assert len(load_split(written(tmp_path, "a.csv", content), "all")) == len(PAIRS)
+
+
+def test_spaces_before_quotes_are_told_and_removed(tmp_path):
+    rows = "".join(f'"{a}, it says", "{b}, yes", {score}\n' for a, b, score in PAIRS)
+    message = refusal(written(tmp_path, "a.csv", ",".join(HEADER) + "\n" + rows))
+    assert ":2: " in message
+    assert "remove the spaces between separators and quotes" in message
+    path = written(tmp_path, "a.csv", ",".join(HEADER) + "\n" + rows.replace(', "', ',"'))
+    assert load_split(path, "all").second.to_pylist() == [f"{b}, yes" for _, b, _ in PAIRS]
+
+
+def test_empty_columns_at_the_right_and_lines_of_spaces_are_noted(tmp_path):
+    first, *rows = table(",").splitlines()
+    path = written(tmp_path, "a.csv", "\n".join([first, *(row + ",," for row in rows), "  ", ""]))
+    notes = load_data(path).notes
+    assert "1 blank line is passed over" in notes
+    assert any("24 rows have more columns than the first row, from row 2" in x for x in notes)
+    assert len(load_split(path, "all")) == len(PAIRS)
+
+
+def test_scores_that_are_no_numbers_are_counted(tmp_path):
+    content = table("\t", {4: "one\ttwo\tNA", 9: "three\tfour\tn/a", 11: "five\tsix\t"})
+    message = refusal(written(tmp_path, "a.tsv", content))
+    assert ":4: the score is not a number, as in 2 rows; correct or remove them" in message
+    kept = [x for x in content.splitlines() if not x.endswith(("NA", "n/a"))]
+    message = refusal(written(tmp_path, "a.tsv", "\n".join(kept)))
+    assert ":9: the score is empty; correct or remove the row" in message
+    kept = [x for x in kept if not x.endswith("\t")]
+    assert len(load_split(written(tmp_path, "a.tsv", "\n".join(kept)), "all")) == len(PAIRS) - 3

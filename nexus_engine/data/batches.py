@@ -20,7 +20,7 @@ __all__ = [
     "NoScoreError",
     "RowBatch",
     "checked_table",
-    "count_blank_scores",
+    "count_lacking_scores",
 ]
 
 BATCH_ROWS = 8192
@@ -44,11 +44,23 @@ class RowBatch:
 
 
 class NoScoreError(DataError):
-    """A refusal of a row that has no score; `count` rows of its batch have none."""
+    """A refusal of a row whose score is empty or no number, as are `count` of its batch."""
 
-    def __init__(self, label: str, row: int, count: int) -> None:
-        super().__init__(f"{label}:{row}: the score is empty; correct or remove the row")
-        self.label, self.row, self.count = label, row, count
+    def __init__(self, label: str, row: int, *, empty: bool, count: int) -> None:
+        super().__init__(f"{label}:{row}: {_no_score(empty=empty)}; correct or remove the row")
+        self.label, self.row, self.empty, self.count = label, row, empty, count
+
+    def counted(self, count: int) -> DataError:
+        """The same refusal for `count` rows of the file."""
+        if count == 1:
+            return self
+        mend = "fill" if self.empty else "correct"
+        reason = f"{_no_score(empty=self.empty)}, as in {count:,} rows; {mend} or remove them"
+        return row_error(self.label, self.row, reason)
+
+
+def _no_score(*, empty: bool) -> str:
+    return "the score is empty" if empty else "the score is not a number"
 
 
 def checked_table(batch: RowBatch, label: str, *, score_needed: bool) -> pa.Table:
@@ -107,10 +119,12 @@ def _scores(
     if needed:
         at = _first_true(bad)
         given = cells[at].as_py() if isinstance(cells, pa.Array) else cells[at]
-        if _is_blank(given):
-            raise NoScoreError(label, rows[at], sum(map(_is_blank, _listed(cells))))
+        if _lacks(given, empty=True):
+            raise NoScoreError(label, rows[at], empty=True, count=_lacking(cells, empty=True))
         assert given is not None
         reason = class_word_reason(given) or _what_is_wrong(given)
+        if reason is None:
+            raise NoScoreError(label, rows[at], empty=False, count=_lacking(cells, empty=False))
         raise row_error(label, rows[at], reason)
     return pc.if_else(bad, None, numbers)
 
@@ -131,29 +145,29 @@ def _number(cell: str | float | None) -> float | None:
     return cell
 
 
-def count_blank_scores(batch: RowBatch) -> int:
-    """The rows of `batch` that have no score."""
-    return 0 if batch.scores is None else sum(map(_is_blank, _listed(batch.scores)))
+def count_lacking_scores(batch: RowBatch, *, empty: bool) -> int:
+    """The rows of `batch` whose score is empty or, with `empty` false, no number."""
+    return 0 if batch.scores is None else _lacking(batch.scores, empty=empty)
 
 
-def _listed(cells: Sequence[str | float | None] | pa.Array) -> Sequence[str | float | None]:
-    if isinstance(cells, pa.Array):
-        listed: list[str | float | None] = cells.to_pylist()
-        return listed
-    return cells
+def _lacking(cells: Sequence[str | float | None] | pa.Array, *, empty: bool) -> int:
+    listed = cells.to_pylist() if isinstance(cells, pa.Array) else cells
+    return sum(_lacks(cell, empty=empty) for cell in listed)
 
 
-def _is_blank(score: str | float | None) -> bool:
-    return score is None or (isinstance(score, str) and not score.strip())
+def _lacks(score: str | float | None, *, empty: bool) -> bool:
+    if score is None or (isinstance(score, str) and not score.strip()):
+        return empty
+    return not empty and isinstance(score, str) and not is_number(score)
 
 
-def _what_is_wrong(score: str | float) -> str:
+def _what_is_wrong(score: str | float) -> str | None:
+    """Why a score cannot be used; None where it is simply no number."""
     if isinstance(score, str) and is_comma_number(score):
         return "the score is written with a comma and is not a number; write a point (4.5)"
     if isinstance(score, str) and not is_number(score):
-        reason = "the score is not a number"
-    else:
-        reason = "the score is NaN" if np.isnan(float(score)) else "the score is infinite"
+        return None
+    reason = "the score is NaN" if np.isnan(float(score)) else "the score is infinite"
     return f"{reason}; correct or remove the row"
 
 

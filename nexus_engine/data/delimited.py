@@ -7,6 +7,7 @@ and it takes "NA", "null" and "007" for the sentences that they are.
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ SAMPLE_ROWS = 1000
 """Rows looked at to tell a header from data."""
 Record = tuple[int, list[str], int]
 """The line on which a record starts, its cells, and the line on which it ends."""
+BEFORE_QUOTE = re.compile(r' +"')
 DOUBLED = 'write each quote that is text twice, in a quoted cell ("5"" pipe")'
 
 
@@ -60,12 +62,12 @@ class Tally:
         """A line for each that was met."""
         found = []
         if self.blank:
-            found.append(f"{_lines(self.blank, 'blank line is', 'blank lines are')} passed over")
+            found.append(f"{_counted(self.blank, 'blank line is', 'blank lines are')} passed over")
         if self.spanning:
-            rows = _lines(self.spanning, "row spans", "rows span")
+            rows = _counted(self.spanning, "row spans", "rows span")
             found.append(f"{rows} {self.spanned:,} lines: a quoted cell holds line ends")
         if self.wide:
-            rows = _lines(self.wide, "row has", "rows have")
+            rows = _counted(self.wide, "row has", "rows have")
             than = "the first row" if self.usual else "the others"
             found.append(
                 f"{rows} more columns than {than}, from row {self.first_wide} on; what is "
@@ -74,7 +76,7 @@ class Tally:
         return found
 
 
-def _lines(count: int, one: str, several: str) -> str:
+def _counted(count: int, one: str, several: str) -> str:
     return f"{count:,} {one if count == 1 else several}"
 
 
@@ -133,14 +135,24 @@ def _columns(
     except DataError:
         widest = max(len(cells) for _, cells in sample)
         separated = _separated(source, delimiter, widest, sample[0][0])
-        if separated is None:
-            raise
-        raise separated from None
+        if separated is not None:
+            raise separated from None
+        if _is_apart(sample):
+            found = _counted(len(sample[0][1]), "column", "columns")
+            reason = f"{found} where the rows below have {widest}: no part of the table; remove it"
+            raise row_error(source.label, sample[0][0], reason) from None
+        raise
     if delimiter == "," and not columns.has_header:
         separated = _separated(source, delimiter, None, sample[0][0])
         if separated is not None:
             raise separated
     return columns
+
+
+def _is_apart(sample: list[tuple[int, list[str]]]) -> bool:
+    """Whether the first row has fewer columns than all others, which have as many each."""
+    first, *others = (len(cells) for _, cells in sample)
+    return len(others) > 1 and len(set(others)) == 1 and first < others[0]
 
 
 def _separated(
@@ -185,7 +197,7 @@ class _Rows:
                     if last != row:
                         self.meet_spanning(row, cells, last)
                     if len(cells) != width:
-                        self._meet_other_width(row, len(cells))
+                        self._meet_other_width(row, cells)
                     first.append(cells[first_at])
                     second.append(cells[second_at])
                     if score_at is not None:
@@ -208,20 +220,25 @@ class _Rows:
             if not rows:
                 return
 
-    def _meet_other_width(self, row: int, found: int) -> None:
+    def _meet_other_width(self, row: int, cells: list[str]) -> None:
         """Count a row with more columns where that is harmless; else refuse it."""
+        found = len(cells)
         if found < self.width:
             raise self._ragged(row, found, "fill or remove the row")
-        if self.delimiter == "\t" and self.width > BARE_WIDTH:
-            # A sentence hardly holds a tab; published tables have remarks at the right of rows.
+        # A sentence hardly holds a tab; published tables have remarks at the right of rows.
+        remarks = self.delimiter == "\t" and self.width > BARE_WIDTH
+        if remarks or not any(cell.strip() for cell in cells[self.width :]):
             self.tally.wide += 1
             self.tally.first_wide = self.tally.first_wide or row
             return
-        raise self._ragged(row, found, "quote the cells that hold a separator")
+        hint = 'quote the cells that hold a separator ("like, this")'
+        if any(BEFORE_QUOTE.match(cell) for cell in cells):
+            hint = "remove the spaces between separators and quotes"
+        raise self._ragged(row, found, hint)
 
     def _ragged(self, row: int, found: int, hint: str) -> DataError:
-        reason = f"{found} columns where the first row has {self.width}"
-        return row_error(self.label, row, f"{reason}; {hint}")
+        columns = _counted(found, "column", "columns")
+        return row_error(self.label, row, f"{columns} where the first row has {self.width}; {hint}")
 
     def meet_spanning(self, row: int, cells: list[str], last: int) -> None:
         """Count a row of several lines; refuse one that has taken in other rows.
@@ -255,7 +272,7 @@ def _records(source: Source, delimiter: str, tally: Tally, *, quoted: bool) -> I
     try:
         for cells in reader:
             last = reader.line_num
-            if cells:
+            if len(cells) > 1 or (cells and not cells[0].isspace()):
                 yield row, cells, last
             else:  # a blank line
                 tally.blank += 1

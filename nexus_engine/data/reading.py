@@ -22,13 +22,12 @@ from nexus_engine.data.batches import (
     NoScoreError,
     RowBatch,
     checked_table,
-    count_blank_scores,
+    count_lacking_scores,
 )
 from nexus_engine.data.columns import Columns
 from nexus_engine.data.delimited import Tally, read_delimited
 from nexus_engine.data.formats import FileKind
 from nexus_engine.data.json_lines import read_json_lines
-from nexus_engine.data.messages import row_error
 from nexus_engine.data.offline import stay_offline
 from nexus_engine.data.separators import every_line_has_tabs
 from nexus_engine.data.sources import Source
@@ -159,15 +158,12 @@ def _row_of(error: DataError) -> int:
 
 def _counted(error: NoScoreError, batches: Iterator[RowBatch]) -> DataError:
     """The refusal of a row without a score, with how many there are in the file."""
-    missing = error.count
+    count = error.count
     try:
-        missing += sum(map(count_blank_scores, batches))
+        count += sum(count_lacking_scores(batch, empty=error.empty) for batch in batches)
     except DataError:  # something else is wrong further on: that is said when this is mended
         return error
-    if missing == 1:
-        return error
-    reason = f"the score is empty, as in {missing:,} rows; fill or remove them"
-    return row_error(error.label, error.row, reason)
+    return error.counted(count)
 
 
 CONTROLS = "[\u0080-\u009f]"
