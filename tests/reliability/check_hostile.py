@@ -287,6 +287,12 @@ def _lists(run: Path) -> dict[str, list[Change]]:
     }
 
 
+LONG_STRIDES = {"numbers": 5}
+"""Each number has a dozen values, and each value comes to many numbers."""
+IN_ONE_CHILD = 50
+"""Trials: a child is killed after 400 s."""
+
+
 def _wanted(kind: str, place: int, change: Change) -> tuple[str, ...]:
     """The commands of the long form: all for a place; for a number two of those that may read it.
 
@@ -305,20 +311,27 @@ def _wanted(kind: str, place: int, change: Change) -> tuple[str, ...]:
 
 
 def hostile(place: Path, few: int | None = None) -> Outcome:
-    """Each change, or about `few` of each kind, through the commands that open a run folder."""
+    """Every place and weight and each fifth number, or about `few` of each kind, through commands."""
     folder = place / "hostile"
     worlds.write_data(folder / "pairs")
     children.call(_begin, folder)
     trials: list[Trial] = [("sound", -1, ALL)]
     for kind, changes in _lists(folder / "run").items():
-        # An odd stride: each of the ten things that a file may be comes up.
-        stride = 1 if few is None else 2 * (len(changes) // (2 * few)) + 1
+        stride = LONG_STRIDES.get(kind, 1) if few is None else _stride(len(changes), few)
         for number, change in list(enumerate(changes))[::stride]:
             commands = _wanted(kind, number, change) if few is None else _few(number, change)
             trials.append((kind, number, commands))
-    found = children.call(_try_all, folder, trials=trials)
+    found: list[str] = []
+    for begin in range(0, len(trials), IN_ONE_CHILD):
+        part = trials[begin : begin + IN_ONE_CHILD]
+        found += children.call(_try_all, folder, trials=part)
     made = sum(len(commands) for _, _, commands in trials)
     return Outcome(PROMISE, made, found)
+
+
+def _stride(changes: int, few: int) -> int:
+    """An odd stride, so that each of the ten things that a file may be comes up."""
+    return 2 * (changes // (2 * few)) + 1
 
 
 def _few(number: int, change: Change) -> tuple[str, ...]:
