@@ -311,7 +311,7 @@ def _wanted(kind: str, place: int, change: Change) -> tuple[str, ...]:
 
 
 def hostile(place: Path, few: int | None = None) -> Outcome:
-    """Every place and weight and each fifth number, or about `few` of each kind, through commands."""
+    """Each place and weight, each fifth number, or about `few` of a kind, through the commands."""
     folder = place / "hostile"
     worlds.write_data(folder / "pairs")
     children.call(_begin, folder)
