@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import threading
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -43,6 +44,8 @@ __all__ = ["NexusApp"]
 POLL_SECONDS = 0.1
 SLOW_POLL_SECONDS = 0.5
 """Between two looks at the run; the second with --low-bandwidth."""
+TYPED_SECONDS = 0.01
+"""Between two looks whether a screen is there for which keys wait."""
 
 
 class NexusApp(App[None]):
@@ -85,6 +88,7 @@ class NexusApp(App[None]):
         self.loaded = threading.Event()
         """Set when torch and the engine's tensor parts are imported."""
         self._leaving = False
+        self._typed: deque[textual_events.Event] = deque()
         self._asking: Question | None = None
         """The question that quitting with a live run has asked last."""
         self._attached = attach
@@ -186,13 +190,28 @@ class NexusApp(App[None]):
         super().exit(*given, **named)
 
     async def on_event(self, event: textual_events.Event) -> None:
-        """Textual's own entry. What is typed before the first screen or after the last is lost."""
+        """Textual's own entry. What is typed waits for a screen that is still being made.
+
+        Its keys are in force already, but its widgets are not there. What is typed before the first
+        screen or after the last is lost.
+        """
         if isinstance(event, textual_events.InputEvent | textual_events.Paste):
+            self._typed.append(event)
+            await self._pass_on_typed()
+        else:
+            await super().on_event(event)
+
+    async def _pass_on_typed(self) -> None:
+        while self._typed:
             try:
-                _ = self.screen
+                ready = self.screen.is_mounted
             except ScreenStackError:
+                self._typed.clear()
                 return
-        await super().on_event(event)
+            if not ready:
+                self.set_timer(TYPED_SECONDS, self._pass_on_typed)
+                return
+            await super().on_event(self._typed.popleft())
 
     def _handle_exception(self, error: Exception) -> None:
         """A defect of the screen. Its traceback may hold the user's sentences: none is printed."""

@@ -32,6 +32,10 @@ class ClosesOnce(_Base):
         if not self.is_active:
             return AwaitComplete()
         if not self.is_mounted:
-            self.call_later(self.dismiss, result)
+            self.call_later(self._close_later, result)
             return AwaitComplete()
         return super().dismiss(result)
+
+    def _close_later(self, result: Any) -> None:
+        """Without what `dismiss` returns: Textual would wait for it inside the screen that goes."""
+        self.dismiss(result)

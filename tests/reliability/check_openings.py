@@ -126,14 +126,15 @@ async def _answers(app: Any, keys: list[str]) -> None:
     """The app can still be brought to the list of runs, and shows it."""
     from app_support import screen_text
 
-    end = asyncio.get_running_loop().time() + 10
+    end = asyncio.get_running_loop().time() + 30
     while app.current_mode != "runs" or len(app.screen_stack) > 1:
         assert asyncio.get_running_loop().time() < end, f"stuck at {app.screen} after {keys}"
         _type(app, "escape")
         _type(app, "1")
         await asyncio.sleep(0.02)
     while "finished-" not in screen_text(app):
-        assert asyncio.get_running_loop().time() < end, f"no list of runs after {keys}"
+        shown = " ".join(screen_text(app).split())[:300]
+        assert asyncio.get_running_loop().time() < end, f"no list of runs: {shown}"
         await asyncio.sleep(0.02)
 
 
