@@ -22,7 +22,15 @@ class WordSide:
         self.gate = threading.Event()
         self.gate.set()
 
-    def embed(self, sentences, progress=lambda _: None, check=lambda: None, *, remember=True):
+    def embed(
+        self,
+        sentences,
+        progress=lambda _: None,
+        check=lambda: None,
+        *,
+        remember=True,
+        cut=lambda _: None,
+    ):
         self.asked += sentences
         while not self.gate.wait(0.02):
             check()

@@ -320,7 +320,7 @@ def test_exceptions_become_one_line(
         raise error
 
     monkeypatch.setattr(failures, "close_output", lambda: None)
-    monkeypatch.setattr("nexus_engine.run_folder.list_runs", broken)
+    monkeypatch.setattr("nexus_engine.run_index.RunIndex.refresh", broken)
     assert cli.main(["runs"]) == code
     err = capfd.readouterr().err
     assert part in err

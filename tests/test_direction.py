@@ -188,7 +188,8 @@ def test_the_form_shows_a_question_below_the_forecast(questions) -> None:
     figures = {
         "seconds": 34.0, "peak_rss_mb": 1234.0, "arms": 1, "params_added": 64_632,
         "params_base": 22_565_376, "train_pairs": 1104, "dev_pairs": 368, "test_pairs": 368,
-        "epochs": 3, "batch_size": 16, "steps": 207, "probe_steps": 14, "probe_sentences": 512,
+        "epochs": 3, "batch_size": 16, "lr": 0.0024, "steps": 207, "probe_steps": 14,
+        "probe_sentences": 512,
         "probe_seconds": 6.0, "device": "cpu", "precision": "bf16", "threads": 2,
         "questions": questions,
     }  # fmt: skip
