@@ -18,6 +18,7 @@ from textual.css.query import NoMatches
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
+from textual.worker import WorkerFailed
 
 from nexus_engine.errors import NexusError, one_line
 from nexus_engine.events import TERMINAL_EVENTS, Event
@@ -203,6 +204,9 @@ class NexusApp(App[None]):
 
     async def _pass_on_typed(self) -> None:
         while self._typed:
+            if self._leaving:  # a key that opens a screen now would open it while all are closed
+                self._typed.clear()
+                return
             try:
                 ready = self.screen.is_mounted
             except ScreenStackError:
@@ -226,8 +230,12 @@ class NexusApp(App[None]):
 
     def note_crash(self, error: Exception) -> None:
         """Say where the screen failed, by the type of the error alone."""
+        if isinstance(error, WorkerFailed) and isinstance(error.error, Exception):
+            error = error.error  # a thread's: the other says only that it failed
         frames = traceback.extract_tb(error.__traceback__)
-        place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+        own = [frame for frame in frames if "nexus_" in frame.filename]
+        last = next(reversed(own or frames), None)
+        place = "?" if last is None else f"{Path(last.filename).name}:{last.lineno}"
         self.crash = f"the screen failed: {type(error).__name__} at {place}"
         self.ending = "crashed"
 

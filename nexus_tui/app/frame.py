@@ -137,5 +137,7 @@ class NexusScreen(ClosesOnce, Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Come to the front: show the present."""
+        if not self.is_mounted:  # its widgets are not there; it draws all when they are
+            return
         self.query_one(TopBar).redraw()
         self.run_changed(())

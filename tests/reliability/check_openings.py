@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,9 @@ async def _one_app(chance: random.Random, openings: int, light: bool) -> tuple[i
                     await _answers(app, keys)
             app.exit()  # while the last keys are still on their way
     except Exception as error:
-        where = app.crash or f"{type(error).__name__}: {error}"
+        frames = traceback.extract_tb(error.__traceback__)[-4:]
+        places = ", ".join(f"{Path(f.filename).name}:{f.lineno}" for f in frames)
+        where = app.crash or f"{type(error).__name__}: {error}, at {places}"
         return done, [f"{' '.join(keys)} on {size}: {where}"[:400]]
     failures = [f"{' '.join(keys)}: the app ended"] if done < openings else []
     return done, failures

@@ -119,7 +119,8 @@ class LiveScreen(NexusScreen):
         """Come to the front: the keys may have changed."""
         if self._looking is not None:
             self._looking.resume()
-        self._read_keys()
+        if self.is_mounted:
+            self._read_keys()
         super().on_screen_resume()
 
     def on_screen_suspend(self) -> None:
