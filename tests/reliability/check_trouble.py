@@ -91,7 +91,8 @@ def disk_fails(
         ):  # the operation was one that may fail, such as removing old files
             return [] if worlds.facts(folder / "run") == whole else [f"{name}: another result"]
         if not (folder / "run" / "run.json").is_file():
-            return [] if event in ("ConfigError", "run_failed", "OSError") else [f"{name}: {event}"]
+            told = event in ("run_failed", "OSError") or (event, exit_code) == ("ResourceError", 4)
+            return [] if told else [f"{name}: {event}, exit {exit_code}"]
         wrong = []
         if event != "run_failed" or exit_code != 4:
             wrong.append(f"{name}: {event}, exit {exit_code}: {message}")
