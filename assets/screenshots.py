@@ -91,7 +91,7 @@ async def tour() -> None:
     """From an empty home to an answered pair, with a picture at each place."""
     from nexus_engine.config import TrainConfig, resolve
     from nexus_tui.app.application import NexusApp
-    from nexus_tui.app.settings import UiSettings
+    from nexus_tui.settings.app import UiSettings
 
     app = NexusApp(UiSettings())
     async with app.run_test(size=(80, 24)) as pilot:
@@ -136,7 +136,7 @@ async def sweep() -> None:
     from nexus_engine.sweeps.folder import sweeps_root
     from nexus_engine.sweeps.following import SweepIndex
     from nexus_tui.app.application import NexusApp
-    from nexus_tui.app.settings import UiSettings
+    from nexus_tui.settings.app import UiSettings
 
     grid = Path(os.environ["XDG_CONFIG_HOME"]) / "grid.toml"
     grid.write_text(GRID)
@@ -161,7 +161,7 @@ async def compare() -> None:
     """Two short runs side by side, and whether they differ."""
     from nexus_engine.config import TrainConfig, resolve
     from nexus_tui.app.application import NexusApp
-    from nexus_tui.app.settings import UiSettings
+    from nexus_tui.settings.app import UiSettings
 
     app = NexusApp(UiSettings())
     app.may_probe = False

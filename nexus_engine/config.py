@@ -92,11 +92,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     switch follows a stall. `budget_parameters` bounds the dendrites of all switches together.
     `dendrite`: a dendrite's weight row is shared by the neurons (`unit`), or each neuron has its
     own (`full`, as published). `sharpness` is the radius in which a step looks for the worst loss
-    (see `nexus_engine.sharpness`), 0 for plain steps. With the rule `correlation` a new set's input
-    weights learn alone for `rule_steps` batches. An epoch is a pass over the train pairs, or a part
-    of one: there are `epochs_per_pass` in a pass. Where nothing but dendrites is trained, the first
-    set grows before training and `warmup_epochs` holds for those after it; without
-    `warmup_after_first_set`, as in runs of earlier versions, it holds for none.
+    (see `nexus_engine.training.steps.sharpness`), 0 for plain steps. With the rule `correlation` a
+    new set's input weights learn alone for `rule_steps` batches. An epoch is a pass over the train
+    pairs, or a part of one: there are `epochs_per_pass` in a pass. Where nothing but dendrites is
+    trained, the first set grows before training and `warmup_epochs` holds for those after it;
+    without `warmup_after_first_set`, as in runs of earlier versions, it holds for none.
     """
 
     data: str

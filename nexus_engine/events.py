@@ -9,17 +9,16 @@ has no NaN, so it is written as the string "NaN", "Infinity" or "-Infinity" and 
 from __future__ import annotations
 
 import json
-import math
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
+from nexus_engine.disk.growing_lines import SCHEMA_VERSION
+from nexus_engine.disk.json_text import parse_json, plain, revive
 from nexus_engine.errors import RunError
 from nexus_engine.event_ranges import out_of_range
-from nexus_engine.regular_files import parse_json
 
 __all__ = [
-    "SCHEMA_VERSION",
     "TERMINAL_EVENTS",
     "CheckpointSaved",
     "ControlResult",
@@ -39,11 +38,7 @@ __all__ = [
     "Warned",
     "decode_event",
     "encode_event",
-    "plain",
-    "revive",
 ]
-
-SCHEMA_VERSION = 1
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
@@ -282,36 +277,10 @@ Event = (
 TERMINAL_EVENTS = (RunFinished, RunFailed, RunStopped)
 """Exactly one of these ends every run."""
 
-_NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-
-
-def plain(value: Any) -> Any:
-    """`value` as JSON's own types; floats that are not finite become their names."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, msgspec.Struct):
-        return plain(msgspec.to_builtins(value))
-    return value
-
 
 def encode_event(event: Event) -> str:
     """One line of JSON, without a line end."""
     return json.dumps(plain(event), ensure_ascii=False, allow_nan=False)
-
-
-def revive(value: Any) -> Any:
-    """The inverse of `plain` for numbers: their names become floats again."""
-    if isinstance(value, str):
-        return _NOT_FINITE.get(value, value)
-    if isinstance(value, dict):
-        return {key: revive(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [revive(item) for item in value]
-    return value
 
 
 def decode_event(line: str | bytes) -> Event:

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nexus_engine.config import Settings
-from nexus_engine.control import ControlFile
 from nexus_engine.errors import NexusError
 from nexus_engine.events import (
     TERMINAL_EVENTS,
@@ -23,10 +22,11 @@ from nexus_engine.events import (
     RunStopped,
     Step,
 )
-from nexus_engine.run_failures import failure
-from nexus_engine.run_folder import RunFolder
-from nexus_engine.steering import Steering
-from nexus_engine.training import train
+from nexus_engine.runs.failures import failure
+from nexus_engine.runs.folder import RunFolder
+from nexus_engine.runs.requests import ControlFile
+from nexus_engine.training.run import train
+from nexus_engine.training.steering import Steering
 
 __all__ = ["Session", "Subscription"]
 

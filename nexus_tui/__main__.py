@@ -2,6 +2,6 @@
 
 import sys
 
-from nexus_tui.cli import main
+from nexus_tui.cli.main import main
 
 sys.exit(main())

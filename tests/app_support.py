@@ -9,9 +9,10 @@ from pathlib import Path
 from textual import _wait
 
 from nexus_engine import events as ev
-from nexus_engine.control import Ask
+from nexus_engine.disk.growing_lines import SCHEMA_VERSION
+from nexus_engine.runs.requests import Ask
 from nexus_tui.app.application import NexusApp
-from nexus_tui.app.settings import UiSettings
+from nexus_tui.settings.app import UiSettings
 
 # After each key Textual's pilot sleeps until a fiftieth of a second passed in which the app did
 # nothing; a hundredth says the same, and takes a quarter of the app tests' time away.
@@ -127,7 +128,7 @@ def write_run(root: Path, name: str, events: Sequence[ev.Event], **facts: object
     folder = root / name
     folder.mkdir(parents=True)
     (folder / "run.json").write_text(json.dumps({**RUN_JSON, "name": name, **facts}))
-    lines = [json.dumps({"schema": ev.SCHEMA_VERSION, "kind": "nexus-events"})]
+    lines = [json.dumps({"schema": SCHEMA_VERSION, "kind": "nexus-events"})]
     lines += [ev.encode_event(event) for event in events]
     (folder / "events.jsonl").write_text("\n".join(lines) + "\n")
     if events and isinstance(events[-1], ev.RunFinished):

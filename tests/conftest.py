@@ -70,7 +70,7 @@ def home(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def base_model():
-    from nexus_engine.base_model import find_base_model
+    from nexus_engine.model.base_model import find_base_model
 
     return find_base_model()
 

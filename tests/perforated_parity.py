@@ -12,27 +12,28 @@ import json
 import sys
 from pathlib import Path
 
-from nexus_engine.perforated.child import close_doors
+from nexus_engine.training.perforated.child import close_doors
 
 close_doors()
 
 import numpy as np
 import torch
 
-from nexus_engine.arm import Arm
-from nexus_engine.arm_loop import ArmLoop
-from nexus_engine.base_model import find_base_model
 from nexus_engine.config import TrainConfig, resolve
-from nexus_engine.corpus import build_corpus
 from nexus_engine.data import load_data, load_guard
-from nexus_engine.features import features_of
-from nexus_engine.hardware import select
-from nexus_engine.perforated.library import LibraryArm, LibraryLoop
-from nexus_engine.perforated.readback import plain_snapshot
-from nexus_engine.preparation import _measure, plan_main
-from nexus_engine.saved_model import build_model
-from nexus_engine.steering import Steering
-from nexus_engine.tokens import Tokenizer
+from nexus_engine.model.base_model import find_base_model
+from nexus_engine.model.regimes import build_model
+from nexus_engine.model.tokens import Tokenizer
+from nexus_engine.scoring.corpus import build_corpus
+from nexus_engine.training.arm.arm import Arm
+from nexus_engine.training.arm.loop import ArmLoop
+from nexus_engine.training.arm.spec import plan_main
+from nexus_engine.training.hardware import select
+from nexus_engine.training.perforated.library import LibraryArm, LibraryLoop
+from nexus_engine.training.perforated.readback import plain_snapshot
+from nexus_engine.training.preparation import _measure
+from nexus_engine.training.steering import Steering
+from nexus_engine.training.steps.features import features_of
 
 
 def main(data, form, switch_epochs, rate):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from nexus_engine.querying import Querier, Sides
+from nexus_engine.scoring.querying import Querier, Sides
 
 
 class WordSide:

@@ -6,7 +6,7 @@ import sys
 import torch
 from torch import nn
 
-from nexus_engine.adamw import AdamW
+from nexus_engine.training.steps.adamw import AdamW
 
 
 def test_it_steps_as_torch_does_bit_by_bit():
@@ -37,7 +37,7 @@ def test_it_steps_as_torch_does_bit_by_bit():
 
 def test_it_does_not_import_the_compiler():
     code = (
-        "import sys, torch; from nexus_engine.adamw import AdamW;"
+        "import sys, torch; from nexus_engine.training.steps.adamw import AdamW;"
         "p = torch.nn.Parameter(torch.ones(2)); p.grad = torch.ones(2);"
         "AdamW([{'params': [p], 'lr': 0.1, 'weight_decay': 0.0}]).step();"
         "assert 'torch._dynamo' not in sys.modules"

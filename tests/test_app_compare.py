@@ -7,11 +7,11 @@ import asyncio
 import pytest
 from app_support import RUN_JSON, finished, make_app, screen_text, whole_run, write_run
 
-from nexus_engine.run_index import read_record
-from nexus_tui.app.judging import Judgement, judge
-from nexus_tui.app.screens import compare as screen
+from nexus_engine.runs.index import read_record
+from nexus_tui.app.compare import screen
 from nexus_tui.app.themes import looks_of
-from nexus_tui.charts.comparison import Judged, comparison
+from nexus_tui.charts.run.comparison import Judged, comparison
+from nexus_tui.work.judging import Judgement, judge
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -183,7 +183,7 @@ def test_judging_real_weights_agrees_with_the_command(home, small_data, base_mod
     """Two weights: the base adapter as it is, and one that turns the space a little."""
     import torch
 
-    from nexus_engine.saved_model import save_model
+    from nexus_engine.runs.saved_model import save_model
 
     root = home / "data" / "nexus" / "runs"
     settings = {**RUN_JSON["settings"], "data": str(small_data), "tune": "adapter"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from app_support import ScriptedRun, make_app, screen_text, until, whole_run, write_run
 
-from nexus_tui.app.dialogs import Question
-from nexus_tui.app.settings import read_ui_settings
-from nexus_tui.app.sources import LoggedRun
-from nexus_tui.app.widgets.key_bar import left_out
+from nexus_tui.app.kit.dialogs import Question
+from nexus_tui.app.kit.key_bar import left_out
+from nexus_tui.app.run_sources import LoggedRun
+from nexus_tui.settings.app import read_ui_settings
 
 pytestmark = pytest.mark.usefixtures("home")
 

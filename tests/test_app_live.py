@@ -18,17 +18,17 @@ from app_support import (
 )
 
 from nexus_engine import events as ev
-from nexus_tui.app.dialogs import Question
-from nexus_tui.app.screens.live import LiveScreen
-from nexus_tui.app.screens.log import LogScreen
-from nexus_tui.app.screens.plot import PlotScreen
-from nexus_tui.app.screens.switch_detail import SwitchDetail
-from nexus_tui.app.sources import LoggedRun
-from nexus_tui.app.steps import why_not
-from nexus_tui.app.widgets.log_view import LogView
-from nexus_tui.app.widgets.switch_line import SwitchLine
-from nexus_tui.charts.heading import Head
-from nexus_tui.view import RunView, reduce
+from nexus_engine.runs.run_view import RunView, reduce
+from nexus_tui.app.kit.dialogs import Question
+from nexus_tui.app.live.log import LogScreen
+from nexus_tui.app.live.log_view import LogView
+from nexus_tui.app.live.plot import PlotScreen
+from nexus_tui.app.live.screen import LiveScreen
+from nexus_tui.app.live.steps import why_not
+from nexus_tui.app.live.switch_detail import SwitchDetail
+from nexus_tui.app.live.switch_line import SwitchLine
+from nexus_tui.app.run_sources import LoggedRun
+from nexus_tui.charts.run.heading import Head
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -588,7 +588,7 @@ def test_resizing_shares_the_room_out_anew():
 
 
 def test_nothing_is_painted_while_another_screen_is_in_front(monkeypatch):
-    from nexus_tui.app.screens import live as module
+    from nexus_tui.app.live import screen as module
 
     monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
 
@@ -605,8 +605,8 @@ def test_nothing_is_painted_while_another_screen_is_in_front(monkeypatch):
 
 
 def test_a_real_run_is_paused_stopped_and_resumed_to_its_end(small_data, monkeypatch):
-    from nexus_engine import preparation
     from nexus_engine.config import TrainConfig, resolve
+    from nexus_engine.training import preparation
 
     guard = preparation.load_guard().take(np.arange(20))
     monkeypatch.setattr(preparation, "load_guard", lambda: guard)

@@ -8,11 +8,11 @@ import os
 import pytest
 from app_support import make_app, screen_text, whole_run, write_run
 
-from nexus_tui.app.run_form import FIELDS, check, command_words, plan_in_words
-from nexus_tui.app.screens import new_run as screen
-from nexus_tui.app.screens.new_run import NewRunScreen
-from nexus_tui.background import Detached
-from nexus_tui.forecasting import Forecasted, forecast_lines, probe
+from nexus_tui.app.new_run import screen
+from nexus_tui.app.new_run.run_form import FIELDS, check, command_words, plan_in_words
+from nexus_tui.app.new_run.screen import NewRunScreen
+from nexus_tui.words.forecasting import Forecasted, forecast_lines, probe
+from nexus_tui.work.background import Detached
 
 FIGURES = {
     "seconds": 34.0, "peak_rss_mb": 1234.0, "arms": 1, "params_added": 64_632,
@@ -122,14 +122,14 @@ def test_the_command_line_means_what_the_form_means():
 
     from typer.testing import CliRunner
 
-    from nexus_tui import cli
+    from nexus_tui.cli import main as cli
 
     typed = {"tune": "full", "epochs": "4", "lr": "3e-5", "switches": "1", "control": "yes"}
     found = check(typed)
     seen = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "nexus_tui.commands.train._show_forecast",
+            "nexus_tui.cli.commands.train._show_forecast",
             lambda settings, as_json: seen.update(settings=settings),
         )
         arguments = shlex.split(command_words(found.arguments))[1:]
@@ -291,7 +291,7 @@ def test_a_detached_start_opens_the_run_or_says_why_not(home, monkeypatch):
 
 
 def test_a_detached_start_that_fails_leaves_the_form_and_no_folder(home, monkeypatch):
-    from nexus_tui.background import DetachError
+    from nexus_tui.work.background import DetachError
 
     def begin(arguments, folder, cancelled):
         raise DetachError("demo: no such thing", 3)

@@ -23,18 +23,26 @@ from playground_support import WordQuerier, leave_weights
 from textual import events as textual_events
 
 from nexus_engine.errors import DataError
-from nexus_tui.app.desk import Desk
-from nexus_tui.app.dialogs import Question
-from nexus_tui.app.pinned import Pin, PinBook, pins_file, read_pins, write_pins
-from nexus_tui.app.screens.ask_path import AskPath
-from nexus_tui.app.screens.pick_model import PickModel
-from nexus_tui.app.widgets.canvas import Canvas
-from nexus_tui.app.widgets.line import Line, plain_text
-from nexus_tui.app.widgets.many_pane import ManyPane
-from nexus_tui.app.widgets.pair_pane import HistoryRows, PairPane, PinRows
-from nexus_tui.app.widgets.search_pane import SearchPane
-from nexus_tui.charts.bars import PairValues, bar, change, clipped, pair_picture, path, two_sides
-from nexus_tui.charts.tables import match_row, pin_row
+from nexus_tui.app.kit.canvas import Canvas
+from nexus_tui.app.kit.dialogs import Question
+from nexus_tui.app.kit.text_line import Line, plain_text
+from nexus_tui.app.playground.ask_path import AskPath
+from nexus_tui.app.playground.background_work import Desk
+from nexus_tui.app.playground.many_pane import ManyPane
+from nexus_tui.app.playground.pair_pane import HistoryRows, PairPane, PinRows
+from nexus_tui.app.playground.pick_model import PickModel
+from nexus_tui.app.playground.pinned import Pin, PinBook, pins_file, read_pins, write_pins
+from nexus_tui.app.playground.search_pane import SearchPane
+from nexus_tui.charts.pairs.bars import (
+    PairValues,
+    bar,
+    change,
+    clipped,
+    pair_picture,
+    path,
+    two_sides,
+)
+from nexus_tui.charts.pairs.tables import match_row, pin_row
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -91,7 +99,7 @@ async def typed(app, pilot, first, second):
 @pytest.fixture(autouse=True)
 def short_rest(monkeypatch):
     """What is typed rests for a shorter while before it is asked about."""
-    monkeypatch.setattr("nexus_tui.app.widgets.pair_pane.DEBOUNCE_SECONDS", 0.03)
+    monkeypatch.setattr("nexus_tui.app.playground.pair_pane.DEBOUNCE_SECONDS", 0.03)
 
 
 @pytest.fixture
@@ -868,7 +876,7 @@ def test_a_use_that_cannot_be_noted_is_told_and_hinders_nobody(run, monkeypatch)
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nexus_engine.audit.append_line", full)
+    monkeypatch.setattr("nexus_engine.runs.audit.append_line", full)
 
     async def act(app, pilot):
         await typed(app, pilot, A, B)

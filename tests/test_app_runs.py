@@ -11,13 +11,13 @@ import pytest
 from app_support import evaluated, make_app, screen_text, step, whole_run, write_run
 
 from nexus_engine import events as ev
-from nexus_engine import regular_files
-from nexus_engine.run_folder import list_runs
-from nexus_engine.run_index import RunIndex, read_record, state_of
-from nexus_tui.app.dialogs import Question
+from nexus_engine.disk import regular_files
+from nexus_engine.runs.folder import list_runs
+from nexus_engine.runs.index import RunIndex, read_record, state_of
+from nexus_tui.app.kit.dialogs import Question
+from nexus_tui.app.kit.run_list import RunList
 from nexus_tui.app.themes import looks_of
-from nexus_tui.app.widgets.run_list import RunList
-from nexus_tui.charts.run_rows import age, columns_for, header_line, matches, run_line, tiny_curve
+from nexus_tui.charts.run.rows import age, columns_for, header_line, matches, run_line, tiny_curve
 
 pytestmark = pytest.mark.usefixtures("home")
 EVIL = "\x1b[31mred\x1b[0m [bold]x[/] \u202eabc"
@@ -266,7 +266,7 @@ def test_resuming_starts_what_can_go_on_and_refuses_what_has_ended(root, monkeyp
     import msgspec
 
     from nexus_engine.config import TrainConfig, resolve
-    from nexus_engine.events import plain
+    from nexus_engine.disk.json_text import plain
 
     facts = json.loads((root / "beta" / "run.json").read_text())
     facts["settings"] = plain(msgspec.to_builtins(resolve(TrainConfig(tune="adapter"))))
@@ -352,8 +352,8 @@ def test_nothing_is_drawn_when_nothing_changed(root):
 
 
 def test_without_a_run_the_first_screen_says_what_to_press(home, monkeypatch):
-    from nexus_tui.app.screens import runs as screen
-    from nexus_tui.forecasting import Forecasted
+    from nexus_tui.app.runs import screen
+    from nexus_tui.words.forecasting import Forecasted
 
     figures = {"seconds": 34.0, "peak_rss_mb": 1234.0}
     monkeypatch.setattr(screen, "probe", lambda arguments, cancelled: Forecasted(figures))
@@ -366,7 +366,7 @@ def test_without_a_run_the_first_screen_says_what_to_press(home, monkeypatch):
 
 
 def test_a_thousand_runs_scroll_and_only_what_is_seen_is_drawn(root, monkeypatch):
-    from nexus_tui.app.widgets import run_list
+    from nexus_tui.app.runs import run_list
 
     run = list_runs()[0]
     many = [run._replace(name=f"run-{i:04}", path=root / f"run-{i:04}") for i in range(1000)]

@@ -22,14 +22,15 @@ from pathlib import Path
 
 import pytest
 
-from nexus_tui import cli
+from nexus_tui.cli import main as cli
 
 DRIVER = """
 import sys
 import time
 from pathlib import Path
 import numpy as np
-from nexus_engine import arm_loop, preparation
+from nexus_engine.training.arm import loop as arm_loop
+from nexus_engine.training import preparation
 whole = preparation.load_guard  # the whole guard takes most of a small run's time
 preparation.load_guard = lambda: whole().take(np.arange(20))
 made = arm_loop.Arm.make_step
@@ -42,7 +43,7 @@ arm_loop.Arm.make_step = make_step
 from nexus_engine.config import TrainConfig, resolve
 from nexus_tui.app import application
 from nexus_tui.app.opening import open_app
-from nexus_tui.app.settings import UiSettings
+from nexus_tui.settings.app import UiSettings
 
 def break_later(self):
     def broken():

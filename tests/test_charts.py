@@ -16,21 +16,21 @@ from app_support import (
 )
 
 from nexus_engine import events as ev
-from nexus_tui.charts import axis
-from nexus_tui.charts.guard import guard_lines, meaning
-from nexus_tui.charts.heading import Head, doing, head_lines, resumable
-from nexus_tui.charts.log import window, wrapped
-from nexus_tui.charts.meter import meter, spark
-from nexus_tui.charts.metrics import METRICS, chart, drawing
-from nexus_tui.charts.notes import note_lines
-from nexus_tui.charts.plot import Curve, Reference, Span, plot
-from nexus_tui.charts.result import headline, result_picture
-from nexus_tui.charts.rooms import rooms
-from nexus_tui.charts.state import state_lines, terminal_looks
-from nexus_tui.charts.timeline import detail, summary, switch_columns, timeline
-from nexus_tui.formats import shown
-from nexus_tui.series import EMPTY
-from nexus_tui.view import EpochPoint, RunView, reduce
+from nexus_engine.runs.run_view import EpochPoint, RunView, reduce
+from nexus_engine.runs.series import EMPTY
+from nexus_tui.charts.kit import axis
+from nexus_tui.charts.kit.meter import meter, spark
+from nexus_tui.charts.kit.plot import Curve, Reference, Span, plot
+from nexus_tui.charts.run.guard import guard_lines, meaning
+from nexus_tui.charts.run.heading import Head, doing, head_lines, resumable
+from nexus_tui.charts.run.log import window, wrapped
+from nexus_tui.charts.run.metrics import METRICS, chart, drawing
+from nexus_tui.charts.run.notes import note_lines
+from nexus_tui.charts.run.one_picture import state_lines, terminal_looks
+from nexus_tui.charts.run.result import headline, result_picture
+from nexus_tui.charts.run.row_shares import rooms
+from nexus_tui.charts.run.timeline import detail, summary, switch_columns, timeline
+from nexus_tui.words.formats import shown
 
 UNICODE = terminal_looks(ascii_only=False)
 ASCII = terminal_looks(ascii_only=True)

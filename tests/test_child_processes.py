@@ -12,7 +12,7 @@ import psutil
 import pytest
 from reliability import children
 
-from nexus_tui import background
+from nexus_tui.work import background
 
 ROOT = Path(__file__).resolve().parents[1]
 ENDS_SECONDS = 20.0
@@ -20,7 +20,7 @@ ENDS_SECONDS = 20.0
 
 WATCHED = """
 import os, sys, time
-from nexus_engine.parent_watch import ParentWatch
+from nexus_engine.system.parent_watch import ParentWatch
 ParentWatch(int(sys.argv[1]), lambda: open(sys.argv[2], "w").close())
 open(sys.argv[2] + ".begun", "w").close()
 time.sleep(60)
@@ -65,9 +65,9 @@ def test_a_watched_process_ends_with_its_parent_and_clears_up(tmp_path, early):
 
 
 def test_a_child_steering_sees_a_parent_that_died_before_it_was_made():
-    from nexus_engine.child_steering import ChildSteering
     from nexus_engine.errors import ExitCode
-    from nexus_engine.steering import StopAsked
+    from nexus_engine.training.child_steering import ChildSteering
+    from nexus_engine.training.steering import StopAsked
 
     handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
@@ -82,14 +82,14 @@ def test_a_child_steering_sees_a_parent_that_died_before_it_was_made():
 
 def _probe(folder):
     """In a child: a forecast as the app's form asks for it."""
-    from nexus_tui.forecasting import probe
+    from nexus_tui.words.forecasting import probe
 
     probe(["--data", "demo"], lambda: False)
 
 
 def _library(folder):
     """In a child: the process in which perforatedai trains."""
-    from nexus_engine.perforated.parent import _Child
+    from nexus_engine.training.perforated.parent import _Child
 
     (folder / "job").mkdir()
     child = _Child(folder / "job")
@@ -114,9 +114,9 @@ def test_the_children_of_the_product_end_with_it(tmp_path, task):
 
 
 def test_a_pause_reaches_the_process_of_perforatedai(tmp_path, monkeypatch):
-    from nexus_engine.control import ControlFile
-    from nexus_engine.perforated import parent
-    from nexus_engine.steering import Steering
+    from nexus_engine.runs.requests import ControlFile
+    from nexus_engine.training.perforated import parent
+    from nexus_engine.training.steering import Steering
 
     monkeypatch.setattr(parent.sys, "executable", "/bin/true")
     child, steering, heard = parent._Child(tmp_path), Steering(), ControlFile(tmp_path)

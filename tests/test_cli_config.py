@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from nexus_tui import cli
+from nexus_tui.cli import main as cli
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from nexus_engine.run_folder import list_runs, runs_root
-from nexus_engine.run_index import state_of
-from nexus_tui import background, cli
+from nexus_engine.runs.folder import list_runs, runs_root
+from nexus_engine.runs.index import state_of
+from nexus_tui.cli import main as cli
+from nexus_tui.work import background
 
 ROOT = Path(cli.__file__).parents[1]
 

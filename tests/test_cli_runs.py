@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from nexus_engine import similarity
 from nexus_engine.events import TERMINAL_EVENTS, RunFinished, decode_event
-from nexus_tui import cli
+from nexus_engine.scoring import similarity
+from nexus_tui.cli import main as cli
 
 CANARY = "kanarienvogel"
 CONTRACT = (
@@ -53,10 +53,10 @@ for name in ("connect", "connect_ex", "sendto", "bind"):
     setattr(socket.socket, name, refuse)
 socket.getaddrinfo = socket.create_connection = refuse
 import numpy as np
-from nexus_engine import preparation
+from nexus_engine.training import preparation
 whole = preparation.load_guard  # the whole guard takes most of a small run's time
 preparation.load_guard = lambda: whole().take(np.arange(20))
-from nexus_tui.cli import main
+from nexus_tui.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -302,7 +302,7 @@ def test_doctor_finds_this_machine_ready(nexus: Nexus) -> None:
 
 
 def test_doctor_fails_without_the_model(nexus: Nexus, monkeypatch: pytest.MonkeyPatch) -> None:
-    from nexus_engine import base_model
+    from nexus_engine.model import base_model
 
     monkeypatch.setattr(base_model, "_installed_folder", lambda: None)
     monkeypatch.setattr(base_model, "_cached_folders", list)

@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from nexus_tui import cli
+from nexus_tui.cli import main as cli
 
 CANARY = "kanarienvogel"
 
@@ -42,7 +42,7 @@ def refused(capfd, *arguments):
 def test_json_lines_tell_rank_scores_and_line(capfd, notes):
     from test_querying import grown
 
-    from nexus_engine.base_model import find_base_model
+    from nexus_engine.model.base_model import find_base_model
 
     model = grown(notes.parent / "best", 1, 0.4, find_base_model())
     arguments = [str(model), "--corpus", str(notes), "--top", "2", "--json", "a patient went home"]

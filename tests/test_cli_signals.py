@@ -21,15 +21,16 @@ import pytest
 from test_cli_view import STARTED, evaluated, step
 
 from nexus_engine.events import EpochStarted
-from nexus_tui import cli
-from nexus_tui.progress import RunProgress
+from nexus_tui.cli import main as cli
+from nexus_tui.cli.progress import RunProgress
 
 SMALL_GUARD = """
 import os
 import sys
 import time
 import numpy as np
-from nexus_engine import arm_loop, preparation
+from nexus_engine.training.arm import loop as arm_loop
+from nexus_engine.training import preparation
 whole = preparation.load_guard
 preparation.load_guard = lambda: whole().take(np.arange(20))
 made = arm_loop.Arm.make_step
@@ -39,7 +40,7 @@ def make_step(*given):
     return made(*given)
 
 arm_loop.Arm.make_step = make_step
-from nexus_tui.cli import main
+from nexus_tui.cli.main import main
 sys.exit(main())
 """
 """`nexus` with a guard of 20 pairs: encoding the whole one takes most of a small run's time.

@@ -13,10 +13,11 @@ import pytest
 
 from nexus_engine.config import TrainConfig
 from nexus_engine.errors import ConfigError
-from nexus_tui import cli, failures
-from nexus_tui.commands import runs as runs_command
-from nexus_tui.commands.train import train
-from nexus_tui.configuration import asked_config
+from nexus_tui.cli import main as cli
+from nexus_tui.cli.commands import runs as runs_command
+from nexus_tui.cli.commands.train import train
+from nexus_tui.settings.training import asked_config
+from nexus_tui.terminal import failures
 
 CANARY = "kanarienvogel"
 HEAVY = ("torch", "textual", "datasets", "scipy", "numpy", "pyarrow")
@@ -75,7 +76,7 @@ def test_nothing_heavy_is_imported(arguments: list[str], variables: dict[str, st
         f"heavy = {HEAVY!r}\n"
         "atexit.register(lambda: sys.stderr.write('HEAVY:' + ','.join("
         "m for m in heavy if m in sys.modules)))\n"
-        "from nexus_tui.cli import main\n"
+        "from nexus_tui.cli.main import main\n"
         f"sys.exit(main({arguments!r}))\n"
     )
     done = subprocess.run(
@@ -320,7 +321,7 @@ def test_exceptions_become_one_line(
         raise error
 
     monkeypatch.setattr(failures, "close_output", lambda: None)
-    monkeypatch.setattr("nexus_engine.run_index.RunIndex.refresh", broken)
+    monkeypatch.setattr("nexus_engine.runs.index.RunIndex.refresh", broken)
     assert cli.main(["runs"]) == code
     err = capfd.readouterr().err
     assert part in err

@@ -9,12 +9,12 @@ import pytest
 from msgspec import structs
 
 from nexus_engine import events as ev
-from nexus_tui.charts.run_details import plan_words
-from nexus_tui.formats import cell, correlation, duration, epochs_words, gain, shown
-from nexus_tui.lines import lines_of
-from nexus_tui.progress import bar_texts
-from nexus_tui.render import bar, result_lines, side_by_side
-from nexus_tui.view import RunView, reduce
+from nexus_engine.runs.run_view import RunView, reduce
+from nexus_tui.charts.run.details import plan_words
+from nexus_tui.cli.progress import bar_texts
+from nexus_tui.words.formats import cell, correlation, duration, epochs_words, gain, shown
+from nexus_tui.words.lines import lines_of
+from nexus_tui.words.render import bar, result_lines, side_by_side
 
 STARTED = ev.RunStarted(
     run_dir="/runs/r", name="r", tune="dendrites", data="notes.csv", data_fingerprint="f",

@@ -5,12 +5,12 @@ import itertools
 import pytest
 
 from nexus_engine.config import TrainConfig, config_from_mapping, parse_budget, resolve
-from nexus_engine.dendrites import DendriteLinear
-from nexus_engine.encoder import Encoder
 from nexus_engine.errors import ConfigError
-from nexus_engine.placement import choose_placement, parameters_of_sets
-from nexus_engine.preparation import fit_to_data
+from nexus_engine.model.dendrites import DendriteLinear
+from nexus_engine.model.encoder import Encoder
+from nexus_engine.model.placement import choose_placement, parameters_of_sets
 from nexus_engine.recipes import BUDGET_LADDER, RECIPES
+from nexus_engine.training.little_data import fit_to_data
 
 
 @pytest.fixture(scope="module")

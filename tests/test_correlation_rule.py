@@ -4,7 +4,10 @@ import pytest
 import torch
 from test_training import StopAfter, finish, guard_pairs, kinds, run, settings_for, weights_of
 
-from nexus_engine.correlation_rule import (
+from nexus_engine.events import DendritesAdded, Log, RunFinished, RunStopped
+from nexus_engine.model.dendrites import DendriteLinear
+from nexus_engine.runs.saved_model import load_model
+from nexus_engine.training.steps.correlation_rule import (
     Covariances,
     Taps,
     climb,
@@ -12,9 +15,6 @@ from nexus_engine.correlation_rule import (
     hold_length,
     left_over,
 )
-from nexus_engine.dendrites import DendriteLinear
-from nexus_engine.events import DendritesAdded, Log, RunFinished, RunStopped
-from nexus_engine.saved_model import load_model
 
 OUTPUTS = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
 ERROR = torch.tensor([[2.0, 0.0], [1.0, 0.0], [-1.0, 4.0], [-2.0, 0.0]])
@@ -147,7 +147,7 @@ def test_a_stopped_run_resumes_to_the_same_weights(home, small_data, checks, who
 
 @pytest.fixture(autouse=True)
 def short_guard(monkeypatch):
-    monkeypatch.setattr("nexus_engine.preparation.load_guard", guard_pairs)
+    monkeypatch.setattr("nexus_engine.training.preparation.load_guard", guard_pairs)
 
 
 @pytest.fixture(scope="module")

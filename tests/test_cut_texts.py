@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from nexus_engine.config import TrainConfig, resolve
-from nexus_engine.corpus import pair_rows
-from nexus_engine.cut_texts import cut_note, indistinct, pair_notes
 from nexus_engine.data import Pairs, arrow_strings
 from nexus_engine.events import RunFailed, Warned
-from nexus_engine.run_folder import RunFolder
-from nexus_engine.tokens import Tokenizer, TokenStore
-from nexus_engine.training import train
-from nexus_tui import cli
-from nexus_tui.forecasting import forecast_lines
+from nexus_engine.model.tokens import Tokenizer, TokenStore
+from nexus_engine.runs.folder import RunFolder
+from nexus_engine.scoring.corpus import pair_rows
+from nexus_engine.scoring.cut_texts import cut_note, indistinct, pair_notes
+from nexus_engine.training.run import train
+from nexus_tui.cli import main as cli
+from nexus_tui.words.forecasting import forecast_lines
 
 
 def long_text(start: str, end: str = "done", words: int = 300) -> str:
@@ -101,7 +101,7 @@ def test_training_says_it_and_refuses_what_it_could_only_measure_as_noise(home, 
 
 
 def test_a_forecast_says_it(monkeypatch, tmp_path):
-    from nexus_engine import forecast as engine
+    from nexus_engine.training import forecast as engine
 
     write_folder(tmp_path / "pairs", [("a", "b", 0), ("c", "d", 1)])
     monkeypatch.setattr(engine._Probe, "measure", lambda self: (engine._Costs(0, 0, 0),) * 2)

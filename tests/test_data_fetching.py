@@ -11,7 +11,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants
 
-from nexus_engine.data.fetching import fetch_model, fetch_stsb
+from nexus_engine.data.files.fetching import fetch_model, fetch_stsb
 from nexus_engine.errors import DataError, ExitCode
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -93,7 +93,7 @@ def test_offline_is_honoured(monkeypatch: pytest.MonkeyPatch, asked: list[dict[s
 
 def test_no_answer_from_the_network_is_an_error_not_a_traceback(tmp_path: Path) -> None:
     code = (
-        "from nexus_engine.data.fetching import fetch_stsb\n"
+        "from nexus_engine.data.files.fetching import fetch_stsb\n"
         "from nexus_engine.errors import DataError\n"
         "try:\n    fetch_stsb()\nexcept DataError as error:\n    print(error)\n"
     )

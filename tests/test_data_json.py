@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 from data_cases import CANARY, HEADER, json_text, pair_rows
 
-from nexus_engine.data import json_values, load_data, load_split, load_unscored, text_lines
-from nexus_engine.data.json_values import JsonText, array_values
-from nexus_engine.data.sources import Source
+from nexus_engine.data import load_data, load_split, load_unscored
+from nexus_engine.data.files import text_lines
+from nexus_engine.data.reading import json_values
+from nexus_engine.data.reading.json_values import JsonText, array_values
+from nexus_engine.data.reading.sources import Source
 from nexus_engine.errors import DataError
 
 ROWS = pair_rows(36)

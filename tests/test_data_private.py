@@ -42,7 +42,7 @@ print(repr(data), data.train)
 CHEAP_IMPORT = """
 import sys
 import nexus_engine.data
-import nexus_engine.data.fetching
+import nexus_engine.data.files.fetching
 
 heavy = {"datasets", "pandas", "pyarrow", "torch", "scipy", "huggingface_hub"}
 heavy |= {"textual", "rich", "typer"}

@@ -15,7 +15,7 @@ import pytest
 from data_cases import CANARY, HEADER, Row, delimited_text, pair_rows
 
 from nexus_engine.data import PairData, load_data, load_split, load_unscored
-from nexus_engine.data.glance import glance
+from nexus_engine.data.files.glance import glance
 from nexus_engine.errors import DataError
 
 Splits = dict[str, list[Row]]

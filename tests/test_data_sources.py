@@ -57,7 +57,7 @@ def test_what_turns_into_a_pipe_is_refused_without_waiting(
     other.write_text("x")
     os.mkfifo(path)
     looked_at = os.stat(other)
-    monkeypatch.setattr("nexus_engine.data.sources.os.stat", lambda *_: looked_at)
+    monkeypatch.setattr("nexus_engine.data.reading.sources.os.stat", lambda *_: looked_at)
     with pytest.raises(DataError, match="is a pipe"):
         load_unscored(path)
 
@@ -115,7 +115,7 @@ def test_what_the_system_refuses_is_said(
     # Not by chmod: the tests may run as root, whom it does not stop.
     path = tmp_path / "pairs.csv"
     path.write_text(delimited_text(pair_rows()))
-    monkeypatch.setattr("nexus_engine.data.sources.os.open", fault)
+    monkeypatch.setattr("nexus_engine.data.reading.sources.os.open", fault)
     with pytest.raises(DataError, match=rf"pairs\.csv: .*{reason}"):
         load_data(str(path))
 
@@ -123,7 +123,7 @@ def test_what_the_system_refuses_is_said(
 def test_a_folder_without_permission_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nexus_engine.data.folders.os.scandir", _no_permission)
+    monkeypatch.setattr("nexus_engine.data.files.folders.os.scandir", _no_permission)
     with pytest.raises(DataError, match="no permission"):
         load_data(str(tmp_path))
 

@@ -217,7 +217,7 @@ def test_the_guard_pairs_are_scored() -> None:
 
 def test_missing_assets_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("nexus_engine.data.loading.assets_dir", lambda: tmp_path)
-    monkeypatch.setattr("nexus_engine.data.locating.assets_dir", lambda: tmp_path)
+    monkeypatch.setattr("nexus_engine.data.files.locating.assets_dir", lambda: tmp_path)
     with pytest.raises(DataError, match=r"guard\.csv"):
         load_guard()
     with pytest.raises(DataError, match="demo"):

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from nexus_engine.base_model import MAX_TOKENS
 from nexus_engine.data import load_data
-from nexus_engine.data.columns import SCORE_NAMES, SENTENCE_NAMES
-from nexus_engine.data.folders import STEMS
-from nexus_engine.data.formats import SUFFIXES
+from nexus_engine.data.files.folders import STEMS
 from nexus_engine.data.ranges import KNOWN_RANGES
+from nexus_engine.data.reading.columns import SCORE_NAMES, SENTENCE_NAMES
+from nexus_engine.data.reading.formats import SUFFIXES
 from nexus_engine.data.split_column import SPELLINGS
-from nexus_tui.commands.train_options import DATA, RANGE
+from nexus_engine.model.base_model import MAX_TOKENS
+from nexus_tui.cli.commands.train_options import DATA, RANGE
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/data.md").read_text()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from nexus_engine.dendrites import NONLINEARITIES, DendriteLinear, unit_parameters
+from nexus_engine.model.dendrites import NONLINEARITIES, DendriteLinear, unit_parameters
 
 
 def layer(inputs=5, outputs=3, units=(), seed=0, nonlinearity="gelu"):

@@ -10,22 +10,27 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from nexus_engine import forecast as forecasting
-from nexus_engine import preparation
 from nexus_engine.config import config_from_mapping, resolve
-from nexus_engine.corpus import Corpus, PairRows
-from nexus_engine.correlation import spearman
 from nexus_engine.data import load_split
-from nexus_engine.direction import ENOUGH_PAIRS, FEWEST_PAIRS, ask_direction, direction_question
 from nexus_engine.events import RunStarted, Warned
 from nexus_engine.reports.document import document
 from nexus_engine.reports.gather import gather
-from nexus_engine.run_folder import RunFolder
-from nexus_engine.steering import Steering
-from nexus_tui import cli
-from nexus_tui.app.screens.new_run import NewRunScreen
-from nexus_tui.charts.state import terminal_looks
-from nexus_tui.forecasting import Forecasted
+from nexus_engine.runs.folder import RunFolder
+from nexus_engine.scoring.corpus import Corpus, PairRows
+from nexus_engine.scoring.correlation import spearman
+from nexus_engine.scoring.direction import (
+    ENOUGH_PAIRS,
+    FEWEST_PAIRS,
+    ask_direction,
+    direction_question,
+)
+from nexus_engine.training import forecast as forecasting
+from nexus_engine.training import preparation
+from nexus_engine.training.steering import Steering
+from nexus_tui.app.new_run.screen import NewRunScreen
+from nexus_tui.charts.run.one_picture import terminal_looks
+from nexus_tui.cli import main as cli
+from nexus_tui.words.forecasting import Forecasted
 
 WORDS = "run the other way"
 
@@ -88,10 +93,10 @@ SAMPLE = 125
 
 
 def test_real_scores_never_raise_it_and_their_reverse_always_does(stsb: Path, base_model) -> None:
-    from nexus_engine.base_model import load_encoder
-    from nexus_engine.evaluation import embed_all
-    from nexus_engine.sentence_model import SentenceModel, cosine
-    from nexus_engine.tokens import Tokenizer, TokenStore
+    from nexus_engine.model.base_model import load_encoder
+    from nexus_engine.model.sentence_model import SentenceModel, cosine
+    from nexus_engine.model.tokens import Tokenizer, TokenStore
+    from nexus_engine.scoring.evaluation import embed_all
 
     with (stsb / "dev.csv").open(newline="") as file:
         found = list(csv.reader(file))[:: 1500 // SAMPLE][:SAMPLE]

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from nexus_engine.base_model import load_encoder
-from nexus_engine.correlation import pearson, spearman
 from nexus_engine.data import load_split
-from nexus_engine.encoder import pack, pad
-from nexus_engine.evaluation import TOKENS_PER_FORWARD, embed_all
-from nexus_engine.saved_model import load_model
-from nexus_engine.sentence_model import SentenceModel
-from nexus_engine.similarity import evaluate
-from nexus_engine.tokens import Tokenizer, TokenStore
+from nexus_engine.model.base_model import load_encoder
+from nexus_engine.model.encoder import pack, pad
+from nexus_engine.model.sentence_model import SentenceModel
+from nexus_engine.model.tokens import Tokenizer, TokenStore
+from nexus_engine.runs.saved_model import load_model
+from nexus_engine.scoring.correlation import pearson, spearman
+from nexus_engine.scoring.evaluation import TOKENS_PER_FORWARD, embed_all
+from nexus_engine.scoring.similarity import evaluate
 
 SENTENCES = [
     "No acute distress.",

@@ -10,11 +10,11 @@ import sys
 import msgspec
 import pytest
 
-from nexus_engine import forecast as engine
 from nexus_engine.config import config_from_mapping, resolve
 from nexus_engine.errors import ConfigError, DataError
-from nexus_engine.preparation import fit_to_data
-from nexus_tui import cli
+from nexus_engine.training import forecast as engine
+from nexus_engine.training.little_data import fit_to_data
+from nexus_tui.cli import main as cli
 
 STEP, EMBED = 1e-3, 1e-4
 """Seconds a token that stand in for measured ones."""
@@ -88,7 +88,7 @@ def test_the_adapter_trains_on_sentences_encoded_once(small_data, fixed):
     ],
 )
 def test_when_switches_are_expected(small_data, asked, epochs):
-    from nexus_engine.preparation import plan_main
+    from nexus_engine.training.arm.spec import plan_main
 
     wanted = settings(small_data, **asked)
     spec = plan_main(wanted, ("adapter",), wanted.switches)

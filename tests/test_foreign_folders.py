@@ -12,22 +12,26 @@ import pytest
 import torch
 from app_support import evaluated, finished, started, step, whole_run, write_run
 
-from nexus_engine import checkpoints, control, line_tail, process_identity, run_lock, saved_model
-from nexus_engine.audit import note_use
-from nexus_engine.base_model import find_base_model
 from nexus_engine.config import TrainConfig, check_numbers, resolve
-from nexus_engine.control import ControlFile
+from nexus_engine.disk import growing_lines as line_tail
+from nexus_engine.disk import lock as run_lock
+from nexus_engine.disk.growing_lines import LineTail, append_line
+from nexus_engine.disk.json_text import parse_json
+from nexus_engine.disk.regular_files import next_data
 from nexus_engine.errors import ConfigError, ModelError, RunError
-from nexus_engine.event_log import append_line
-from nexus_engine.event_reading import EventLog
 from nexus_engine.events import SwitchRecord, decode_event, encode_event
-from nexus_engine.line_tail import LineTail
-from nexus_engine.regular_files import next_data, parse_json
-from nexus_engine.run_folder import RunFolder, find_run, remove_run
-from nexus_engine.run_index import RunIndex, read_record, state_of
-from nexus_tui.cli import main
-from nexus_tui.model_data import own_data
-from nexus_tui.resuming import resumable
+from nexus_engine.model.base_model import find_base_model
+from nexus_engine.runs import checkpoints, saved_model
+from nexus_engine.runs import requests as control
+from nexus_engine.runs.audit import note_use
+from nexus_engine.runs.event_reading import EventLog
+from nexus_engine.runs.folder import RunFolder, find_run, remove_run
+from nexus_engine.runs.index import RunIndex, read_record, state_of
+from nexus_engine.runs.requests import ControlFile
+from nexus_engine.runs.resuming import resumable
+from nexus_engine.system import process_identity
+from nexus_tui.cli.main import main
+from nexus_tui.work.model_data import own_data
 
 MINE = "export PATH\n"
 
@@ -110,7 +114,7 @@ def test_a_line_that_cannot_be_written_takes_back_only_itself(tmp_path, monkeypa
             with path.open("a") as file:
                 file.write(text)
 
-        monkeypatch.setattr("nexus_engine.event_log.write_all", torn)
+        monkeypatch.setattr("nexus_engine.runs.event_log.write_all", torn)
         with pytest.raises(OSError, match="no room"):
             append_line(log, "second")
         assert log.read_text() == "first\n" + (f"sec{other}" if other else "")

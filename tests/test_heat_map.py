@@ -10,11 +10,11 @@ from sweep_support import BATCH, LR, PLACE, view_of
 from nexus_engine.sweeps.grid import Axis, Grid
 from nexus_engine.sweeps.view import points
 from nexus_tui.app.themes import THEMES, _contrast, looks_of
-from nexus_tui.charts.heat_cells import heat_cells
-from nexus_tui.charts.heat_grid import Place, heat_grid
-from nexus_tui.charts.heat_map import heat_layout, heat_map, legend
-from nexus_tui.charts.state import terminal_looks
-from nexus_tui.charts.sweep_words import combination_lines, run_words, seed_order, sweep_head
+from nexus_tui.charts.run.one_picture import terminal_looks
+from nexus_tui.charts.sweep.heat_cells import heat_cells
+from nexus_tui.charts.sweep.heat_grid import Place, heat_grid
+from nexus_tui.charts.sweep.heat_map import heat_layout, heat_map, legend
+from nexus_tui.charts.sweep.words import combination_lines, run_words, seed_order, sweep_head
 
 UNICODE = terminal_looks(ascii_only=False)
 ASCII = terminal_looks(ascii_only=True)

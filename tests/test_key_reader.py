@@ -7,7 +7,7 @@ import random
 import pytest
 from textual import events
 
-from nexus_tui.app.key_reader import PASTE_SECONDS, KeyReader
+from nexus_tui.app.terminal.key_reader import PASTE_SECONDS, KeyReader
 
 
 class Clock:

@@ -5,7 +5,13 @@ import math
 import pytest
 import torch
 
-from nexus_engine.losses import COSENT_SCALE, LOSSES, PEARSON_SHARE, cosent, pearson_distance
+from nexus_engine.training.steps.losses import (
+    COSENT_SCALE,
+    LOSSES,
+    PEARSON_SHARE,
+    cosent,
+    pearson_distance,
+)
 
 COSINE = torch.tensor([0.9, 0.2, 0.5], dtype=torch.float64)
 SCORE = torch.tensor([1.0, 0.0, 0.4], dtype=torch.float64)

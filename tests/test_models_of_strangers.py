@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from nexus_engine.base_model import find_base_model
 from nexus_engine.data import Pairs, arrow_strings
 from nexus_engine.errors import ExitCode, ModelError
-from nexus_engine.saved_model import load_model, save_model
-from nexus_engine.similarity import evaluate
+from nexus_engine.model.base_model import find_base_model
+from nexus_engine.runs.saved_model import load_model, save_model
+from nexus_engine.scoring.similarity import evaluate
 
 
 @pytest.fixture(autouse=True)

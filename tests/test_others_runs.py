@@ -12,14 +12,14 @@ import psutil  # noqa: F401 - before another user, who may not read it, asks for
 import pytest
 from app_support import whole_run, write_run
 
-from nexus_engine import run_folder
 from nexus_engine.errors import RunError
 from nexus_engine.reports.gather import gather
-from nexus_engine.run_folder import find_run, remove_run
-from nexus_engine.run_index import RunIndex
-from nexus_engine.saved_model import load_model
-from nexus_tui.background import stop_run
-from nexus_tui.resuming import resumable
+from nexus_engine.runs import folder as run_folder
+from nexus_engine.runs.folder import find_run, remove_run
+from nexus_engine.runs.index import RunIndex
+from nexus_engine.runs.resuming import resumable
+from nexus_engine.runs.saved_model import load_model
+from nexus_tui.work.background import stop_run
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")

@@ -14,14 +14,14 @@ from test_training import StopAfter, guard_pairs, kinds, run, settings_for
 
 from nexus_engine.config import TrainConfig, resolve
 from nexus_engine.data import load_split
-from nexus_engine.dendrites import DendriteLinear
 from nexus_engine.errors import ConfigError, ModelError
 from nexus_engine.events import DendritesAdded, RunFailed, RunFinished, RunStopped, SwitchSettled
-from nexus_engine.full_dendrites import full_parameters
-from nexus_engine.perforated import parent
-from nexus_engine.perforated.readback import plain_snapshot
-from nexus_engine.saved_model import load_model
-from nexus_engine.similarity import evaluate
+from nexus_engine.model.dendrites import DendriteLinear
+from nexus_engine.model.full_dendrites import full_parameters
+from nexus_engine.runs.saved_model import load_model
+from nexus_engine.scoring.similarity import evaluate
+from nexus_engine.training.perforated import parent
+from nexus_engine.training.perforated.readback import plain_snapshot
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec("perforatedai") is None, reason="perforatedai is not installed"
@@ -30,7 +30,7 @@ installed = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def short_guard(monkeypatch):
-    monkeypatch.setattr("nexus_engine.preparation.load_guard", guard_pairs)
+    monkeypatch.setattr("nexus_engine.training.preparation.load_guard", guard_pairs)
 
 
 # Full dendrites

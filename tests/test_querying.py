@@ -9,13 +9,14 @@ import threading
 import pytest
 import torch
 
-from nexus_engine import querying, searching
-from nexus_engine.base_model import find_base_model
+from nexus_engine.data.pasting import pasted_kind, read_pasted
 from nexus_engine.errors import DataError, ModelError
-from nexus_engine.pasting import pasted_kind, read_pasted
-from nexus_engine.querying import Querier, distinct, score, share_weights, stamp_of
-from nexus_engine.saved_model import build_model, load_model, load_saved, save_model
-from nexus_engine.searching import SearchIndex, read_sentences, search
+from nexus_engine.model.base_model import find_base_model
+from nexus_engine.model.regimes import build_model
+from nexus_engine.runs.saved_model import load_model, load_saved, save_model
+from nexus_engine.scoring import querying, searching
+from nexus_engine.scoring.querying import Querier, distinct, score, share_weights, stamp_of
+from nexus_engine.scoring.searching import SearchIndex, read_sentences, search
 
 PAIRS = [
     ("the patient was sent home", "the patient was discharged"),
@@ -69,7 +70,7 @@ def test_cosines_are_those_of_the_similarity_command(querier, saved):
     import pyarrow as pa
 
     from nexus_engine.data import Pairs
-    from nexus_engine.similarity import score_pairs
+    from nexus_engine.scoring.similarity import score_pairs
 
     sides = querier.sides(saved)
     found = score(sides, PAIRS)

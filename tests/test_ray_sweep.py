@@ -7,13 +7,13 @@ import pytest
 from test_sweeps import kinds, small_grid
 
 from nexus_engine.errors import ConfigError
-from nexus_engine.steering import Steering
 from nexus_engine.sweeps.events import CellEnded, CellStarted, SweepFinished
 from nexus_engine.sweeps.folder import SweepFolder
 from nexus_engine.sweeps.grid import Axis
 from nexus_engine.sweeps.loop import sweep
 from nexus_engine.sweeps.ray_cluster import RayCluster
 from nexus_engine.sweeps.view import read_sweep
+from nexus_engine.training.steering import Steering
 
 
 def test_without_ray_it_says_what_to_install(tmp_path, monkeypatch):

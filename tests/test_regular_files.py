@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from nexus_engine.regular_files import open_reader, open_regular, read_json, read_regular
+from nexus_engine.disk.regular_files import open_reader, open_regular, read_json, read_regular
 
 
 def test_a_regular_file_is_read(tmp_path):

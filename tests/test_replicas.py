@@ -13,16 +13,16 @@ sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
 from replicas import groups, read_case
 from stacked import Replica, Sentences, StackedEncoder, grow, train, units_of
 
-from nexus_engine.arm import Arm
 from nexus_engine.config import TrainConfig, resolve
-from nexus_engine.corpus import Corpus, PairRows
-from nexus_engine.encoder import Encoder, EncoderShape
 from nexus_engine.growth import GrowthState
-from nexus_engine.hardware import Hardware
-from nexus_engine.losses import PEARSON_SHARE
-from nexus_engine.preparation import plan_main
-from nexus_engine.sentence_model import SentenceModel
-from nexus_engine.tokens import TokenStore
+from nexus_engine.model.encoder import Encoder, EncoderShape
+from nexus_engine.model.sentence_model import SentenceModel
+from nexus_engine.model.tokens import TokenStore
+from nexus_engine.scoring.corpus import Corpus, PairRows
+from nexus_engine.training.arm.arm import Arm
+from nexus_engine.training.arm.spec import plan_main
+from nexus_engine.training.hardware import Hardware
+from nexus_engine.training.steps.losses import PEARSON_SHARE
 
 SHAPE = EncoderShape(vocabulary=200, positions=32, width=16, layers=2, heads=2, inner=24)
 SITES = ("0.v", "0.up", "1.v", "1.up")

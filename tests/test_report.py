@@ -29,10 +29,10 @@ from nexus_engine.reports.markdown import markdown
 from nexus_engine.reports.page import page
 from nexus_engine.reports.scales import linear, logarithmic
 from nexus_engine.reports.writing import write_report
-from nexus_engine.run_folder import RunFolder
+from nexus_engine.runs.folder import RunFolder
 from nexus_engine.sweeps.folder import SweepFolder
 from nexus_engine.sweeps.grid import Axis, Grid
-from nexus_tui import cli
+from nexus_tui.cli import main as cli
 
 NASTY = "<script>alert(1)</script> [x](y) | `z` \x1b[31m"
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from nexus_engine.dropout import MaskTape, dropout
-from nexus_engine.sharpness import FLOOR, climb, sharp_gradients
+from nexus_engine.model.dropout import MaskTape, dropout
+from nexus_engine.training.steps.sharpness import FLOOR, climb, sharp_gradients
 
 
 def _with_gradient(values, gradient):

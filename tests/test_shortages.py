@@ -11,9 +11,11 @@ import pytest
 import torch
 
 from nexus_engine.errors import DataError, ExitCode, ModelError, ResourceError
-from nexus_engine.run_failures import failure
-from nexus_engine.shortages import out_of_memory, out_of_room
-from nexus_tui import cli, failures, memory_trial
+from nexus_engine.runs.failures import failure
+from nexus_engine.system.shortages import out_of_memory, out_of_room
+from nexus_tui.cli import main as cli
+from nexus_tui.cli import memory_trial
+from nexus_tui.terminal import failures
 
 
 def caused(error, reason):
@@ -156,7 +158,7 @@ def test_an_interrupt_takes_the_child_with_it(monkeypatch):
 
 
 def test_doctor_tells_in_which_check_memory_ran_out(monkeypatch, capsys):
-    from nexus_tui import checks
+    from nexus_tui.doctor import checks
 
     def forward_pass():
         raise RuntimeError("unable to mmap 9 bytes: Cannot allocate memory (12)")

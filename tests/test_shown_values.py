@@ -9,16 +9,16 @@ import msgspec
 import numpy as np
 import pytest
 
-from nexus_engine import forecast as engine
-from nexus_engine import preparation
 from nexus_engine.config import TrainConfig, resolve
 from nexus_engine.data import load_guard
 from nexus_engine.events import RunStarted
-from nexus_engine.run_folder import RunFolder
-from nexus_engine.training import train
-from nexus_tui import cli
-from nexus_tui.app.run_form import FIELDS, check, measured_values
-from nexus_tui.formats import value_text
+from nexus_engine.runs.folder import RunFolder
+from nexus_engine.training import forecast as engine
+from nexus_engine.training import preparation
+from nexus_engine.training.run import train
+from nexus_tui.app.new_run.run_form import FIELDS, check, measured_values
+from nexus_tui.cli import main as cli
+from nexus_tui.words.formats import value_text
 
 FITTED = {"batch_size", "lr", "dendrite_lr"}
 

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from nexus_tui import standard_streams, streams
-from nexus_tui.failures import report
-from nexus_tui.standard_streams import OutputError, Talk
+from nexus_tui.terminal import standard_streams, streams
+from nexus_tui.terminal.failures import report
+from nexus_tui.terminal.standard_streams import OutputError, Talk
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_result_on_a_full_device_ends_with_4(monkeypatch, full, capfd):
 
 
 def test_nothing_leaves_a_training_while_it_computes():
-    from nexus_tui.commands.train import _stopped_before_leaving
+    from nexus_tui.cli.commands.train import _stopped_before_leaving
 
     class Session:
         alive, asked = True, []

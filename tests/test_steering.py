@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from nexus_engine import control
 from nexus_engine.config import TrainConfig, resolve
-from nexus_engine.control import ControlFile
 from nexus_engine.events import PauseChanged, RunStopped, Step, SwitchSettled
-from nexus_engine.run_folder import RunFolder
+from nexus_engine.runs import requests as control
+from nexus_engine.runs.folder import RunFolder
+from nexus_engine.runs.requests import ControlFile
 from nexus_engine.session import Session
-from nexus_engine.steering import Steering, StopAsked
+from nexus_engine.training.steering import Steering, StopAsked
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,10 @@ import pytest
 from app_support import finished
 from sweep_support import BATCH, LR, finish, make_sweep
 
+from nexus_engine.disk.growing_lines import READ_AT_ONCE, LineTail
 from nexus_engine.errors import ConfigError, ExitCode, ResourceError, RunError
 from nexus_engine.events import RunFailed
-from nexus_engine.line_tail import READ_AT_ONCE, LineTail
-from nexus_engine.run_folder import RunFolder
-from nexus_engine.steering import Steering
+from nexus_engine.runs.folder import RunFolder
 from nexus_engine.sweeps.events import CellEnded, CellStarted, SweepFailed, SweepFinished
 from nexus_engine.sweeps.folder import CellFolder, SweepFolder
 from nexus_engine.sweeps.following import FollowedSweep, SweepIndex
@@ -23,7 +22,8 @@ from nexus_engine.sweeps.grid import MOST_RUNS, Axis, Grid, grid_from_file, pars
 from nexus_engine.sweeps.loop import sweep
 from nexus_engine.sweeps.view import read_sweep, state_of
 from nexus_engine.sweeps.workers import Ended
-from nexus_tui.sweep_progress import SweepLines, reduce_sweep
+from nexus_engine.training.steering import Steering
+from nexus_tui.cli.sweep_progress import SweepLines, reduce_sweep
 
 # Grids
 
@@ -80,7 +80,7 @@ def test_a_new_sweep_that_cannot_be_written_leaves_nothing(home, monkeypatch):
 @pytest.mark.parametrize("create", [RunFolder.create, lambda out, label: SweepFolder.create(
     out, label, Grid(axes=(LR,), seeds=(1,), common={}))])  # fmt: skip
 def test_a_folder_that_cannot_be_made_is_told_with_its_code(home, monkeypatch, create):
-    from nexus_engine import files
+    from nexus_engine.disk import files
 
     with pytest.raises(ConfigError, match="there is no user"):
         create(home.__class__("~nobody-of-that-name/run"), "x")
@@ -98,7 +98,7 @@ def test_a_folder_that_cannot_be_made_is_told_with_its_code(home, monkeypatch, c
 
 
 def test_an_empty_folder_that_was_there_stays(home, monkeypatch):
-    from nexus_engine import new_folders
+    from nexus_engine.disk import new_folders
 
     def full(*given):
         raise OSError(28, "No space left on device")
@@ -257,7 +257,7 @@ def test_the_tail_of_a_log_gives_whole_lines_and_passes_over_endless_ones(tmp_pa
 
 
 def test_a_sweep_works_where_the_file_system_knows_no_locks(root, monkeypatch):
-    from nexus_engine import run_lock
+    from nexus_engine.disk import lock as run_lock
 
     def unknown(handle, kind):
         raise OSError(errno.ENOLCK, "No locks available")
@@ -269,7 +269,7 @@ def test_a_sweep_works_where_the_file_system_knows_no_locks(root, monkeypatch):
 
 
 def test_a_lock_whose_file_was_removed_is_taken_anew(tmp_path, monkeypatch):
-    from nexus_engine import run_lock
+    from nexus_engine.disk import lock as run_lock
 
     tried = run_lock._try
 

@@ -13,7 +13,6 @@ import pytest
 from forked_cells import ForkedProcesses
 
 from nexus_engine.errors import ConfigError, ExitCode, RunError
-from nexus_engine.steering import Steering
 from nexus_engine.sweeps.events import (
     CellEnded,
     CellEvaluated,
@@ -30,6 +29,7 @@ from nexus_engine.sweeps.grid import Axis, Cell, Grid, default_grid, grid_from_f
 from nexus_engine.sweeps.loop import sweep
 from nexus_engine.sweeps.processes import Processes
 from nexus_engine.sweeps.view import CellView, best_point, points, read_sweep
+from nexus_engine.training.steering import Steering
 
 # The grid
 
@@ -275,7 +275,7 @@ def test_the_command(home, small_data):
 
 def test_where_ray_is_missing_no_sweep_is_begun(home, monkeypatch, capfd):
     from nexus_engine.sweeps import ray_cluster
-    from nexus_tui import cli
+    from nexus_tui.cli import main as cli
 
     monkeypatch.setattr(ray_cluster.importlib.util, "find_spec", lambda name: None)
     assert cli.main(["sweep", "--ray", "local"]) == 2
@@ -284,7 +284,7 @@ def test_where_ray_is_missing_no_sweep_is_begun(home, monkeypatch, capfd):
 
 
 def test_the_command_refuses(home, monkeypatch, capfd):
-    from nexus_tui import cli
+    from nexus_tui.cli import main as cli
 
     monkeypatch.chdir(home)
     for arguments, words in (

@@ -8,8 +8,8 @@ import pytest
 from nexus_engine.config import Settings, TrainConfig, resolve
 from nexus_engine.errors import ConfigError
 from nexus_engine.growth import GrowthState, decide
-from nexus_engine.preparation import plan_main
 from nexus_engine.recipes import RECIPES
+from nexus_engine.training.arm.spec import plan_main
 
 TYPED = list(
     itertools.product(

@@ -11,9 +11,9 @@ import threading
 import pytest
 from app_support import make_app, screen_text, until, whole_run, write_run
 
-from nexus_tui.app.driver import _Forgiving
-from nexus_tui.app.settings import read_ui_settings
-from nexus_tui.terminal_encoding import REPLACE_BY_CELLS, draws_pictures, terminal_encoding
+from nexus_tui.app.terminal.driver import _Forgiving
+from nexus_tui.settings.app import read_ui_settings
+from nexus_tui.terminal.encoding import REPLACE_BY_CELLS, draws_pictures, terminal_encoding
 
 
 def stream(encoding):

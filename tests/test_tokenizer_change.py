@@ -7,10 +7,10 @@ import shutil
 
 import pytest
 
-from nexus_engine.base_model import TOKENIZER_SHA256, BaseModel, find_base_model
 from nexus_engine.errors import ExitCode, ModelError, RunError
-from nexus_engine.preparation import _check_same
-from nexus_engine.saved_model import load_model, save_model
+from nexus_engine.model.base_model import TOKENIZER_SHA256, BaseModel, find_base_model
+from nexus_engine.runs.saved_model import load_model, save_model
+from nexus_engine.training.preparation import _check_same
 
 FACTS = {
     "tune": "dendrites",

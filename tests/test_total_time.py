@@ -36,7 +36,7 @@ def test_a_resumed_run_counts_the_seconds_of_its_earlier_starts(tmp_path):
 
 
 def test_a_checkpoint_that_names_no_total_counts_the_training():
-    from nexus_engine.run_saving import _seconds_of
+    from nexus_engine.training.saving import _seconds_of
 
     meta = {
         "progress": {"step_seconds": 5.0, "eval_seconds": 2.0},

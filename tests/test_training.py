@@ -12,8 +12,6 @@ import pytest
 import torch
 from conftest import write_small
 
-from nexus_engine import checkpoints
-from nexus_engine.arm import Arm
 from nexus_engine.config import TrainConfig, resolve
 from nexus_engine.data import load_guard, load_split
 from nexus_engine.errors import DivergedError, ExitCode
@@ -30,12 +28,14 @@ from nexus_engine.events import (
     Step,
     SwitchSettled,
 )
-from nexus_engine.run_folder import RunFolder, find_run, list_runs, remove_run
-from nexus_engine.saved_model import load_model
+from nexus_engine.runs import checkpoints
+from nexus_engine.runs.folder import RunFolder, find_run, list_runs, remove_run
+from nexus_engine.runs.saved_model import load_model
+from nexus_engine.scoring.similarity import compare, evaluate, score_pairs
 from nexus_engine.session import Session
-from nexus_engine.similarity import compare, evaluate, score_pairs
-from nexus_engine.steering import Steering
-from nexus_engine.training import train
+from nexus_engine.training.arm.arm import Arm
+from nexus_engine.training.run import train
+from nexus_engine.training.steering import Steering
 
 SMALL = {"place": ("v",), "layers": (1, 3), "batch_size": 16, "epochs": 3, "lr": 3e-2}
 
@@ -43,7 +43,7 @@ SMALL = {"place": ("v",), "layers": (1, 3), "batch_size": 16, "epochs": 3, "lr":
 @pytest.fixture(autouse=True)
 def short_guard(monkeypatch):
     """Twenty guard pairs instead of 300: scoring them takes most of a small run."""
-    monkeypatch.setattr("nexus_engine.preparation.load_guard", guard_pairs)
+    monkeypatch.setattr("nexus_engine.training.preparation.load_guard", guard_pairs)
 
 
 def guard_pairs():
@@ -81,7 +81,7 @@ def finish(place, **changes):
     """A run at `place` for several tests, in a home of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(place / "data"))
-        patch.setattr("nexus_engine.preparation.load_guard", guard_pairs)
+        patch.setattr("nexus_engine.training.preparation.load_guard", guard_pairs)
         data = write_small(place / "small")
         return Done(place / "run", data, run(settings_for(data, **changes), place / "run"))
 

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from nexus_engine import training_step
-from nexus_engine.arm import Arm
 from nexus_engine.config import TrainConfig, resolve
-from nexus_engine.corpus import Corpus, PairRows
-from nexus_engine.encoder import Encoder, EncoderShape
-from nexus_engine.hardware import Hardware
-from nexus_engine.preparation import plan_main
-from nexus_engine.sentence_model import SentenceModel
-from nexus_engine.tokens import TokenStore
+from nexus_engine.model.encoder import Encoder, EncoderShape
+from nexus_engine.model.sentence_model import SentenceModel
+from nexus_engine.model.tokens import TokenStore
+from nexus_engine.scoring.corpus import Corpus, PairRows
+from nexus_engine.training.arm.arm import Arm
+from nexus_engine.training.arm.spec import plan_main
+from nexus_engine.training.hardware import Hardware
+from nexus_engine.training.steps import step as training_step
 
 SHAPE = EncoderShape(vocabulary=50, positions=16, width=8, layers=1, heads=2, inner=12)
 SETTINGS = resolve(TrainConfig(layers=(0,), batch_size=4, sharpness=0.5))

@@ -3,8 +3,8 @@
 import pytest
 
 from nexus_engine.errors import DataError
-from nexus_tui import cli
-from nexus_tui.typed_text import typed_text
+from nexus_tui.cli import main as cli
+from nexus_tui.terminal.typed_text import typed_text
 
 TEXT = "木门 café \u0085"
 

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from nexus_engine.hub_cache import datasets_cache, hub_cache
-from nexus_tui import cli
+from nexus_engine.data.files.hub_cache import datasets_cache, hub_cache
+from nexus_tui.cli import main as cli
 
 NOBODY = "~no-such-user-here/x"
 
@@ -98,15 +98,15 @@ def test_without_a_home_what_needs_one_says_so(words, no_home, capsys):
 
 def test_without_a_home_the_app_says_so_before_its_screen(no_home):
     from nexus_engine.errors import ConfigError
-    from nexus_tui.commands.attach import open_screen
+    from nexus_tui.cli.commands.attach import open_screen
 
     with pytest.raises(ConfigError, match="set HOME"):
         open_screen(None, ascii_only=False, low_bandwidth=False)
 
 
 def test_without_a_home_what_needs_none_works(no_home, capsys):
-    from nexus_engine.run_folder import RunFolder, find_run, remove_run
-    from nexus_tui.lines import resume_command
+    from nexus_engine.runs.folder import RunFolder, find_run, remove_run
+    from nexus_tui.words.lines import resume_command
 
     assert cli.main(["similarity", "base", "a cat", "the cat"]) == 0
     assert cli.main(["config", "show"]) == 0
@@ -120,7 +120,7 @@ def test_without_a_home_what_needs_none_works(no_home, capsys):
 
 
 def test_without_a_home_the_app_reads_its_settings(no_home):
-    from nexus_tui.app.settings import read_ui_settings
+    from nexus_tui.settings.app import read_ui_settings
 
     assert read_ui_settings().warnings == ()
 
@@ -166,9 +166,9 @@ def test_the_hub_cache_is_where_huggingface_hub_puts_it(tmp_path, monkeypatch):
 
 
 def test_model_and_benchmark_are_looked_for_in_one_cache(tmp_path, monkeypatch):
-    from nexus_engine import base_model
-    from nexus_engine.data import stsb_cache
+    from nexus_engine.data.files import stsb_cache
     from nexus_engine.errors import DataError
+    from nexus_engine.model import base_model
 
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)

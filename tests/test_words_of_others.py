@@ -6,8 +6,8 @@ import pytest
 
 from nexus_engine.config import TrainConfig, config_from_mapping
 from nexus_engine.errors import ConfigError
-from nexus_tui import cli
-from nexus_tui.environment import variable_of
+from nexus_tui.cli import main as cli
+from nexus_tui.settings.environment import variable_of
 
 DIGITS = "9" * 5000
 TEXTS = ["x", "1e999", "-1", DIGITS, "[1]"]
@@ -72,7 +72,7 @@ def test_the_words_say_what_to_give(value, words):
 @pytest.fixture
 def nothing_runs(home, monkeypatch):
     """Settings are read and resolved; where they can be used, the command ends there."""
-    from nexus_tui.commands import train
+    from nexus_tui.cli.commands import train
 
     monkeypatch.chdir(home)
     monkeypatch.setattr(train, "_show_forecast", lambda settings, as_json: None)

@@ -3,11 +3,11 @@
     spec → files → strict reader (row numbers) → `datasets` stream → score range → splits → PairData
 
 Importing this package costs nothing beyond numpy: pyarrow and `datasets` come with the first load.
-No function here opens a socket except the two of `nexus_engine.data.fetching`, none writes a file,
-and no message quotes a sentence of the data.
+No function here opens a socket except the two of `nexus_engine.data.files.fetching`, none writes a
+file, and no message quotes a sentence of the data.
 """
 
-from nexus_engine.data.assets import assets_dir
+from nexus_engine.data.files.assets import assets_dir
 from nexus_engine.data.loading import (
     load_data,
     load_guard,

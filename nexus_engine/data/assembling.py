@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nexus_engine.data.files.folders import HELD_OUT, SPLITS
+from nexus_engine.data.files.locating import WHOLE, locate
 from nexus_engine.data.fingerprint import fingerprint_of
-from nexus_engine.data.folders import HELD_OUT, SPLITS
-from nexus_engine.data.locating import WHOLE, locate
 from nexus_engine.data.messages import file_error
 from nexus_engine.data.pairs import PairData, Pairs
 from nexus_engine.data.ranges import ScoreRange

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from nexus_engine.data.classes import inference_classes, inference_reason
 from nexus_engine.data.messages import file_error, row_error
 from nexus_engine.data.ranges import found_range
-from nexus_engine.data.reading import RawPairs
+from nexus_engine.data.reading.raw_pairs import RawPairs
 
 __all__ = ["is_unlabelled", "questions", "refuse_no_scores", "score_notes"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import Literal
 
-from nexus_engine.data.assets import assets_dir
+from nexus_engine.data.files.assets import assets_dir
 from nexus_engine.data.pairs import PairData, Pairs
 from nexus_engine.errors import DataError
-from nexus_engine.user_paths import user_path
+from nexus_engine.system.user_paths import user_path
 
 __all__ = ["load_data", "load_guard", "load_split", "load_split_asked", "load_unscored"]
 
@@ -72,10 +72,10 @@ def load_unscored(path: str | os.PathLike[str]) -> Pairs:
     range, and otherwise ignored: `scores` is None then.
     Raises DataError with file, row and reason for what cannot be used.
     """
-    from nexus_engine.data.formats import kind_of_stdin
-    from nexus_engine.data.locating import located_file
+    from nexus_engine.data.files.locating import located_file
+    from nexus_engine.data.reading.formats import kind_of_stdin
+    from nexus_engine.data.reading.sources import stdin_source
     from nexus_engine.data.scored import as_unscored
-    from nexus_engine.data.sources import stdin_source
 
     if os.fspath(path) == "-":
         source = stdin_source()
@@ -88,7 +88,7 @@ def load_guard() -> Pairs:
 
     Raises DataError when the installation lacks them.
     """
-    from nexus_engine.data.locating import WHOLE, Located, located_file
+    from nexus_engine.data.files.locating import WHOLE, Located, located_file
     from nexus_engine.data.scored import read_scored
 
     source, kind = located_file(assets_dir() / "guard.csv")

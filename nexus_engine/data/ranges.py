@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nexus_engine.data.messages import file_error, row_error
-from nexus_engine.data.reading import RawPairs
+from nexus_engine.data.reading.raw_pairs import RawPairs
 from nexus_engine.errors import ConfigError, DataError
 
 __all__ = ["ScoreRange", "checked_range", "found_range", "mapped_scores", "range_note"]

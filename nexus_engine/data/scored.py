@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nexus_engine.data.doubts import is_unlabelled, questions, refuse_no_scores, score_notes
-from nexus_engine.data.folders import HELD_OUT
-from nexus_engine.data.formats import FileKind
-from nexus_engine.data.locating import WHOLE, Located
+from nexus_engine.data.files.folders import HELD_OUT
+from nexus_engine.data.files.locating import WHOLE, Located
 from nexus_engine.data.messages import file_error
 from nexus_engine.data.pairs import Pairs
 from nexus_engine.data.ranges import (
@@ -20,8 +19,9 @@ from nexus_engine.data.ranges import (
     mapped_scores,
     range_note,
 )
-from nexus_engine.data.reading import RawPairs, one_array, read_pairs
-from nexus_engine.data.sources import Source
+from nexus_engine.data.reading.formats import FileKind
+from nexus_engine.data.reading.raw_pairs import RawPairs, one_array, read_pairs
+from nexus_engine.data.reading.sources import Source
 from nexus_engine.data.split_column import by_split_column
 from nexus_engine.errors import DataError
 

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nexus_engine.data.folders import SPLITS
-from nexus_engine.data.locating import WHOLE
+from nexus_engine.data.files.folders import SPLITS
+from nexus_engine.data.files.locating import WHOLE
 from nexus_engine.data.messages import row_error
-from nexus_engine.data.reading import RawPairs
+from nexus_engine.data.reading.raw_pairs import RawPairs
 
 __all__ = ["by_split_column"]
 

@@ -9,11 +9,11 @@ import msgspec
 
 from nexus_engine.errors import RunError, one_line
 from nexus_engine.events import Evaluated, Event, RunFailed, RunFinished, Step, SwitchRecord, Warned
-from nexus_engine.ownership import may_not_read
-from nexus_engine.run_folder import LATEST, RunFolder, find_run, summarise
+from nexus_engine.runs.folder import LATEST, RunFolder, find_run, summarise
 from nexus_engine.sweeps.folder import find_sweep
 from nexus_engine.sweeps.view import SweepView, read_sweep
-from nexus_engine.user_paths import user_path
+from nexus_engine.system.ownership import may_not_read
+from nexus_engine.system.user_paths import user_path
 
 __all__ = ["Arm", "Gathered", "Point", "Run", "gather", "gather_run"]
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nexus_engine.disk.files import FILE_MODE, FOLDER_MODE
 from nexus_engine.errors import ConfigError, ResourceError, one_line
-from nexus_engine.files import FILE_MODE, FOLDER_MODE
 from nexus_engine.reports.gather import Arm, Gathered, Run
-from nexus_engine.shortages import OUT_OF_ROOM
+from nexus_engine.system.shortages import OUT_OF_ROOM
 
 __all__ = ["write_tensorboard"]
 

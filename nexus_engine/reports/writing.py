@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nexus_engine import __version__
+from nexus_engine.disk.files import sync, write_all
 from nexus_engine.errors import ConfigError, ResourceError, one_line
-from nexus_engine.files import sync, write_all
 from nexus_engine.reports.document import document
 from nexus_engine.reports.gather import gather
 from nexus_engine.reports.markdown import markdown
 from nexus_engine.reports.page import page
 from nexus_engine.reports.tensorboard import write_tensorboard
-from nexus_engine.shortages import OUT_OF_ROOM
+from nexus_engine.system.shortages import OUT_OF_ROOM
 
 __all__ = ["Written", "write_report"]
 

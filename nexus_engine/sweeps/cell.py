@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nexus_engine.errors import ExitCode, RunError
-from nexus_engine.parent_watch import ParentWatch
+from nexus_engine.system.parent_watch import ParentWatch
 
 if TYPE_CHECKING:
-    from nexus_engine.steering import Steering
     from nexus_engine.sweeps.folder import CellFolder
     from nexus_engine.sweeps.grid import Cell, Grid
+    from nexus_engine.training.steering import Steering
 
 __all__ = ["run_cell"]
 
@@ -46,9 +46,9 @@ def run_cell(
     is called when the training begins, after all that is read and measured before. What the run's
     own log cannot tell is told in a line on stderr.
     """
-    from nexus_engine.child_steering import ChildSteering
-    from nexus_engine.run_failures import failure
+    from nexus_engine.runs.failures import failure
     from nexus_engine.sweeps.folder import CellFolder, SweepFolder
+    from nexus_engine.training.child_steering import ChildSteering
 
     folder = SweepFolder(sweep)
     steering = ChildSteering(parent)
@@ -76,7 +76,7 @@ def _take(run: CellFolder, steering: Steering, held: contextlib.ExitStack) -> bo
     Raises:
         RunError: another process works on the run, and goes on to.
     """
-    from nexus_engine.steering import StopAsked
+    from nexus_engine.training.steering import StopAsked
 
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -111,7 +111,7 @@ def _work(
 
     from nexus_engine.config import Settings
     from nexus_engine.events import EpochStarted, RunFailed, RunFinished, RunStopped
-    from nexus_engine.training import train
+    from nexus_engine.training.run import train
 
     resume = (run.path / "run.json").is_file()
     if resume:

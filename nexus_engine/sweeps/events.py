@@ -7,9 +7,8 @@ from typing import Any
 
 import msgspec
 
+from nexus_engine.disk.json_text import parse_json, plain, revive
 from nexus_engine.errors import RunError
-from nexus_engine.events import plain, revive
-from nexus_engine.regular_files import parse_json
 from nexus_engine.sweeps.grid import Axis
 
 __all__ = [

@@ -18,20 +18,20 @@ from pathlib import Path
 
 import msgspec
 
-from nexus_engine.errors import ConfigError, RunError, one_line
-from nexus_engine.event_log import append_line, begin_log
-from nexus_engine.files import FOLDER_MODE, make_folder, replace_json
-from nexus_engine.listed_folders import LATEST
-from nexus_engine.new_folders import (
+from nexus_engine.disk.files import FOLDER_MODE, make_folder, replace_json
+from nexus_engine.disk.growing_lines import append_line, begin_log
+from nexus_engine.disk.listed_folders import LATEST
+from nexus_engine.disk.lock import RunLock, is_held
+from nexus_engine.disk.new_folders import (
     LOG_NAME,
     SWEEP_LOG,
     claimed_folder,
     fresh_folder,
     usable_path,
 )
-from nexus_engine.regular_files import open_reader, read_json
-from nexus_engine.run_folder import NAME_RULE, RunFolder, runs_root
-from nexus_engine.run_lock import RunLock, is_held
+from nexus_engine.disk.regular_files import open_reader, read_json
+from nexus_engine.errors import ConfigError, RunError, one_line
+from nexus_engine.runs.folder import NAME_RULE, RunFolder, runs_root
 from nexus_engine.sweeps.events import (
     TERMINAL_SWEEP_EVENTS,
     SweepEvent,
@@ -39,7 +39,7 @@ from nexus_engine.sweeps.events import (
     encode_sweep_event,
 )
 from nexus_engine.sweeps.grid import MOST_RUNS, Cell, Grid
-from nexus_engine.user_paths import user_path
+from nexus_engine.system.user_paths import user_path
 
 __all__ = ["CellFolder", "SweepFolder", "SweepRecord", "find_sweep", "sweeps_root"]
 

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple, assert_never
 
 import msgspec
 
+from nexus_engine.disk.growing_lines import LineTail
+from nexus_engine.disk.listed_folders import listed_folders
 from nexus_engine.errors import RunError
-from nexus_engine.line_tail import LineTail
-from nexus_engine.listed_folders import listed_folders
 from nexus_engine.sweeps.events import (
     CellEnded,
     CellEvaluated,

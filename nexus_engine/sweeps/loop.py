@@ -16,12 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from nexus_engine.disk.growing_lines import LineTail
+from nexus_engine.disk.new_folders import LOG_NAME
 from nexus_engine.errors import ExitCode, RunError, one_line
 from nexus_engine.events import EpochStarted, Evaluated, decode_event
-from nexus_engine.line_tail import LineTail
-from nexus_engine.new_folders import LOG_NAME
-from nexus_engine.shortages import OUT_OF_ROOM
-from nexus_engine.steering import Steering, StopAsked
 from nexus_engine.sweeps.events import (
     CellEnded,
     CellEvaluated,
@@ -36,6 +34,8 @@ from nexus_engine.sweeps.folder import SweepFolder
 from nexus_engine.sweeps.grid import Cell
 from nexus_engine.sweeps.view import CellView, best_point, points, read_cell, read_sweep
 from nexus_engine.sweeps.workers import Ended, Workers
+from nexus_engine.system.shortages import OUT_OF_ROOM
+from nexus_engine.training.steering import Steering, StopAsked
 
 __all__ = ["sweep"]
 

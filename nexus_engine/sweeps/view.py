@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from nexus_engine.disk.regular_files import MAX_JSON_BYTES, read_regular
 from nexus_engine.errors import RunError
 from nexus_engine.events import (
     EpochStarted,
@@ -25,7 +26,6 @@ from nexus_engine.events import (
     RunStopped,
     decode_event,
 )
-from nexus_engine.regular_files import MAX_JSON_BYTES, read_regular
 from nexus_engine.sweeps.folder import SweepFolder
 from nexus_engine.sweeps.grid import Axis, Cell
 
@@ -124,7 +124,7 @@ def read_cell(path: Path, cell: Cell, *, live: bool) -> CellView:
 
     Of a finished run only the result is read; of any other the log, its step events left out.
     """
-    from nexus_engine.event_reading import EventLog  # numpy: not where nothing is read
+    from nexus_engine.runs.event_reading import EventLog  # numpy: not where nothing is read
 
     view = CellView(cell=cell, run_dir=str(path), state="waiting")
     result = _result(path)

@@ -22,19 +22,19 @@ from textual.worker import WorkerFailed
 
 from nexus_engine.errors import NexusError, one_line
 from nexus_engine.events import TERMINAL_EVENTS, Event
-from nexus_tui.app.ascii_looks import ASCII_CSS, PlainBar, plain_key
 from nexus_tui.app.command_palette import palette_commands
-from nexus_tui.app.dialogs import Choice, Question
-from nexus_tui.app.driver import LeavableDriver
 from nexus_tui.app.endings import STOP_CODES, Ending
-from nexus_tui.app.frame import NexusScreen, TopBar
+from nexus_tui.app.kit.ascii_looks import ASCII_CSS, PlainBar, plain_key
+from nexus_tui.app.kit.dialogs import Choice, Question
+from nexus_tui.app.kit.frame import NexusScreen, TopBar
 from nexus_tui.app.main_screens import MAIN_SCREENS
-from nexus_tui.app.model import OpenRun
-from nexus_tui.app.playing import Play
-from nexus_tui.app.settings import UiSettings
-from nexus_tui.app.sources import LoggedRun, RunSource, SessionRun
+from nexus_tui.app.open_run import OpenRun
+from nexus_tui.app.playground.state import Play
+from nexus_tui.app.run_sources import LoggedRun, RunSource, SessionRun
+from nexus_tui.app.terminal.driver import LeavableDriver
 from nexus_tui.app.themes import DEFAULT_THEME, THEMES, looks_of
-from nexus_tui.charts.looks import Looks
+from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.settings.app import UiSettings
 
 if TYPE_CHECKING:
     from nexus_engine.config import Settings
@@ -164,8 +164,8 @@ class NexusApp(App[None]):
         """Import torch in a thread: the first run or query need not wait for it then."""
 
         def load() -> None:
-            import nexus_engine.session
-            import nexus_engine.similarity  # noqa: F401
+            import nexus_engine.scoring.similarity
+            import nexus_engine.session  # noqa: F401
 
             self.loaded.set()
 
@@ -301,8 +301,8 @@ class NexusApp(App[None]):
     def _begin(self, settings: Settings, resume: Path | None) -> None:
         """In a worker thread: importing torch and making the folder may take a while."""
         try:
-            from nexus_engine.event_reading import EventLog
-            from nexus_engine.run_folder import RunFolder
+            from nexus_engine.runs.event_reading import EventLog
+            from nexus_engine.runs.folder import RunFolder
             from nexus_engine.session import Session
 
             if resume is None:
@@ -344,7 +344,7 @@ class NexusApp(App[None]):
 
     def action_keys_help(self) -> None:
         """Show the keys in force."""
-        from nexus_tui.app.screens.keys_help import KeysHelp
+        from nexus_tui.app.keys_help import KeysHelp
 
         if not isinstance(self.screen, KeysHelp):
             self.push_screen(KeysHelp(self.screen))
@@ -354,8 +354,8 @@ class NexusApp(App[None]):
         if self.current_mode != "runs":
             await self.switch_mode("runs")
             return
-        from nexus_tui.app.screens.sweep import SweepScreen
-        from nexus_tui.app.screens.sweeps import SweepsScreen
+        from nexus_tui.app.sweeps.sweep import SweepScreen
+        from nexus_tui.app.sweeps.sweeps import SweepsScreen
 
         while isinstance(self.screen, SweepScreen | SweepsScreen):
             if not self.screen.is_mounted:  # it closes when it is there
@@ -365,7 +365,7 @@ class NexusApp(App[None]):
 
     async def action_sweeps(self) -> None:
         """The list of sweeps, over the list of runs."""
-        from nexus_tui.app.screens.sweeps import SweepsScreen
+        from nexus_tui.app.sweeps.sweeps import SweepsScreen
 
         await self.switch_mode("runs")
         while any(isinstance(screen, SweepsScreen) for screen in self.screen_stack):

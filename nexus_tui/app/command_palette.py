@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from textual.app import SystemCommand
+from textual.app import App, SystemCommand
 from textual.screen import Screen
 
 from nexus_tui.app.themes import THEMES
-
-if TYPE_CHECKING:
-    from nexus_tui.app.application import NexusApp
 
 __all__ = ["palette_commands"]
 
@@ -21,10 +18,10 @@ HIDDEN = {
 """Actions that are offered in other words, or by another ID."""
 
 
-def palette_commands(app: NexusApp, screen: Screen[Any]) -> Iterator[SystemCommand]:
+def palette_commands(app: App[None], screen: Screen[Any]) -> Iterator[SystemCommand]:
     """The commands for `screen`: its actions before those of the app."""
-    yield SystemCommand("Quit", "Leave the app", app.action_leave)
-    yield SystemCommand("Keys", "The keys in force here", app.action_keys_help)
+    yield SystemCommand("Quit", "Leave the app", _acting(app, "leave", app))
+    yield SystemCommand("Keys", "The keys in force here", _acting(app, "keys_help", app))
     for theme in THEMES:
         yield SystemCommand(f"Theme: {theme.name}", "Change the colours", _themed(app, theme.name))
     for holder in (screen, app):
@@ -35,14 +32,14 @@ def palette_commands(app: NexusApp, screen: Screen[Any]) -> Iterator[SystemComma
                     yield SystemCommand(binding.description, binding.id, act)
 
 
-def _themed(app: NexusApp, name: str) -> Callable[[], None]:
+def _themed(app: App[None], name: str) -> Callable[[], None]:
     def change() -> None:
         app.theme = name
 
     return change
 
 
-def _acting(app: NexusApp, action: str, holder: Any) -> Callable[[], None]:
+def _acting(app: App[None], action: str, holder: Any) -> Callable[[], None]:
     def act() -> None:
         app.run_worker(app.run_action(action, default_namespace=holder))
 

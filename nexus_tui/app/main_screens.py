@@ -12,25 +12,25 @@ __all__ = ["MAIN_SCREENS"]
 
 
 def _runs() -> Screen[None]:
-    from nexus_tui.app.screens.runs import RunsScreen
+    from nexus_tui.app.runs.screen import RunsScreen
 
     return RunsScreen()
 
 
 def _live() -> Screen[None]:
-    from nexus_tui.app.screens.live import LiveScreen
+    from nexus_tui.app.live.screen import LiveScreen
 
     return LiveScreen()
 
 
 def _playground() -> Screen[None]:
-    from nexus_tui.app.screens.playground import PlaygroundScreen
+    from nexus_tui.app.playground.screen import PlaygroundScreen
 
     return PlaygroundScreen()
 
 
 def _compare() -> Screen[None]:
-    from nexus_tui.app.screens.compare import CompareScreen
+    from nexus_tui.app.compare.screen import CompareScreen
 
     return CompareScreen()
 

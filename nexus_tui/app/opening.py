@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from nexus_engine.errors import ExitCode, one_line
 from nexus_tui.app.application import NexusApp
-from nexus_tui.app.driver import terminal_is_gone
 from nexus_tui.app.endings import STOP_CODES, Ending
-from nexus_tui.app.settings import UiSettings
+from nexus_tui.app.terminal.driver import terminal_is_gone
 from nexus_tui.app.terminal_signals import app_signals
-from nexus_tui.failures import error_line
+from nexus_tui.settings.app import UiSettings
+from nexus_tui.terminal.failures import error_line
 
 if TYPE_CHECKING:
     from nexus_engine.config import Settings
@@ -69,9 +69,9 @@ def _after(app: NexusApp) -> int:
 def _see_to(session: Session, ending: Ending) -> int:
     """See the run to its end here, or to a process of its own; the exit code."""
     from nexus_engine.events import RunStopped
-    from nexus_tui.background import hand_over
-    from nexus_tui.lines import resume_command
-    from nexus_tui.signals import steered_by_signals
+    from nexus_tui.terminal.signals import steered_by_signals
+    from nexus_tui.words.lines import resume_command
+    from nexus_tui.work.background import hand_over
 
     name = session.folder.name
     with steered_by_signals(session.steering):

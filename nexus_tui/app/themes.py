@@ -6,7 +6,7 @@ from rich.style import Style
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
-from nexus_tui.charts.looks import ASCII, UNICODE, Looks, Palette
+from nexus_tui.charts.kit.looks import ASCII, UNICODE, Looks, Palette
 
 __all__ = ["DEFAULT_THEME", "THEMES", "looks_of"]
 

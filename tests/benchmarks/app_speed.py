@@ -30,7 +30,7 @@ BEGIN = """
 import sys
 from nexus_engine.config import TrainConfig, resolve
 from nexus_tui.app.opening import open_app
-from nexus_tui.app.settings import UiSettings
+from nexus_tui.settings.app import UiSettings
 config = TrainConfig(data=sys.argv[1], epochs=int(sys.argv[2]), switch_epochs=(0,))
 sys.exit(open_app(UiSettings(), None, resolve(config)))
 """

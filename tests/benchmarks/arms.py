@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nexus_engine.arm import Arm
-from nexus_engine.base_model import BaseModel, find_base_model
 from nexus_engine.config import TrainConfig, resolve
-from nexus_engine.corpus import Corpus, build_corpus
 from nexus_engine.data import load_data, load_guard
-from nexus_engine.hardware import select
-from nexus_engine.placement import choose_placement
-from nexus_engine.preparation import plan_main
-from nexus_engine.saved_model import build_model
-from nexus_engine.tokens import Tokenizer
+from nexus_engine.model.base_model import BaseModel, find_base_model
+from nexus_engine.model.placement import choose_placement
+from nexus_engine.model.regimes import build_model
+from nexus_engine.model.tokens import Tokenizer
+from nexus_engine.scoring.corpus import Corpus, build_corpus
+from nexus_engine.training.arm.arm import Arm
+from nexus_engine.training.arm.spec import plan_main
+from nexus_engine.training.hardware import select
 
 REGIMES: dict[str, dict[str, Any]] = {
     "full": {"tune": "full"},

@@ -25,9 +25,9 @@ from typing import Any
 
 from nexus_engine.config import TrainConfig, resolve
 from nexus_engine.events import RunFinished
-from nexus_engine.run_folder import RunFolder
-from nexus_engine.run_saving import RunSaver
-from nexus_engine.training import train
+from nexus_engine.runs.folder import RunFolder
+from nexus_engine.training.run import train
+from nexus_engine.training.saving import RunSaver
 
 
 class Watch:

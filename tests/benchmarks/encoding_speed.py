@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from reference import read_pairs
 
-from nexus_engine.base_model import find_base_model, load_encoder
-from nexus_engine.correlation import spearman
-from nexus_engine.querying import Side, Sides, score
-from nexus_engine.sentence_model import SentenceModel
-from nexus_engine.tokens import Tokenizer
+from nexus_engine.model.base_model import find_base_model, load_encoder
+from nexus_engine.model.sentence_model import SentenceModel
+from nexus_engine.model.tokens import Tokenizer
+from nexus_engine.scoring.correlation import spearman
+from nexus_engine.scoring.querying import Side, Sides, score
 
 
 def line(values: list[float], unit: str) -> str:

@@ -22,7 +22,7 @@ import torch
 from arms import REGIMES, Stepper, load_corpus
 from reference import Reference
 
-from nexus_engine.base_model import find_base_model
+from nexus_engine.model.base_model import find_base_model
 
 SPREAD = 200
 """Steps before timing: every shape is captured in these."""

@@ -51,9 +51,9 @@ def measure(file: Path, seconds: float) -> dict[str, float]:
     """One size: seconds to load and tokenise, pairs a second, peak memory."""
     from arms import Stepper, load_corpus
 
-    from nexus_engine.base_model import find_base_model
     from nexus_engine.data import load_data
-    from nexus_engine.hardware import release_memory
+    from nexus_engine.model.base_model import find_base_model
+    from nexus_engine.training.hardware import release_memory
 
     begun = time.perf_counter()
     load_data(str(file))

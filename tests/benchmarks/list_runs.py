@@ -33,7 +33,7 @@ def make_runs(root: Path, number: int) -> None:
 
 def look(root: Path) -> tuple[float, float, float]:
     """Seconds of the first and of the second look, and CPU seconds of the first."""
-    from nexus_engine.run_index import RunIndex
+    from nexus_engine.runs.index import RunIndex
 
     index = RunIndex(root)
     begun, cpu = time.perf_counter(), time.process_time()

@@ -28,7 +28,7 @@ def reference(data: Path, steps: int) -> float:
     """Peak of the reference loop."""
     from reference import Reference
 
-    from nexus_engine.base_model import find_base_model
+    from nexus_engine.model.base_model import find_base_model
 
     loop = Reference(find_base_model().folder, data)
     for _ in range(steps):
@@ -40,8 +40,8 @@ def ours(data: Path, tune: str, precision: str) -> float:
     """Peak of a run of NEXUS."""
     from nexus_engine.config import TrainConfig, resolve
     from nexus_engine.events import RunFinished
-    from nexus_engine.run_folder import RunFolder
-    from nexus_engine.training import train
+    from nexus_engine.runs.folder import RunFolder
+    from nexus_engine.training.run import train
 
     settings = resolve(
         TrainConfig(

@@ -79,14 +79,14 @@ def train_one(base: str, data: str, asked: dict[str, Any]) -> dict[str, Any]:
     import torch
     from transformers import BertModel
 
-    from nexus_engine.batching import epoch_batches
-    from nexus_engine.corpus import build_corpus
-    from nexus_engine.correlation import spearman
     from nexus_engine.data import load_data, load_guard
-    from nexus_engine.evaluation import correlate, pair_cosines
-    from nexus_engine.losses import LOSSES
-    from nexus_engine.sentence_model import cosine
-    from nexus_engine.tokens import Tokenizer
+    from nexus_engine.model.sentence_model import cosine
+    from nexus_engine.model.tokens import Tokenizer
+    from nexus_engine.scoring.corpus import build_corpus
+    from nexus_engine.scoring.correlation import spearman
+    from nexus_engine.scoring.evaluation import correlate, pair_cosines
+    from nexus_engine.training.steps.batching import epoch_batches
+    from nexus_engine.training.steps.losses import LOSSES
 
     begun = time.perf_counter()
     asked = {**DEFAULTS, **asked}

@@ -61,10 +61,11 @@ def parse_seeds(text: str) -> list[int]:
 def run_one(task: tuple[str, dict[str, Any], int]) -> dict[str, Any]:
     """One whole run in this process; its result with case and seed."""
     from nexus_engine.config import config_from_mapping, resolve
-    from nexus_engine.events import Evaluated, RunFinished, plain
-    from nexus_engine.run_folder import RunFolder
-    from nexus_engine.sentence_model import SentenceModel
-    from nexus_engine.training import train
+    from nexus_engine.disk.json_text import plain
+    from nexus_engine.events import Evaluated, RunFinished
+    from nexus_engine.model.sentence_model import SentenceModel
+    from nexus_engine.runs.folder import RunFolder
+    from nexus_engine.training.run import train
 
     name, asked, seed = task
     asked = dict(asked)

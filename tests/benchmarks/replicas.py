@@ -32,12 +32,12 @@ from quality import mean_and_spread, parse_case, parse_seeds
 from stacked import Replica, Sentences, StackedEncoder, Weights, train
 from torch import Tensor
 
-from nexus_engine.base_model import find_base_model, load_encoder
 from nexus_engine.config import Settings, config_from_mapping, resolve
-from nexus_engine.corpus import Corpus, PairRows
-from nexus_engine.correlation import spearman
 from nexus_engine.errors import ConfigError
-from nexus_engine.losses import PEARSON_SHARE
+from nexus_engine.model.base_model import find_base_model, load_encoder
+from nexus_engine.scoring.corpus import Corpus, PairRows
+from nexus_engine.scoring.correlation import spearman
+from nexus_engine.training.steps.losses import PEARSON_SHARE
 
 TERMS = {
     "cosine-mse": {"mse": 1.0},

@@ -17,16 +17,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nexus_engine.batching import epoch_batches
 from nexus_engine.config import Settings
-from nexus_engine.corpus import Corpus
-from nexus_engine.dendrites import NONLINEARITIES, UNIT_PARAMETERS, DendriteLinear
-from nexus_engine.encoder import Encoder, EncoderLayer
-from nexus_engine.losses import cosent, cosine_mse, pearson_distance
-from nexus_engine.placement import choose_placement
-from nexus_engine.sharpness import FLOOR
-from nexus_engine.tokens import TokenStore
-from nexus_engine.training_step import MAX_GRAD_NORM
+from nexus_engine.model.dendrites import NONLINEARITIES, UNIT_PARAMETERS, DendriteLinear
+from nexus_engine.model.encoder import Encoder, EncoderLayer
+from nexus_engine.model.placement import choose_placement
+from nexus_engine.model.tokens import TokenStore
+from nexus_engine.scoring.corpus import Corpus
+from nexus_engine.training.steps.batching import epoch_batches
+from nexus_engine.training.steps.losses import cosent, cosine_mse, pearson_distance
+from nexus_engine.training.steps.sharpness import FLOOR
+from nexus_engine.training.steps.step import MAX_GRAD_NORM
 
 RECTANGLES = 8
 TOKENS_PER_FORWARD = 2**17
@@ -248,7 +248,7 @@ def _plain(compute: Compute, weights: Weights) -> Weights:
 def gradients(compute: Compute, weights: Weights, radius: Tensor | None) -> Weights:
     """The gradient of each replica's loss, with `radius` (R,) where it is worst within that.
 
-    As in `nexus_engine.sharpness`, with the same random numbers in both passes.
+    As in `nexus_engine.training.steps.sharpness`, with the same random numbers in both passes.
     """
     if radius is None:
         return _plain(compute, weights)

@@ -48,7 +48,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
     asked = parser.parse_args()
-    from nexus_engine.base_model import find_base_model
+    from nexus_engine.model.base_model import find_base_model
 
     nexus = [sys.executable, "-m", "nexus_tui"]
     with tempfile.TemporaryDirectory() as scratch:

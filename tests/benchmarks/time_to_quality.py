@@ -30,8 +30,8 @@ def reference(
     import numpy as np
     from reference import Reference, read_pairs
 
-    from nexus_engine.base_model import find_base_model
-    from nexus_engine.correlation import spearman
+    from nexus_engine.model.base_model import find_base_model
+    from nexus_engine.scoring.correlation import spearman
 
     loop = Reference(find_base_model().folder, data, device=device, seed=seed)
     dev = read_pairs(data, "dev")
@@ -64,8 +64,8 @@ def ours(data: Path, value: float, seed: int, recipe: str) -> dict[str, Any]:
     """The dev Spearman of a run of `recipe` until it reaches `value`."""
     from nexus_engine.config import TrainConfig, resolve
     from nexus_engine.events import Evaluated
-    from nexus_engine.run_folder import RunFolder
-    from nexus_engine.training import train
+    from nexus_engine.runs.folder import RunFolder
+    from nexus_engine.training.run import train
 
     curve: list[float] = []
     with tempfile.TemporaryDirectory() as scratch:

@@ -22,7 +22,7 @@ import torch
 from arms import REGIMES, Stepper, load_corpus
 from reference import Reference
 
-from nexus_engine.base_model import find_base_model
+from nexus_engine.model.base_model import find_base_model
 
 SECONDS = 1.5
 """Each side of a round runs about this long."""

@@ -18,7 +18,7 @@ KINDS = (("run", "run"), ("sweep", "sweep"), ("run", "sweep"))
 
 
 def _make(kind: str, out: Path | None) -> Path:
-    from nexus_engine.run_folder import RunFolder
+    from nexus_engine.runs.folder import RunFolder
     from nexus_engine.sweeps.folder import SweepFolder
     from nexus_engine.sweeps.grid import default_grid
 

@@ -9,12 +9,12 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from nexus_engine import checkpoints
+from nexus_engine.disk.lock import RunLock
 from nexus_engine.errors import NexusError, RunError
 from nexus_engine.events import Log
-from nexus_engine.run_folder import RunFolder, find_run, remove_run, summarise
-from nexus_engine.run_lock import RunLock
-from nexus_engine.saved_model import held_card, load_model
+from nexus_engine.runs import checkpoints
+from nexus_engine.runs.folder import RunFolder, find_run, remove_run, summarise
+from nexus_engine.runs.saved_model import held_card, load_model
 from nexus_engine.sweeps.events import CellEnded
 from nexus_engine.sweeps.folder import CellFolder, SweepFolder
 from nexus_engine.sweeps.grid import default_grid

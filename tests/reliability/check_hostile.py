@@ -44,8 +44,8 @@ def _begin(folder: Path) -> None:
     import torch
 
     from nexus_engine.events import CheckpointSaved
-    from nexus_engine.run_folder import runs_root
-    from nexus_engine.saved_model import held_card, save_model
+    from nexus_engine.runs.folder import runs_root
+    from nexus_engine.runs.saved_model import held_card, save_model
 
     def stop(event: Any, steering: Any) -> None:
         if isinstance(event, CheckpointSaved):
@@ -77,10 +77,10 @@ def _begin(folder: Path) -> None:
 
 def _app_list(run: Path) -> int:
     """What the app does for its list: every run's line and the details under it."""
-    from nexus_engine.run_index import RunIndex
-    from nexus_tui.charts.run_details import run_details
-    from nexus_tui.charts.run_rows import columns_for, run_line
-    from nexus_tui.charts.state import terminal_looks
+    from nexus_engine.runs.index import RunIndex
+    from nexus_tui.charts.run.details import run_details
+    from nexus_tui.charts.run.one_picture import terminal_looks
+    from nexus_tui.charts.run.rows import columns_for, run_line
 
     looks = terminal_looks(ascii_only=False)
     index = RunIndex(run.parent)
@@ -99,11 +99,11 @@ def _app_list(run: Path) -> int:
 def _app_open(run: Path) -> int:
     """What the app does when a run is opened: its events, its state, its charts, a wish."""
     from nexus_engine.errors import NexusError
-    from nexus_tui.app.sources import LoggedRun
-    from nexus_tui.app.target import Target, stamp_of
-    from nexus_tui.charts.heading import Head
-    from nexus_tui.charts.state import state_lines, terminal_looks
-    from nexus_tui.view import RunView, reduce
+    from nexus_engine.runs.run_view import RunView, reduce
+    from nexus_tui.app.playground.target import Target, stamp_of
+    from nexus_tui.app.run_sources import LoggedRun
+    from nexus_tui.charts.run.heading import Head
+    from nexus_tui.charts.run.one_picture import state_lines, terminal_looks
 
     source = LoggedRun(run)
     view = RunView()
@@ -121,7 +121,7 @@ def _app_open(run: Path) -> int:
 
 
 def _commands(folder: Path, run: Path) -> dict[str, Callable[[], int]]:
-    from nexus_tui.cli import main
+    from nexus_tui.cli.main import main
 
     name = str(run)
     shutil.rmtree(folder / "report", ignore_errors=True)
@@ -186,7 +186,7 @@ def _held(run: Path, command: str) -> Any:
     """The run's lock, so that `stop` finds a live run; nothing for another command."""
     import contextlib
 
-    from nexus_engine.run_lock import RunLock
+    from nexus_engine.disk.lock import RunLock
 
     held = contextlib.ExitStack()
     if command == "stop":
@@ -220,7 +220,7 @@ def _tried(
     folder: Path, change: Change | None, commands: Sequence[str], *, refused: bool = False
 ) -> list[str]:
     """One change, or none, through `commands`; what is wrong, a line each."""
-    from nexus_engine.run_folder import runs_root
+    from nexus_engine.runs.folder import runs_root
 
     run, outside_folder = runs_root() / "run", folder / "outside"
     failures = []
@@ -254,11 +254,13 @@ def _contents(folder: Path) -> dict[str, tuple[int, int]]:
 
 def _prepared() -> None:
     """In a child: what each command would do again for the base model is done once."""
-    from nexus_engine import base_model
+    from nexus_engine.model import base_model
 
     worlds.make_tiny()
     base_model.find_base_model = functools.cache(base_model.find_base_model)
-    from nexus_engine import preparation, querying, saved_model
+    from nexus_engine.runs import saved_model
+    from nexus_engine.scoring import querying
+    from nexus_engine.training import preparation
 
     for module in (preparation, querying, saved_model):
         module.find_base_model = base_model.find_base_model

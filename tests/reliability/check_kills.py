@@ -20,7 +20,7 @@ CASES = ("dendrites", "adapter")
 
 def _train(folder: Path, *, case: str, resume: bool, kill_in_save: int | None) -> str:
     """In a child: a whole run; with `kill_in_save` it dies at that operation of its saves."""
-    from nexus_engine import run_saving
+    from nexus_engine.training import saving as run_saving
 
     if kill_in_save is None:
         ended: str = worlds.train(folder, case, resume=resume)["event"]

@@ -76,7 +76,7 @@ def _started(
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
-    code = f"import sys\n{start}\nfrom nexus_tui.cli import main\nsys.exit(main())"
+    code = f"import sys\n{start}\nfrom nexus_tui.cli.main import main\nsys.exit(main())"
     return subprocess.Popen(
         [sys.executable, "-P", "-c", code, *arguments],
         stdin=subprocess.DEVNULL,

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from nexus_engine.base_model import find_base_model, load_encoder
 from nexus_engine.errors import ExitCode, ModelError
-from nexus_engine.tokens import Tokenizer
+from nexus_engine.model.base_model import find_base_model, load_encoder
+from nexus_engine.model.tokens import Tokenizer
 from reliability.outcome import Outcome
 
 Change = Callable[[Path], object]

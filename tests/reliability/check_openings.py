@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from nexus_tui.app.widgets.run_list import RunList
+from nexus_tui.app.kit.run_list import RunList
 from reliability.outcome import Outcome
 from reliability.run_states import live_runs, write_states
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nexus_engine.errors import NexusError
-from nexus_engine.run_folder import RunFolder, find_run, remove_run
+from nexus_engine.runs.folder import RunFolder, find_run, remove_run
 from reliability import children, worlds
 from reliability.outcome import Outcome
 
@@ -61,11 +61,11 @@ def _use_everything(folder: Path, *, umask: int | None, break_it: bool = False) 
     os.chdir(folder)
     if umask is not None:
         os.umask(umask)
-    from nexus_tui.cli import main
+    from nexus_tui.cli.main import main
 
     sys.addaudithook(hook)
     if break_it:
-        from nexus_engine.arm import Arm
+        from nexus_engine.training.arm.arm import Arm
 
         def broken(self: Any, picked: Any) -> Any:
             sentence = _canaries()[0]
@@ -172,7 +172,7 @@ def _made_under(folder: Path, *, umask: int) -> list[str]:
     os.umask(umask)
     worlds.make_tiny()
     kept = RunFolder.create(None, "x")
-    from nexus_engine.training import train
+    from nexus_engine.training.run import train
 
     settings = worlds.settings_of(folder, "adapter", epochs=2, switch_epochs=(1,))
     with kept.lock:

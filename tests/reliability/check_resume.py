@@ -66,9 +66,10 @@ SHORT = (
 
 def _interrupted(folder: Path, *, point: list[Any], resume: bool) -> str:
     """In a child: train until the point; what the run ended with."""
-    from nexus_engine import arm_loop, saving
     from nexus_engine.errors import ExitCode
-    from nexus_engine.steering import Steering
+    from nexus_engine.training import save_clock as saving
+    from nexus_engine.training.arm import loop as arm_loop
+    from nexus_engine.training.steering import Steering
 
     case, kind, nth, checks, fits, _, timed = point
     if timed:

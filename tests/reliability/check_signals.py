@@ -19,7 +19,10 @@ MOMENTS = ("step", "evaluation", "switch", "save", "start")
 
 def _command(folder: Path, *, arguments: list[str], slow: str | None) -> None:
     """In a child: `nexus ARGUMENTS`; what `slow` names leaves a file and lasts a little longer."""
-    from nexus_engine import arm_loop, checkpoints, evaluation, training
+    from nexus_engine.runs import checkpoints
+    from nexus_engine.scoring import evaluation
+    from nexus_engine.training import run as training
+    from nexus_engine.training.arm import loop as arm_loop
 
     worlds.make_tiny()
     os.chdir(folder)
@@ -50,7 +53,7 @@ def _command(folder: Path, *, arguments: list[str], slow: str | None) -> None:
         case "start":
             training.prepare = lasting(training.prepare, skip=0)
     assert evaluation
-    from nexus_tui.cli import main
+    from nexus_tui.cli.main import main
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where the suite itself runs under nohup

@@ -81,7 +81,7 @@ def _run(folder: Path, *, arguments: list[str], streams: list[str]) -> None:
     os.chdir(folder)
     for number, kind in enumerate(streams):
         _become(number, kind)
-    from nexus_tui.cli import main
+    from nexus_tui.cli.main import main
 
     code = main(arguments)
     ctypes.PyDLL(None).Py_Exit(code)
@@ -201,7 +201,7 @@ def _similarity(folder: Path, *, encoding: str) -> float:
     import io
     from unittest import mock
 
-    from nexus_tui.cli import main
+    from nexus_tui.cli.main import main
 
     def decoded(text: str) -> str:
         return text.encode("utf-8").decode(encoding, "surrogateescape")

@@ -14,7 +14,6 @@ from typing import Any
 
 from forked_cells import ForkedProcesses
 
-from nexus_engine.steering import Steering
 from nexus_engine.sweeps.cell import run_cell
 from nexus_engine.sweeps.events import (
     CellEnded,
@@ -26,6 +25,7 @@ from nexus_engine.sweeps.events import (
 from nexus_engine.sweeps.folder import SweepFolder
 from nexus_engine.sweeps.grid import Axis, Grid, default_grid
 from nexus_engine.sweeps.loop import sweep
+from nexus_engine.training.steering import Steering
 from reliability import worlds
 from reliability.check_sweeps import faults_of_run
 from reliability.faults import Meet, failing, operations

@@ -63,9 +63,9 @@ def saving(module):
 def parent(module):
     module.is_gone = lambda parent: False
 
-CHANGES = {"nexus_engine.preparation": guard, "nexus_engine.saving": saving}
+CHANGES = {"nexus_engine.training.preparation": guard, "nexus_engine.training.save_clock": saving}
 if os.environ.get("TRIAL_PARENT") == "unseen":
-    CHANGES["nexus_engine.parent_watch"] = parent
+    CHANGES["nexus_engine.system.parent_watch"] = parent
 
 class Finder:
     def find_spec(self, name, path=None, target=None):
@@ -153,9 +153,9 @@ def _go_on(folder: Path) -> str:
     """The rest of the sweep, its runs forked from the preloaded server; how it ended."""
     from forked_cells import ForkedProcesses
 
-    from nexus_engine.steering import Steering
     from nexus_engine.sweeps.folder import SweepFolder
     from nexus_engine.sweeps.loop import sweep
+    from nexus_engine.training.steering import Steering
 
     found = SweepFolder(folder / "sweep")
     *_, last = sweep(found, ForkedProcesses(found.path, CELLS), Steering())

@@ -18,8 +18,8 @@ CASE = "dendrites"
 
 def _session(folder: Path, settings: Any, *, resume: bool = False) -> dict[str, Any]:
     """A run by its session, as the commands run it; the terminal event."""
-    from nexus_engine.events import plain
-    from nexus_engine.run_folder import RunFolder
+    from nexus_engine.disk.json_text import plain
+    from nexus_engine.runs.folder import RunFolder
     from nexus_engine.session import Session
 
     at = folder / "run"
@@ -41,8 +41,8 @@ def _resumed(folder: Path) -> dict[str, Any]:
 
 def _state(at: Path) -> list[Any]:
     """The last whole checkpoint and the best weights: what must not get worse."""
-    from nexus_engine import checkpoints
-    from nexus_engine.saved_model import held_card
+    from nexus_engine.runs import checkpoints
+    from nexus_engine.runs.saved_model import held_card
 
     found = checkpoints.load_latest(at / "checkpoints")
     card = held_card(at / "best")
@@ -117,7 +117,7 @@ Spoil = Callable[[], None]
 
 def _spoiled_step(change: Callable[[Any, Any], Any]) -> None:
     """Let `change` stand in for the fifth step: (arm, what the step gave) to what is told."""
-    from nexus_engine.arm import Arm
+    from nexus_engine.training.arm.arm import Arm
 
     made = Arm.make_step
 
@@ -142,8 +142,9 @@ def _no_memory(kind: str) -> Any:
 def _spoil(what: str) -> None:
     import torch
 
-    from nexus_engine import arm_loop, checkpoints
-    from nexus_engine.arm import Arm
+    from nexus_engine.runs import checkpoints
+    from nexus_engine.training.arm import loop as arm_loop
+    from nexus_engine.training.arm.arm import Arm
 
     kind, _, where = what.partition(" in ")
     match where:

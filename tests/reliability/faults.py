@@ -1,6 +1,6 @@
 """Faults at the write side: each operation by which a process changes files, stopped or failed.
 
-All durable writes of the engine go through these functions of `os` (see nexus_engine/files.py).
+All durable writes of the engine go through these functions of `os` (`nexus_engine.disk.files`).
 """
 
 from __future__ import annotations

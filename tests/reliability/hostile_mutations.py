@@ -25,13 +25,13 @@ class _System:
 
 
 def _links_followed() -> None:
-    from nexus_engine import regular_files
+    from nexus_engine.disk import regular_files
 
     put(regular_files, "os", _System(O_NOFOLLOW=0))
 
 
 def _anything_opened() -> None:
-    from nexus_engine import regular_files
+    from nexus_engine.disk import regular_files
 
     class Blind:
         def __getattr__(self, name: str) -> Any:
@@ -43,21 +43,21 @@ def _anything_opened() -> None:
 
 
 def _linked_folders_written() -> None:
-    from nexus_engine import files
-    from nexus_engine.run_folder import RunFolder
+    from nexus_engine.disk import files
+    from nexus_engine.runs.folder import RunFolder
 
     put(files, "check_no_link", lambda path: None)
     put(RunFolder, "check_own_folders", lambda self: None)
 
 
 def _numbers_believed() -> None:
-    from nexus_engine import run_index
+    from nexus_engine.runs import index as run_index
 
     put(run_index, "read_json", lambda path: json.loads(path.read_bytes()))
 
 
 def _any_weights() -> None:
-    from nexus_engine import similarity
+    from nexus_engine.scoring import similarity
 
     put(similarity, "check_finite", lambda vectors, name: vectors)
 

@@ -40,7 +40,9 @@ __all__ = ["MUTATIONS"]
 
 
 def _write_in_place() -> None:
-    from nexus_engine import files, run_folder, saved_model
+    from nexus_engine.disk import files
+    from nexus_engine.runs import folder as run_folder
+    from nexus_engine.runs import saved_model
 
     def replace(path: Path, value: Any) -> None:
         path.unlink(missing_ok=True)
@@ -51,7 +53,7 @@ def _write_in_place() -> None:
 
 
 def _card_before_weights() -> None:
-    from nexus_engine import saved_model
+    from nexus_engine.runs import saved_model
 
     made = saved_model.save_model
 
@@ -69,7 +71,7 @@ def _card_before_weights() -> None:
 def _prune_first() -> None:
     import shutil
 
-    from nexus_engine import checkpoints
+    from nexus_engine.runs import checkpoints
 
     made = checkpoints.save
 
@@ -82,13 +84,13 @@ def _prune_first() -> None:
 
 
 def _no_manifest_check() -> None:
-    from nexus_engine import checkpoints
+    from nexus_engine.runs import checkpoints
 
     put(checkpoints, "_complete", lambda folder: True)
 
 
 def _no_fsync_of_files() -> None:
-    from nexus_engine import files, tensor_files
+    from nexus_engine.disk import files, tensor_files
 
     class Lazy:
         def __getattr__(self, name: str) -> Any:
@@ -99,14 +101,15 @@ def _no_fsync_of_files() -> None:
 
 
 def _no_fsync_of_folders() -> None:
-    from nexus_engine import checkpoints, files
+    from nexus_engine.disk import files
+    from nexus_engine.runs import checkpoints
 
     put(files, "sync", lambda path: None)
     put(checkpoints, "sync", lambda path: None)
 
 
 def _no_cleaning() -> None:
-    from nexus_engine import checkpoints
+    from nexus_engine.runs import checkpoints
 
     put(checkpoints, "_prune", lambda folder, older: None)
 
@@ -115,7 +118,7 @@ def _no_cleaning() -> None:
 
 
 def _after_loading(change: Callable[[Any], None]) -> None:
-    from nexus_engine import run_saving
+    from nexus_engine.training import saving as run_saving
 
     loaded = run_saving.load_state
 
@@ -164,13 +167,13 @@ def _best_forgotten() -> None:
 
 
 def _hangup_unhandled() -> None:
-    from nexus_tui import signals
+    from nexus_tui.terminal import signals
 
     put(signals, "STOPS", {n: s for n, s in signals.STOPS.items() if n != signal.SIGHUP})
 
 
 def _no_save_at_a_stop() -> None:
-    from nexus_engine.training import _Run
+    from nexus_engine.training.run import _Run
 
     def stopped(self: Any, stop: Any) -> Iterator[Any]:
         self.loop = None
@@ -181,25 +184,25 @@ def _no_save_at_a_stop() -> None:
 
 
 def _full_disk_ignored() -> None:
-    from nexus_engine import run_failures
+    from nexus_engine.runs import failures as run_failures
 
     put(run_failures, "OUT_OF_ROOM", ())
 
 
 def _cpu_memory_unknown() -> None:
-    from nexus_engine import shortages
+    from nexus_engine.system import shortages
 
     put(shortages, "NO_MEMORY", ())
 
 
 def _nan_unseen() -> None:
-    from nexus_engine.arm_loop import ArmLoop
+    from nexus_engine.training.arm.loop import ArmLoop
 
     put(ArmLoop, "_check_finite", lambda self, loss, norm: None)
 
 
 def _torn_line_stays() -> None:
-    from nexus_engine import event_log
+    from nexus_engine.runs import event_log
 
     class Blind:
         def __getattr__(self, name: str) -> Any:
@@ -209,7 +212,7 @@ def _torn_line_stays() -> None:
 
 
 def _no_lock() -> None:
-    from nexus_engine import run_lock
+    from nexus_engine.disk import lock as run_lock
 
     put(run_lock, "_try", lambda handle, kind: True)
 
@@ -218,7 +221,7 @@ def _no_lock() -> None:
 
 
 def _umask_decides() -> None:
-    from nexus_engine import files
+    from nexus_engine.disk import files
 
     class Plain:
         def __getattr__(self, name: str) -> Any:
@@ -230,7 +233,8 @@ def _umask_decides() -> None:
 
 
 def _messages_quote() -> None:
-    from nexus_engine import run_failures, training
+    from nexus_engine.runs import failures as run_failures
+    from nexus_engine.training import run as training
 
     def quoting(error: Exception, folder: Path) -> Any:
         return run_failures._failed(type(error).__name__, str(error), run_failures.ExitCode.FAILED)
@@ -243,7 +247,7 @@ def _pickled_weights() -> None:
 
     import torch
 
-    from nexus_engine import saved_model
+    from nexus_engine.runs import saved_model
 
     def load(path: Path) -> Any:
         content = io.BytesIO()
@@ -258,7 +262,7 @@ def _pickled_weights() -> None:
 def _calls_home() -> None:
     import socket
 
-    from nexus_engine import preparation
+    from nexus_engine.training import preparation
 
     def load(*given: Any, **named: Any) -> Any:
         with suppress(OSError):
@@ -275,7 +279,7 @@ def _calls_home() -> None:
 def _strict_decoding() -> None:
     import codecs
 
-    from nexus_tui.app.key_reader import KeyReader
+    from nexus_tui.app.terminal.key_reader import KeyReader
 
     def begin(reader: KeyReader, *given: Any, **named: Any) -> None:
         made(reader, *given, **named)
@@ -286,7 +290,7 @@ def _strict_decoding() -> None:
 
 
 def _drawn_too_soon() -> None:
-    from nexus_tui.app.frame import NexusScreen
+    from nexus_tui.app.kit.frame import NexusScreen
 
     put(NexusScreen, "is_mounted", property(lambda screen: screen.is_attached))
 
@@ -294,7 +298,7 @@ def _drawn_too_soon() -> None:
 def _closes_any_screen() -> None:
     from textual.screen import Screen
 
-    from nexus_tui.app.closing import ClosesOnce
+    from nexus_tui.app.kit.closing import ClosesOnce
 
     put(ClosesOnce, "dismiss", Screen.dismiss)
 
@@ -311,27 +315,27 @@ def _hangup_ends_the_app() -> None:
 def _rich_ends_the_program() -> None:
     from rich.console import Console
 
-    from nexus_tui import streams
+    from nexus_tui.terminal import streams
 
     put(streams._Console, "on_broken_pipe", Console.on_broken_pipe)
     put(streams, "Talk", lambda stream: stream)
 
 
 def _pending_output_stays() -> None:
-    from nexus_tui import failures, standard_streams
+    from nexus_tui.terminal import failures, standard_streams
 
     put(standard_streams, "lose", lambda stream: None)
     put(failures, "lose", lambda stream: None)
 
 
 def _closed_streams_stay_closed() -> None:
-    from nexus_tui import standard_streams
+    from nexus_tui.terminal import standard_streams
 
     put(standard_streams, "open_closed", lambda: None)
 
 
 def _the_locale_decides() -> None:
-    from nexus_tui.commands import similarity
+    from nexus_tui.cli.commands import similarity
 
     put(similarity, "typed_text", lambda argument, name: argument)
 
@@ -339,8 +343,8 @@ def _the_locale_decides() -> None:
 # Limits: these are applied in the commands' own processes
 
 NO_TRIAL = """
-from nexus_engine import shortages
-from nexus_tui import cli
+from nexus_engine.system import shortages
+from nexus_tui.cli import main as cli
 cli.try_memory = lambda command: None
 """
 

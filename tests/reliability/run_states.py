@@ -21,7 +21,7 @@ from app_support import (
 from sweep_support import BATCH, LR, begin, evaluate, fail, finish, make_sweep
 
 from nexus_engine import events as ev
-from nexus_engine.run_lock import RunLock
+from nexus_engine.disk.lock import RunLock
 
 LIVE = "live"
 STARTING = "starting"

@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from nexus_engine import checkpoints
+from nexus_engine.disk.files import replace_json
 from nexus_engine.events import Log
-from nexus_engine.files import replace_json
-from nexus_engine.run_folder import RunFolder
-from nexus_engine.saved_model import held_card, save_model
+from nexus_engine.runs import checkpoints
+from nexus_engine.runs.folder import RunFolder
+from nexus_engine.runs.saved_model import held_card, save_model
 
 OLD, NEW, NEXT = 2, 3, 4
 

@@ -14,7 +14,7 @@ __all__ = ["SWEEP_MUTATIONS"]
 
 
 def _log_for_everybody() -> None:
-    from nexus_engine import new_folders
+    from nexus_engine.disk import new_folders
 
     put(
         new_folders,
@@ -30,7 +30,7 @@ def _cell_without_lock() -> None:
 
 
 def _first_write_is_all() -> None:
-    from nexus_engine import event_log
+    from nexus_engine.runs import event_log
 
     put(event_log, "write_all", lambda handle, content: os.write(handle, content))
 

@@ -42,10 +42,10 @@ def _app(folder: Path, *, terminal: str, train: bool) -> None:
     os.chdir(folder)
     os.environ["TERM"] = "xterm-256color"
     worlds.make_tiny()
-    from nexus_engine import arm_loop
+    from nexus_engine.training.arm import loop as arm_loop
     from nexus_tui.app.application import NexusApp
     from nexus_tui.app.opening import open_app
-    from nexus_tui.app.settings import UiSettings
+    from nexus_tui.settings.app import UiSettings
 
     made = arm_loop.Arm.make_step
 

@@ -61,8 +61,9 @@ def make_tiny() -> None:
     """In a child: a short guard, a save at every epoch however little time it took."""
     import torch
 
-    from nexus_engine import preparation, saving
     from nexus_engine.data import load_guard
+    from nexus_engine.training import preparation
+    from nexus_engine.training import save_clock as saving
 
     torch.set_num_threads(1)
     preparation.load_guard = lambda: load_guard().take(np.arange(GUARD_PAIRS))
@@ -89,10 +90,10 @@ def train(
 
     `meet` is called with each event and the run's steering after the event is in the log.
     """
-    from nexus_engine.events import plain
-    from nexus_engine.run_folder import RunFolder
-    from nexus_engine.steering import Steering
-    from nexus_engine.training import train as run
+    from nexus_engine.disk.json_text import plain
+    from nexus_engine.runs.folder import RunFolder
+    from nexus_engine.training.run import train as run
+    from nexus_engine.training.steering import Steering
 
     make_tiny()
     steering = steering or Steering()
@@ -119,7 +120,7 @@ def begun(at: Path) -> bool:
 def metric_log(at: Path) -> list[Any]:
     """Every figure of the run, as last logged: evaluations and switches of each arm."""
     from nexus_engine.events import DendritesAdded, Evaluated, SwitchSettled
-    from nexus_engine.run_folder import RunFolder
+    from nexus_engine.runs.folder import RunFolder
 
     found: dict[Any, Any] = {}
     for e in RunFolder(at).events():
@@ -161,7 +162,7 @@ def _timeless(value: Any) -> Any:
 
 def state_digest(at: Path) -> str:
     """SHA-256 of the last checkpoint: weights, best, optimizer, random state, counters, policy."""
-    from nexus_engine import checkpoints
+    from nexus_engine.runs import checkpoints
 
     saved = checkpoints.load_latest(at / "checkpoints")
     if saved is None:

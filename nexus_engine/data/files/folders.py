@@ -1,0 +1,132 @@
+"""The files of a folder that hold its splits."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+from nexus_engine.data.files.saved_datasets import saved_dataset
+from nexus_engine.data.messages import file_error, shown_path
+from nexus_engine.data.reading.formats import known_kind, stem_of_name
+from nexus_engine.data.reading.sources import Source, refused_access
+from nexus_engine.errors import DataError
+
+__all__ = ["HELD_OUT", "SPLITS", "no_splits", "split_candidates", "split_files", "split_of_name"]
+
+SPLITS = ("train", "dev", "test")
+HELD_OUT = SPLITS[1:]
+"""The splits that are cut from train where they are not given."""
+
+STEMS = {
+    "train": "train",
+    "dev": "dev",
+    "validation": "dev",
+    "valid": "dev",
+    "val": "dev",
+    "test": "test",
+}
+LISTED_NAMES = 10_000
+SHARD = re.compile(r"(?P<stem>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})")
+"""How the Hugging Face libraries name the parts of a split."""
+
+Candidates = Mapping[str, Sequence[Sequence[Path]]]
+
+
+def split_candidates(folder: Path, prefix: str = "") -> Candidates:
+    """For each split, what in `folder` could be it: files, or sets of shards, named `prefix`SPLIT.
+
+    Raises DataError when the folder cannot be listed or shards are missing.
+    """
+    try:
+        names = sorted(entry.name for entry in os.scandir(folder))
+    except (OSError, ValueError) as error:
+        raise refused_access(folder, error) from None
+    found: dict[str, dict[tuple[str, str], list[Path]]] = {}
+    for name in names:
+        if known_kind(name) is None or not name.startswith(prefix):
+            continue
+        stem = stem_of_name(name).removeprefix(prefix)
+        suffix = name.removeprefix(prefix)[len(stem) :]
+        shard = SHARD.fullmatch(stem)
+        split = STEMS.get((shard["stem"] if shard else stem).casefold())
+        if split is not None:
+            count = shard["count"] if shard else ""
+            key = (shard["stem"] + count if shard else stem, suffix)
+            found.setdefault(split, {}).setdefault(key, []).append(folder / name)
+    for sets in found.values():
+        for files in sets.values():
+            _refuse_missing_shards(files)
+    return {split: list(found[split].values()) for split in SPLITS if split in found}
+
+
+def split_files(folder: Path) -> dict[str, Sequence[Path]]:
+    """The files of each split in a folder that the user named, in the order of SPLITS.
+
+    Empty where no file's name is that of a split.
+    Raises DataError when a split could be either of two.
+    """
+    candidates = split_candidates(folder)
+    for split, choices in candidates.items():
+        if len(choices) > 1:
+            one, other = (shown_path(choice[0].name) for choice in choices[:2])
+            reason = f"both {one} and {other} could be the {split} split; move one away"
+            raise file_error(shown_path(folder), reason)
+    return {split: choices[0] for split, choices in candidates.items()}
+
+
+def split_of_name(name: str) -> str | None:
+    """The split that the stem of a file's name means; None when it means none."""
+    return STEMS.get(name.casefold())
+
+
+def no_splits(folder: Path) -> DataError:
+    """The refusal of a folder without splits, with what to give instead where that is known."""
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in islice(entries, LISTED_NAMES))
+    label = shown_path(folder)
+    reason = "holds no train, dev or test file"
+    for name in names:
+        if _has_splits(folder / name):
+            return file_error(label, f"{reason}; give {shown_path(folder / name)}, which does")
+    usable = [name for name in names if known_kind(name) and _may_hold_pairs(folder / name)]
+    if len(usable) == 1:
+        one = shown_path(folder / usable[0])
+        return file_error(label, f"{reason}; for its one file give {one}")
+    kinds = "(.csv, .tsv, .jsonl or .parquet)"
+    if not usable:
+        return file_error(label, f"{reason} {kinds}; give a folder or file of pairs")
+    return file_error(label, f"{reason} {kinds}; rename its files so, or give one file")
+
+
+def _has_splits(path: Path) -> bool:
+    try:
+        if not path.is_dir():
+            return False
+        return "train" in split_candidates(path) or saved_dataset(path) is not None
+    except DataError:
+        return False
+
+
+def _may_hold_pairs(path: Path) -> bool:
+    """False for a JSON file without pairs: many folders have one that describes the others."""
+    if not path.name.casefold().endswith(".json"):
+        return True
+    # Here and not above: the reader is not needed to find files.
+    from nexus_engine.data.reading.json_lines import read_json_lines
+
+    try:
+        _, batches = read_json_lines(Source(shown_path(path), path), score_needed=True)
+        next(batches)
+    except DataError:
+        return False
+    return True
+
+
+def _refuse_missing_shards(files: Sequence[Path]) -> None:
+    shard = SHARD.fullmatch(stem_of_name(files[0].name))
+    if shard and len(files) != int(shard["count"]):
+        reason = f"{len(files)} of the {int(shard['count'])} parts are here; add the others"
+        raise file_error(shown_path(files[0]), reason)

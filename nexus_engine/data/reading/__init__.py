@@ -1,0 +1,1 @@
+"""Reading pairs from one file: formats, columns and rows."""

@@ -1,0 +1,251 @@
+"""Parquet, and the Arrow streams of the `datasets` library: columns with names and types."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.ipc
+import pyarrow.parquet as pq
+
+from nexus_engine.data.classes import GIVE_SCORES
+from nexus_engine.data.messages import file_error, row_error, shown_names
+from nexus_engine.data.reading.batches import BATCH_ROWS, RowBatch
+from nexus_engine.data.reading.columns import ACCEPTED, Columns, columns_by_name
+from nexus_engine.data.reading.sources import Source
+from nexus_engine.errors import DataError
+
+__all__ = ["read_arrow", "read_parquet"]
+
+END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
+MOST_CLASSES = 2
+"""Class numbers that can be scores: 0 for pairs that are not alike, 1 for those that are."""
+
+
+def read_parquet(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator[RowBatch]]:
+    """The columns of a Parquet file and its rows in batches, read while they are consumed.
+
+    Rows are counted from 1; a Parquet file has no lines.
+    Raises DataError for a damaged file, unknown columns, and columns that are not text or numbers.
+    """
+    with source.open() as file:
+        if not file.read(1):
+            raise file_error(source.label, "is empty; give a file with pairs of sentences")
+        file.seek(0)
+        try:
+            schema = pq.read_schema(file)
+        except (pa.ArrowException, OSError, ValueError):
+            raise _damaged(source.label) from None
+    columns = _columns(source.label, schema, score_needed=score_needed)
+    return columns, _filled(
+        source.label, _batches(source.label, columns, _parquet_tables(source, columns))
+    )
+
+
+def read_arrow(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator[RowBatch]]:
+    """The same for an Arrow stream, as the `datasets` library keeps them."""
+    with source.open() as file:
+        try:
+            schema = pa.ipc.open_stream(_Bounded(file)).schema
+            # Arrow takes a stream that was cut off between two batches for a whole one.
+            file.seek(-len(END_OF_STREAM), os.SEEK_END)
+            is_whole = file.read() == END_OF_STREAM
+        except (pa.ArrowException, OSError, ValueError):
+            raise _damaged(source.label) from None
+    if not is_whole:
+        raise _damaged(source.label)
+    columns = _columns(source.label, schema, score_needed=score_needed)
+    return columns, _filled(
+        source.label, _batches(source.label, columns, _arrow_tables(source, columns))
+    )
+
+
+def _arrow_tables(source: Source, columns: Columns) -> Iterator[pa.RecordBatch]:
+    with source.open() as file:
+        try:
+            for whole in pa.ipc.open_stream(_Bounded(file)):
+                batch = whole.select(list(columns.read_names))
+                batch.validate(full=True)  # Arrow trusts the offsets that a file gives
+                for start in range(0, batch.num_rows, BATCH_ROWS):
+                    yield batch.slice(start, BATCH_ROWS)
+            is_read = not file.read(1)
+        except (pa.ArrowException, OSError, ValueError):
+            raise _damaged(source.label) from None
+    if not is_read:  # rows after an end in the middle would be lost without a word
+        raise _damaged(source.label)
+
+
+class _Bounded(io.RawIOBase):
+    """A file that is asked for no more than is left of it.
+
+    Arrow asks for as many bytes as a length in the file says, and Python makes room for them first.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        at = file.tell()
+        self._size = file.seek(0, os.SEEK_END)
+        file.seek(at)
+
+    def read(self, size: int = -1, /) -> bytes:
+        left = max(0, self._size - self._file.tell())
+        return self._file.read(left if size < 0 else min(size, left))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+
+def _columns(label: str, schema: pa.Schema, *, score_needed: bool) -> Columns:
+    try:
+        names = schema.names
+    except UnicodeDecodeError:
+        raise _damaged(label) from None
+    columns = columns_by_name(label, names, score_needed=score_needed)
+    if columns is None:
+        reason = f"no known columns among {shown_names(names) or 'none'}; {ACCEPTED}"
+        raise file_error(label, reason)
+    for name in columns.names[:2]:
+        if not _is_text(schema.field(name).type):
+            raise file_error(label, f"the column {shown_names([name])} is not text")
+    for name in columns.names[2:]:
+        if score_needed and not _is_score(schema.field(name).type):
+            raise file_error(label, f"the column {shown_names([name])} is not numbers")
+        classes = _class_names(schema, name)
+        if score_needed and len(classes) > MOST_CLASSES:
+            held = f"the column {shown_names([name])} holds the classes {shown_names(classes)}"
+            raise file_error(label, f"{held}, which are no scores; {GIVE_SCORES}")
+    if columns.split_name and not _is_text(schema.field(columns.split_name).type):
+        remark = "the column split is not text and is ignored"
+        return replace(columns, split=None, split_name="", remark=remark)
+    return columns
+
+
+def _class_names(schema: pa.Schema, name: str) -> list[str]:
+    """What the `datasets` library notes in a schema of a column of class numbers."""
+    try:
+        noted = json.loads((schema.metadata or {})[b"huggingface"])
+        names = noted["info"]["features"][name]["names"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return []
+    return [str(word) for word in names] if isinstance(names, list) else []
+
+
+def _parquet_tables(source: Source, columns: Columns) -> Iterator[pa.RecordBatch]:
+    with source.open() as file:
+        try:
+            parquet = pq.ParquetFile(file)
+            yield from parquet.iter_batches(
+                BATCH_ROWS, columns=list(columns.read_names), use_threads=False
+            )
+        except (pa.ArrowException, OSError, ValueError):
+            raise _damaged(source.label) from None
+
+
+def _batches(
+    label: str, columns: Columns, tables: Iterable[pa.RecordBatch | pa.Table]
+) -> Iterator[RowBatch]:
+    start = 1
+    for table in tables:
+        rows = range(start, start + table.num_rows)
+        start = rows.stop
+        first, second, *others = (_flat(table.column(i)) for i in range(table.num_columns))
+        score = others[0] if columns.score is not None else None
+        yield RowBatch(
+            _text(first, rows, label, "first"),
+            _text(second, rows, label, "second"),
+            _numbers(score) if score is not None and _is_score(score.type) else None,
+            rows,
+            None if columns.split is None else _words(others[-1]),
+        )
+
+
+def _filled(label: str, batches: Iterator[RowBatch]) -> Iterator[RowBatch]:
+    head = next(batches, None)
+    if head is None:
+        raise file_error(label, "holds columns and no pairs")
+    return _joined(head, batches)
+
+
+def _joined(head: RowBatch, rest: Iterator[RowBatch]) -> Iterator[RowBatch]:
+    """A generator: closing it closes the file."""
+    yield head
+    yield from rest
+
+
+def _text(column: pa.Array, rows: range, label: str, which: str) -> pa.Array:
+    if column.null_count:
+        at = int(pc.index(column.is_null(), True).as_py())
+        reason = f"the {which} sentence is empty; fill or remove the row"
+        raise row_error(label, rows[at], reason)
+    try:
+        text = column.cast(pa.string())
+        text.validate(full=True)  # Arrow reads strings without looking whether they are UTF-8
+    except pa.ArrowException:
+        reason = f"the {which} sentence of this row or one of the {len(rows)} from it is not UTF-8"
+        raise row_error(label, rows[0], reason) from None
+    return text
+
+
+def _words(column: pa.Array) -> pa.Array:
+    """What a column says that names splits; null for what is not UTF-8."""
+    try:
+        words = column.cast(pa.string())
+        words.validate(full=True)
+    except pa.ArrowException:
+        return pa.nulls(len(column), pa.string())
+    return words
+
+
+def _numbers(column: pa.Array) -> pa.Array:
+    """Scores as float64, or as text still to be parsed.
+
+    A float32 goes through its shortest decimal form: 3.8 stored so is 3.8 again and not
+    3.79999995, and the same pairs have one fingerprint in every format.
+    """
+    if pa.types.is_float16(column.type):
+        column = column.cast(pa.float32())
+    if pa.types.is_float32(column.type):
+        column = column.cast(pa.string())
+    if _is_text(column.type):
+        return column.cast(pa.string()).to_pylist()
+    return column.cast(pa.float64(), safe=False)
+
+
+def _flat(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def _is_score(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_floating(kind)
+        or pa.types.is_integer(kind)
+        or pa.types.is_decimal(kind)
+        or _is_text(kind)
+    )
+
+
+def _damaged(label: str) -> DataError:
+    return file_error(label, "is damaged or cut off; copy or download the file again")

@@ -1,0 +1,172 @@
+"""JSON: an object with named fields, or an array [sentence, sentence, score], for each pair.
+
+One on each line, all in one array, or one after another.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import chain, islice
+from typing import Any
+
+from nexus_engine.data.messages import file_error, row_error, shown_names
+from nexus_engine.data.reading.batches import BATCH_ROWS, RowBatch
+from nexus_engine.data.reading.columns import ACCEPTED, Columns, columns_by_name
+from nexus_engine.data.reading.json_shapes import JsonShape, shape_of
+from nexus_engine.data.reading.json_values import (
+    JsonText,
+    RepeatedKeyError,
+    array_values,
+    data_array,
+    decoded,
+    lone_values,
+)
+from nexus_engine.data.reading.sources import Source
+from nexus_engine.data.reading.text_lines import text_lines
+
+__all__ = ["read_json_lines"]
+
+Score = str | float | None
+Row = tuple[int, str, str, Score, str]
+"""Its number, two sentences, the score, and the word that names its split."""
+Record = tuple[int, dict[str, Any] | list[Any]]
+"""The row of a pair, and what holds it."""
+
+
+def read_json_lines(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator[RowBatch]]:
+    """The fields of a JSON file and its rows in batches, read while they are consumed.
+
+    The first object or array decides the form and the fields' names for all. A row is a line; in an
+    array that stands on one line, a row is a value, counted from 1.
+    Raises DataError with the row, at once for the first and later for the others, and for a JSON
+    file of another shape.
+    """
+    shape = shape_of(source)
+    records = _lines(source) if shape is JsonShape.LINES else _values(source, shape)
+    head = next(records, None)
+    if head is None:
+        raise file_error(source.label, "is empty; give a file with pairs of sentences")
+    row, value = head
+    columns = _columns(source.label, row, value, score_needed=score_needed)
+    rows = _rows(chain([head], records), columns, source.label, score_needed=score_needed)
+    return columns, _batches(rows, columns)
+
+
+def _columns(
+    label: str, row: int, value: dict[str, Any] | list[Any], *, score_needed: bool
+) -> Columns:
+    if isinstance(value, dict):
+        names = list(value)
+        columns = columns_by_name(label, names, score_needed=score_needed, row=row)
+        if columns is None:
+            reason = f"no known fields among {shown_names(names) or 'none'}; {ACCEPTED}"
+            raise row_error(label, row, reason)
+        return columns
+    if len(value) == 2 and not score_needed:
+        return Columns(0, 1, None)
+    return Columns(0, 1, 2)
+
+
+def _lines(source: Source) -> Iterator[Record]:
+    for row, line in enumerate(text_lines(source), start=1):
+        if line.isspace():
+            continue
+        try:
+            value = decoded(line)
+        except RecursionError:
+            raise row_error(source.label, row, "the JSON is nested too deeply") from None
+        except RepeatedKeyError:
+            reason = "a field is named twice in the object; rename or remove one"
+            raise row_error(source.label, row, reason) from None
+        except json.JSONDecodeError as error:
+            reason = f"not JSON at character {error.pos + 1}; write one object a line"
+            raise row_error(source.label, row, reason) from None
+        except ValueError:  # an integer of more digits than Python converts
+            raise row_error(source.label, row, "a number is too long to read") from None
+        yield _record(source.label, row, value)
+
+
+def _values(source: Source, shape: JsonShape) -> Iterator[Record]:
+    with closing(JsonText(source)) as text:
+        if shape is JsonShape.DATA:
+            data_array(text)
+        found = lone_values(text) if shape is JsonShape.APART else array_values(text)
+        first_line, by_line = 0, True
+        for place, (line, value) in enumerate(found, start=1):
+            if place == 1:
+                first_line = line
+            elif place == 2:
+                by_line = line > first_line
+            yield _record(source.label, line if by_line else place, value)
+        if shape is JsonShape.ARRAY and text.peek():
+            raise text.refused("text follows the end of the array; remove it")
+
+
+def _record(label: str, row: int, value: object) -> Record:
+    if not isinstance(value, dict | list):
+        raise row_error(label, row, "not a JSON object or array of two sentences and a score")
+    return row, value
+
+
+def _rows(
+    records: Iterator[Record],
+    columns: Columns,
+    label: str,
+    *,
+    score_needed: bool,
+) -> Iterator[Row]:
+    """Each record as a row; DataError for one of another form."""
+    form = dict if columns.has_header else list
+    for row, value in records:
+        if type(value) is not form:
+            reason = "an array where the first row is an object, or the other way round"
+            raise row_error(label, row, f"{reason}; write all rows alike")
+        score: Any = None
+        split: Any = None
+        if isinstance(value, dict):
+            for name in columns.names if score_needed else columns.names[:2]:
+                if name not in value:
+                    raise row_error(label, row, f"the field {shown_names([name])} is missing")
+            first, second = value[columns.names[0]], value[columns.names[1]]
+            if columns.score is not None:
+                score = value.get(columns.names[2])
+            split = value.get(columns.split_name)
+        else:
+            if not 2 <= len(value) <= 3 or (len(value) == 2 and columns.score is not None):
+                wanted = 2 if columns.score is None else 3
+                raise row_error(
+                    label, row, f"an array of {len(value)} values where {wanted} are expected"
+                )
+            first, second = value[0], value[1]
+            score = value[2] if len(value) == 3 else None
+        for which, sentence in (("first", first), ("second", second)):
+            if not isinstance(sentence, str):
+                reason = "empty" if sentence is None else "not a JSON string"
+                raise row_error(label, row, f"the {which} sentence is {reason}")
+        yield row, first, second, _score(score), _word(split)
+
+
+def _score(value: object) -> Score:
+    """`value` as a number or text to be read as one; other kinds become text that is no number."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "not a number"
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")
+
+
+def _word(value: object) -> str:
+    """What a field says that names a split; empty for what cannot."""
+    return value if isinstance(value, str) and value.isascii() else ""
+
+
+def _batches(rows: Iterator[Row], columns: Columns) -> Iterator[RowBatch]:
+    while chunk := list(islice(rows, BATCH_ROWS)):
+        numbers, first, second, scores, splits = zip(*chunk, strict=True)
+        named = None if columns.split is None else splits
+        yield RowBatch(first, second, scores, numbers, named)

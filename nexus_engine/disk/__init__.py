@@ -1,0 +1,1 @@
+"""Files on disk: whole writes, safe opens, locks, lines that grow."""

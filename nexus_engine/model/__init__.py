@@ -1,0 +1,1 @@
+"""The encoder, its dendrites, and the sentence model that they make."""

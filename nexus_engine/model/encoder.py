@@ -1,0 +1,210 @@
+"""The sentence encoder: a BERT of MiniLM's shape, on packed tokens.
+
+Sentences of a batch are laid end to end without padding: every linear layer, normalisation and
+activation works on `(tokens, width)` rows, and only attention lays the rows out as
+`(sentences, longest)`. The 36 linear layers (query, key, value, output, up, down in each of six
+layers) are `DendriteLinear`s, so a set of dendrites can grow on any of them.
+
+Architecture: Devlin et al., arXiv 1810.04805; weights: all-MiniLM-L6-v2 (mean pooling).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nexus_engine.model.dendrites import DendriteLinear
+from nexus_engine.model.dropout import dropout
+
+__all__ = ["SITE_NAMES", "Encoder", "EncoderShape", "PackedBatch", "pack", "pad"]
+
+SITE_NAMES = ("q", "k", "v", "o", "up", "down")
+"""The linear layers of one encoder layer, by the names that `--place` takes."""
+
+
+class EncoderShape(NamedTuple):
+    """Sizes of the encoder; the defaults are all-MiniLM-L6-v2's."""
+
+    vocabulary: int = 30522
+    positions: int = 512
+    width: int = 384
+    layers: int = 6
+    heads: int = 12
+    inner: int = 1536
+    norm_epsilon: float = 1e-12
+
+
+class PackedBatch(NamedTuple):
+    """`n` sentences with `t` tokens in all, the longest of `l` tokens.
+
+    `ids` and `positions` are (t,); `slots` (t,) is each token's place in the (n, l) layout,
+    `lengths` (n,) the tokens of each sentence, `mask` (n, 1, 1, l) adds 0 to real and -inf to empty
+    places. `dense` says that all sentences are equally long, so that no layout is needed. With
+    `padded` the rows are the (n, l) layout itself, t = n · l, empty places included.
+    """
+
+    ids: Tensor
+    positions: Tensor
+    slots: Tensor
+    lengths: Tensor
+    mask: Tensor
+    sentences: int
+    longest: int
+    padded: bool = False
+
+    @property
+    def dense(self) -> bool:
+        """Whether every place of the (n, l) layout holds a token."""
+        return self.ids.shape[0] == self.sentences * self.longest
+
+    def to(self, device: torch.device) -> PackedBatch:
+        """The same batch on `device`."""
+        if device.type == "cpu":
+            return self
+        return PackedBatch(
+            ids=self.ids.to(device, non_blocking=True),
+            positions=self.positions.to(device, non_blocking=True),
+            slots=self.slots.to(device, non_blocking=True),
+            lengths=self.lengths.to(device, non_blocking=True),
+            mask=self.mask.to(device, non_blocking=True),
+            sentences=self.sentences,
+            longest=self.longest,
+            padded=self.padded,
+        )
+
+
+def pack(ids: Tensor, lengths: Tensor) -> PackedBatch:
+    """Lay sentences end to end: `ids` (t,) int64 as they follow, `lengths` (n,) int64."""
+    n = int(lengths.shape[0])
+    longest = int(lengths.max()) if n else 0
+    places = torch.arange(longest)
+    real = places[None, :] < lengths[:, None]
+    slots = real.reshape(-1).nonzero().squeeze(1)
+    positions = places.expand(n, longest)[real]
+    mask = torch.zeros(n, 1, 1, longest).masked_fill_(~real[:, None, None, :], float("-inf"))
+    return PackedBatch(ids, positions, slots, lengths, mask, n, longest)
+
+
+def pad(ids: Tensor, lengths: Tensor, longest: int) -> PackedBatch:
+    """Lay sentences out as (n, `longest`): `ids` (t,) as they follow and `lengths` (n,), int64."""
+    n = int(lengths.shape[0])
+    places = torch.arange(longest)
+    real = places[None, :] < lengths[:, None]
+    laid = torch.zeros(n, longest, dtype=torch.int64)
+    laid[real] = ids
+    mask = torch.zeros(n, 1, 1, longest).masked_fill_(~real[:, None, None, :], float("-inf"))
+    return PackedBatch(
+        ids=laid.view(-1),
+        positions=places.repeat(n),
+        slots=torch.arange(n * longest),
+        lengths=lengths,
+        mask=mask,
+        sentences=n,
+        longest=longest,
+        padded=True,
+    )
+
+
+class EncoderLayer(nn.Module):
+    """One transformer layer, normalisation after the residual sum (as BERT)."""
+
+    def __init__(self, shape: EncoderShape, rate: float) -> None:
+        super().__init__()
+        self.heads = shape.heads
+        self.dropout = rate
+        self.q = DendriteLinear(shape.width, shape.width)
+        self.k = DendriteLinear(shape.width, shape.width)
+        self.v = DendriteLinear(shape.width, shape.width)
+        self.o = DendriteLinear(shape.width, shape.width)
+        self.up = DendriteLinear(shape.width, shape.inner)
+        self.down = DendriteLinear(shape.inner, shape.width)
+        self.attention_norm = nn.LayerNorm(shape.width, eps=shape.norm_epsilon)
+        self.output_norm = nn.LayerNorm(shape.width, eps=shape.norm_epsilon)
+
+    def _heads(self, rows: Tensor, batch: PackedBatch) -> Tensor:
+        """(t, width) rows as (n, heads, l, width / heads), empty places zero."""
+        width = rows.shape[1]
+        if not batch.dense:
+            laid = rows.new_zeros(batch.sentences * batch.longest, width)
+            rows = laid.index_copy(0, batch.slots, rows)
+        shaped = rows.view(batch.sentences, batch.longest, self.heads, width // self.heads)
+        return shaped.transpose(1, 2)
+
+    def attend(self, rows: Tensor, batch: PackedBatch) -> Tensor:
+        """Multi-head self-attention over each sentence: (t, width) to (t, width)."""
+        query = self._heads(self.q(rows), batch)
+        key = self._heads(self.k(rows), batch)
+        value = self._heads(self.v(rows), batch)
+        scores = query @ key.transpose(2, 3) * (query.shape[-1] ** -0.5)
+        if batch.padded or not batch.dense:
+            scores = scores + batch.mask.to(scores.dtype)
+        weights = dropout(scores.softmax(-1), self.dropout, self.training)
+        mixed = (weights.to(value.dtype) @ value).transpose(1, 2).reshape(-1, rows.shape[1])
+        return mixed if batch.dense else mixed.index_select(0, batch.slots)
+
+    def forward(self, rows: Tensor, batch: PackedBatch) -> Tensor:
+        """(t, width) to (t, width)."""
+        mixed = self.o(self.attend(rows, batch))
+        rows = self.attention_norm(rows + dropout(mixed, self.dropout, self.training))
+        inner = self.down(F.gelu(self.up(rows)))
+        normed: Tensor = self.output_norm(rows + dropout(inner, self.dropout, self.training))
+        return normed
+
+
+def _table(rows: int, width: int) -> nn.Embedding:
+    """Embeddings (rows, width), not filled: drawing 12 million start values takes 0.1 s."""
+    return nn.Embedding(rows, width, _weight=torch.empty(rows, width))
+
+
+class Encoder(nn.Module):
+    """Token ids to one mean-pooled embedding a sentence, not normalised."""
+
+    def __init__(self, shape: EncoderShape | None = None, rate: float = 0.1) -> None:
+        super().__init__()
+        shape = shape or EncoderShape()
+        self.shape = shape
+        self.dropout = rate
+        self.words = _table(shape.vocabulary, shape.width)
+        self.places = _table(shape.positions, shape.width)
+        self.segments = _table(2, shape.width)
+        self.norm = nn.LayerNorm(shape.width, eps=shape.norm_epsilon)
+        self.layers = nn.ModuleList(EncoderLayer(shape, rate) for _ in range(shape.layers))
+
+    def set_dropout(self, rate: float) -> None:
+        """Use this dropout rate, 0..1, everywhere."""
+        self.dropout = rate
+        for layer in self.layers:
+            assert isinstance(layer, EncoderLayer)
+            layer.dropout = rate
+
+    def forward(self, batch: PackedBatch) -> Tensor:
+        """(n, width) float32: the mean of each sentence's token vectors."""
+        rows: Tensor = self.words(batch.ids) + self.places(batch.positions)
+        rows = rows + self.segments.weight[0]
+        rows = dropout(self.norm(rows), self.dropout, self.training)
+        for layer in self.layers:
+            rows = layer(rows, batch)
+        rows = rows.float()
+        if batch.padded:
+            laid = rows.view(batch.sentences, batch.longest, -1)
+            real = (batch.mask.view(batch.sentences, batch.longest, 1) == 0).float()
+            return (laid * real).sum(1) / batch.lengths[:, None]
+        if batch.dense:
+            return rows.view(batch.sentences, batch.longest, -1).mean(1)
+        laid = rows.new_zeros(batch.sentences * batch.longest, rows.shape[1])
+        laid = laid.index_copy(0, batch.slots, rows)
+        total = laid.view(batch.sentences, batch.longest, -1).sum(1)
+        return total / batch.lengths[:, None]
+
+    def sites(self) -> dict[str, DendriteLinear]:
+        """Every linear layer on which dendrites can grow, as `LAYER.NAME`, in forward order."""
+        found: dict[str, DendriteLinear] = {}
+        for index, layer in enumerate(self.layers):
+            for name in SITE_NAMES:
+                site = getattr(layer, name)
+                assert isinstance(site, DendriteLinear)
+                found[f"{index}.{name}"] = site
+        return found

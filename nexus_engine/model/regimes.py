@@ -1,0 +1,16 @@
+"""The model that a regime (`--tune`) starts from."""
+
+from __future__ import annotations
+
+from nexus_engine.config import Tune
+from nexus_engine.model.base_model import BaseModel, load_encoder
+from nexus_engine.model.sentence_model import SentenceModel, identity_adapter
+
+__all__ = ["build_model"]
+
+
+def build_model(base: BaseModel, tune: Tune, dropout: float = 0.1) -> SentenceModel:
+    """The base model as a regime starts from it: with an identity adapter but for `dendrites`."""
+    encoder = load_encoder(base, dropout)
+    adapter = None if tune == "dendrites" else identity_adapter(encoder.shape.width)
+    return SentenceModel(encoder, adapter)

@@ -1,0 +1,114 @@
+"""A sentence model: the encoder, an optional linear adapter, and dendrites on either."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from nexus_engine.model.cpu import FastEncoder, lay_out
+from nexus_engine.model.cpu.mask_pool import DropoutPool
+from nexus_engine.model.dendrites import DendriteLinear
+from nexus_engine.model.encoder import Encoder
+from nexus_engine.model.tokens import TokenStore
+
+__all__ = ["SentenceModel", "cosine", "identity_adapter"]
+
+
+def identity_adapter(width: int) -> DendriteLinear:
+    """A linear layer (width, width) that changes nothing yet."""
+    adapter = DendriteLinear(width, width)
+    with torch.no_grad():
+        adapter.weight.copy_(torch.eye(width))
+        adapter.bias.zero_()
+    return adapter
+
+
+class SentenceModel(nn.Module):
+    """Packed sentences to embeddings; `sites` names every layer on which dendrites may grow.
+
+    On a CPU `nexus_engine.model.cpu` computes; elsewhere, and where `written_out` is False, the
+    plain encoder does.
+    """
+
+    written_out: ClassVar[bool] = True
+    dtype: torch.dtype = torch.float32
+    """The format of products where none is named: bfloat16 for faster, slightly rounded answers."""
+
+    def __init__(self, encoder: Encoder, adapter: DendriteLinear | None = None) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.adapter = adapter
+        self._fast: dict[torch.dtype, FastEncoder] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.encoder.words.weight.device
+
+    def sites(self) -> dict[str, DendriteLinear]:
+        """Linear layers by site name: `LAYER.NAME`, and `adapter` where there is one."""
+        found = self.encoder.sites()
+        if self.adapter is not None:
+            found["adapter"] = self.adapter
+        return found
+
+    def adapt(self, pooled: Tensor) -> Tensor:
+        """Pooled embeddings (n, width) through the adapter, where there is one."""
+        return pooled if self.adapter is None else self.adapter(pooled)
+
+    def _computes_fast(self) -> bool:
+        """Whether `nexus_engine.model.cpu` can compute: full dendrites in the encoder it cannot."""
+        if not self.written_out or self.device.type != "cpu":
+            return False
+        return not any(site.full for site in self.encoder.sites().values())
+
+    def pooled(
+        self,
+        store: TokenStore,
+        rows: npt.NDArray[np.int64],
+        dtype: torch.dtype | None = None,
+        pool: DropoutPool | None = None,
+        *,
+        plain: bool = False,
+    ) -> Tensor:
+        """(m, width) float32: the encoder's output for the store's sentences `rows`.
+
+        On a CPU products are made in `dtype` (the model's own where it is None), and dropout's
+        masks come from `pool`; without one, in training mode, from a fresh pool. Elsewhere, and
+        with `plain`, the encoder's own modules compute, hooks on them see it, and autocast decides.
+        """
+        if plain or not self._computes_fast():
+            found: Tensor = self.encoder(store.batch(rows).to(self.device))
+            return found
+        dtype = dtype or self.dtype
+        layout = lay_out(*store.tokens(rows))
+        if not self.training or not self.encoder.dropout:
+            pool = None
+        elif pool is None:
+            pool = DropoutPool(self.encoder.dropout, int(torch.randint(2**31, ())), dtype)
+            pool.begin(0)
+        if dtype not in self._fast:
+            # Training and evaluation may differ in format: the copies of one are enough to hold.
+            self._fast = {dtype: FastEncoder(self.encoder, dtype)}
+        return self._fast[dtype](layout, pool)
+
+    def embed(
+        self,
+        store: TokenStore,
+        rows: npt.NDArray[np.int64],
+        dtype: torch.dtype | None = None,
+        pool: DropoutPool | None = None,
+        *,
+        plain: bool = False,
+    ) -> Tensor:
+        """(m, width): embeddings of the store's sentences `rows`, not normalised; see `pooled`."""
+        return self.adapt(self.pooled(store, rows, dtype, pool, plain=plain))
+
+
+def cosine(first: Tensor, second: Tensor) -> Tensor:
+    """Cosine similarity row by row: (n, width) twice to (n,), -1..1."""
+    return torch.cosine_similarity(first, second, dim=1)

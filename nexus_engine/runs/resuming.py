@@ -1,0 +1,51 @@
+"""Which runs can go on, and with what settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nexus_engine.errors import ConfigError, RunError, one_line
+
+if TYPE_CHECKING:
+    from nexus_engine.config import Settings
+    from nexus_engine.runs.folder import RunFolder
+
+__all__ = ["resumable"]
+
+
+def resumable(asked: str) -> tuple[RunFolder, Settings]:
+    """The run that a name, folder or `latest` means, to go on with, and its settings.
+
+    Raises:
+        RunError: there is none, it has ended or is live, this user may not write there, a folder
+            in it is a link, or its settings are of another version.
+    """
+    import msgspec
+
+    from nexus_engine.config import Settings, check_numbers
+    from nexus_engine.runs.folder import find_run
+    from nexus_engine.runs.index import state_of
+
+    folder = find_run(asked)
+    facts = folder.read_run()
+    state = state_of(folder.path)
+    if state == "finished":
+        raise RunError(f"{folder.name}: has finished; there is nothing to resume")
+    if state == "live":
+        raise RunError(
+            f"{folder.name}: is live in process {one_line(facts.get('pid'), 20)}; stop it first"
+        )
+    folder.check_writable("copy the folder, and resume the copy")
+    folder.check_own_folders()
+    try:
+        settings = msgspec.convert(facts.get("settings"), Settings)
+        check_numbers(settings)
+    except ConfigError as error:
+        raise RunError(
+            f"{folder.name}: its settings cannot be used ({one_line(error, 120)}); start a new run"
+        ) from None
+    except msgspec.ValidationError:
+        raise RunError(
+            f"{folder.name}: its settings are not of this version; start a new run"
+        ) from None
+    return folder, settings

@@ -1,0 +1,283 @@
+"""What is to be seen of a run, as a pure fold over its events.
+
+`reduce(view, event)` is the one place that turns events into state for the eye. The headless
+command, the live screen, an attached screen and a replay all feed it the same events. It holds no
+clock and no widget; nothing is smoothed, and a number that is not finite stays in view.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, assert_never
+
+from nexus_engine.events import (
+    CheckpointSaved,
+    DendritesAdded,
+    EpochStarted,
+    Evaluated,
+    Event,
+    Log,
+    PauseChanged,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+    Step,
+    SwitchSettled,
+    Warned,
+)
+from nexus_engine.runs.series import EMPTY, Series
+
+__all__ = ["ArmView", "EpochPoint", "RunView", "State", "SwitchView", "reduce"]
+
+State = Literal["preparing", "measuring", "training", "evaluating", "finished", "failed", "stopped"]
+"""`measuring`: the base model is being scored, before the first step."""
+
+NOTES_KEPT = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochPoint:
+    """One evaluation on dev; epoch 0 is the base model."""
+
+    epoch: int
+    spearman: float
+    pearson: float
+    guard_spearman: float
+    guard_scored_spearman: float
+    is_best: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchView:
+    """One set of dendrites. `units` are those it added; `after` is None while it is on trial."""
+
+    switch: int
+    epoch: int
+    state: Literal["trial", "kept", "rolled back"]
+    units: int
+    units_total: int
+    params_added: int
+    before: float
+    after: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmView:
+    """One training: the run proper ("main") or a control ("control:NAME")."""
+
+    name: str
+    epoch: int = 0
+    epochs: int = 0
+    step: int = 0
+    steps_total: int = 0
+    epoch_steps: int = 0
+    loss: float | None = None
+    lr: float | None = None
+    grad_norm: float | None = None
+    pairs_per_second: float | None = None
+    remaining_seconds: float | None = None
+    sets: int = 0
+    params_trained: int = 0
+    base_spearman: float | None = None
+    base_test_spearman: float | None = None
+    test_spearman: float | None = None
+    best_spearman: float | None = None
+    best_epoch: int = 0
+    points: tuple[EpochPoint, ...] = ()
+    switches: tuple[SwitchView, ...] = ()
+    losses: Series = EMPTY
+    rates: Series = EMPTY
+    grad_norms: Series = EMPTY
+    paces: Series = EMPTY
+    """Loss, learning rate, gradient norm and pairs/s over the steps of this arm."""
+
+    @property
+    def label(self) -> str:
+        """How the arm is called on the screen."""
+        return "run" if self.name == "main" else self.name.replace(":", " ", 1)
+
+    @property
+    def fraction(self) -> float:
+        """The share of the arm's planned steps that is made, 0..1."""
+        return min(1.0, self.step / self.steps_total) if self.steps_total else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """Everything to be seen of a run. `arms` are in the order in which they began."""
+
+    state: State = "preparing"
+    started: RunStarted | None = None
+    current: str = "main"
+    arms: tuple[ArmView, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    checkpoint: CheckpointSaved | None = None
+    rss_mb: float | None = None
+    memory: Series = EMPTY
+    """Resident memory in MB over time (Unix seconds)."""
+    elapsed_seconds: float | None = None
+    paused: bool = False
+    ended: RunFinished | RunFailed | RunStopped | None = None
+
+    def arm(self, name: str | None = None) -> ArmView:
+        """The arm called `name` (the current one when None); an empty one if it has not begun."""
+        wanted = self.current if name is None else name
+        return next((arm for arm in self.arms if arm.name == wanted), ArmView(name=wanted))
+
+
+def reduce(view: RunView, event: Event) -> RunView:
+    """The view after `event`."""
+    match event:
+        case RunStarted():
+            return replace(view, state="measuring", started=event, ended=None, paused=False)
+        case EpochStarted():
+            arm = replace(
+                view.arm(event.arm),
+                epoch=event.epoch,
+                epochs=event.epochs,
+                epoch_steps=event.steps,
+                steps_total=event.epochs * event.steps,
+                sets=event.sets,
+                params_trained=event.params_trained,
+            )
+            return _with_arm(replace(view, state="training"), arm)
+        case Step():
+            return _after_step(view, event)
+        case Evaluated():
+            return _with_arm(view, _after_evaluation(view, event))
+        case DendritesAdded():
+            return _with_arm(view, _after_growth(view.arm(event.arm), event))
+        case SwitchSettled():
+            return _with_arm(view, _after_settling(view.arm(event.arm), event))
+        case CheckpointSaved():
+            return replace(view, checkpoint=event)
+        case PauseChanged():
+            return replace(view, paused=event.paused)
+        case Log():
+            return replace(view, notes=_noted(view.notes, event.message))
+        case Warned():
+            return replace(view, warnings=_noted(view.warnings, event.message))
+        case RunFinished():
+            return replace(view, state="finished", current="main", ended=event, paused=False)
+        case RunFailed():
+            return replace(view, state="failed", ended=event, paused=False)
+        case RunStopped():
+            return replace(view, state="stopped", ended=event, paused=False)
+        case _:
+            assert_never(event)
+
+
+def _with_arm(view: RunView, arm: ArmView) -> RunView:
+    """The view with `arm` in its place, as the current one."""
+    known = any(old.name == arm.name for old in view.arms)
+    arms = tuple(arm if old.name == arm.name else old for old in view.arms)
+    return replace(view, arms=arms if known else (*arms, arm), current=arm.name)
+
+
+def _after_step(view: RunView, event: Step) -> RunView:
+    arm = view.arm(event.arm)
+    arm = replace(
+        arm,
+        epoch=event.epoch,
+        step=event.step,
+        steps_total=event.steps_total,
+        loss=event.loss,
+        lr=event.lr,
+        grad_norm=event.grad_norm,
+        pairs_per_second=event.pairs_per_second,
+        remaining_seconds=event.remaining_seconds,
+        losses=arm.losses.add(event.step, event.loss),
+        rates=arm.rates.add(event.step, event.lr),
+        grad_norms=arm.grad_norms.add(event.step, event.grad_norm),
+        paces=arm.paces.add(event.step, event.pairs_per_second),
+    )
+    # After the last step of an epoch comes its evaluation, which reports itself when it is over.
+    last = arm.epoch_steps > 0 and event.step >= event.epoch * arm.epoch_steps
+    return _with_arm(
+        replace(
+            view,
+            state="evaluating" if last else "training",
+            rss_mb=event.rss_mb,
+            memory=view.memory.add(event.time_unix_s, event.rss_mb),
+            elapsed_seconds=event.elapsed_seconds,
+        ),
+        arm,
+    )
+
+
+def _after_evaluation(view: RunView, event: Evaluated) -> ArmView:
+    arm = view.arm(event.arm)
+    if event.split == "test":
+        # The base model's test comes last, in a resumed run first. Where the best weights are of
+        # epoch 0 too, both are the same.
+        its_turn = view.state == "measuring" or arm.test_spearman is not None
+        if event.epoch or not its_turn:
+            return replace(arm, test_spearman=event.spearman)
+        if arm.points:
+            return replace(arm, base_test_spearman=event.spearman)
+        return replace(
+            arm,
+            base_test_spearman=event.spearman,
+            base_spearman=event.best_spearman,
+            best_spearman=event.best_spearman,
+            best_epoch=event.best_epoch,
+        )
+    point = EpochPoint(
+        epoch=event.epoch,
+        spearman=event.spearman,
+        pearson=event.pearson,
+        guard_spearman=event.guard_spearman,
+        guard_scored_spearman=event.guard_scored_spearman,
+        is_best=event.is_best,
+    )
+    # A resumed run makes an epoch again that a crash cut off: the new evaluation stands.
+    points = (*(old for old in arm.points if old.epoch < event.epoch), point)
+    base = event.spearman if event.epoch == 0 else arm.base_spearman
+    return replace(
+        arm,
+        epoch=event.epoch,
+        points=points,
+        base_spearman=base,
+        best_spearman=event.best_spearman,
+        best_epoch=event.best_epoch,
+    )
+
+
+def _after_growth(arm: ArmView, event: DendritesAdded) -> ArmView:
+    earlier = tuple(old for old in arm.switches if old.switch < event.switch)
+    held = max((old.units_total for old in earlier if old.state == "kept"), default=0)
+    switch = SwitchView(
+        switch=event.switch,
+        epoch=event.epoch,
+        state="trial",
+        units=event.units - held,
+        units_total=event.units,
+        params_added=event.params_added,
+        before=event.spearman_before,
+    )
+    return replace(arm, switches=(*earlier, switch), params_trained=event.params_trained)
+
+
+def _after_settling(arm: ArmView, event: SwitchSettled) -> ArmView:
+    switches = tuple(
+        replace(
+            old,
+            state="kept" if event.kept else "rolled back",
+            before=event.spearman_before,
+            after=event.spearman_after,
+        )
+        if old.switch == event.switch
+        else old
+        for old in arm.switches
+    )
+    best = arm.best_spearman if event.kept else event.spearman_before
+    return replace(arm, switches=switches, best_spearman=best)
+
+
+def _noted(notes: tuple[str, ...], message: str) -> tuple[str, ...]:
+    """`notes` with `message` once; the oldest go when there are too many."""
+    if message in notes:
+        return notes
+    return (*notes, message)[-NOTES_KEPT:]

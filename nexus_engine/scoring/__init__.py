@@ -1,0 +1,1 @@
+"""Embeddings scored: correlation, evaluation, similarity and search."""

@@ -1,0 +1,1 @@
+"""The operating system: processes, users and their paths, and what runs out."""

@@ -1,0 +1,1 @@
+"""A whole run: preparation, arms, steps, saving, forecast."""

@@ -1,0 +1,1 @@
+"""One arm of a run: its plan, its loop, its switches."""

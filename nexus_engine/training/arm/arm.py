@@ -1,0 +1,203 @@
+"""One training: a model, what is trained of it, its optimizer, and where it can go back to.
+
+A run trains the main arm and, where asked, its controls; each is an `Arm`. The arm knows how to
+make a step, evaluate, snapshot, restore and grow. It does not decide: `arm_loop.py` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from nexus_engine.errors import DivergedError
+from nexus_engine.growth import GrowthState
+from nexus_engine.model.dendrites import DendriteLinear
+from nexus_engine.model.sentence_model import SentenceModel
+from nexus_engine.model.tokens import Rows
+from nexus_engine.scoring.corpus import Corpus, PairRows
+from nexus_engine.scoring.evaluation import Measured, pair_cosines
+from nexus_engine.training.arm.phases import make_optimizer, phase_epochs, rate_factor
+from nexus_engine.training.arm.snapshots import Kept, Snapshot, put_back, take_snapshot
+from nexus_engine.training.arm.spec import ArmSpec, Progress
+from nexus_engine.training.hardware import Hardware
+from nexus_engine.training.steps.adamw import AdamW
+from nexus_engine.training.steps.batching import epoch_batches
+from nexus_engine.training.steps.correlation_rule import Covariances
+from nexus_engine.training.steps.features import Embedder
+from nexus_engine.training.steps.step import StepResult, TrainingSteps
+from nexus_engine.training.steps.trained_parameters import (
+    base_parameters,
+    grown_parameters,
+    learning_now,
+    named_sites,
+)
+
+__all__ = ["Arm"]
+
+
+class Arm:
+    """A model in training. `features` (store rows, width) stands for a frozen encoder's output."""
+
+    def __init__(
+        self,
+        spec: ArmSpec,
+        model: SentenceModel,
+        corpus: Corpus,
+        hardware: Hardware,
+        features: Tensor | None = None,
+    ) -> None:
+        self.spec = spec
+        self.model = model
+        self.corpus = corpus
+        self.hardware = hardware
+        self.embed = Embedder(model, corpus.store, features)
+        self.growth = GrowthState()
+        self.progress = Progress()
+        self.best = Kept({}, Measured(), np.zeros(0))
+        self.before_switch = self.best
+        self.covariances: dict[str, Covariances] = {}
+        settings = spec.settings
+        model.encoder.set_dropout(settings.dropout)
+        for site in model.sites().values():
+            site.nonlinearity = settings.nonlinearity
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
+        for parameter in self._base_parameters().values():
+            parameter.requires_grad_(True)
+        self._pair_lengths = (
+            corpus.store.lengths[corpus.train.first] + corpus.store.lengths[corpus.train.second]
+        )
+        self.optimizer: AdamW | None = None
+        self.steps = TrainingSteps(self.embed, corpus.train, settings, hardware)
+        self.start_phase()
+
+    # What is trained
+
+    def _base_parameters(self) -> dict[str, nn.Parameter]:
+        """The trained parameters that are not dendrites."""
+        return base_parameters(self.model, self.spec.settings.tune)
+
+    def sites(self) -> dict[str, DendriteLinear]:
+        """Grown-on sites by the name their parameters have in the model."""
+        return named_sites(self.model, self.spec.sites)
+
+    def trained(self) -> dict[str, nn.Parameter]:
+        """Every parameter that is trained now, by name."""
+        return {**self._base_parameters(), **grown_parameters(self.sites())}
+
+    def learning(self) -> dict[str, nn.Parameter]:
+        """The trained parameters that learn in the present phase; the others stand as they are."""
+        correlating = self.progress.rule_steps_left > 0
+        return learning_now(self.trained(), self.spec.settings.rule, correlating=correlating)
+
+    def params_trained(self) -> int:
+        """Number of parameters trained now."""
+        return sum(p.numel() for p in self.trained().values())
+
+    def dendrite_params(self) -> int:
+        """Number of dendrite parameters grown so far."""
+        return sum(p.numel() for site in self.sites().values() for p in site.dendrite_parameters())
+
+    def units(self) -> int:
+        """Number of dendrite units grown so far, over all sites."""
+        return sum(site.units for site in self.sites().values())
+
+    # Steps
+
+    def start_phase(self) -> None:
+        """Renew optimizer and schedule for what is trained now."""
+        progress, learning = self.progress, self.learning()
+        for name, parameter in self.trained().items():
+            parameter.requires_grad_(name in learning)
+            parameter.grad = None
+        self.optimizer = make_optimizer(
+            learning,
+            self.spec.settings,
+            self.model.encoder.shape.layers,
+            correlating=progress.rule_steps_left > 0,
+        )
+        self.steps.begin(list(learning.values()), self.optimizer)
+        progress.phase_step = 0
+        left = phase_epochs(self.spec, max(0, progress.epoch - 1))
+        progress.phase_steps = left * len(self.batches(1))
+
+    def batches(self, epoch: int) -> list[Rows]:
+        """The batches of an epoch, as train pair indices; none for epoch 0."""
+        if epoch == 0:
+            return []
+        settings = self.spec.settings
+        return epoch_batches(
+            self._pair_lengths,
+            settings.batch_size,
+            seed=settings.seed,
+            epoch=epoch,
+            like_length=settings.order == "length",
+            per_pass=settings.epochs_per_pass,
+        )
+
+    def make_step(self, picked: Rows) -> StepResult:
+        """One optimizer step on the train pairs `picked`, (b,)."""
+        progress = self.progress
+        factor = rate_factor(self.spec.settings, progress)
+        made = self.steps.step(picked, progress.step, factor)
+        progress.phase_step += 1
+        progress.step_in_epoch += 1
+        progress.step += 1
+        progress.pairs += made.pairs
+        return made
+
+    # Evaluation
+
+    def cosines(
+        self, pairs: PairRows, check: Callable[[], None] = lambda: None
+    ) -> npt.NDArray[np.float64]:
+        """Cosine similarity of each pair, (n,), -1..1."""
+        self.model.eval()
+        return pair_cosines(self.embed, self.corpus.store, pairs, check)
+
+    def check_finite(self) -> None:
+        """Look at every trained weight.
+
+        Raises:
+            DivergedError: one is not finite.
+        """
+        for name, parameter in self.trained().items():
+            if not bool(torch.isfinite(parameter).all()):
+                raise DivergedError(
+                    f"weight {name} is not finite after step {self.progress.step}; "
+                    "lower --lr, or train with --precision fp32"
+                )
+
+    # Growing and going back
+
+    def snapshot(self) -> Snapshot:
+        """Copies of all trained parameters; which units exist follows from their shapes."""
+        return take_snapshot(self.trained())
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Become the snapshot exactly: its weights, and its units and no others."""
+        self.progress.rule_steps_left = 0
+        self.covariances = {}
+        self.steps.drop_graphs()
+        put_back(snapshot, self._base_parameters(), self.sites())
+
+    def grow(self) -> int:
+        """Grow one set on the arm's sites; the parameters added. A new phase must follow."""
+        settings = self.spec.settings
+        generator = torch.Generator().manual_seed(settings.seed * 1000 + self.growth.switches)
+        sites = self.sites()
+        full = settings.dendrite == "full"
+        added = sum(site.grow(settings.units, generator, full=full) for site in sites.values())
+        if settings.rule == "correlation":
+            self.progress.rule_steps_left = settings.rule_steps
+            self.covariances = {
+                name: Covariances(
+                    torch.zeros(settings.units, site.outputs, device=self.model.device)
+                )
+                for name, site in sites.items()
+            }
+        return added

@@ -1,0 +1,63 @@
+"""A phase, from one switch to the next: its optimizer, its length and its learning rates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from nexus_engine.config import Settings
+from nexus_engine.model.dendrites import UNIT_PARAMETERS
+from nexus_engine.training.arm.spec import ArmSpec, Progress
+from nexus_engine.training.steps.adamw import AdamW
+from nexus_engine.training.steps.trained_parameters import leaf
+
+__all__ = ["make_optimizer", "peak_rate", "phase_epochs", "rate_factor"]
+
+
+def make_optimizer(
+    learning: Mapping[str, nn.Parameter], settings: Settings, layers: int, *, correlating: bool
+) -> AdamW | None:
+    """An optimizer of `learning`, a group for each peak rate; None where nothing learns.
+
+    `layers` are the encoder's. The correlation steps leave older units' weights as they are, decay
+    included.
+    """
+    groups: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in learning.items():
+        groups.setdefault(peak_rate(name, settings, layers), []).append(parameter)
+    if not groups:
+        return None
+    decay = 0.0 if correlating else settings.weight_decay
+    return AdamW(
+        [
+            {"params": p, "lr": rate, "base_lr": rate, "weight_decay": decay}
+            for rate, p in groups.items()
+        ]
+    )
+
+
+def peak_rate(name: str, settings: Settings, layers: int) -> float:
+    """The peak learning rate of a parameter, by its name in the model."""
+    if leaf(name) in UNIT_PARAMETERS:
+        return settings.dendrite_lr
+    if name.startswith("encoder."):
+        parts = name.split(".")
+        depth = int(parts[2]) + 1 if parts[1] == "layers" else 0
+        return float(settings.lr * settings.layer_decay ** (layers - depth))
+    return settings.lr
+
+
+def phase_epochs(spec: ArmSpec, done: int) -> int:
+    """Epochs for which the rates of a phase are planned, 1 at least, `done` epochs lying behind."""
+    end = spec.epochs
+    if spec.settings.schedule == "phase":
+        later = [e for e in spec.plan.switch_epochs or () if e > done]
+        end = min(later, default=end)
+    return max(1, end - done)
+
+
+def rate_factor(settings: Settings, progress: Progress) -> float:
+    """What the peak learning rates are multiplied with in the next step, 0..1."""
+    share = progress.phase_step / progress.phase_steps
+    return 1.0 if settings.schedule == "constant" else max(0.0, 1.0 - share)

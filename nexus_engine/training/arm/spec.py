@@ -1,0 +1,74 @@
+"""What an arm is to train, and how far it is: plain values, as a checkpoint holds them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from nexus_engine.config import Settings
+from nexus_engine.growth import GrowthPlan
+
+__all__ = [
+    "ArmSpec",
+    "Progress",
+    "plan_main",
+]
+
+
+class ArmSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What one arm trains.
+
+    `grow_sets` bounds how many of its switches grow a set: few or none in a control, all (None) in
+    the run proper, those that a user asks for included.
+    `epochs` is the length for which the learning rate is planned; `plan.epochs` may be shorter.
+    """
+
+    name: str
+    description: str
+    settings: Settings
+    plan: GrowthPlan
+    sites: tuple[str, ...]
+    grow_sets: int | None
+    epochs: int
+
+
+class Progress(msgspec.Struct, kw_only=True):
+    """The counters of an arm; plain numbers, so that a checkpoint holds them as JSON."""
+
+    epoch: int = 0
+    step_in_epoch: int = 0
+    step: int = 0
+    phase_step: int = 0
+    phase_steps: int = 1
+    step_seconds: float = 0.0
+    eval_seconds: float = 0.0
+    pairs: int = 0
+    params_on_trial: int = 0
+    rule_steps_left: int = 0
+    switch_epochs: list[int] = msgspec.field(default_factory=list)
+    finished: bool = False
+
+
+def plan_main(settings: Settings, sites: tuple[str, ...], switches: int) -> ArmSpec:
+    """The main arm's specification."""
+    switches = switches if settings.dendrites else 0
+    fixed = settings.switch_epochs
+    # A run of an earlier version is resumed as it was begun.
+    unbounded = settings.tune == "dendrites" and not settings.warmup_after_first_set
+    plan = GrowthPlan(
+        epochs=settings.epochs,
+        switches=switches,
+        warmup_epochs=0 if unbounded else settings.warmup_epochs,
+        switch_epochs=None if fixed is None else fixed[:switches],
+        patience=settings.patience,
+        min_gain=settings.min_gain,
+        trains_alone=settings.tune != "dendrites",
+    )
+    return ArmSpec(
+        name="main",
+        description="the run",
+        settings=settings,
+        plan=plan,
+        sites=sites,
+        grow_sets=None,
+        epochs=settings.epochs,
+    )

@@ -1,0 +1,135 @@
+"""An arm's state as a checkpoint holds it: tensors by name, and plain numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nexus_engine.event_ranges import MOST_EPOCHS
+from nexus_engine.growth import GrowthState
+from nexus_engine.scoring.evaluation import Measured
+from nexus_engine.training.arm.arm import Arm
+from nexus_engine.training.arm.snapshots import Kept, Snapshot
+from nexus_engine.training.arm.spec import Progress
+from nexus_engine.training.steps.correlation_rule import Covariances
+
+__all__ = ["load_state", "state_of"]
+
+MOST_COUNTED = 2**53
+"""Steps and pairs: so many that a float still counts each."""
+
+
+def _fresh_switch(arm: Arm) -> bool:
+    return arm.before_switch.weights is arm.best.weights
+
+
+def state_of(arm: Arm) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Everything that a bit-exact resume needs: tensors by name, and plain numbers."""
+    tensors: dict[str, Tensor] = {}
+    for kind, held in (
+        ("now", arm.snapshot()),
+        ("best", arm.best.weights),
+        # Just after a switch the best is what the switch started from: stored once.
+        ("before", {} if _fresh_switch(arm) else arm.before_switch.weights),
+    ):
+        tensors.update({f"{kind}/{name}": tensor for name, tensor in held.items()})
+    if arm.optimizer is not None:
+        names = {id(p): name for name, p in arm.trained().items()}
+        for parameter, state in arm.optimizer.state.items():
+            for key, value in state.items():
+                tensors[f"optimizer/{key}/{names[id(parameter)]}"] = value
+    for name, running in arm.covariances.items():
+        tensors[f"covariances/{name}"] = running.mean
+    tensors["random/cpu"] = torch.get_rng_state()
+    if arm.hardware.device.type == "cuda":
+        tensors["random/cuda"] = torch.cuda.get_rng_state()
+    tensors["cosines/best"] = torch.from_numpy(arm.best.cosines)
+    tensors["cosines/before"] = torch.from_numpy(arm.before_switch.cosines.copy())
+    meta = {
+        "fresh_switch": _fresh_switch(arm),
+        "best": msgspec.to_builtins(arm.best.measured),
+        "before": msgspec.to_builtins(arm.before_switch.measured),
+        "progress": msgspec.to_builtins(arm.progress),
+        "growth": msgspec.to_builtins(arm.growth),
+    }
+    return tensors, meta
+
+
+def _check_counters(arm: Arm, progress: Progress, growth: GrowthState) -> None:
+    """Refuse counters with which the loop would not end, or would divide by zero."""
+    most = {
+        "epoch": arm.spec.plan.epochs + 1,
+        "rule_steps_left": arm.spec.settings.rule_steps,
+        "switches": MOST_EPOCHS,
+    }
+    for record in (progress, growth):
+        for name in record.__struct_fields__:
+            value = getattr(record, name)
+            low = 1 if name == "phase_steps" else 0
+            if isinstance(value, int) and not low <= value <= most.get(name, MOST_COUNTED):
+                raise ValueError(f"{name} is out of range")
+
+
+def _cosines(arm: Arm, held: Tensor) -> npt.NDArray[np.float64]:
+    """The best dev similarities, (n,), as a checkpoint holds them."""
+    if held.shape != (len(arm.corpus.dev),) or held.dtype != torch.float64:
+        raise ValueError("the dev similarities do not fit")
+    return held.numpy()
+
+
+def load_state(arm: Arm, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+    """Make `arm` the one whose state this is.
+
+    Raises:
+        KeyError, TypeError, ValueError, RuntimeError, msgspec.ValidationError: it is no state of
+            such an arm.
+    """
+
+    def part(kind: str) -> Snapshot:
+        device = arm.model.device
+        return {
+            name.removeprefix(kind + "/"): t.to(device)
+            for name, t in tensors.items()
+            if name.startswith(kind + "/")
+        }
+
+    progress = msgspec.convert(meta["progress"], Progress)
+    growth = msgspec.convert(meta["growth"], GrowthState)
+    _check_counters(arm, progress, growth)
+    arm.restore(part("now"))
+    # The phase decides what learns; beginning it again resets counters, so they come last.
+    arm.progress = msgspec.convert(meta["progress"], Progress)
+    arm.start_phase()
+    arm.progress = msgspec.convert(meta["progress"], Progress)
+    arm.covariances = {name: Covariances(t) for name, t in part("covariances").items()}
+    arm.growth = growth
+    arm.best, arm.before_switch = (
+        Kept(
+            part(kind),
+            msgspec.convert(meta[kind], Measured),
+            _cosines(arm, tensors[f"cosines/{kind}"]),
+        )
+        for kind in ("best", "before")
+    )
+    if meta["fresh_switch"]:
+        arm.before_switch = arm.best
+    if arm.optimizer is not None:
+        trained = arm.trained()
+        for name, value in tensors.items():
+            if name.startswith("optimizer/"):
+                _, key, owner = name.split("/", 2)
+                if value.dtype != torch.float32 or value.shape not in ((), trained[owner].shape):
+                    raise ValueError(f"{name} does not fit")
+                arm.optimizer.state[trained[owner]][key] = value.to(
+                    "cpu"
+                    if key == "step" and arm.hardware.device.type == "cpu"
+                    else arm.model.device
+                )
+    torch.set_rng_state(tensors["random/cpu"])
+    if "random/cuda" in tensors and arm.hardware.device.type == "cuda":
+        torch.cuda.set_rng_state(tensors["random/cuda"])

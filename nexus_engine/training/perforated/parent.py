@@ -1,0 +1,244 @@
+"""The parent's side: start the child, pass on its events, and read its weights back.
+
+What counts in the end is measured here, in the plain form: the best weights, as the child left them
+in a file, are put into our own modules and must give the dev Spearman that the child reported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from nexus_engine.disk.json_text import revive
+from nexus_engine.errors import ConfigError, ExitCode, ModelError, RunError, one_line
+from nexus_engine.events import Event, SwitchRecord, decode_event
+from nexus_engine.growth import GrowthState
+from nexus_engine.model.regimes import build_model
+from nexus_engine.runs.requests import ControlFile
+from nexus_engine.scoring.evaluation import correlate
+from nexus_engine.training.arm.arm import Arm
+from nexus_engine.training.arm.snapshots import Kept
+from nexus_engine.training.arm.spec import ArmSpec, Progress
+from nexus_engine.training.perforated.job import Best, Done, Failed, Job, Message, write_job
+from nexus_engine.training.perforated.readback import plain_snapshot
+from nexus_engine.training.perforated_check import require_perforatedai
+from nexus_engine.training.preparation import Prepared
+from nexus_engine.training.steering import Steering
+
+__all__ = ["Trained", "train_by_library"]
+
+POLL_SECONDS = 0.2
+AGREEMENT = 1e-6
+"""How far our plain form may be from the library in dev Spearman."""
+
+
+class Trained(NamedTuple):
+    """The arm as the library left it, its best weights in our own modules, and its switches."""
+
+    arm: Arm
+    records: tuple[SwitchRecord, ...]
+
+
+def train_by_library(
+    prepared: Prepared,
+    spec: ArmSpec,
+    steering: Steering,
+    keep_best: Callable[[Arm], None],
+) -> Generator[Event, None, Trained]:
+    """Events of the arm `spec`, trained by the library in a child process.
+
+    `keep_best` is called with an arm that holds each new best in the plain form. The generator's
+    return value is the trained arm, its best weights restored.
+
+    Raises:
+        StopAsked: a stop was asked; the child is gone, and a resume begins again.
+        ConfigError: the library is not installed.
+        ModelError: the library did not do what version 3.2.9 does.
+        RunError: the child died.
+    """
+    require_perforatedai()
+    model = build_model(prepared.base, spec.settings.tune, spec.settings.dropout)
+    model.to(prepared.hardware.device)
+    arm = Arm(spec, model, prepared.corpus, prepared.hardware, prepared.features)
+    folder = Path(tempfile.mkdtemp(prefix="nexus-perforatedai-"))  # 0700 by itself
+    try:
+        _write(folder, prepared, spec)
+        done: Done | None = None
+        child = _Child(folder)
+        try:
+            for found in child.lines(steering):
+                match found:
+                    case Best():
+                        _take(arm, folder, found)
+                        keep_best(arm)
+                    case Done():
+                        done = found
+                    case Failed():
+                        raise _error(found)
+                    case _:
+                        yield found
+            child.require_end(done)
+        finally:
+            child.end()
+        assert done is not None
+        arm.progress = msgspec.convert(done.progress, Progress)
+        arm.growth = msgspec.convert(done.growth, GrowthState)
+        arm.restore(arm.best.weights)
+        _check(arm, steering)
+        return Trained(arm, tuple(msgspec.convert(r, SwitchRecord) for r in done.records))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(folder: Path, prepared: Prepared, spec: ArmSpec) -> None:
+    baseline = prepared.baseline
+    tensors = {
+        "guard": torch.from_numpy(baseline.guard),
+        "dev": torch.from_numpy(baseline.dev.cosine),
+    }
+    if prepared.features is not None:
+        tensors["features"] = prepared.features
+    job = Job(
+        spec=spec,
+        base_folder=str(prepared.base.folder),
+        baseline=baseline.measured,
+        threads=prepared.hardware.threads,
+    )
+    write_job(folder, job, tensors)
+
+
+def _take(arm: Arm, folder: Path, best: Best) -> None:
+    """Make `best` the arm's best, in the plain form."""
+    try:
+        tensors = load_file(folder / Path(best.file).name)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(
+            f"perforatedai: its weights cannot be read ({one_line(error, 80)})"
+        ) from None
+    cosines = tensors.pop("cosines").numpy()
+    device = arm.model.device
+    weights = {name: t.to(device) for name, t in plain_snapshot(tensors).items()}
+    if arm.spec.settings.tune != "full":
+        weights = {name: t for name, t in weights.items() if not name.startswith("encoder.")}
+    arm.best = Kept(weights, best.measured, cosines)
+    arm.restore(weights)
+
+
+def _check(arm: Arm, steering: Steering) -> None:
+    """Measure the best in the plain form: it must be what the child measured."""
+    best = arm.best.measured
+    if best.epoch == 0:
+        return
+    dev = correlate(arm.cosines(arm.corpus.dev, steering.check), arm.corpus.dev.scores)
+    if not abs(dev.spearman - best.spearman) <= AGREEMENT:
+        raise ModelError(
+            f"perforatedai measured dev {best.spearman:.7f}, its weights in the plain form give "
+            f"{dev.spearman:.7f}"
+        )
+
+
+def _error(failed: Failed) -> Exception:
+    if failed.kind == "NexusError":
+        kinds = {ExitCode.USAGE: ConfigError, ExitCode.DATA: ModelError}
+        kind = kinds.get(ExitCode(failed.exit_code), RunError)
+        return kind(failed.text)
+    if failed.kind == "LibraryAsked":
+        return RunError(
+            f"perforatedai stopped to ask or gave up ({failed.text}); version 3.2.9 was tested"
+        )
+    if failed.exit_code == int(ExitCode.RESOURCES):
+        return MemoryError()
+    return RunError(f"perforatedai's process failed: {failed.text}")
+
+
+class _Child:
+    """The process, its pipe, and its end."""
+
+    def __init__(self, folder: Path) -> None:
+        self._control = ControlFile(folder)
+        self._paused = False
+        self._read, write = os.pipe()
+        root = str(Path(__file__).parents[3])
+        known = os.environ.get("PYTHONPATH")
+        with (folder / "output.txt").open("wb") as output:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-P", "-m", "nexus_engine.training.perforated.child"),
+                    *(str(folder), str(write), str(os.getpid())),
+                ],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=(write,),
+                start_new_session=True,  # no terminal of ours, no Ctrl-C but through us
+                env={**os.environ, "PYTHONPATH": f"{known}{os.pathsep}{root}" if known else root},
+            )
+        os.close(write)
+
+    def lines(self, steering: Steering) -> Iterator[Event | Message]:
+        """What the child tells, until it closes its pipe."""
+        rest = b""
+        while True:
+            self._check(steering)
+            ready, _, _ = select.select([self._read], [], [], POLL_SECONDS)
+            if not ready:
+                continue
+            found = os.read(self._read, 65536)
+            if not found:
+                return
+            *lines, rest = (rest + found).split(b"\n")
+            for line in lines:
+                yield _decoded(line)
+
+    def _check(self, steering: Steering) -> None:
+        """Meet a stop; pass on a pause and its end."""
+        if steering.paused != self._paused:
+            self._paused = steering.paused
+            with contextlib.suppress(OSError):
+                self._control.send("pause" if self._paused else "resume")
+        steering.check()
+
+    def require_end(self, done: Done | None) -> None:
+        """Wait for the end of a child that closed its pipe.
+
+        Raises:
+            RunError: it did not say that it was done.
+        """
+        code = self._process.wait()
+        if done is None:
+            how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            raise RunError(f"perforatedai's process ended before the training did ({how})")
+
+    def end(self) -> None:
+        """No child and no pipe is left."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        os.close(self._read)
+
+
+def _decoded(line: bytes) -> Event | Message:
+    try:
+        found: dict[str, Any] = revive(json.loads(line))
+        if "message" in found and "event" not in found:
+            message: Message = msgspec.convert(found, type=Message)
+            return message
+    except (ValueError, TypeError, msgspec.ValidationError):
+        raise RunError("perforatedai's process told what cannot be read") from None
+    return decode_event(line)

@@ -1,0 +1,69 @@
+"""The child's work: the job read, the arm trained by the library, its best left in files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import torch
+
+from nexus_engine.data import load_data, load_guard
+from nexus_engine.disk.tensor_files import write_tensors
+from nexus_engine.events import Event
+from nexus_engine.model.base_model import BaseModel
+from nexus_engine.model.regimes import build_model
+from nexus_engine.model.tokens import Tokenizer
+from nexus_engine.scoring.corpus import build_corpus
+from nexus_engine.scoring.evaluation import Baseline, Correlations
+from nexus_engine.training.arm.arm import Arm
+from nexus_engine.training.hardware import select
+from nexus_engine.training.perforated.job import Best, Done, Message, read_job
+from nexus_engine.training.perforated.library import LibraryArm, LibraryLoop
+from nexus_engine.training.steering import Steering
+
+__all__ = ["work"]
+
+
+def work(folder: Path, steering: Steering, send: Callable[[Message], None]) -> Iterator[Event]:
+    """Events of the training; `send` gets the messages between them."""
+    job, tensors = read_job(folder)
+    settings = job.spec.settings
+    hardware = select(settings)._replace(threads=job.threads)
+    torch.set_num_threads(job.threads)
+    base = BaseModel(Path(job.base_folder), "checked by the parent", "", published=False)
+    data = load_data(settings.data, seed=settings.seed, score_range=settings.score_range)
+    guard = tensors["guard"].numpy()
+    general = load_guard().take(np.arange(len(guard)))
+    corpus = build_corpus(data, general, Tokenizer(base.folder))
+    model = build_model(base, settings.tune, settings.dropout)
+    model.to(hardware.device)
+    features = tensors["features"].to(hardware.device) if "features" in tensors else None
+    torch.manual_seed(settings.seed)
+    arm = LibraryArm(job.spec, model, corpus, hardware, features)
+
+    def keep(arm: Arm) -> None:
+        """Leave the best in a file named by its epoch; going back to one finds its own."""
+        assert isinstance(arm, LibraryArm)
+        name = f"best-{arm.best.measured.epoch:04d}.safetensors"
+        if not (folder / name).exists():
+            held = {key: tensor.clone() for key, tensor in arm.net.state_dict().items()}
+            write_tensors(folder / name, {**held, "cosines": torch.from_numpy(arm.best.cosines)})
+        send(Best(file=name, measured=arm.best.measured))
+
+    baseline = Baseline(
+        dev=Correlations(job.baseline.spearman, job.baseline.pearson, tensors["dev"].numpy()),
+        guard=guard,
+        guard_scored=job.baseline.guard_scored_spearman,
+    )
+    loop = LibraryLoop(arm, baseline, steering, keep)
+    while not arm.progress.finished:
+        yield from loop.epoch()
+    send(
+        Done(
+            progress=msgspec.to_builtins(arm.progress),
+            growth=msgspec.to_builtins(arm.growth),
+            records=[msgspec.to_builtins(record) for record in loop.records],
+        )
+    )

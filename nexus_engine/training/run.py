@@ -1,0 +1,314 @@
+"""A whole run: a generator of events, without a thread, a print or a screen.
+
+    for event in train(settings, folder): ...
+
+is a complete headless run. It trains the main arm and then its controls, saves a checkpoint after
+each epoch and at a stop, and ends with exactly one terminal event.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from nexus_engine.config import Settings
+from nexus_engine.errors import NexusError
+from nexus_engine.events import (
+    ControlResult,
+    Evaluated,
+    Event,
+    Log,
+    RunFinished,
+    RunStopped,
+    Step,
+    SwitchRecord,
+    Warned,
+)
+from nexus_engine.model.regimes import build_model
+from nexus_engine.runs import checkpoints
+from nexus_engine.runs.exposure import exposures
+from nexus_engine.runs.failures import failure
+from nexus_engine.runs.folder import RunFolder
+from nexus_engine.scoring.correlation import bootstrap_gain
+from nexus_engine.scoring.cut_texts import indistinct
+from nexus_engine.scoring.evaluation import Correlations, Measured, correlate
+from nexus_engine.training.arm.arm import Arm
+from nexus_engine.training.arm.control_arms import control_specs
+from nexus_engine.training.arm.loop import ArmLoop
+from nexus_engine.training.arm.spec import ArmSpec
+from nexus_engine.training.hardware import peak_rss_mb
+from nexus_engine.training.preparation import ENCODING, Prepared, measure_base_test, prepare
+from nexus_engine.training.saving import ArmResult, Finished, RunSaver
+from nexus_engine.training.steering import Steering, StopAsked
+from nexus_engine.training.steps.features import features_of
+
+__all__ = ["train"]
+
+
+def train(
+    settings: Settings,
+    folder: RunFolder,
+    steering: Steering | None = None,
+    *,
+    resume: bool = False,
+) -> Iterator[Event]:
+    """Train as `settings` say, writing weights and checkpoints into `folder`.
+
+    Yields events; the last one, and no other, is a RunFinished, RunFailed or RunStopped. Stops
+    within a step when `steering` asks for it. Errors end in a RunFailed, none is raised.
+    """
+    run = _Run(settings, folder, steering or Steering())
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(folder.lock)
+        except (NexusError, OSError) as error:
+            yield failure(error, folder.path)
+            return
+        try:
+            yield from run.until_stopped(resume)
+        except Exception as error:
+            run.leave_best(error)
+            yield failure(error, folder.path)
+
+
+class _Run:
+    """One run: its arms in turn, then the result."""
+
+    def __init__(self, settings: Settings, folder: RunFolder, steering: Steering) -> None:
+        self.settings = settings
+        self.folder = folder
+        self.steering = steering
+        self.started = time.perf_counter()
+        self.prepared: Prepared | None = None
+        self.saver: RunSaver | None = None
+        self.loop: ArmLoop | None = None
+
+    def until_stopped(self, resume: bool) -> Iterator[Event]:
+        """All events of the run but the terminal one of a failure."""
+        try:
+            yield from self._events(resume)
+        except StopAsked as stop:
+            yield from self._stopped(stop)
+
+    def _events(self, resume: bool) -> Iterator[Event]:
+        for message in exposures(self.folder.path):
+            yield Warned(time_unix_s=time.time(), message=message)
+        prepared = yield from prepare(self.settings, self.folder, self.steering, resume)
+        self.prepared = prepared
+        self.saver = RunSaver(self.folder, prepared, self.started)
+        base_test = None
+        if resume:
+            # With it goes the base's dev score, of which a resumed run tells nothing else.
+            base_test = measure_base_test(prepared, self.steering)
+            yield self._evaluated_test("main", prepared.baseline.measured, base_test)
+            yield from self.saver.load()
+        finished = self.saver.finished
+        arms = [prepared.main]
+        position = 0
+        while position < len(arms):
+            if position >= len(finished):
+                yield from self._train_arm(arms[position], self.saver)
+            if position == 0 and self.settings.control:
+                first = finished[0].result
+                arms.extend(control_specs(prepared.main, first.switch_epochs, first.epochs))
+            position += 1
+        if base_test is None:  # last, since no decision waits for it
+            base_test = measure_base_test(prepared, self.steering)
+            yield self._evaluated_test("main", prepared.baseline.measured, base_test)
+        result = self._result(arms, finished, base_test)
+        self.folder.write_result(result)
+        yield result
+
+    def _stopped(self, stop: StopAsked) -> Iterator[Event]:
+        """A checkpoint, and the terminal event of a stop."""
+        epoch = step = 0
+        existing = checkpoints.names(self.folder.checkpoints)
+        path = f"checkpoints/{existing[0]}" if existing else ""
+        if self.loop is not None and self.saver is not None:
+            progress = self.loop.arm.progress
+            epoch, step = progress.epoch, progress.step
+            # An arm that is being tested has its last state saved already.
+            saved = None if progress.finished else self.saver.save(self.loop)
+            if saved is not None:
+                path = saved.path
+                yield saved
+        yield RunStopped(
+            time_unix_s=time.time(),
+            reason=stop.reason.word,
+            exit_code=int(stop.reason.exit_code),
+            epoch=epoch,
+            step=step,
+            checkpoint=path,
+        )
+
+    def leave_best(self, error: Exception) -> None:
+        """Before a failure ends the run: write best weights that no save has written yet."""
+        if self.loop is None or self.saver is None or isinstance(error, OSError):
+            return
+        with contextlib.suppress(Exception):
+            self.saver.export_best(self.loop.arm)
+
+    # One arm
+
+    def _train_arm(self, spec: ArmSpec, saver: RunSaver) -> Iterator[Event]:
+        assert self.prepared is not None
+        prepared, settings = self.prepared, spec.settings
+        if settings.grower == "perforatedai" and spec.name == "main":
+            yield from self._train_by_library(spec, saver)
+            return
+        model = build_model(prepared.base, settings.tune, settings.dropout)
+        model.to(prepared.hardware.device)
+        features = prepared.features
+        if settings.tune == "adapter" and features is None:
+            yield Log(time_unix_s=time.time(), arm=spec.name, message=ENCODING)
+            features = features_of(model, prepared.corpus, self.steering.check)
+        torch.manual_seed(settings.seed)
+        arm = Arm(spec, model, prepared.corpus, prepared.hardware, features)
+        going_on = saver.loaded is not None
+        records = saver.take_up(arm)
+        loop = ArmLoop(arm, prepared.baseline, self.steering, saver.best_changed, records)
+        self.loop = loop
+        if going_on:
+            yield from saver.align_best(arm)
+        while not arm.progress.finished:
+            yield from self._epoch(loop, saver)
+        yield from self._finish(arm, loop.records, saver)
+
+    def _train_by_library(self, spec: ArmSpec, saver: RunSaver) -> Iterator[Event]:
+        """The arm trained by perforatedai in a child process; a stopped one begins again."""
+        from nexus_engine.training.perforated.parent import train_by_library
+
+        assert self.prepared is not None
+
+        def keep_best(arm: Arm) -> None:
+            saver.best_changed(arm)
+            saver.export_best(arm)
+
+        trained = yield from train_by_library(self.prepared, spec, self.steering, keep_best)
+        yield from self._finish(trained.arm, trained.records, saver)
+
+    def _epoch(self, loop: ArmLoop, saver: RunSaver) -> Iterator[Event]:
+        """An epoch with its saves: one at its end, and one now and then inside a long one."""
+        progress = loop.arm.progress
+        for event in loop.epoch():
+            yield event
+            # Between two steps the arm's state is whole; a loss that is not finite ends the run.
+            between = isinstance(event, Step) and math.isfinite(event.loss + event.grad_norm)
+            if between and saver.due(epoch_over=False):
+                yield saver.save(loop)
+        if progress.epoch == 1:
+            saver.export_best(loop.arm)  # the base model's: nothing is trained yet
+        elif progress.finished or saver.due(epoch_over=True):
+            yield saver.save(loop)
+
+    def _finish(
+        self, arm: Arm, records: Sequence[SwitchRecord], saver: RunSaver
+    ) -> Iterator[Event]:
+        """Test the arm's best weights, once."""
+        arm.restore(arm.best.weights)
+        corpus = arm.corpus
+        found = arm.cosines(corpus.test, self.steering.check)
+        undefined = bool(indistinct(corpus.store, corpus.test))
+        test = correlate(found, corpus.test.scores, undefined=undefined)
+        yield self._evaluated_test(arm.spec.name, arm.best.measured, test)
+        progress = arm.progress
+        result = ArmResult(
+            name=arm.spec.name,
+            best=arm.best.measured,
+            test_spearman=test.spearman,
+            test_pearson=test.pearson,
+            switch_epochs=tuple(progress.switch_epochs),
+            records=tuple(records),
+            epochs=progress.epoch - 1,
+            switches=arm.growth.switches,
+            kept=arm.growth.kept,
+            params_trained=arm.params_trained(),
+            params_added=arm.dendrite_params(),
+            step_seconds=progress.step_seconds,
+            train_seconds=progress.step_seconds + progress.eval_seconds,
+            pairs=progress.pairs,
+        )
+        saver.finished.append(Finished(result, arm.best.cosines))
+        self.loop = None
+
+    def _evaluated_test(self, arm: str, best: Measured, test: Correlations) -> Evaluated:
+        assert self.prepared is not None
+        return Evaluated(
+            time_unix_s=time.time(),
+            arm=arm,
+            epoch=best.epoch,
+            split="test",
+            pairs=len(self.prepared.corpus.test),
+            spearman=test.spearman,
+            pearson=test.pearson,
+            guard_spearman=best.guard_spearman,
+            guard_scored_spearman=best.guard_scored_spearman,
+            is_best=False,
+            best_spearman=best.spearman,
+            best_epoch=best.epoch,
+            eval_seconds=0.0,
+        )
+
+    # The result
+
+    def _result(
+        self, arms: list[ArmSpec], finished: list[Finished], base_test: Correlations
+    ) -> RunFinished:
+        assert self.prepared is not None
+        assert self.saver is not None
+        prepared, baseline = self.prepared, self.prepared.baseline
+        main = finished[0].result
+        controls = tuple(
+            self._against(spec, control, finished[0])
+            for spec, control in zip(arms[1:], finished[1:], strict=True)
+        )
+        strictest = max(controls, key=lambda c: c.dev_spearman, default=None)
+        return RunFinished(
+            time_unix_s=time.time(),
+            run_dir=str(self.folder.path),
+            base_dev_spearman=baseline.dev.spearman,
+            base_test_spearman=base_test.spearman,
+            best_dev_spearman=main.best.spearman,
+            best_dev_pearson=main.best.pearson,
+            best_epoch=main.best.epoch,
+            test_spearman=main.test_spearman,
+            test_pearson=main.test_pearson,
+            guard_spearman=main.best.guard_spearman,
+            guard_scored_spearman=main.best.guard_scored_spearman,
+            base_guard_scored_spearman=baseline.guard_scored,
+            switches=main.switches,
+            switches_kept=main.kept,
+            switch_records=main.records,
+            params_base=prepared.params_base,
+            params_trained=main.params_trained,
+            params_added=main.params_added,
+            epochs=main.epochs,
+            train_seconds=main.train_seconds,
+            total_seconds=self.saver.total_seconds,
+            pairs_per_second=main.pairs / max(main.step_seconds, 1e-9),
+            peak_rss_mb=peak_rss_mb(),
+            control_dev_spearman=None if strictest is None else strictest.dev_spearman,
+            control_test_spearman=None if strictest is None else strictest.test_spearman,
+            controls=controls,
+        )
+
+    def _against(self, spec: ArmSpec, control: Finished, main: Finished) -> ControlResult:
+        """The main arm's dev gain over a control, with its interval."""
+        assert self.prepared is not None
+        gain = bootstrap_gain(main.cosines, control.cosines, self.prepared.corpus.dev.scores)
+        return ControlResult(
+            name=spec.name.removeprefix("control:"),
+            description=spec.description,
+            params_trained=control.result.params_trained,
+            dev_spearman=control.result.best.spearman,
+            test_spearman=control.result.test_spearman,
+            guard_spearman=control.result.best.guard_spearman,
+            best_epoch=control.result.best.epoch,
+            gain_dev_spearman=gain.value,
+            gain_low=gain.low,
+            gain_high=gain.high,
+        )

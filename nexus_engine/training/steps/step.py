@@ -1,0 +1,127 @@
+"""A training step by the loss: forward, backward, clipping, optimizer; one by one or as graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from nexus_engine.config import Settings
+from nexus_engine.model.cpu.mask_pool import DropoutPool
+from nexus_engine.model.sentence_model import cosine
+from nexus_engine.model.tokens import Rows
+from nexus_engine.scoring.corpus import PairRows
+from nexus_engine.training.hardware import Hardware, autocast
+from nexus_engine.training.steps.adamw import AdamW
+from nexus_engine.training.steps.cuda_graphs import GraphedSteps, StepRule
+from nexus_engine.training.steps.features import Embedder
+from nexus_engine.training.steps.losses import LOSSES
+from nexus_engine.training.steps.sharpness import sharp_gradients
+
+__all__ = ["MAX_GRAD_NORM", "StepResult", "TrainingSteps"]
+
+MAX_GRAD_NORM = 1.0
+
+
+class StepResult(NamedTuple):
+    """`loss` and `grad_norm` are scalars on the device: reading them may wait for it."""
+
+    loss: Tensor
+    grad_norm: Tensor
+    lr: float
+    pairs: int
+
+
+class TrainingSteps:
+    """The steps of a model on the `train` pairs, phase by phase.
+
+    `graphs` allows CUDA graphs; where they cannot be used, steps are computed one by one.
+    """
+
+    def __init__(
+        self, embed: Embedder, train: PairRows, settings: Settings, hardware: Hardware
+    ) -> None:
+        self.graphs = True
+        self.pool = DropoutPool(
+            settings.dropout, settings.seed, torch.bfloat16 if hardware.bf16 else torch.float32
+        )
+        self._embed = embed
+        self._model = embed.model
+        self._train = train
+        self._hardware = hardware
+        self._loss = LOSSES[settings.loss]
+        self._sharpness = settings.sharpness
+        self._learning: Sequence[nn.Parameter] = ()
+        self._optimizer: AdamW | None = None
+        self._graphed: GraphedSteps | None = None
+
+    def begin(self, learning: Sequence[nn.Parameter], optimizer: AdamW | None) -> None:
+        """Begin a phase in which `optimizer` moves the parameters `learning`."""
+        self._learning, self._optimizer = learning, optimizer
+        self.drop_graphs()
+
+    def drop_graphs(self) -> None:
+        """Let go of the phase's graphs; they are captured anew where it goes on."""
+        self._graphed = None
+
+    def step(self, picked: Rows, number: int, factor: float) -> StepResult:
+        """The step `number` of the arm, from 0, on the train pairs `picked`, (b,).
+
+        `factor` is what the peak learning rates are multiplied with.
+        """
+        assert self._optimizer is not None
+        self._model.train()
+        pairs = self._train
+        rows = np.concatenate([pairs.first[picked], pairs.second[picked]])
+        steps = self._as_graphs()
+        if steps is not None:
+            ids, lengths = self._embed.store.tokens(rows)
+            loss, norm = steps.step(ids, lengths, pairs.scores[picked], factor)
+        else:
+            loss, norm = self._eager_step(rows, pairs.scores[picked], number, factor)
+        lr = float(self._optimizer.param_groups[0]["base_lr"]) * factor
+        return StepResult(loss.detach(), norm, lr, len(picked))
+
+    def _eager_step(
+        self, rows: Rows, scores: npt.NDArray[np.float32], number: int, factor: float
+    ) -> tuple[Tensor, Tensor]:
+        """Loss and gradient norm of a step on the pairs whose sentences are `rows`, (2 b,)."""
+        assert self._optimizer is not None
+        for group in self._optimizer.param_groups:
+            group["lr"] = group["base_lr"] * factor
+        b = len(scores)
+        wanted = torch.from_numpy(scores).to(self._model.device, non_blocking=True)
+        optimizer = self._optimizer
+
+        def compute() -> Tensor:
+            self.pool.begin(number)  # the same masks each time in a step
+            with autocast(self._hardware):
+                vectors = self._embed(rows, self.pool.dtype, self.pool)
+            loss = self._loss(cosine(vectors[:b].float(), vectors[b:].float()), wanted)
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            return loss
+
+        loss = sharp_gradients(compute, self._learning, self._sharpness)
+        norm = nn.utils.clip_grad_norm_(self._learning, MAX_GRAD_NORM)
+        optimizer.step()
+        return loss, norm
+
+    def _as_graphs(self) -> GraphedSteps | None:
+        """The phase's steps as CUDA graphs; None where they are computed one by one."""
+        featured = self._embed.features is not None
+        if not self.graphs or self._model.device.type != "cuda" or featured:
+            return None
+        if self._graphed is None:
+            assert self._optimizer is not None
+            rule = StepRule(
+                self._loss, self._learning, self._optimizer, MAX_GRAD_NORM, self._sharpness
+            )
+            self._graphed = GraphedSteps(
+                self._model, rule, lambda: autocast(self._hardware, cached=False)
+            )
+        return self._graphed

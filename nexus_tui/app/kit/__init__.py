@@ -1,0 +1,1 @@
+"""What the features of the app share: frame, dialogs, rows, inputs."""

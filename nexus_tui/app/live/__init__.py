@@ -1,0 +1,1 @@
+"""The screen of a live run and those that open from it."""

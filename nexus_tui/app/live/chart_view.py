@@ -1,0 +1,74 @@
+"""One metric as a chart that can be focused and opened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from nexus_engine.runs.run_view import RunView
+from nexus_tui.app.kit.canvas import Canvas
+from nexus_tui.charts.run.metrics import Metric, chart
+
+__all__ = ["ChartView"]
+
+
+class ChartView(Canvas, can_focus=True):
+    """Set `view`, then `redraw`. Enter or a click asks for the metric's full-size plot."""
+
+    DEFAULT_CSS = "ChartView { height: 1fr; width: 1fr; }"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "Full size", show=False, id="chart.open"),
+    ]
+
+    class Opened(Message):
+        """The metric is to be shown at full size."""
+
+        def __init__(self, metric: Metric) -> None:
+            super().__init__()
+            self.metric = metric
+
+    def __init__(
+        self,
+        *,
+        metric: Metric,
+        large: bool = False,
+        id: str | None = None,  # noqa: A002 - Textual's own name
+    ) -> None:
+        super().__init__(id=id)
+        self.metric = metric
+        self.view = RunView()
+        self.log_scale = False
+        self._large = large
+
+    def picture(self, width: int, height: int) -> Sequence[Text]:
+        """Title and plot."""
+        return chart(
+            self.metric,
+            self.view,
+            width=width,
+            height=height,
+            looks=self.looks,
+            focused=self.has_focus or self._large,
+            log=self.log_scale,
+            large=self._large,
+        )
+
+    def on_focus(self) -> None:
+        """The title shows the focus."""
+        self.redraw()
+
+    def on_blur(self) -> None:
+        """The title shows no focus."""
+        self.redraw()
+
+    def action_open(self) -> None:
+        """Ask for the full-size plot."""
+        self.post_message(self.Opened(self.metric))
+
+    def on_click(self) -> None:
+        """A click opens."""
+        self.action_open()

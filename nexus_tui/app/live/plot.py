@@ -1,0 +1,160 @@
+"""One metric at full size; left and right go through the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events as textual_events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from nexus_engine.events import Event
+from nexus_engine.runs.run_view import RunView
+from nexus_tui.app.kit.canvas import Canvas
+from nexus_tui.app.kit.frame import NexusScreen
+from nexus_tui.app.kit.pace import Pace
+from nexus_tui.app.live.chart_view import ChartView
+from nexus_tui.charts.run.metrics import METRICS, Metric, drawing
+
+__all__ = ["PlotScreen"]
+
+PLOT_SECONDS = 1.0
+"""Between two drawings: a large plot has more cells that change than the live screen's."""
+
+
+class MetricRow(Canvas):
+    """The names of all metrics, the present one picked out; a click goes to one."""
+
+    DEFAULT_CSS = "MetricRow { height: 1; }"
+
+    def __init__(self, *, metric: Metric) -> None:
+        super().__init__()
+        self.metric = metric
+
+    def _places(self, width: int) -> list[tuple[Metric, int, int]]:
+        """Metrics with the first and last column of their names, those that fit around the one."""
+        titles = [(metric, len(metric.title)) for metric in METRICS]
+        first = 0
+        chosen = METRICS.index(self.metric)
+        while first < chosen and sum(w + 3 for _, w in titles[first : chosen + 1]) > width:
+            first += 1
+        found, column = [], 0
+        for metric, wide in titles[first:]:
+            if column + wide + 2 > width:
+                break
+            found.append((metric, column, column + wide + 2))
+            column += wide + 3
+        return found
+
+    def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
+        """One line."""
+        palette = self.looks.palette
+        line = Text()
+        for metric, _, _ in self._places(width):
+            here = metric is self.metric
+            sign = self.looks.glyphs.selected if here else " "
+            line.append(f"{sign}{metric.title} ", palette.title if here else palette.dim)
+            line.append(" ")
+        return [line]
+
+    def on_click(self, event: textual_events.Click) -> None:
+        """Go to the metric that was clicked."""
+        for metric, begin, end in self._places(self.size.width):
+            if begin <= event.x < end and isinstance(self.screen, PlotScreen):
+                self.screen.show_metric(metric)
+
+
+class Legend(Canvas):
+    """The names of the curves, where there are several."""
+
+    DEFAULT_CSS = "Legend { height: 1; }"
+
+    def __init__(self, *, metric: Metric) -> None:
+        super().__init__()
+        self.metric = metric
+        self.view = RunView()
+
+    def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
+        """One line: solid or dotted, and the name."""
+        drawn = drawing(self.metric, self.view, self.looks, large=True)
+        glyphs = self.looks.glyphs
+        line = Text()
+        for name, place in drawn.names:
+            curve = drawn.curves[place]
+            stroke = glyphs.dot * 2 if curve.dotted else glyphs.line * 2
+            if line.cell_len + len(name) + 5 <= width:
+                line.append(f"{stroke} {name}  ", curve.style)
+        return [line]
+
+
+class PlotScreen(NexusScreen):
+    """The large plot of the open run, live as it is."""
+
+    DEFAULT_CSS = """
+    PlotScreen > #body { padding: 0 1; }
+    PlotScreen MetricRow { margin-bottom: 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right,l", "metric(1)", "Next metric", id="plot.next"),
+        Binding("left,h", "metric(-1)", "Metric before", id="plot.before"),
+        Binding("escape,f", "close", "Back", id="plot.close"),
+        Binding("y", "log_scale", "Log scale", id="plot.log_scale"),
+    ]
+
+    def __init__(self, *, metric: Metric) -> None:
+        super().__init__()
+        self._metric = metric
+        self._pace = Pace(PLOT_SECONDS)
+
+    def body(self) -> ComposeResult:
+        """Names, plot, legend."""
+        yield MetricRow(metric=self._metric)
+        yield ChartView(metric=self._metric, large=True)
+        yield Legend(metric=self._metric)
+
+    def on_mount(self) -> None:
+        """The plot is all there is: it takes no focus."""
+        self.query_one(ChartView).can_focus = False
+        self._draw()
+
+    def on_chart_view_opened(self, event: ChartView.Opened) -> None:
+        """It is at full size already."""
+        event.stop()
+
+    def show_metric(self, metric: Metric) -> None:
+        """Show another metric."""
+        self._metric = metric
+        self._draw()
+
+    def run_changed(self, events: Sequence[Event]) -> None:
+        """Draw at the pace of the live screen."""
+        self._pace.ask(self, self._draw, events)
+
+    def _draw(self) -> None:
+        run = self.nexus.open_run
+        chart, row, legend = (
+            self.query_one(ChartView),
+            self.query_one(MetricRow),
+            self.query_one(Legend),
+        )
+        chart.metric = row.metric = legend.metric = self._metric
+        chart.view = legend.view = run.view if run is not None else RunView()
+        for canvas in (row, chart, legend):
+            canvas.redraw()
+
+    def action_metric(self, step: int) -> None:
+        """Go to the next metric or the one before."""
+        place = (METRICS.index(self._metric) + step) % len(METRICS)
+        self.show_metric(METRICS[place])
+
+    def action_log_scale(self) -> None:
+        """Turn the logarithmic scale on or off."""
+        chart = self.query_one(ChartView)
+        chart.log_scale = not chart.log_scale
+        self._draw()
+
+    def action_close(self) -> None:
+        """Back to the live screen."""
+        self.dismiss()

@@ -1,0 +1,1 @@
+"""The playground: pairs, files of pairs, search."""

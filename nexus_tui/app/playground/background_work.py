@@ -1,0 +1,132 @@
+"""Work off the UI thread, one thing after another; of each kind, the newest question alone counts.
+
+The thread is a daemon that lives while there is work: quitting never waits for it. Answers come
+back by `deliver`, which hands a function to the UI thread and does not wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from nexus_engine.errors import NexusError, one_line
+from nexus_engine.system.shortages import out_of_memory
+
+__all__ = ["Check", "Desk"]
+
+Result = TypeVar("Result")
+Check = Callable[[], None]
+"""Raises when nobody wants the answer any more."""
+
+
+class _Dropped(Exception):  # noqa: N818 - not an error: how unwanted work ends
+    pass
+
+
+class _Job:
+    def __init__(
+        self,
+        kind: str,
+        work: Callable[[Check], Any],
+        done: Callable[[Any], None],
+        failed: Callable[[str], None],
+    ) -> None:
+        self.kind, self.work, self.done, self.failed = kind, work, done, failed
+        self.dropped = False
+
+    def check(self) -> None:
+        if self.dropped:
+            raise _Dropped
+
+
+class Desk:
+    """Takes questions from the UI thread alone."""
+
+    def __init__(self, deliver: Callable[[Callable[[], None]], object], name: str) -> None:
+        self._deliver = deliver
+        self._name = name
+        self._lock = threading.Lock()
+        self._waiting: dict[str, _Job] = {}
+        self._running: _Job | None = None
+        self._thread: threading.Thread | None = None
+
+    def ask(
+        self,
+        kind: str,
+        work: Callable[[Check], Result],
+        done: Callable[[Result], None],
+        failed: Callable[[str], None],
+    ) -> None:
+        """Have `work(check)` done in the thread, then `done(result)` or `failed(line)` in the UI's.
+
+        Takes the place of an earlier question of this kind, whose answer is dropped.
+        """
+        self.drop(kind)
+        with self._lock:
+            self._waiting[kind] = _Job(kind, work, done, failed)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+                self._thread.start()
+
+    def drop(self, kind: str) -> bool:
+        """Want no answer of this kind any more; whether one was to come."""
+        with self._lock:
+            job = self._waiting.pop(kind, None)
+            running = self._running if self._running and self._running.kind == kind else None
+            for one in (job, running):
+                if one is not None:
+                    one.dropped = True
+        return job is not None or running is not None
+
+    def busy(self, kind: str) -> bool:
+        """Whether an answer of this kind is to come."""
+        with self._lock:
+            running = self._running
+            return kind in self._waiting or (
+                running is not None and running.kind == kind and not running.dropped
+            )
+
+    def _next(self) -> _Job | None:
+        with self._lock:
+            kind = next(iter(self._waiting), None)
+            self._running = None if kind is None else self._waiting.pop(kind)
+            if self._running is None:
+                self._thread = None
+            return self._running
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            with contextlib.suppress(_Dropped):
+                outcome = self._outcome(job)
+                with contextlib.suppress(RuntimeError):  # the app is gone, nobody listens
+                    self._deliver(partial(_finish, job, outcome))
+
+    def _outcome(self, job: _Job) -> Callable[[], None]:
+        """What is to be called in the UI thread. Messages quote no sentence of the user's."""
+        try:
+            job.check()
+            return partial(job.done, job.work(job.check))
+        except _Dropped:
+            raise
+        except NexusError as error:
+            words = one_line(error, 300)
+        except Exception as error:
+            words = _words(error)
+        return partial(job.failed, words)
+
+
+def _words(error: Exception) -> str:
+    if out_of_memory(error):
+        return "out of memory; give fewer or shorter sentences"
+    if isinstance(error, OSError):
+        where = f"{one_line(error.filename, 160)}: " if error.filename else ""
+        return f"{where}{error.strerror or type(error).__name__}"
+    return f"this could not be done ({type(error).__name__})"
+
+
+def _finish(job: _Job, outcome: Callable[[], None]) -> None:
+    if not job.dropped:
+        outcome()

@@ -1,0 +1,80 @@
+"""A query against a text file, asked from the playground: the file is embedded once a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nexus_engine.errors import DataError
+from nexus_engine.system.user_paths import user_path
+from nexus_tui.app.playground.background_work import Check
+from nexus_tui.app.playground.long_work import LongWork
+from nexus_tui.app.playground.state import Play
+
+if TYPE_CHECKING:
+    from nexus_engine.scoring.querying import Sides
+    from nexus_engine.scoring.searching import Found, SearchIndex
+
+__all__ = ["TOP", "CorpusSearch"]
+
+TOP = 100
+"""Matches of each side that the list holds."""
+State = tuple[int, int, int]
+
+
+class CorpusSearch(LongWork):
+    """The file that is searched, the last query and what was found."""
+
+    kind = "search"
+
+    def __init__(self, play: Play, changed: Callable[[], None]) -> None:
+        super().__init__(play, changed)
+        self.query = ""
+        self.found: Found | None = None
+        self._path = ""
+        self._index: SearchIndex | None = None
+        self._file: tuple[str, State] | None = None
+        self._noted: tuple[Path | None, tuple[str, State] | None] | None = None
+
+    def search(self, path: str, query: str) -> None:
+        """Find the nearest sentences of the file at `path`."""
+        target, stamp = self.play.target, self.play.stale
+        self._path = path
+
+        def work(check: Check) -> tuple[Found, Sides]:
+            from nexus_engine.scoring.searching import SearchIndex, read_sentences, search
+
+            place = user_path(path, DataError)
+            if self._index is None or self._file is None or self._file != _state(path, place):
+                self._index = None  # the old file's embeddings go before the new ones come
+                state = _state(path, place)
+                self._index, self._file = SearchIndex(read_sentences(place, check)), state
+            index = self._index
+            sides = self.play.sides(target)
+            if self._noted != (target.run, self._file):  # once a file and model, not once a query
+                self.play.note(target, "search", index.file.sentences)
+                self._noted = target.run, self._file
+            self.expect(index.missing(sides))
+            return search(sides, index, query, TOP, self.advance, check), sides
+
+        def done(answer: tuple[Found, Sides]) -> None:
+            self.found, sides = answer
+            self.query = query
+            self.answered_by(target, stamp, None if sides.tuned is None else sides.tuned.epoch)
+
+        self.begin("embedding the file", work, done)
+
+    def again(self) -> None:
+        """Ask the same by the model and weights of now."""
+        if self.found is not None:
+            self.search(self._path, self.query)
+
+
+def _state(path: str, place: Path) -> tuple[str, State] | None:
+    """Which file, in which state: a file that was changed is read anew."""
+    try:
+        found = place.stat()
+    except (OSError, ValueError):
+        return None
+    return path, (found.st_mtime_ns, found.st_ino, found.st_size)

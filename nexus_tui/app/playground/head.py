@@ -1,0 +1,100 @@
+"""The playground's first line: its three parts, and which model is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+from textual import events
+from textual.message import Message
+
+from nexus_tui.app.kit.canvas import Canvas
+from nexus_tui.app.playground.state import play_of
+from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.pairs.bars import clipped
+from nexus_tui.words.formats import correlation
+
+__all__ = ["PARTS", "PlayHead", "head_picture"]
+
+PARTS = (("pair", "Pair"), ("many", "Many"), ("search", "Search"))
+"""ID and title of each part."""
+
+
+def model_words(
+    name: str, epoch: int | None, dev: float | None, *, run: bool, room: int, looks: Looks
+) -> str:
+    """The model in words that fit."""
+    if not run:
+        return "model: base alone" if room >= 17 else "base"
+    weights = "" if epoch is None else f", epoch {epoch}"
+    score = "" if dev is None else f", dev {correlation(dev)}"
+    for words in (f"model: {name}{weights}{score}", f"model: {name}{weights}", f"{name}{weights}"):
+        if len(words) <= room:
+            return words
+    return clipped(name, room - len(weights), looks) + weights
+
+
+def head_picture(
+    part: str,
+    name: str,
+    epoch: int | None,
+    dev: float | None,
+    *,
+    run: bool,
+    width: int,
+    looks: Looks,
+) -> Text:
+    """One line: the parts with the present one marked, the model at the right."""
+    line = Text(" ")
+    for key, title in PARTS:
+        here = key == part
+        mark = looks.glyphs.selected if here else " "
+        line.append(f"{mark}{title}  ", looks.palette.title if here else looks.palette.dim)
+    room = width - line.cell_len - 2
+    words = model_words(clipped(name, 60, looks), epoch, dev, run=run, room=room, looks=looks)
+    words = clipped(words, room, looks)
+    line.append(" " * max(0, room - Text(words).cell_len + 1))
+    return line.append(words, looks.palette.dim)
+
+
+class PlayHead(Canvas):
+    """Draws `head_picture`; a click on a part goes there, one on the model asks for another."""
+
+    class PartAsked(Message):
+        """Another part is wanted."""
+
+        def __init__(self, part: str) -> None:
+            super().__init__()
+            self.part = part
+
+    class ModelAsked(Message):
+        """Another model is wanted."""
+
+    def __init__(self) -> None:
+        super().__init__(id="play-head")
+        self.part = PARTS[0][0]
+
+    def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
+        """One line."""
+        play = play_of(self)
+        return [
+            head_picture(
+                self.part,
+                play.target.name,
+                play.epoch,
+                play.dev_spearman,
+                run=play.target.run is not None,
+                width=width,
+                looks=self.looks,
+            )
+        ]
+
+    def on_click(self, event: events.Click) -> None:
+        """Go to what was clicked."""
+        column = 1
+        for key, title in PARTS:
+            if column <= event.x < column + len(title) + 3:
+                self.post_message(self.PartAsked(key))
+                return
+            column += len(title) + 3
+        self.post_message(self.ModelAsked())

@@ -1,0 +1,265 @@
+"""The part Pair: two lines, their similarity by both models as they are typed, history and pins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+from textual.geometry import Size
+from textual.timer import Timer
+from textual.widgets import Input
+
+from nexus_tui.app.kit.canvas import Canvas
+from nexus_tui.app.kit.rows import Rows
+from nexus_tui.app.kit.text_line import Field, Line
+from nexus_tui.app.playground.pair_rows import PairRows
+from nexus_tui.app.playground.state import Play, play_of
+from nexus_tui.charts.pairs.bars import PairValues, clipped, pair_picture
+from nexus_tui.charts.pairs.tables import (
+    FULL_BELOW,
+    FULL_BESIDE,
+    PAIR_COLUMNS,
+    heading,
+    pair_lines,
+    pair_row,
+    pin_columns,
+    pin_lines,
+    pin_row,
+)
+
+__all__ = ["AnswerBars", "HistoryRows", "PairPane", "PinRows"]
+
+DEBOUNCE_SECONDS = 0.15
+
+
+class AnswerBars(Canvas):
+    """The present pair's similarities, or why there are none yet."""
+
+    DEFAULT_CSS = "AnswerBars { height: 3; margin: 1 1; }"
+
+    def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
+        """Three lines."""
+        play = play_of(self)
+        palette = self.looks.palette
+        if play.asked is None:
+            return [
+                Text("i begins: type two sentences, their similarity shows", palette.dim),
+                Text("as you type. Or paste lines of tab-separated pairs.", palette.dim),
+            ]
+        if play.error:
+            return [Text(clipped(play.error, width, self.looks), palette.warn)]
+        if play.answer is None:
+            words = "scoring" if play.ready else "loading the model, this takes some seconds"
+            return [Text(words, palette.dim)]
+        answer = play.answer
+        fresh = answer.pair == play.asked
+        return pair_picture(PairValues(answer.base, answer.tuned), width, self.looks, fresh=fresh)
+
+
+class HistoryRows(PairRows):
+    """Pairs that were kept by Enter, the newest first."""
+
+    def count(self) -> int:
+        """Pairs kept."""
+        return len(self.play.history)
+
+    def head(self, width: int) -> Sequence[Text]:
+        """Title and columns."""
+        columns = PAIR_COLUMNS if self.count() else ""
+        return [heading("History", "", columns, width, self.looks)]
+
+    def empty(self, width: int) -> Sequence[Text]:  # noqa: ARG002
+        """How a pair gets here."""
+        return [Text("  Enter in the second line keeps a pair here", self.looks.palette.dim)]
+
+    def row(self, index: int, width: int) -> Text:
+        """A pair."""
+        return pair_row(*self._facts(index), width, self.looks)
+
+    def row_lines(self, index: int, width: int) -> Sequence[Text]:
+        """A pair on one line or two."""
+        if self.each == 1:
+            return [self.row(index, width)]
+        return pair_lines(*self._facts(index), width, self.looks)
+
+    def _facts(self, index: int) -> tuple[str, str, float, float | None]:
+        one = self.play.history[index]
+        return one.first, one.second, one.base, one.tuned
+
+
+class PinRows(PairRows):
+    """Pinned pairs with their paths over the run's checkpoints."""
+
+    DEFAULT_CSS = "PinRows { height: auto; max-height: 8; }"
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+        """A line for the title, one for each pin."""
+        return 1 + max(1, self.count() * self.lines_at(width))
+
+    def count(self) -> int:
+        """Pins; none while they are switched off."""
+        return len(self.play.book.pins) if self.play.book.on else 0
+
+    def head(self, width: int) -> Sequence[Text]:
+        """Title and columns."""
+        full = width - 2 >= (FULL_BESIDE if self.each == 1 else FULL_BELOW)
+        columns = pin_columns(full=full) if self.count() else ""
+        return [heading("Pinned", "", columns, width, self.looks)]
+
+    def empty(self, width: int) -> Sequence[Text]:  # noqa: ARG002
+        """How a pair gets here."""
+        if not self.play.book.on:
+            kept = len(self.play.book.pins)
+            words = f"  switched off ({kept} kept); P switches them on"
+        else:
+            words = "  p pins a pair: it is scored again at each new checkpoint"
+        return [Text(words, self.looks.palette.dim)]
+
+    def row(self, index: int, width: int) -> Text:
+        """A pin."""
+        return pin_row(*self._facts(index), width, self.looks)
+
+    def row_lines(self, index: int, width: int) -> Sequence[Text]:
+        """A pin on one line or two."""
+        if self.each == 1:
+            return [self.row(index, width)]
+        return pin_lines(*self._facts(index), width, self.looks)
+
+    def _facts(
+        self, index: int
+    ) -> tuple[tuple[str, str], float | None, float | None, Sequence[float]]:
+        pair = self.play.book.pins[index].pair
+        cosines = self.play.pin_cosines.get(pair)
+        base, now = (None, None) if cosines is None else (cosines.base, cosines.tuned)
+        return pair, base, now, self.play.path_of(pair)
+
+
+class PairPane(Container):
+    """See the module."""
+
+    def __init__(self) -> None:
+        super().__init__(id="part-pair")
+        self._timer: Timer | None = None
+        self._recalled = -1
+        self._pins_shown = 0
+
+    def compose(self) -> ComposeResult:
+        """Lines and bars, pins, history."""
+        with Vertical(id="pair-main"):
+            yield Field("first", Line(placeholder="type or paste a sentence", id="pair-first"))
+            yield Field("second", Line(placeholder="and another", id="pair-second"))
+            yield AnswerBars(id="pair-answer")
+        yield PinRows(id="pair-pins")
+        yield HistoryRows(id="pair-history")
+
+    @property
+    def play(self) -> Play:
+        """The playground's state."""
+        return play_of(self)
+
+    @property
+    def first(self) -> Line:
+        """The first line."""
+        return self.query_one("#pair-first", Line)
+
+    @property
+    def second(self) -> Line:
+        """The second line."""
+        return self.query_one("#pair-second", Line)
+
+    @property
+    def pair(self) -> tuple[str, str] | None:
+        """What stands in the lines; None unless both hold something."""
+        first, second = self.first.value.strip(), self.second.value.strip()
+        return (first, second) if first and second else None
+
+    def home(self) -> Rows:
+        """Where the keys go when a line is left."""
+        return self.query_one(HistoryRows)
+
+    def show(self, what: str) -> None:
+        """Draw what has changed."""
+        if what in ("answer", "model"):
+            self.query_one(AnswerBars).redraw()
+        if what == "history":
+            self.query_one(HistoryRows).redraw()
+        if what in ("pins", "model"):
+            pins = self.query_one(PinRows)
+            if pins.count() != self._pins_shown:
+                self._pins_shown = pins.count()
+                pins.refresh(layout=True)
+            pins.redraw()
+
+    def fill(self, first: str, second: str) -> None:
+        """Put a pair into the lines; it is asked at once."""
+        with self.prevent(Input.Changed):
+            self.first.value, self.second.value = first, second
+        self.ask()
+
+    def ask(self) -> None:
+        """Have what stands in the lines answered now."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        pair = self.pair
+        if pair is None:
+            if self.play.asked is not None:
+                self.play.unask()
+        elif pair != self.play.asked or self.play.error:
+            self.play.ask(*pair)
+            self.query_one(AnswerBars).redraw()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Ask when typing rests for a moment."""
+        event.stop()
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(DEBOUNCE_SECONDS, self.ask)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter goes to the line that is empty; with both full it keeps the pair."""
+        event.stop()
+        if self.pair is None:
+            (self.second if self.first.value.strip() else self.first).focus()
+            return
+        self._recalled = -1
+        self.ask()
+        self.play.keep()
+
+    def on_line_recalled(self, event: Line.Recalled) -> None:
+        """Up and down in a line go through the history."""
+        event.stop()
+        history = self.play.history
+        place = self._recalled + event.step
+        if -1 <= place < len(history):
+            self._recalled = place
+            self.fill(*(history[place].pair if place >= 0 else ("", "")))
+            for line in (self.first, self.second):
+                line.action_end()
+
+    def swap(self) -> None:
+        """Exchange the two lines."""
+        self.fill(self.second.value, self.first.value)
+
+    def clear(self) -> None:
+        """Empty both lines, ready for another pair."""
+        self.fill("", "")
+        self.first.focus()
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        """A pair of the history or a pin comes into the lines."""
+        event.stop()
+        if isinstance(event.rows, PinRows):
+            self.fill(*self.play.book.pins[event.index].pair)
+        else:
+            self.fill(*self.play.history[event.index].pair)
+
+    def pair_pointed_at(self) -> tuple[str, str] | None:
+        """The pin under the cursor where the pins have the keys, else the present pair."""
+        pins = self.query_one(PinRows)
+        index = pins.selected
+        if pins.has_focus and index is not None:
+            return self.play.book.pins[index].pair
+        return self.pair

@@ -1,0 +1,127 @@
+"""A small list of the models that the playground can ask: runs with trained weights, and base."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from nexus_engine.runs.folder import RunSummary, list_runs
+from nexus_tui.app.kit.closing import ClosesOnce
+from nexus_tui.app.kit.rows import Rows
+from nexus_tui.app.playground.background_work import Desk
+from nexus_tui.app.playground.target import BASE_ALONE, Target
+from nexus_tui.charts.pairs.bars import clipped
+from nexus_tui.words.formats import correlation
+
+__all__ = ["PickModel", "models_on_disk"]
+
+
+def models_on_disk() -> list[RunSummary]:
+    """Every run that has trained weights, newest first. Reads the disk."""
+    return [run for run in list_runs() if (run.path / "best" / "model.json").is_file()]
+
+
+class ModelRows(Rows):
+    """The base model, then the runs."""
+
+    DEFAULT_CSS = "ModelRows { height: auto; max-height: 14; }"
+
+    def __init__(self, present: Target) -> None:
+        super().__init__(id="model-rows")
+        self._present = present
+        self.runs: Sequence[RunSummary] = ()
+
+    def get_content_height(self, *_: object) -> int:
+        """A line each."""
+        return self.count()
+
+    def count(self) -> int:
+        """Base and runs."""
+        return 1 + len(self.runs)
+
+    def target(self, index: int) -> Target:
+        """What a row stands for."""
+        if index == 0:
+            return BASE_ALONE
+        run = self.runs[index - 1]
+        return Target(run.name, run.path)
+
+    def row(self, index: int, width: int) -> Text:
+        """A model."""
+        palette = self.looks.palette
+        here = self.target(index).run == self._present.run
+        line = Text().append(f"{self.looks.glyphs.kept if here else ' '} ", palette.good)
+        if index == 0:
+            return line.append("base: the model before any training", palette.text)
+        run = self.runs[index - 1]
+        when = time.strftime("%d %b %H:%M", time.localtime(run.started_unix_s))
+        facts = f"  {run.state:<11}  {correlation(run.best_dev_spearman):>6}  {when}"
+        name = clipped(run.name, max(8, width - len(facts) - 2), self.looks)
+        line.append(name, palette.text)
+        line.append(" " * max(0, width - line.cell_len - len(facts)))
+        return line.append(facts, palette.dim)
+
+
+class PickModel(ClosesOnce, ModalScreen[Target | None]):
+    """Returns the model taken; None for Escape."""
+
+    DEFAULT_CSS = """
+    PickModel { align: center middle; background: $background 60%; }
+    PickModel > Vertical {
+        width: 76; max-width: 98%; height: auto; max-height: 90%;
+        background: $panel; padding: 0 1; border: round $primary; border-title-color: $primary;
+    }
+    PickModel Static { height: 1; color: $foreground 70%; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "dismiss_none", "Stay", id="model.cancel"),
+    ]
+
+    def __init__(self, present: Target, desk: Desk) -> None:
+        super().__init__()
+        self._present = present
+        self._desk = desk
+
+    def compose(self) -> ComposeResult:
+        """The list, which fills when the disk was read."""
+        with Vertical() as box:
+            box.border_title = "Which model to ask"
+            yield ModelRows(self._present)
+            yield Static(Content("looking for runs"), id="model-note")
+
+    def on_mount(self) -> None:
+        """Read the disk at the desk."""
+        self._desk.ask("models", lambda _: models_on_disk(), self._listed, self._failed)
+
+    def _listed(self, runs: list[RunSummary]) -> None:
+        if not self.is_attached:
+            return
+        rows = self.query_one(ModelRows)
+        rows.runs = runs
+        paths = [run.path for run in runs]
+        rows.cursor = 1 + paths.index(self._present.run) if self._present.run in paths else 0
+        rows.refresh(layout=True)
+        rows.redraw()
+        words = "Enter takes one" if runs else "no run has trained weights yet: base alone"
+        self.query_one("#model-note", Static).update(Content(words))
+
+    def _failed(self, words: str) -> None:
+        if self.is_attached:
+            self.query_one("#model-note", Static).update(Content(words))
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        """Enter or a second click."""
+        self.dismiss(self.query_one(ModelRows).target(event.index))
+
+    def action_dismiss_none(self) -> None:
+        """Escape: nothing changes."""
+        self.dismiss(None)

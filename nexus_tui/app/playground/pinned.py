@@ -1,0 +1,144 @@
+"""Pinned pairs on disk: `pinned.json` in the user's own data folder, for the owner alone.
+
+This file holds sentences of the user's, because the user pinned them; no other file that NEXUS
+writes unasked does. Taking away the last pin takes away the file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+
+from nexus_engine.disk.files import make_folder, replace_json
+from nexus_engine.disk.json_text import plain, revive
+from nexus_engine.disk.regular_files import read_json
+from nexus_engine.errors import DataError, one_line
+from nexus_engine.runs.folder import runs_root
+
+__all__ = ["MOST_PINS", "Pin", "PinBook", "pins_file", "read_pins", "write_pins"]
+
+MOST_PINS = 50
+MOST_RUNS = 6
+"""Runs whose path a pin keeps, the newest."""
+MOST_POINTS = 200
+MOST_BYTES = 200_000_000
+"""Of the file: a pin's sentences may each be as long as one of a data file."""
+
+Path_ = tuple[tuple[int, float], ...]
+"""(epoch, cosine by the weights of that epoch), by rising epoch."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Pin:
+    """A pair, and by run folder the cosines that its tuned weights gave. No telling repr."""
+
+    first: str
+    second: str
+    paths: Mapping[str, Path_] = field(default_factory=dict)
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """The two sentences."""
+        return self.first, self.second
+
+    def scored(self, run: str, epoch: int, cosine: float) -> Pin:
+        """The pin with one more point. An epoch that was there, or later ones, are taken back."""
+        before = tuple(point for point in self.paths.get(run, ()) if point[0] < epoch)
+        path = (*before, (epoch, cosine))[-MOST_POINTS:]
+        if path == self.paths.get(run):
+            return self
+        others = {name: held for name, held in self.paths.items() if name != run}
+        kept = dict(list(others.items())[-(MOST_RUNS - 1) :])
+        return replace(self, paths={**kept, run: path})
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PinBook:
+    """All pins, the newest first. `on` false: they are kept but neither shown nor scored."""
+
+    on: bool = True
+    pins: tuple[Pin, ...] = ()
+
+    def with_pin(self, first: str, second: str) -> PinBook:
+        """With this pair pinned; a pair that is pinned already stays where it is."""
+        if any(pin.pair == (first, second) for pin in self.pins):
+            return self
+        return replace(self, pins=(Pin(first, second), *self.pins)[:MOST_PINS])
+
+    def without(self, pair: tuple[str, str]) -> PinBook:
+        """Without this pair."""
+        return replace(self, pins=tuple(pin for pin in self.pins if pin.pair != pair))
+
+    def scored(self, run: str, epoch: int, cosines: Mapping[tuple[str, str], float]) -> PinBook:
+        """With one more point for each pair that has a cosine."""
+        pins = tuple(
+            pin.scored(run, epoch, cosines[pin.pair]) if pin.pair in cosines else pin
+            for pin in self.pins
+        )
+        return self if pins == self.pins else replace(self, pins=pins)
+
+
+class _PinOnDisk(msgspec.Struct, forbid_unknown_fields=True):
+    first: str
+    second: str
+    paths: dict[str, list[tuple[int, float]]] = {}
+
+
+class _BookOnDisk(msgspec.Struct, forbid_unknown_fields=True):
+    format: int
+    on: bool
+    pins: list[_PinOnDisk]
+
+
+def pins_file() -> Path:
+    """`$XDG_DATA_HOME/nexus/pinned.json`, or this platform's own place."""
+    return runs_root().parent / "pinned.json"
+
+
+def read_pins(path: Path) -> PinBook:
+    """The pins in `path`; none where there is no such file.
+
+    Raises:
+        DataError: the file is there but cannot be used.
+    """
+    try:
+        found = revive(read_json(path, MOST_BYTES))
+        book = msgspec.convert(found, _BookOnDisk, strict=False)
+    except FileNotFoundError:
+        return PinBook()
+    except (OSError, ValueError, msgspec.ValidationError) as error:
+        raise DataError(
+            f"{one_line(path)}: no pins can be read from it ({type(error).__name__}); "
+            "with the next pin it is put aside as pinned.json.unread"
+        ) from None
+    pins = (
+        Pin(pin.first, pin.second, {run: tuple(points) for run, points in pin.paths.items()})
+        for pin in book.pins[:MOST_PINS]
+    )
+    return PinBook(book.on, tuple(pins))
+
+
+def write_pins(path: Path, book: PinBook) -> None:
+    """Put `book` in the place of `path` in one step, mode 0600; without pins, take the file away.
+
+    A file there that cannot be read as pins is put aside first.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    try:
+        read_pins(path)
+    except DataError:
+        os.replace(path, path.with_name(path.name + ".unread"))
+    if not book.pins and book.on:
+        path.unlink(missing_ok=True)
+        return
+    make_folder(path.parent)
+    pins = [
+        {"first": pin.first, "second": pin.second, "paths": dict(pin.paths)} for pin in book.pins
+    ]
+    replace_json(path, plain({"format": 1, "on": book.on, "pins": pins}))

@@ -1,0 +1,322 @@
+"""The playground: pairs as they are typed, many pairs at once, and search in a text file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Input
+
+from nexus_engine.data.pasting import pasted_kind
+from nexus_engine.errors import ConfigError, one_line
+from nexus_engine.events import Event
+from nexus_engine.system.user_paths import user_path
+from nexus_tui.app.kit.dialogs import Choice, Question
+from nexus_tui.app.kit.frame import NexusScreen
+from nexus_tui.app.kit.rows import Rows
+from nexus_tui.app.kit.text_line import Line
+from nexus_tui.app.playground.ask_path import AskPath
+from nexus_tui.app.playground.head import PARTS, PlayHead
+from nexus_tui.app.playground.many_pane import ManyPane
+from nexus_tui.app.playground.pair_pane import PairPane, PinRows
+from nexus_tui.app.playground.pick_model import PickModel
+from nexus_tui.app.playground.search_pane import SearchPane
+from nexus_tui.app.playground.state import Play, play_of
+from nexus_tui.app.playground.target import Target
+from nexus_tui.words.formats import shown_path
+
+__all__ = ["PlaygroundScreen"]
+
+PROGRESS_SECONDS = 0.5
+SAVE_AS = "scored-pairs.tsv"
+
+
+class PlaygroundScreen(NexusScreen):
+    """Three parts of which one is shown; what they know is `NexusApp.play`'s."""
+
+    AUTO_FOCUS = "#pair-history"
+    DEFAULT_CSS = """
+    PlaygroundScreen PlayHead { height: 1; margin-bottom: 1; }
+    PlaygroundScreen.-short PlayHead { margin-bottom: 0; }
+    PlaygroundScreen #part-pair { layout: vertical; height: 1fr; }
+    PlaygroundScreen #part-many, PlaygroundScreen #part-search { layout: vertical; height: 1fr; }
+    PlaygroundScreen #pair-main { height: auto; }
+    PlaygroundScreen #pair-pins { margin: 0 1 1 1; }
+    PlaygroundScreen #pair-history { margin: 0 1; height: 1fr; }
+    PlaygroundScreen.-short #pair-pins { margin: 0 1; max-height: 5; }
+    PlaygroundScreen.-short AnswerBars { margin: 0 1; }
+    PlaygroundScreen #many-rows, PlaygroundScreen #search-rows { margin: 0 1; }
+    PlaygroundScreen.-wide #part-pair {
+        layout: grid; grid-size: 2 2; grid-columns: 1fr 1fr; grid-rows: auto 1fr; grid-gutter: 0 2;
+    }
+    PlaygroundScreen.-wide #pair-pins {
+        row-span: 2; height: 1fr; max-height: 100%; margin: 0 1;
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("i,enter", "type", "Type", key_display="i", id="play.type"),
+        Binding("right_square_bracket,ctrl+t", "part(1)", "Next part", id="play.next"),
+        Binding("left_square_bracket", "part(-1)", "Part before", show=False, id="play.previous"),
+        Binding("p,ctrl+n", "pin", "Pin", id="play.pin"),
+        Binding("u", "unpin", "Unpin", id="play.unpin"),
+        Binding("P", "switch_pins", "Pins on or off", show=False, id="play.pins"),
+        Binding("m", "model", "Model", id="play.model"),
+        Binding("o", "load", "Load pairs", show=False, id="play.load"),
+        Binding("slash", "search", "Search", key_display="/", show=False, id="play.search"),
+        Binding("H", "history", "History", show=False, id="play.history"),
+        Binding("x", "swap", "Swap", show=False, id="play.swap"),
+        Binding("c,ctrl+l", "clear", "Clear", show=False, id="play.clear"),
+        Binding("t", "sort", "Sort", id="play.sort"),
+        Binding("s", "save", "Save", id="play.save"),
+        Binding("r", "again", "Again", id="play.again"),
+        Binding("escape", "give_up", "Give up", key_display="Esc", id="play.cancel"),
+    ]  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._part = PARTS[0][0]
+
+    def body(self) -> ComposeResult:
+        """The head and the three parts."""
+        yield PlayHead()
+        yield PairPane()
+        yield ManyPane(self.play)
+        yield SearchPane(self.play)
+
+    @property
+    def play(self) -> Play:
+        """What the playground knows."""
+        return play_of(self)
+
+    @property
+    def _pair(self) -> PairPane:
+        return self.query_one(PairPane)
+
+    @property
+    def _many(self) -> ManyPane:
+        return self.query_one(ManyPane)
+
+    @property
+    def _search(self) -> SearchPane:
+        return self.query_one(SearchPane)
+
+    def on_mount(self) -> None:
+        """Show the first part and follow the playground's state."""
+        self.play.opened = True
+        self.play.changed = self._changed
+        self.play.read_pins()
+        self._show_part(self._part)
+        self.set_interval(PROGRESS_SECONDS * (1 + self.nexus.settings.low_bandwidth), self._tick)
+
+    def on_screen_resume(self) -> None:
+        """Come to the front: ask whatever is to be asked now."""
+        super().on_screen_resume()
+        self.play.look()
+
+    def run_changed(self, events: Sequence[Event]) -> None:  # noqa: ARG002
+        """Another run may be open; new weights are seen by `Play.tick`."""
+        self.query_one(PlayHead).redraw()
+        if self.play.wanted() != self.play.target:
+            self.play.look()
+
+    def _changed(self, what: str) -> None:
+        if not self.is_attached:
+            return
+        if what == "model":
+            self.query_one(PlayHead).redraw()
+            self._many.tick()
+            self._search.tick()
+        self._pair.show(what)
+        self.refresh_bindings()
+
+    def _tick(self) -> None:
+        if self.is_current:
+            self._many.tick()
+            self._search.tick()
+
+    # Parts
+
+    def _show_part(self, part: str) -> None:
+        self._part = part
+        head = self.query_one(PlayHead)
+        head.part = part
+        head.redraw()
+        for key, _ in PARTS:
+            self.query_one(f"#part-{key}").display = key == part
+        self.refresh_bindings()
+
+    def _pane(self) -> PairPane | ManyPane | SearchPane:
+        return {"pair": self._pair, "many": self._many, "search": self._search}[self._part]  # type: ignore[return-value]
+
+    def action_part(self, step: int) -> None:
+        """Go to the next part."""
+        keys = [key for key, _ in PARTS]
+        typing = isinstance(self.focused, Line)
+        self._show_part(keys[(keys.index(self._part) + step) % len(keys)])
+        if typing:
+            self.action_type()
+        else:
+            self._pane().home().focus()
+
+    def on_play_head_part_asked(self, event: PlayHead.PartAsked) -> None:
+        """A part was clicked."""
+        self._show_part(event.part)
+        self._pane().home().focus()
+
+    def on_play_head_model_asked(self) -> None:
+        """The model was clicked."""
+        self.action_model()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Whether a key means something now; those that do not are not shown."""
+        if not self.is_mounted:
+            return True
+        many, search = self._many, self._search
+        match action:
+            case "sort" | "save":
+                return self._part == "many" and bool(many.many.order)
+            case "again":
+                return (self._part == "many" and bool(many.many.order)) or (
+                    self._part == "search" and search.work.found is not None
+                )
+            case "give_up":
+                return bool(many.many.doing or search.work.doing)
+            case "pin" | "swap" | "clear" | "history" | "switch_pins":
+                return self._part == "pair"
+            case "unpin":
+                return self._part == "pair" and bool(self.play.book.pins)
+        return True
+
+    # Typing
+
+    def action_type(self) -> None:
+        """Go to the first line of this part."""
+        if self._part == "search":
+            self._search.begin()
+        else:
+            self._pane().query(Line).first().focus()
+
+    def on_line_left(self) -> None:
+        """Escape: the keys are the screen's again."""
+        self._pane().home().focus()
+
+    def on_line_pasted(self, event: Line.Pasted) -> None:
+        """Several lines: pairs to score, or one sentence that was wrapped."""
+        event.stop()
+        kind = pasted_kind(event.text)
+        if kind is None:
+            event.line.put_in(event.text)
+            return
+        self._show_part("many")
+        self._many.home().focus()
+        self._many.many.paste(event.text, kind)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """The parts take Enter themselves."""
+        event.stop()
+
+    def on_rows_chosen(self, event: Rows.Chosen) -> None:
+        """A scored pair, or a query with what it found, comes into the part Pair."""
+        event.stop()
+        pane = self._pane()
+        if not isinstance(pane, PairPane):
+            pair = pane.pair_at(event.index)
+            self._show_part("pair")
+            self._pair.fill(*pair)
+            self._pair.home().focus()
+
+    # Actions
+
+    def action_pin(self) -> None:
+        """Pin the present pair."""
+        pair = self._pair.pair
+        if pair is None:
+            self.nexus.tell("type two sentences first: they can be pinned then")
+        else:
+            self.play.pin(*pair)
+
+    def action_unpin(self) -> None:
+        """Take away the pin under the cursor, or that of the present pair."""
+        pair = self._pair.pair_pointed_at()
+        if pair is not None and any(pin.pair == pair for pin in self.play.book.pins):
+            self.play.unpin(pair)
+        else:
+            self._pair.query_one(PinRows).focus()
+            self.nexus.tell("choose a pin with the arrows; u takes it away")
+
+    def action_switch_pins(self) -> None:
+        """Switch the pins off, or on again."""
+        self.play.switch_pins()
+
+    def action_model(self) -> None:
+        """Choose which model is asked."""
+        self.app.push_screen(PickModel(self.play.target, self.play.quick), self._picked)
+
+    def _picked(self, target: Target | None) -> None:
+        if target is not None:
+            self.play.pick(target)
+
+    def action_load(self) -> None:
+        """Load a file of pairs."""
+        self._show_part("many")
+        self.action_type()
+
+    def action_search(self) -> None:
+        """Search in a text file."""
+        self._show_part("search")
+        self.action_type()
+
+    def action_history(self) -> None:
+        """Go to the pairs that were kept."""
+        self._pair.home().focus()
+
+    def action_swap(self) -> None:
+        """Exchange the two sentences."""
+        self._pair.swap()
+
+    def action_clear(self) -> None:
+        """Empty both lines."""
+        self._pair.clear()
+
+    def action_sort(self) -> None:
+        """Sort the table by the next figure."""
+        self._many.many.sort()
+
+    def action_again(self) -> None:
+        """Ask the same of the model of now."""
+        if self._part == "many":
+            self._many.many.again()
+        else:
+            self._search.work.again()
+
+    def action_give_up(self) -> None:
+        """End what takes long."""
+        for work in (self._many.many, self._search.work):
+            work.cancel()
+
+    def action_save(self) -> None:
+        """Save the table as TSV."""
+        note = "The file will hold the sentences, readable for you alone."
+        self.app.push_screen(AskPath("Save the scored pairs", SAVE_AS, note), self._save_to)
+
+    def _save_to(self, asked: str | None) -> None:
+        if asked is None:
+            return
+        try:
+            path = user_path(asked)
+        except ConfigError as error:
+            self.notify(one_line(error), severity="error", markup=False)
+            return
+
+        def taken() -> None:
+            choices = (Choice("r", "replace it", "replace"), Choice("k", "keep it", "keep"))
+            question = Question(f"{shown_path(path)} is there already.", choices)
+            self.app.push_screen(question, replaced)
+
+        def replaced(answer: str | None) -> None:
+            if answer == "replace":
+                self._many.many.save(path, replace=True, taken=taken)
+
+        self._many.many.save(path, replace=False, taken=taken)

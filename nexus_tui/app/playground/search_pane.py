@@ -1,0 +1,237 @@
+"""The part Search: a query against a text file, the nearest by base and by tuned side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.widgets import Input
+
+from nexus_engine.errors import one_line
+from nexus_tui.app.kit.canvas import Canvas
+from nexus_tui.app.kit.rows import Rows
+from nexus_tui.app.kit.text_line import Field, Line
+from nexus_tui.app.playground.corpus_search import CorpusSearch
+from nexus_tui.app.playground.work_line import WorkLine
+from nexus_tui.charts.pairs.bars import clipped
+from nexus_tui.charts.pairs.tables import match_row, match_words, side_width
+from nexus_tui.words.formats import count
+
+if TYPE_CHECKING:
+    from nexus_engine.scoring.searching import Match
+    from nexus_tui.app.playground.state import Play
+
+__all__ = ["MatchRows", "SearchPane"]
+
+TWO_COLUMNS = 70
+"""Below this one side is shown at a time."""
+
+
+class MatchRows(Rows):
+    """The nearest sentences by rank; left and right go between base and tuned."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,h", "side(0)", "By base", show=False, id="list.left"),
+        Binding("right,l", "side(1)", "By tuned", show=False, id="list.right"),
+    ]
+
+    def __init__(self, search: CorpusSearch) -> None:
+        super().__init__(id="search-rows")
+        self._search = search
+        self._side = 1
+
+    @property
+    def side(self) -> int:
+        """0 for base, 1 for tuned, under the cursor; without a tuned model always 0."""
+        found = self._search.found
+        return self._side if found is not None and found.by_tuned else 0
+
+    def _sides(self) -> list[tuple[str, list[Match]]]:
+        found = self._search.found
+        if found is None:
+            return []
+        sides = [("by base", found.by_base)]
+        if found.by_tuned:
+            sides.append(("by tuned", found.by_tuned))
+        return sides
+
+    @property
+    def match(self) -> Match | None:
+        """What is under the cursor."""
+        index = self.selected
+        return None if index is None else self._sides()[self.side][1][index]
+
+    def count(self) -> int:
+        """Ranks shown."""
+        sides = self._sides()
+        return len(sides[0][1]) if sides else 0
+
+    def head(self, width: int) -> Sequence[Text]:
+        """Whose rank each column is."""
+        sides = self._sides()
+        if not sides:
+            return ()
+        palette = self.looks.palette
+        if len(sides) == 2 and width >= TWO_COLUMNS:
+            wide = side_width(width - 2)
+            return [Text(f"  {sides[0][0]:<{wide + 3}}{sides[1][0]}", palette.title)]
+        line = Text().append(f"  {sides[self.side][0]}", palette.title)
+        if len(sides) == 2:
+            line.append("   left and right: base, tuned", palette.dim)
+        return [line]
+
+    def empty(self, width: int) -> Sequence[Text]:  # noqa: ARG002
+        """What to do first."""
+        if self._search.doing or self._search.found is not None:
+            return ()
+        dim = self.looks.palette.dim
+        return [
+            Text("  i, then the path of a text file with one sentence a line,", dim),
+            Text("  Enter, and what to look for in it.", dim),
+        ]
+
+    def row(self, index: int, width: int) -> Text:
+        """One rank, by each side."""
+        sides = self._sides()
+        if len(sides) == 1 or width + 2 < TWO_COLUMNS:
+            return self._cell(sides[self.side][1][index], self.side, width)
+        wide = side_width(width)
+        line = Text()
+        for place, (_, matches) in enumerate(sides):
+            part = self._cell(matches[index], place, wide)
+            part.append(" " * (wide - part.cell_len))
+            line = Text.assemble(line, part)
+            if place == 0:
+                line.append(f" {self.looks.glyphs.upright} ", self.looks.palette.dim)
+        return line
+
+    def point(self, line: Text, width: int) -> Text:
+        """The side that is pointed at, marked."""
+        if len(self._sides()) == 1 or width < TWO_COLUMNS:
+            return super().point(line, width)
+        wide = side_width(width - 2)
+        start = 2 + self.side * (wide + 3)
+        before, here, after = line.divide([start, start + wide])
+        return Text.assemble(before, Text(here.plain, self.looks.palette.selected), after)
+
+    def _cell(self, match: Match, side: int, width: int) -> Text:
+        rank = match.base_rank if side == 0 else match.tuned_rank or 0
+        cosine = match.base if side == 0 or match.tuned is None else match.tuned
+        return match_row(rank, cosine, match.rise, match.sentence, width, self.looks)
+
+    def action_side(self, side: int) -> None:
+        """Point at the other column."""
+        self._side = side
+        self.redraw()
+        self.post_message(self.Moved(self))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click points at a row and a side."""
+        if self.size.width >= TWO_COLUMNS:
+            self._side = int(event.x > 2 + side_width(self.size.width - 2))
+        super().on_click(event)
+
+
+class MatchInFull(Canvas):
+    """The sentence under the cursor, with its line and ranks."""
+
+    DEFAULT_CSS = "MatchInFull { height: 3; margin: 0 1; }"
+
+    def __init__(self, rows: MatchRows) -> None:
+        super().__init__()
+        self._rows = rows
+
+    def picture(self, width: int, height: int) -> Sequence[Text]:
+        """Where it stands, then what it says."""
+        match = self._rows.match
+        if match is None:
+            return []
+        words = match_words(
+            match.line, match.times, match.base_rank, match.base, match.tuned_rank, match.tuned
+        )
+        room = height - 1
+        whole = Text(one_line(match.sentence, 4 * width * max(1, room)))
+        parts = list(whole.wrap(self.app.console, width))[:room]
+        if len(parts) == room and room:
+            shown = sum(len(part.plain) for part in parts[:-1])
+            parts[-1] = Text(clipped(whole.plain[shown:].strip(), width, self.looks))
+        return [Text(clipped(words, width, self.looks), self.looks.palette.dim), *parts]
+
+
+class SearchPane(Container):
+    """See the module."""
+
+    def __init__(self, play: Play) -> None:
+        super().__init__(id="part-search")
+        self.work = CorpusSearch(play, self._changed)
+        self._rows = MatchRows(self.work)
+
+    def compose(self) -> ComposeResult:
+        """File and query, how it goes, the matches, one in full."""
+        yield Field("file", Line(placeholder="path of a text file", id="search-path"))
+        yield Field("query", Line(placeholder="what to look for", id="search-query"))
+        yield WorkLine(self.work, self._result, "search-work")
+        yield self._rows
+        yield MatchInFull(self._rows)
+
+    @property
+    def path(self) -> Line:
+        """The file's line."""
+        return self.query_one("#search-path", Line)
+
+    @property
+    def query_line(self) -> Line:
+        """The query's line."""
+        return self.query_one("#search-query", Line)
+
+    def _result(self) -> str:
+        work = self.work
+        if work.found is None:
+            return ""
+        epoch = "" if work.epoch is None else f", epoch {work.epoch}"
+        return f"{count(work.found.sentences)} sentences by {work.model}{epoch}"
+
+    def _changed(self) -> None:
+        if self.is_attached:
+            self.tick()
+            self._rows.redraw()
+            self.query_one(MatchInFull).redraw()
+            self.screen.refresh_bindings()
+
+    def home(self) -> Rows:
+        """Where the keys go when a line is left."""
+        return self._rows
+
+    def tick(self) -> None:
+        """Draw how far it is."""
+        self.query_one(WorkLine).redraw()
+
+    def begin(self) -> None:
+        """Go to the line that wants something."""
+        (self.query_line if self.path.value.strip() else self.path).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter goes to the line that is empty; with both full it searches."""
+        event.stop()
+        path, query = self.path.value.strip(), self.query_line.value.strip()
+        if not path or not query:
+            self.begin()
+            return
+        self._rows.cursor = 0
+        self.work.search(path, query)
+
+    def pair_at(self, index: int) -> tuple[str, str]:
+        """The query and the sentence of a row."""
+        self._rows.cursor = index
+        match = self._rows.match
+        return self.work.query, "" if match is None else match.sentence
+
+    def on_rows_moved(self, event: Rows.Moved) -> None:
+        """Show the sentence in full."""
+        event.stop()
+        self.query_one(MatchInFull).redraw()

@@ -1,0 +1,53 @@
+"""One line that says how far a long question is, or what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich.text import Text
+
+from nexus_tui.app.kit.canvas import Canvas
+from nexus_tui.app.playground.long_work import LongWork
+from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.pairs.bars import clipped
+
+__all__ = ["WorkLine", "work_picture"]
+
+BAR = 16
+
+
+def work_picture(doing: str, done: int, total: int, width: int, looks: Looks) -> Text:
+    """What is being done, as far as it is, and how to give it up."""
+    palette = looks.palette
+    line = Text().append(clipped(doing, max(8, width - BAR - 28), looks), palette.text)
+    if total:
+        filled = min(BAR, BAR * done // total)
+        line.append("  ").append(looks.glyphs.bar_full * filled, palette.run)
+        line.append(looks.glyphs.bar_empty * (BAR - filled), palette.dim)
+        line.append(f" {min(100, 100 * done // total):>3}%", palette.text)
+    return line.append("  Esc gives it up", palette.dim)
+
+
+class WorkLine(Canvas):
+    """Draws the state of `work`; `result` says what came of it, in words."""
+
+    DEFAULT_CSS = "WorkLine { height: 1; margin: 0 1; }"
+
+    def __init__(self, work: LongWork, result: Callable[[], str], id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._work = work
+        self._result = result
+
+    def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
+        """One line."""
+        work, palette = self._work, self.looks.palette
+        if work.doing:
+            return [work_picture(work.doing, work.done, work.total, width, self.looks)]
+        if work.trouble:
+            return [Text(clipped(work.trouble, width, self.looks), palette.warn)]
+        words = self._result()
+        if words and work.stale:
+            late = "the model changed: r asks again"
+            line = Text().append(clipped(words, width - len(late) - 2, self.looks), palette.dim)
+            return [line.append(f"  {late}", palette.warn)]
+        return [Text(clipped(words, width, self.looks), palette.dim)]

@@ -1,0 +1,117 @@
+"""Where the events of a run come from: a session of this process, or the log of any other.
+
+Both look the same to the screens: `drain` gives what is new, without waiting; `ask` steers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from nexus_engine.errors import one_line
+from nexus_engine.events import TERMINAL_EVENTS, Event, Step
+from nexus_engine.runs.index import state_of
+from nexus_engine.runs.requests import Ask, ControlFile
+
+if TYPE_CHECKING:
+    from nexus_engine.session import Session
+
+__all__ = ["LoggedRun", "RunSource", "SessionRun"]
+
+
+class RunSource(Protocol):
+    """A run to look at. `own` says that this process trains it."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def path(self) -> Path: ...  # noqa: D102
+    @property
+    def own(self) -> bool: ...  # noqa: D102
+    @property
+    def dropped_steps(self) -> int: ...  # noqa: D102
+
+    def drain(self) -> list[Event]:
+        """The events since the last call, oldest first."""
+
+    def live(self) -> bool:
+        """Whether more events may come."""
+
+    def ask(self, ask: Ask) -> None:
+        """Steer the run."""
+
+
+class SessionRun:
+    """The run that a session of this process trains."""
+
+    own = True
+
+    def __init__(self, session: Session, history: Sequence[Event] = ()) -> None:
+        """`history` are the events of a resumed run from before it was resumed."""
+        self.session = session
+        self.starting = True
+        """Whether the session has not said a word yet."""
+        self._history = [event for event in history if not isinstance(event, TERMINAL_EVENTS)]
+        self._subscription = session.subscribe()
+        self.path = session.folder.path
+        self.name = session.folder.name
+
+    @property
+    def dropped_steps(self) -> int:
+        """Step events that were not shown because the screen was far behind."""
+        return self._subscription.dropped_steps
+
+    def drain(self) -> list[Event]:
+        """The events since the last call, oldest first."""
+        found = self._subscription.drain()
+        self.starting = self.starting and not found
+        before, self._history = self._history, []
+        return [*before, *found]
+
+    def live(self) -> bool:
+        """Whether the worker still works."""
+        return self.session.alive
+
+    def ask(self, ask: Ask) -> None:
+        """Steer the run."""
+        self.session.steering.do(ask)
+
+
+class LoggedRun:
+    """A run by its folder: live in another process, or ended (then this is a replay)."""
+
+    own = False
+
+    def __init__(self, path: Path) -> None:
+        from nexus_engine.runs.event_reading import EventLog  # numpy: not before the first paint
+
+        self.path = path
+        self.name = one_line(path.name, 100)
+        self._log = EventLog(path / "events.jsonl")
+        self._opened = False
+        self._ended = False
+        self._control = ControlFile(path)
+        self.dropped_steps = 0
+
+    def drain(self) -> list[Event]:
+        """The events since the last call; at the first, a picture of all that was before."""
+        if self._opened:
+            found = self._log.read_new()
+        else:
+            self._opened = True
+            found = self._log.picture()
+        for event in found:
+            if not isinstance(event, Step):
+                self._ended = isinstance(event, TERMINAL_EVENTS)
+        return found
+
+    def live(self) -> bool:
+        """Whether a process still writes this log."""
+        if self._ended:
+            return False
+        return state_of(self.path) == "live"
+
+    def ask(self, ask: Ask) -> None:
+        """Steer the run, by way of its folder."""
+        self._control.send(ask)

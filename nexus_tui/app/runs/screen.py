@@ -1,0 +1,333 @@
+"""Home: every run of this machine in a list, to open, compare, query, resume and remove."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import Input
+from textual.worker import Worker, WorkerState, get_current_worker
+
+from nexus_engine.errors import NexusError, one_line
+from nexus_engine.runs.folder import remove_run, runs_root
+from nexus_engine.runs.index import RunIndex, RunSummary
+from nexus_tui.app.kit.dialogs import Choice, Question
+from nexus_tui.app.kit.drawn_lines import Lines
+from nexus_tui.app.kit.frame import NexusScreen
+from nexus_tui.app.kit.plain_input import PlainInput
+from nexus_tui.app.kit.run_list import RunList
+from nexus_tui.charts.kit.fitting import fitted
+from nexus_tui.charts.run.details import run_details
+from nexus_tui.charts.run.rows import letter, matches
+from nexus_tui.charts.run.welcome import welcome
+from nexus_tui.words.forecasting import Forecasted, forecast_words, probe
+from nexus_tui.words.formats import count
+
+__all__ = [
+    "RunsScreen",
+]
+
+LOOK_SECONDS = 2.0
+SLOW_LOOK_SECONDS = 5.0
+"""Between two looks at the folders while the screen is in front; the second: low bandwidth."""
+RESUMABLE = ("stopped", "failed", "interrupted")
+
+
+class RunsScreen(NexusScreen):
+    """The list of runs, with the details of one where there is room."""
+
+    DEFAULT_CSS = """
+    RunsScreen #details { height: 11; display: none; padding: 0 1; }
+    RunsScreen.-tall #details { display: block; }
+    RunsScreen #welcome { height: 1fr; display: none; }
+    RunsScreen.-empty #welcome { display: block; }
+    RunsScreen.-empty RunList, RunsScreen.-empty #details { display: none; }
+    RunsScreen #filter { display: none; margin: 0 1; }
+    RunsScreen.-filtering #filter { display: block; }
+    RunsScreen #line { height: 1; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "Open", key_display="enter", id="runs.open"),
+        Binding("n", "new", "New", id="runs.new"),
+        Binding("slash", "filter", "Filter", key_display="/", id="runs.filter"),
+        Binding("c", "compare", "Compare", id="runs.compare"),
+        Binding("space", "mark", "Mark", show=False, id="runs.mark"),
+        Binding("p", "playground", "Query", id="runs.playground"),
+        Binding("u", "resume", "Resume", id="runs.resume"),
+        Binding("s", "app.sweeps", "Sweeps", id="runs.sweeps"),
+        Binding("d", "remove", "Remove", show=False, id="runs.remove"),
+        Binding("r", "refresh", "Look again", show=False, id="runs.refresh"),
+        Binding("escape", "clear", "Clear filter and marks", show=False, id="runs.clear"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._index = RunIndex(runs_root())
+        self._all: Sequence[RunSummary] | None = None
+        self._sought = ""
+        self._forecast = ""
+
+    def body(self) -> ComposeResult:
+        """The list, or the welcome; details; the filter; a line of state."""
+        yield RunList(letter_of=lambda path: letter(self.nexus.marked, path))
+        yield Lines(self._welcome, id="welcome")
+        yield Lines(self._details, id="details")
+        yield PlainInput(placeholder="name, data, regime or state", id="filter")
+        yield Lines(self._line, id="line")
+
+    def on_mount(self) -> None:
+        """Look at the folders, now and then while this screen is in front."""
+        slow = self.nexus.settings.low_bandwidth
+        self.set_interval(SLOW_LOOK_SECONDS if slow else LOOK_SECONDS, self._look_if_in_front)
+        self.query_one(RunList).focus()
+
+    def on_screen_resume(self) -> None:
+        """To the front again: runs may have come and gone."""
+        super().on_screen_resume()
+        self._look()
+
+    # Reading
+
+    def _look_if_in_front(self) -> None:
+        if self.is_current:
+            self._look()
+
+    def _look(self) -> None:
+        if not any(worker.group == "look" and not worker.is_finished for worker in self.workers):
+            self.run_worker(self._index.refresh, thread=True, group="look", exit_on_error=False)
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A look at the folders, a removal or a forecast is over."""
+        if event.worker.group == "look" and event.state is WorkerState.SUCCESS:
+            self._have(event.worker.result or [])
+        elif event.worker.group == "remove" and event.worker.is_finished:
+            if event.state is WorkerState.SUCCESS and event.worker.result:
+                self.nexus.tell(event.worker.result, "warning")
+            self._look()
+        elif event.worker.group == "demo" and event.state is WorkerState.SUCCESS:
+            found: Forecasted | None = event.worker.result
+            if found is None:  # taken back: this screen was left; measured again at the return
+                self._forecast = ""
+            elif found.figures is None:
+                self._forecast = f"no forecast: {found.error}"
+            else:
+                self._forecast = f"the demo takes {forecast_words(found.figures)}"
+            self.query_one("#welcome", Lines).redraw()
+
+    def _have(self, runs: Sequence[RunSummary]) -> None:
+        first, same = self._all is None, self._all == runs
+        self._all = runs
+        known = {run.path for run in runs}
+        self.nexus.marked = [path for path in self.nexus.marked if path in known]
+        self.set_class(not runs, "-empty")
+        if not same or first:
+            self._list()
+        if not runs and not self._forecast and self.nexus.may_probe:
+            self._forecast = "measuring how long the demo takes here ..."
+            self.query_one("#welcome", Lines).redraw()
+            self.run_worker(self._probe_demo, thread=True, group="demo", exit_on_error=False)
+
+    def _probe_demo(self) -> Forecasted | None:
+        worker = get_current_worker()
+        return probe(
+            ["--data", "demo"],
+            lambda: worker.is_cancelled or bool(self._all) or not self.is_current,
+        )
+
+    def _list(self) -> None:
+        """List the runs that the filter lets through."""
+        runs = [run for run in self._all or () if matches(run, self._sought)]
+        self.query_one(RunList).show_runs(runs)
+        self._draw_around()
+
+    def _draw_around(self) -> None:
+        self.query_one("#line", Lines).redraw()
+        self.query_one("#details", Lines).redraw()
+
+    # Drawing
+
+    def _welcome(self, width: int, height: int) -> list[Text]:
+        return welcome(self._forecast, width=width, height=height, looks=self.looks)
+
+    def _details(self, width: int, height: int) -> list[Text]:
+        run = self.query_one(RunList).current
+        record = None if run is None else self._index.record(run.path)
+        if record is None:
+            return []
+        rule = Text(self.looks.glyphs.line * width, style=self.looks.palette.axis)
+        return [rule, *run_details(record, width=width, height=height - 1, looks=self.looks)]
+
+    def _line(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
+        """How many runs there are, and what the marks and the filter are for."""
+        palette = self.looks.palette
+        if self._all is None:
+            return [Text(" reading the runs", style=palette.dim)]
+        if not self._all:
+            words = fitted(f"runs are kept in {runs_root()}", width - 2, self.looks)
+            return [Text(f" {words}", style=palette.dim)]
+        seen = len(self.query_one(RunList).runs)
+        live = sum(run.state == "live" for run in self._all)
+        words = f"{count(len(self._all))} run{'s' if len(self._all) > 1 else ''}"
+        words += f", {live} live" if live else ""
+        if self._sought:
+            words = f"{count(seen)} of {count(len(self._all))} match; escape shows all"
+        marked = [letter(self.nexus.marked, path) for path in self.nexus.marked]
+        if len(marked) == 1:
+            words += "; A is marked, c on another run compares"
+        elif marked:
+            words += f"; {', '.join(marked)} marked, c compares them"
+        style = palette.control if marked else palette.dim
+        return [Text(f" {fitted(words, width - 2, self.looks)}", style=style)]
+
+    # What the list and the filter say
+
+    def on_run_list_moved(self) -> None:
+        """Another run: its details."""
+        self._draw_around()
+
+    def on_run_list_chosen(self) -> None:
+        """A second click."""
+        self.action_open()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter as it is typed."""
+        self._sought = event.value
+        self._list()
+
+    def on_input_submitted(self) -> None:
+        """Keep the filter, go to the list."""
+        self._leave_filter()
+
+    def _leave_filter(self) -> None:
+        self.set_class(bool(self._sought), "-filtering")
+        self.query_one(RunList).focus()
+
+    # Actions
+
+    @property
+    def current(self) -> RunSummary | None:
+        """The run under the cursor; says so where there is none."""
+        run = self.query_one(RunList).current
+        if run is None:
+            self.nexus.tell("no run here; n starts one")
+        return run
+
+    def action_open(self) -> None:
+        """Show the run on the live screen."""
+        run = self.current
+        if run is not None:
+            self.nexus.open_folder(run.path)
+
+    def action_new(self) -> None:
+        """The form for a new run."""
+        from nexus_tui.app.new_run.screen import NewRunScreen
+
+        self.app.push_screen(NewRunScreen())
+
+    def action_filter(self) -> None:
+        """Type into the filter."""
+        self.add_class("-filtering")
+        self.query_one("#filter", PlainInput).focus()
+
+    def action_clear(self) -> None:
+        """Everything is listed again, nothing is marked."""
+        field = self.query_one("#filter", PlainInput)
+        if self._sought or field.has_focus:
+            field.value = ""
+            self._sought = ""
+        else:
+            self.nexus.marked = []
+        self.remove_class("-filtering")
+        self.query_one(RunList).focus()
+        self._list()
+
+    def action_mark(self) -> None:
+        """Mark the run for comparison, or take its mark away."""
+        run = self.current
+        if run is None:
+            return
+        if run.path in self.nexus.marked:
+            self.nexus.marked.remove(run.path)
+        else:
+            self.nexus.marked.append(run.path)
+        self.query_one(RunList).redraw()
+        self._draw_around()
+
+    def action_compare(self) -> None:
+        """With fewer than two marked, mark this one; with two, compare them."""
+        run = self.current
+        if run is None:
+            return
+        marked = self.nexus.marked
+        if len(marked) < 2 and run.path not in marked:
+            marked.append(run.path)
+        if len(marked) >= 2:
+            self.app.switch_mode("compare")
+            return
+        self.query_one(RunList).redraw()
+        self._draw_around()
+
+    def action_resume(self) -> None:
+        """Go on with a run that stopped, failed or was interrupted, in this app."""
+        run = self.current
+        if run is None:
+            return
+        if run.state not in RESUMABLE:
+            self.nexus.tell(f"{run.name} is {run.state}: there is nothing to resume")
+            return
+        from nexus_engine.runs.resuming import resumable
+
+        try:
+            folder, settings = resumable(str(run.path))
+        except NexusError as error:
+            self.nexus.tell(str(error), "error")
+            return
+        self.nexus.start_training(settings, resume=folder.path)
+
+    def action_playground(self) -> None:
+        """Query the run's model."""
+        run = self.current
+        if run is not None:
+            self.nexus.playground_target = str(run.path)
+            self.nexus.open_folder(run.path, show=False)
+            self.app.switch_mode("playground")
+
+    def action_refresh(self) -> None:
+        """Look at the folders now."""
+        self._look()
+
+    def action_remove(self) -> None:
+        """Ask, then delete the run's folder."""
+        run = self.current
+        if run is None:
+            return
+        if run.state == "live":
+            self.nexus.tell(f"{run.name} is live: stop it before you remove it", "warning")
+            return
+        best = "" if run.best_dev_spearman is None else f" (dev {run.best_dev_spearman:.4f})"
+        question = (
+            f"Remove {one_line(run.name, 100)}? Its weights{best}, checkpoints and log are "
+            "deleted from the disk. This cannot be undone."
+        )
+        choices = (Choice("r", "remove it", "remove"), Choice("k", "keep it", "keep"))
+
+        def answered(answer: str | None) -> None:
+            if answer == "remove":
+                self.run_worker(
+                    lambda: _remove(run.path), thread=True, group="remove", exit_on_error=False
+                )
+
+        self.app.push_screen(Question(question, choices), answered)
+
+
+def _remove(path: Path) -> str:
+    """Delete the run in `path`; what went wrong, or nothing."""
+    try:
+        remove_run(str(path))
+    except (NexusError, OSError) as error:
+        return one_line(error, 300)
+    return ""

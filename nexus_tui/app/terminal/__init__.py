@@ -1,0 +1,1 @@
+"""The terminal under the app: bytes in, cells out."""

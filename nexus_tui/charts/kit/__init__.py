@@ -1,0 +1,1 @@
+"""Axes, rasters and plots that all charts are made of."""

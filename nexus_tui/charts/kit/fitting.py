@@ -1,0 +1,16 @@
+"""Foreign text cut to the room that a picture has for it, with the picture's own ellipsis."""
+
+from __future__ import annotations
+
+from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.words.formats import shown
+
+__all__ = ["fitted"]
+
+
+def fitted(text: str, columns: int, looks: Looks) -> str:
+    """`text` on one line, without control characters, cut to `columns` cells."""
+    found = shown(text, columns)
+    if found.endswith("…") and not text.endswith("…"):
+        return found[:-1] + looks.glyphs.ellipsis
+    return found

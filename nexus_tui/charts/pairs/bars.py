@@ -1,0 +1,192 @@
+"""Similarities as bars, a difference in words, and a pin's path over checkpoints: pure pictures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+from rich.style import Style
+from rich.text import Text
+
+from nexus_engine.errors import one_line
+from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.words.formats import correlation, gain
+
+__all__ = ["PairValues", "bar", "change", "clipped", "pair_picture", "path", "rise", "two_sides"]
+
+SAME = 0.00005
+"""A difference that four digits do not show."""
+LEAST_SPAN = 0.02
+"""A path that moves less than this is drawn nearly flat: noise is not blown up."""
+LONGEST_CUT = 11
+"""Cells that are given up so that a text ends after a word."""
+LABEL = 7
+FIGURE = 9
+
+
+class PairValues(NamedTuple):
+    """Cosines of one pair; `tuned` None where there is no tuned model."""
+
+    base: float
+    tuned: float | None
+
+
+def clipped(text: str, columns: int, looks: Looks) -> str:
+    """Foreign text for a picture: one line, no control characters, at most `columns` cells.
+
+    It is cut after a word where that costs little.
+    """
+    if columns < 1:
+        return ""
+    clean = one_line(text, 4 * columns + 8)
+    if cell_len(clean) <= columns:
+        return clean
+    kept = set_cell_size(clean, columns - 1)
+    words, space, _ = kept.rpartition(" ")
+    whole = clean[len(kept) : len(kept) + 1] == " " or kept.endswith(" ")
+    if space and not whole and cell_len(words) >= columns - min(LONGEST_CUT, columns // 5):
+        kept = words
+    return kept.rstrip(" ,;:.") + looks.glyphs.ellipsis
+
+
+def bar(value: float, cells: int, looks: Looks, style: Style, mark: float | None = None) -> Text:
+    """A cosine, 0..1 over `cells` places; below 0 it is empty, what is no finite number a cross.
+
+    With `mark`, another cosine: what lies beyond it is drawn as gained, what lacks up to it as
+    lost.
+    """
+    glyphs, palette = looks.glyphs, looks.palette
+    line = Text()
+    if not math.isfinite(value):
+        return line.append(glyphs.broken * cells, palette.bad)
+    filled, part = _filled(value, cells, looks)
+    to = _filled(mark, cells, looks)[0] if mark is not None and math.isfinite(mark) else filled
+    line.append(glyphs.bar_full * min(filled, to), style)
+    if filled > to:
+        line.append(glyphs.bar_full * (filled - to), palette.good)
+    if part:
+        line.append(part, palette.good if mark is not None and value > mark else style)
+    used = filled + len(part)
+    if to > used:
+        line.append(glyphs.reference * (to - used), palette.warn)
+        used = to
+    return line.append(glyphs.bar_empty * (cells - used), palette.dim)
+
+
+def _filled(value: float, cells: int, looks: Looks) -> tuple[int, str]:
+    """Full places, and the sign of a place that is full in part (empty without such signs)."""
+    places = min(max(value, 0.0), 1.0) * cells
+    parts = looks.glyphs.bar_part
+    if not parts:
+        return round(places), ""
+    whole = int(places)
+    eighths = int((places - whole) * (len(parts) + 1))
+    return whole, parts[eighths - 1] if eighths else ""
+
+
+def change(difference: float | None, looks: Looks) -> tuple[str, Style]:
+    """A difference with its sign and an arrow, and the style that goes with it."""
+    glyphs, palette = looks.glyphs, looks.palette
+    if difference is None:
+        return "", palette.dim
+    if not math.isfinite(difference):
+        return f"{glyphs.broken} {difference}", palette.bad
+    if abs(difference) < SAME:
+        return f"{glyphs.same} {gain(0.0)}", palette.dim
+    if difference > 0:
+        return f"{glyphs.up} {gain(difference)}", palette.good
+    return f"{glyphs.down} {gain(difference)}", palette.warn
+
+
+def rise(ranks: int | None, looks: Looks) -> tuple[str, Style]:
+    """By how many ranks something moved up or down."""
+    glyphs, palette = looks.glyphs, looks.palette
+    if ranks is None:
+        return "", palette.dim
+    if not ranks:
+        return glyphs.same, palette.dim
+    if ranks > 0:
+        return f"{glyphs.up}{ranks}", palette.good
+    return f"{glyphs.down}{-ranks}", palette.warn
+
+
+def pair_picture(values: PairValues, width: int, looks: Looks, *, fresh: bool = True) -> list[Text]:
+    """A bar for the base, one for the tuned model, and the difference in words.
+
+    `fresh` false: these are the cosines of what was typed before; they are drawn faint.
+    """
+    palette = looks.palette
+    cells = max(4, width - LABEL - FIGURE)
+    lines = [_figure("base", values.base, bar(values.base, cells, looks, palette.base), looks)]
+    if values.tuned is None:
+        lines += [Text(), Text("the base model alone: nothing is tuned here", palette.dim)]
+    else:
+        drawn = bar(values.tuned, cells, looks, palette.run, mark=values.base)
+        lines.append(_figure("tuned", values.tuned, drawn, looks))
+        words, style = change(values.tuned - values.base, looks)
+        line = Text(" " * LABEL)
+        line.append(words, style)
+        line.append(_verdict(values.tuned - values.base, width - LABEL - len(words)), palette.text)
+        lines.append(line)
+    if not fresh:
+        lines = [Text(line.plain, palette.dim) for line in lines]
+    return lines
+
+
+def _figure(label: str, value: float, drawn: Text, looks: Looks) -> Text:
+    line = Text.assemble((f"{label:<{LABEL}}", looks.palette.dim), drawn)
+    style = looks.palette.text if math.isfinite(value) else looks.palette.bad
+    return line.append(f"{correlation(value):>{FIGURE}}", style)
+
+
+def _verdict(difference: float, room: int) -> str:
+    if not math.isfinite(difference):
+        long, short = "not a finite number: these weights cannot be used", "not finite"
+    elif abs(difference) < SAME:
+        long, short = "training left them as alike as they were", "unchanged"
+    elif difference > 0:
+        long, short = "training brought them closer", "closer"
+    else:
+        long, short = "training moved them apart", "further apart"
+    for words in (long, short):
+        if len(words) + 2 <= room:
+            return f"  {words}"
+    return ""
+
+
+def path(values: Sequence[float], cells: int, looks: Looks) -> Text:
+    """The last `cells` values, one a cell, each as high as it lies between the lowest and highest.
+
+    What is not a finite number is a cross.
+    """
+    glyphs, palette = looks.glyphs, looks.palette
+    shown = list(values)[-cells:] if cells > 0 else []
+    finite = [value for value in shown if math.isfinite(value)]
+    line = Text()
+    if not finite:
+        return line.append(glyphs.broken * len(shown), palette.bad)
+    low, high = min(finite), max(finite)
+    if high - low < LEAST_SPAN:
+        middle = (low + high) / 2
+        low, high = middle - LEAST_SPAN / 2, middle + LEAST_SPAN / 2
+    steps = glyphs.levels[1:]
+    for value in shown:
+        if math.isfinite(value):
+            place = round((value - low) / (high - low) * (len(steps) - 1))
+            line.append(steps[min(max(place, 0), len(steps) - 1)], palette.run)
+        else:
+            line.append(glyphs.broken, palette.bad)
+    return line
+
+
+def two_sides(first: str, second: str, columns: int, looks: Looks) -> str:
+    """Two sentences beside each other in `columns` cells, the second always at the same place."""
+    between = f" {looks.glyphs.upright} "
+    half = (columns - len(between)) // 2
+    if half < 4:
+        return clipped(first, columns, looks)
+    left = clipped(first, half, looks)
+    left += " " * (half - cell_len(left))
+    return left + between + clipped(second, columns - half - len(between), looks)

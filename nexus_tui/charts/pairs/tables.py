@@ -1,0 +1,175 @@
+"""Rows of the playground's lists as pure pictures: history, pins, scored pairs, matches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.style import Style
+from rich.text import Text
+
+from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.pairs.bars import change, clipped, path, rise, two_sides
+from nexus_tui.words.formats import correlation
+
+__all__ = [
+    "FULL_BELOW",
+    "FULL_BESIDE",
+    "PAIR_COLUMNS",
+    "heading",
+    "match_row",
+    "match_words",
+    "pair_lines",
+    "pair_row",
+    "pin_columns",
+    "pin_lines",
+    "pin_row",
+    "side_width",
+]
+
+CHANGE = 9
+PATH_WIDE = 12
+PATH_SMALL = 8
+FULL_BESIDE, FULL_BELOW = 66, 48
+"""From these widths a pin's first value is shown: sentences beside each other, or below."""
+
+
+def _value(value: float | None, looks: Looks) -> tuple[str, Style]:
+    palette = looks.palette
+    if value is None:
+        return f"{'-':>7}", palette.dim
+    return f"{correlation(value):>7}", palette.text if math.isfinite(value) else palette.bad
+
+
+def _spread(left: Text, right: Text, width: int) -> Text:
+    """`left` at the left, `right` at the right of `width` cells."""
+    gap = max(0, width - left.cell_len - right.cell_len)
+    return Text.assemble(left, " " * gap, right)
+
+
+def heading(title: str, note: str, columns: str, width: int, looks: Looks) -> Text:
+    """A list's title, a quiet note, and the names of its columns at the right."""
+    left = Text().append(title, looks.palette.title)
+    room = width - len(title) - len(columns) - 3
+    if note and room >= len(note):
+        left.append(f"  {note}", looks.palette.dim)
+    return _spread(left, Text(columns, looks.palette.dim), width)
+
+
+def pair_row(
+    first: str, second: str, base: float, tuned: float | None, width: int, looks: Looks
+) -> Text:
+    """Two sentences, their cosines by base and tuned, and the change."""
+    return _beside(first, second, _pair_figures(base, tuned, looks), width, looks)
+
+
+def pair_lines(
+    first: str, second: str, base: float, tuned: float | None, width: int, looks: Looks
+) -> list[Text]:
+    """The same on two lines, with more room for the sentences."""
+    return _below(first, second, _pair_figures(base, tuned, looks), width, looks)
+
+
+def _beside(first: str, second: str, right: Text, width: int, looks: Looks) -> Text:
+    room = width - right.cell_len - 2
+    return _spread(Text(two_sides(first, second, room, looks), looks.palette.text), right, width)
+
+
+def _below(first: str, second: str, right: Text, width: int, looks: Looks) -> list[Text]:
+    left = Text(clipped(second, width - right.cell_len - 2, looks), looks.palette.text)
+    return [
+        Text(clipped(first, width, looks), looks.palette.text),
+        _spread(left, right, width),
+    ]
+
+
+def _pair_figures(base: float, tuned: float | None, looks: Looks) -> Text:
+    right = Text()
+    right.append(*_value(base, looks))
+    right.append("  ")
+    right.append(*_value(tuned, looks))
+    words, style = change(None if tuned is None else tuned - base, looks)
+    return right.append(f"  {words:>{CHANGE}}", style)
+
+
+PAIR_COLUMNS = f"{'base':>7}  {'tuned':>7}  {'change':>{CHANGE}}"
+
+
+def pin_columns(*, full: bool) -> str:
+    """The names of a pin's columns; `full` with the first value."""
+    if not full:
+        return f"{'base':>7}  {'now':>8}  {'path':<{PATH_SMALL}}"
+    return f"{'base':>7}  {'first':>7}  {'now':>8}  {'path':<{PATH_WIDE}}"
+
+
+def pin_row(
+    pair: tuple[str, str],
+    base: float | None,
+    now: float | None,
+    points: Sequence[float],
+    width: int,
+    looks: Looks,
+) -> Text:
+    """A pinned pair: base, first and present cosine, and the path over checkpoints."""
+    full = width >= FULL_BESIDE
+    return _beside(*pair, _pin_figures(base, now, points, full, looks), width, looks)
+
+
+def pin_lines(
+    pair: tuple[str, str],
+    base: float | None,
+    now: float | None,
+    points: Sequence[float],
+    width: int,
+    looks: Looks,
+) -> list[Text]:
+    """The same on two lines, with more room for the sentences."""
+    full = width >= FULL_BELOW
+    return _below(*pair, _pin_figures(base, now, points, full, looks), width, looks)
+
+
+def _pin_figures(
+    base: float | None, now: float | None, points: Sequence[float], full: bool, looks: Looks
+) -> Text:
+    right = Text()
+    right.append(*_value(base, looks))
+    if full:
+        right.append("  ")
+        right.append(*_value(points[0] if points else None, looks))
+    difference = None if now is None or base is None else now - base
+    words, style = change(difference, looks)
+    right.append(f"  {words[:1]:>1}", style)
+    right.append(*_value(now, looks))
+    cells = PATH_WIDE if full else PATH_SMALL
+    drawn = path(points, cells, looks)
+    drawn.append(" " * (cells - drawn.cell_len))
+    return right.append("  ").append(drawn)
+
+
+def side_width(width: int) -> int:
+    """Cells for each of two columns with a line between them."""
+    return (width - 3) // 2
+
+
+def match_row(
+    rank: int, cosine: float, moved: int | None, sentence: str, width: int, looks: Looks
+) -> Text:
+    """A sentence by its rank, with its cosine and by how many ranks training moved it."""
+    palette = looks.palette
+    line = Text().append(f"{rank:>3} ", palette.dim)
+    line.append(correlation(cosine), palette.text if math.isfinite(cosine) else palette.bad)
+    words, style = rise(moved, looks)
+    line.append(f" {words:<5} " if moved is not None else "  ", style)
+    line.append(clipped(sentence, width - line.cell_len, looks), palette.text)
+    return line
+
+
+def match_words(
+    line: int, times: int, base_rank: int, base: float, tuned_rank: int | None, tuned: float | None
+) -> str:
+    """Where a match stands, in words."""
+    more = f" and {times - 1:,} more" if times > 1 else ""
+    words = f"line {line:,}{more}: rank {base_rank:,} by base ({correlation(base)})"
+    if tuned_rank is None:
+        return words
+    return f"{words}, rank {tuned_rank:,} by tuned ({correlation(tuned)})"

@@ -1,0 +1,56 @@
+"""Dev Spearman by epoch of one run or several over each other. A pure function."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from rich.style import Style
+from rich.text import Text
+
+from nexus_engine.runs.series import SeriesPoint
+from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.plot import Curve, Reference, Span, plot
+
+__all__ = ["DevCurve", "dev_curves"]
+
+TICKS = 8
+"""Epochs that are named under the curves at most, about."""
+
+
+class DevCurve(NamedTuple):
+    """(epoch, dev Spearman) of a run; `mark` stands on each point and tells it from others."""
+
+    points: Sequence[tuple[int, float]]
+    mark: str
+    style: Style
+    best_epoch: int | None = None
+
+
+def dev_curves(
+    curves: Sequence[DevCurve], *, width: int, height: int, looks: Looks, base: float | None = None
+) -> list[Text]:
+    """`height` lines of `width` cells. `base` is drawn as a level line."""
+    last = max((epoch for curve in curves for epoch, _ in curve.points), default=0)
+    every = max(1, math.ceil(last / TICKS))
+    ticks = [(float(epoch), str(epoch)) for epoch in range(0, last + 1, every)]
+    span = Span(low=0.0, high=float(max(1, last)), ticks=ticks, end="epoch")
+    drawn = [
+        Curve(
+            points=[_point(epoch, value) for epoch, value in curve.points],
+            style=curve.style,
+            dotted=place % 2 == 1,
+            mark=curve.mark,
+            best=curve.best_epoch,
+        )
+        for place, curve in enumerate(curves)
+    ]
+    level = [] if base is None else [Reference(name="base", value=base, style=looks.palette.base)]
+    return plot(drawn, span, width=width, height=height, looks=looks, references=level)
+
+
+def _point(epoch: int, value: float) -> SeriesPoint:
+    finite = int(math.isfinite(value))
+    shown = value if finite else math.nan
+    return SeriesPoint(float(epoch), shown, shown, shown, 1, finite)

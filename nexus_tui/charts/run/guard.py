@@ -1,0 +1,77 @@
+"""The forgetting guard in words: what training has done to general similarities."""
+
+from __future__ import annotations
+
+import math
+
+from rich.text import Text
+
+from nexus_engine.runs.run_view import ArmView, EpochPoint
+from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.meter import spark
+from nexus_tui.words.formats import correlation, gain
+
+__all__ = ["guard_lines", "meaning"]
+
+UNTOUCHED, SLIGHT, LOST = 0.005, 0.02, 0.05
+"""Falls of Spearman on the guard pairs at which the words change. They choose words, no more:
+300 pairs tell no difference below about 0.005."""
+
+
+def meaning(base: EpochPoint, now: EpochPoint) -> tuple[str, str]:
+    """What the guard's figures mean, and how grave that is: good, warn or bad."""
+    change = now.guard_scored_spearman - base.guard_scored_spearman
+    if not math.isfinite(change) or not math.isfinite(now.guard_spearman):
+        return "cannot be told: not a number", "bad"
+    if now.epoch == 0:
+        return "the base model itself", "good"
+    if change > UNTOUCHED:
+        return "better on general pairs than before", "good"
+    if change >= -UNTOUCHED:
+        return "what it knew, it still knows", "good"
+    if change >= -SLIGHT:
+        return "a little of what it knew is lost", "good"
+    if change >= -LOST:
+        return "it forgets general language", "warn"
+    return "much of what it knew is lost", "bad"
+
+
+def guard_lines(arm: ArmView, *, width: int, height: int, looks: Looks) -> list[Text]:
+    """One line where `height` is 1, else a heading and a line for each figure."""
+    palette, arrow = looks.palette, looks.glyphs.arrow
+    if not arm.points:
+        words = "measured with the base model and after each epoch"
+        if height == 1:
+            return [Text.assemble(("guard ", palette.text), (f" {words}", palette.dim))]
+        return [Text("guard against forgetting", palette.text), Text(words, palette.dim)][:height]
+    first, now = arm.points[0], arm.points[-1]
+    words, grave = meaning(first, now)
+    style = {"good": palette.good, "warn": palette.warn, "bad": palette.bad}[grave]
+    agreement = correlation(now.guard_spearman)
+    scored = correlation(now.guard_scored_spearman)
+    base = correlation(first.guard_scored_spearman)
+    change = gain(now.guard_scored_spearman - first.guard_scored_spearman)
+    if height == 1:
+        choices = [
+            (f"agreement {agreement}, general {scored} (base {base})", words),
+            (f"agreement {agreement}, general {scored}", words),
+            (f"agreement {agreement}, general {change}", ""),
+            (f"general {change}", ""),
+        ]
+        room = width - len("guard  ")
+        for figures, told in choices:
+            if len(figures) + (len(told) + 2 if told else 0) <= room:
+                line = Text.assemble(("guard ", palette.text), (f" {figures}", palette.dim))
+                return [line.append(f"  {told}" if told else "", style)]
+        return [Text("guard", palette.text)]
+    path = spark([point.guard_scored_spearman for point in arm.points], 16, looks)
+    rows = [
+        Text("guard against forgetting", palette.text),
+        Text.assemble((f"agreement with base  {agreement}", palette.dim)),
+        Text.assemble(
+            (f"general pairs        {base} {arrow} {scored}", palette.dim),
+            (f"  {path}", palette.run),
+        ),
+        Text(words, style),
+    ]
+    return rows if height >= len(rows) else [rows[0], *rows[2:], rows[1]][:height]

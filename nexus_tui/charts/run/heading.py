@@ -1,0 +1,182 @@
+"""The head of the live screen: which run this is, what it does now, and how far it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from textwrap import wrap
+
+from rich.cells import cell_len
+from rich.style import Style
+from rich.text import Text
+
+from nexus_engine.errors import one_line
+from nexus_engine.events import RunFailed, RunFinished, RunStopped
+from nexus_engine.runs.requests import Ask
+from nexus_engine.runs.run_view import ArmView, RunView
+from nexus_tui.charts.kit.fitting import fitted
+from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.meter import meter
+from nexus_tui.words.formats import count, duration, megabytes
+from nexus_tui.words.lines import resume_command
+
+__all__ = ["Head", "doing", "head_lines", "name_line", "resumable"]
+
+ASKED: dict[Ask, str] = {
+    "pause": "pausing before the next step",
+    "resume": "going on",
+    "stop": "stopping: saving a checkpoint",
+    "grow": "asked to grow: measuring first",
+    "roll_back": "asked to roll back: measuring first",
+}
+MESSAGE_ROWS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What the head shows beside the view.
+
+    `alive` is False when the process of an unended run is gone; `asked` is what the run was asked
+    for and has not done yet; `starting`, that a resumed run has not said a word yet. `keys` gives
+    the key of an action by its ID (none: a picture alone).
+    """
+
+    name: str
+    alive: bool = True
+    asked: Ask | None = None
+    dropped_steps: int = 0
+    starting: bool = False
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+def resumable(view: RunView, head: Head) -> bool:
+    """Whether the run can be gone on with: stopped, failed or interrupted, once it had begun."""
+    if view.started is None:
+        return False
+    return isinstance(view.ended, RunStopped | RunFailed) or (view.ended is None and not head.alive)
+
+
+def doing(view: RunView, head: Head, looks: Looks) -> tuple[str, Style]:
+    """What the run does now, in words, and in which style."""
+    palette = looks.palette
+    arm = view.arm()
+    place = f"epoch {arm.epoch}/{arm.epochs}"
+    match view.ended:
+        case RunFailed():
+            return "failed", palette.bad
+        case RunStopped():
+            where = f" in epoch {view.ended.epoch}" if view.ended.step else ""
+            reason = one_line(view.ended.reason, 40)
+            return f"stopped{where}" + (f" ({reason})" if reason != "stop" else ""), palette.warn
+        case None if not head.alive:
+            return "interrupted: its process is gone", palette.bad
+        case None:
+            pass
+        case _:
+            return "finished", palette.good
+    if head.asked is not None:
+        return ASKED[head.asked], palette.warn
+    if view.paused:
+        return f"paused in {place}", palette.warn
+    if head.starting:
+        return "reading data and model", palette.run
+    lead = "" if arm.name == "main" else f"{one_line(arm.label, 40)}: "
+    match view.state:
+        case "preparing":
+            return "reading data and model", palette.run
+        case "measuring":
+            return "measuring the base model", palette.run
+        case "evaluating":
+            return f"{lead}evaluating {place}", palette.run
+        case _:
+            return f"{lead}training {place}", palette.run
+
+
+def name_line(view: RunView, head: Head, width: int, looks: Looks) -> Text:
+    """The run's name, then its data, regime and device as far as there is room."""
+    palette = looks.palette
+    line = Text.assemble((fitted(head.name, width, looks), palette.title))
+    started = view.started
+    if started is None:
+        return line
+    pieces = [
+        one_line(started.data, 40),
+        started.tune,
+        f"{started.device} {started.precision}",
+        f"{count(started.train_pairs)} pairs",
+        f"batch {started.batch_size}",
+        f"seed {started.seed}",
+    ]
+    while pieces and cell_len("  ".join(pieces)) + 3 > width - line.cell_len:
+        pieces.pop()
+    words = "  ".join(pieces)
+    if words:
+        line.append(" " * (width - line.cell_len - cell_len(words)) + words, palette.dim)
+    return line
+
+
+def head_lines(view: RunView, head: Head, width: int, looks: Looks) -> list[Text]:
+    """Name, state with figures, and the bar; of an ended run, how it ended and how to go on."""
+    lines = [name_line(view, head, width, looks), _state_line(view, head, width, looks)]
+    if view.ended is None and head.alive:
+        return [*lines, _bar(view.arm(), width, looks)]
+    if isinstance(view.ended, RunFailed):
+        message = wrap(one_line(view.ended.message), max(10, width)) or [""]
+        lines += [Text(line, looks.palette.text) for line in message[:MESSAGE_ROWS]]
+    if not isinstance(view.ended, RunFinished):
+        lines.append(Text(_way_on(view, head, width, looks), looks.palette.dim))
+    return lines
+
+
+def _state_line(view: RunView, head: Head, width: int, looks: Looks) -> Text:
+    words, style = doing(view, head, looks)
+    sign = looks.glyphs.live if view.ended is None and head.alive else looks.glyphs.broken
+    if isinstance(view.ended, RunStopped):
+        sign = looks.glyphs.dot
+    line = Text.assemble((f"{sign} ", style), (fitted(words, width - 2, looks), style))
+    figures = _figures(view, head)
+    while figures and len("  ".join(figures)) + 2 > width - line.cell_len:
+        figures.pop(0)
+    told = "  ".join(figures)
+    if told:
+        line.append(" " * (width - line.cell_len - len(told)) + told, looks.palette.text)
+    return line
+
+
+def _figures(view: RunView, head: Head) -> list[str]:
+    """Figures that tick, each as wide as it ever is; the first goes first when room is short."""
+    arm = view.arm()
+    if view.ended is not None or not arm.step or view.state not in ("training", "evaluating"):
+        return []
+    found = []
+    if head.dropped_steps:
+        found.append(f"{head.dropped_steps} steps not shown")
+    if view.rss_mb is not None:
+        found.append(f"{megabytes(view.rss_mb):>6}")
+    if arm.steps_total:
+        wide = len(str(arm.steps_total))
+        found.append(f"step {arm.step:>{wide}}/{arm.steps_total}")
+    if arm.pairs_per_second is not None:
+        found.append(f"{arm.pairs_per_second:>4.0f} pairs/s")
+    if arm.remaining_seconds is not None and head.alive:
+        found.append(f"{duration(arm.remaining_seconds):>5} left")
+    return found
+
+
+def _bar(arm: ArmView, width: int, looks: Looks) -> Text:
+    percent = f" {arm.fraction:>4.0%}"
+    bar = meter(arm.fraction, max(1, width - len(percent)), looks)
+    return bar.append(percent, looks.palette.text)
+
+
+def _way_on(view: RunView, head: Head, width: int, looks: Looks) -> str:
+    """How to go on with a run that was cut short. A command to copy is never cut."""
+    if not resumable(view, head) or view.started is None:
+        return fitted("it had not begun; there is nothing to resume", width, looks)
+    command = resume_command(view.started.name, view.started.run_dir)
+    saved = "from its last checkpoint" if view.checkpoint is not None else "from the beginning"
+    key = head.keys.get("run.resume", "")
+    if not key:
+        return f"go on with: {command}"
+    whole = f"{key} goes on {saved}; elsewhere: {command}"
+    return whole if cell_len(whole) <= width else fitted(f"{key} goes on {saved}", width, looks)

@@ -1,0 +1,55 @@
+"""Lines of a log, wrapped at words, and the part of them that is in view."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from rich.style import Style
+from rich.text import Text
+
+from nexus_tui.charts.kit.looks import Looks
+
+__all__ = ["window", "wrapped"]
+
+INDENT = "  "
+
+
+def wrapped(lines: Iterable[Text], width: int, looks: Looks) -> list[Text]:
+    """Each line cut into pieces of `width` cells, the following ones indented.
+
+    Lines carry the plain colour names of the headless output; here they take the theme's styles.
+    """
+    palette = looks.palette
+    styles = {
+        "dim": palette.dim,
+        "green": palette.good,
+        "yellow": palette.warn,
+        "cyan": palette.run,
+    }
+    found: list[Text] = []
+    for line in lines:
+        style = _style(line, styles, palette.text)
+        plain = line.plain.rstrip()
+        indent = INDENT if width > 2 * len(INDENT) else ""
+        pieces = textwrap.wrap(
+            plain, max(1, width), subsequent_indent=indent, drop_whitespace=True,
+            initial_indent=" " * (len(plain) - len(plain.lstrip())),
+        )  # fmt: skip
+        found += [Text(piece, style) for piece in pieces or [""]]
+    return found
+
+
+def _style(line: Text, styles: dict[str, Style], plain: Style) -> Style:
+    """The style of the whole line, else that of its first piece in colour."""
+    for name in (line.style, *(span.style for span in line.spans)):
+        if isinstance(name, str) and name in styles:
+            return styles[name]
+    return plain
+
+
+def window(rows: Sequence[Text], height: int, above_end: int) -> tuple[list[Text], int]:
+    """`height` rows that end `above_end` rows above the last one, and that number within bounds."""
+    above = min(max(0, above_end), max(0, len(rows) - height))
+    end = len(rows) - above
+    return list(rows[max(0, end - height) : end]), above

@@ -1,0 +1,302 @@
+"""What can be plotted of a run: each metric as curves, an axis, references and its last figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from nexus_engine.runs.run_view import ArmView, EpochPoint, RunView
+from nexus_engine.runs.series import EMPTY, Series
+from nexus_tui.charts.kit.axis import shown_end, whole_ticks
+from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.plot import Curve, Reference, Span, plot
+from nexus_tui.words.formats import correlation, duration, gain, megabytes
+
+__all__ = ["METRICS", "Drawing", "Metric", "chart", "drawing"]
+
+SHOWN_AT_LEAST = 8
+"""The horizontal axis shows at least this fraction (one eighth) of the plan."""
+EPOCHS_AT_LEAST = 8
+LARGE = 60
+"""Columns from which on the ticks of epochs have words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """All that a chart of one metric needs; `figures` are its last and best values in words.
+
+    `short` says the same in fewer words. `empty` stands in a chart without a value.
+    """
+
+    curves: Sequence[Curve]
+    span: Span
+    figures: str
+    short: str
+    references: Sequence[Reference] = ()
+    empty: str = "no value yet"
+    names: Sequence[tuple[str, int]] = ()
+    """The curves' names with their places in `curves`, where there are several."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A metric by its key and its title."""
+
+    key: str
+    title: str
+    build: Callable[[RunView, Looks, bool], Drawing]
+
+
+def drawing(metric: Metric, view: RunView, looks: Looks, *, large: bool = False) -> Drawing:
+    """The metric of the view. A small chart of steps shows the arm that trains, a large one all."""
+    return metric.build(view, looks, large)
+
+
+def chart(
+    metric: Metric,
+    view: RunView,
+    *,
+    width: int,
+    height: int,
+    looks: Looks,
+    focused: bool = False,
+    log: bool = False,
+    large: bool = False,
+) -> list[Text]:
+    """A title with the metric's figures, then its plot, in `height` lines of `width` cells."""
+    drawn = drawing(metric, view, looks, large=large)
+    lines = [_title(metric, view, drawn, width, looks, focused=focused, log=log)]
+    lines += plot(
+        drawn.curves,
+        drawn.span,
+        width=width,
+        height=height - 1,
+        looks=looks,
+        references=drawn.references,
+        log=log,
+        empty=drawn.empty,
+    )
+    return lines[:height]
+
+
+def _title(
+    metric: Metric,
+    view: RunView,
+    drawn: Drawing,
+    width: int,
+    looks: Looks,
+    *,
+    focused: bool,
+    log: bool,
+) -> Text:
+    palette = looks.palette
+    title = metric.title + (", log scale" if log else "")
+    if metric.key in STEP_METRICS and view.current != "main" and not drawn.names:
+        title = f"{metric.title}, control"
+    line = Text.assemble((title, palette.title if focused else palette.text))
+    for words in (drawn.figures, drawn.short):
+        if words and line.cell_len + len(words) + 2 <= width:
+            line.append(" " * (width - line.cell_len - len(words)))
+            line.append(words, palette.dim)
+            break
+    return line
+
+
+# Metrics over steps
+
+
+def _over_steps(
+    pick: Callable[[ArmView], Series], value: Callable[[float], str], extreme: str
+) -> Callable[[RunView, Looks, bool], Drawing]:
+    """A metric with a value at each step; `extreme` names what is told beside the last value."""
+
+    def build(view: RunView, looks: Looks, large: bool) -> Drawing:
+        now = view.arm()
+        shown = view.arms if large else (now,)
+        curves = [_arm_curve(arm, pick(arm), looks) for arm in shown if pick(arm)]
+        longest = max(shown, key=lambda arm: arm.steps_total, default=now)
+        step = max((arm.step for arm in shown), default=0)
+        end = float(max(step, 1))
+        if view.ended is None:
+            planned = float(longest.steps_total)
+            end = shown_end(end, planned, planned / SHOWN_AT_LEAST)
+        ticks = [(0.0, "0")]
+        if longest.epoch_steps:
+            lasts = whole_ticks(end - 1, longest.epoch_steps)[1:]
+            ticks += [(n, f"epoch {n // longest.epoch_steps}" if large else "") for n in lasts]
+        figures, short = _figures(pick(now), value, extreme, looks)
+        names = tuple((arm.label, i) for i, arm in enumerate(a for a in shown if pick(a)))
+        return Drawing(
+            curves=curves,
+            span=Span(low=0, high=end, ticks=ticks, end=f"{end:.0f} steps"),
+            figures=figures,
+            short=short,
+            empty="no step yet",
+            names=names if len(curves) > 1 else (),
+        )
+
+    return build
+
+
+def _arm_curve(arm: ArmView, series: Series, looks: Looks) -> Curve:
+    main = arm.name == "main"
+    style = looks.palette.run if main else looks.palette.control
+    return Curve(points=series.points, style=style, dotted=not main)
+
+
+def _figures(
+    series: Series, value: Callable[[float], str], extreme: str, looks: Looks
+) -> tuple[str, str]:
+    """The last value, the lowest or highest, and how many were not finite."""
+    if series.last is None:
+        return "", ""
+    last = f"last {value(series.last)}"
+    broken = sum(point.weight - point.finite for point in series.points)
+    lost = f"  {looks.glyphs.broken} {broken} not finite" if broken else ""
+    bound = series.low if extreme == "low" else series.high
+    told = f"  {extreme} {value(bound)}" if bound is not None else ""
+    return f"{last}{told}{lost}", f"{last}{lost}" if lost else last
+
+
+def _loss(value: float) -> str:
+    return f"{value:.4f}" if not 0 < abs(value) < 1e-3 else f"{value:.2e}"
+
+
+def _rate(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def _pace(value: float) -> str:
+    return f"{value:.0f}"
+
+
+# Metrics over epochs
+
+
+def _epoch_series(points: Sequence[EpochPoint], pick: Callable[[EpochPoint], float]) -> Series:
+    series = EMPTY
+    for point in points:
+        series = series.add(point.epoch, pick(point))
+    return series
+
+
+def _epochs(view: RunView) -> Span:
+    planned = view.started.epochs if view.started is not None else 1
+    planned = max([planned, *(arm.epochs for arm in view.arms)])
+    reached = max((arm.epoch for arm in view.arms), default=0)
+    end = shown_end(max(reached, 1), planned, min(EPOCHS_AT_LEAST, planned))
+    if view.ended is not None:
+        end = float(max(reached, 1))
+    ticks = [(float(n), str(n)) for n in whole_ticks(end)]
+    return Span(low=0, high=end, ticks=ticks, end=f"epoch {end:.0f}")
+
+
+def _dev_spearman(view: RunView, looks: Looks, large: bool) -> Drawing:
+    palette, glyphs = looks.palette, looks.glyphs
+    main = view.arm("main")
+    shown = [*(arm for arm in view.arms if arm.name != "main"), main]
+    curves = [
+        Curve(
+            points=_epoch_series(arm.points, lambda point: point.spearman).points,
+            style=palette.run if arm.name == "main" else palette.control,
+            dotted=arm.name != "main",
+            mark=glyphs.kept if arm.name == "main" else "",
+            best=float(arm.best_epoch) if arm.name == "main" else None,
+        )
+        for arm in shown
+    ]
+    base, best = main.base_spearman, main.best_spearman
+    references = []
+    if base is not None:
+        references.append(Reference(name="base", value=base, style=palette.base))
+    controls = [arm for arm in view.arms if arm.name != "main" and arm.best_spearman is not None]
+    strongest = max(controls, key=lambda arm: arm.best_spearman or 0.0, default=None)
+    if strongest is not None and strongest.best_spearman is not None:
+        name = strongest.label if large else "control"
+        references.append(
+            Reference(name=name, value=strongest.best_spearman, style=palette.control)
+        )
+    over = "" if base is None or best is None else f" {gain(best - base)}"
+    last = main.points[-1].spearman if main.points else None
+    short = "" if best is None else f"best {correlation(best)}{over}"
+    if main.best_epoch == 0 and base is not None:
+        short = f"base {correlation(base)}"
+    return Drawing(
+        curves=curves,
+        span=_epochs(view),
+        figures=f"last {correlation(last)}  {short}" if last is not None and short else short,
+        short=short,
+        references=references,
+        empty="measured after each epoch",
+        names=tuple((arm.label, i) for i, arm in enumerate(shown)) if len(shown) > 1 else (),
+    )
+
+
+def _guard(view: RunView, looks: Looks, large: bool) -> Drawing:  # noqa: ARG001
+    palette = looks.palette
+    points = view.arm("main").points
+    agreement = _epoch_series(points, lambda point: point.guard_spearman)
+    scored = _epoch_series(points, lambda point: point.guard_scored_spearman)
+    references = []
+    if points and points[0].epoch == 0:
+        value = points[0].guard_scored_spearman
+        references.append(Reference(name="base", value=value, style=palette.base))
+    figures = ""
+    if points:
+        last = points[-1]
+        figures = f"agreement {correlation(last.guard_spearman)}  "
+        figures += f"general {correlation(last.guard_scored_spearman)}"
+    return Drawing(
+        curves=[
+            Curve(points=scored.points, style=palette.base, dotted=True),
+            Curve(points=agreement.points, style=palette.run, mark=looks.glyphs.kept),
+        ],
+        span=_epochs(view),
+        figures=figures,
+        short=figures.split("  ")[0],
+        references=references,
+        empty="measured after each epoch",
+        names=(("general pairs, own scores", 0), ("agreement with base", 1)),
+    )
+
+
+# Memory over time
+
+
+def _memory(view: RunView, looks: Looks, large: bool) -> Drawing:  # noqa: ARG001
+    points = view.memory.points
+    first = points[0].x if points else 0.0
+    last = points[-1].x if points else 1.0
+    left = view.arm().remaining_seconds if view.ended is None else None
+    planned = last + left if left is not None and left < 1e9 else last
+    high = shown_end(last - first, planned - first, (planned - first) / SHOWN_AT_LEAST)
+    if view.ended is not None or planned == last:
+        high = max(last - first, 1.0)
+    figures, short = _figures(view.memory, megabytes, "high", looks)
+    return Drawing(
+        curves=[Curve(points=points, style=looks.palette.run)],
+        span=Span(low=first, high=first + high, ticks=[(first, "0")], end=duration(high)),
+        figures=figures,
+        short=short,
+        empty="no step yet",
+    )
+
+
+METRICS = (
+    Metric(key="loss", title="loss", build=_over_steps(lambda a: a.losses, _loss, "low")),
+    Metric(key="spearman", title="dev Spearman", build=_dev_spearman),
+    Metric(key="guard", title="guard", build=_guard),
+    Metric(key="lr", title="learning rate", build=_over_steps(lambda a: a.rates, _rate, "high")),
+    Metric(
+        key="grad_norm",
+        title="gradient norm",
+        build=_over_steps(lambda a: a.grad_norms, _rate, "high"),
+    ),
+    Metric(key="pace", title="pairs/s", build=_over_steps(lambda a: a.paces, _pace, "high")),
+    Metric(key="memory", title="memory, MB", build=_memory),
+)
+"""What can be plotted, in the order in which the large plot goes through it."""
+
+STEP_METRICS = ("loss", "lr", "grad_norm", "pace")

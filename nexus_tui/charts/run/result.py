@@ -1,0 +1,127 @@
+"""The result of a finished run: against the base model and against its controls."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from nexus_engine.errors import one_line
+from nexus_engine.events import RunFinished
+from nexus_engine.runs.run_view import RunView
+from nexus_tui.charts.kit.fitting import fitted
+from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.run.heading import Head, name_line
+from nexus_tui.words.formats import aligned, correlation, count, duration, gain, megabytes
+
+__all__ = ["headline", "result_picture"]
+
+NEXT = (
+    ("run.playground", "try it on sentences"),
+    ("run.compare", "compare runs"),
+    ("run.new", "new run"),
+)
+"""What can be done next: IDs of actions, and words."""
+
+SHORTER = -1
+"""In place of a column to drop: shorter words in the header."""
+
+
+def headline(result: RunFinished) -> tuple[tuple[str, ...], bool]:
+    """What came out, the most telling piece first, and whether it is a gain that counts.
+
+    With controls, a gain counts where the whole interval against the strongest one is above zero.
+    """
+    over = result.best_dev_spearman - result.base_dev_spearman
+    words = [f"dev {correlation(result.best_dev_spearman)}", f"{gain(over)} over base"]
+    strongest = max(result.controls, key=lambda c: c.dev_spearman, default=None)
+    if strongest is None:
+        return tuple(words), over > 0
+    words.append(f"{gain(strongest.gain_dev_spearman)} over control")
+    if not strongest.gain_low > 0:
+        words[-1] += " (not proven)"
+    return tuple(words), strongest.gain_low > 0
+
+
+def result_picture(view: RunView, head: Head, width: int, looks: Looks) -> list[Text]:
+    """The lines of a finished run; nothing for any other."""
+    result = view.ended
+    if not isinstance(result, RunFinished):
+        return []
+    palette = looks.palette
+    pieces, good = headline(result)
+    style = palette.good if good else palette.warn
+    words = ", ".join(pieces)
+    while len(words) + len("* finished  ") > width and len(pieces) > 1:
+        pieces = pieces[:-1] if len(pieces) < 3 else (pieces[0], pieces[-1])
+        words = ", ".join(pieces)
+    lines = [
+        name_line(view, head, width, looks),
+        Text.assemble((f"{looks.glyphs.best} finished  ", style), (words, palette.text)),
+        Text(),
+        *_table(result, width, looks),
+        *(Text(fitted(line, width, looks), palette.dim) for line in _facts(result, width)),
+        Text(fitted(result.run_dir, width, looks), palette.dim),
+    ]
+    steps = [(head.keys[name], words) for name, words in NEXT if name in head.keys]
+    if steps:
+        line = Text.assemble(("next:", palette.text))
+        for key, told in steps:
+            line.append(f"  {key} ", palette.title).append(f"{told} ", palette.text)
+        line.rstrip()
+        lines.append(line)
+    return lines
+
+
+def _table(result: RunFinished, width: int, looks: Looks) -> list[Text]:
+    """A row for base, run and each control; `ahead` is what the run has over that row on dev."""
+    over = result.best_dev_spearman - result.base_dev_spearman
+    header = ["Spearman", "dev", "test", "trained", "run ahead by", "95 % interval"]
+    rows = [
+        ["base", correlation(result.base_dev_spearman), correlation(result.base_test_spearman),
+         count(0), gain(over), ""],
+        ["this run", correlation(result.best_dev_spearman), correlation(result.test_spearman),
+         count(result.params_trained), "", ""],
+    ]  # fmt: skip
+    rows += [
+        [f"control {one_line(control.name, 24)}", correlation(control.dev_spearman),
+         correlation(control.test_spearman), count(control.params_trained),
+         gain(control.gain_dev_spearman),
+         f"{gain(control.gain_low)} to {gain(control.gain_high)}"]
+        for control in result.controls
+    ]  # fmt: skip
+    columns = list(range(len(header) if result.controls else len(header) - 1))
+    right = [False, True, True, True, True, True]
+    for dropped in (None, 3, 2, SHORTER, 5):
+        if dropped == SHORTER:
+            header[4:] = ["ahead", "95 %"]
+        if dropped in columns:
+            columns.remove(dropped)
+        table = aligned([[row[i] for i in columns] for row in [header, *rows]],
+                        [right[i] for i in columns])  # fmt: skip
+        if max(len(line) for line in table) <= width:
+            break
+    palette = looks.palette
+    styles = [palette.dim, palette.base, palette.run, *[palette.control] * len(result.controls)]
+    return [Text(line, style) for line, style in zip(table, styles, strict=True)]
+
+
+def _facts(result: RunFinished, width: int) -> list[str]:
+    share = result.params_added / result.params_base if result.params_base else float("nan")
+    facts = [
+        f"{result.switches_kept} of {result.switches} switches kept",
+        f"{count(result.params_added)} parameters added ({share:.2%})",
+        f"best epoch {result.best_epoch} of {result.epochs}",
+        f"guard {correlation(result.guard_spearman)}",
+        f"general {correlation(result.base_guard_scored_spearman)} to "
+        f"{correlation(result.guard_scored_spearman)}",
+        f"{duration(result.train_seconds)} training, {duration(result.total_seconds)} in all",
+        f"{result.pairs_per_second:.0f} pairs/s",
+        f"peak {megabytes(result.peak_rss_mb)}",
+    ]
+    lines = [""]
+    for fact in facts:
+        longer = f"{lines[-1]}, {fact}" if lines[-1] else fact
+        if len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(fact)
+    return lines

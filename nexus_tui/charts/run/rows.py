@@ -1,0 +1,197 @@
+"""The list of runs as lines: which columns fit, the header, a line for each run. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from rich.style import Style
+from rich.text import Text
+
+from nexus_engine.errors import one_line
+from nexus_engine.runs.index import RunSummary
+from nexus_tui.charts.kit.fitting import fitted
+from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.words.formats import correlation, count, gain
+
+__all__ = [
+    "Columns",
+    "age",
+    "columns_for",
+    "header_line",
+    "letter",
+    "matches",
+    "run_line",
+    "tiny_curve",
+]
+
+CURVE_CELLS = 8
+LEAD = 3
+"""Cells before the name: where the cursor stands, and the letter of a marked run."""
+GAP = 2
+NAME_ROOM = (14, 44)
+"""Fewest and most cells for names."""
+
+
+def age(seconds: float) -> str:
+    """How long ago, in its largest unit."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return "now"
+
+
+def state_words(run: RunSummary) -> str:
+    """The state, with how far a live run is."""
+    if run.state == "live" and run.fraction is not None:
+        return f"live {run.fraction * 100:.0f}%"
+    return run.state
+
+
+def kept_words(run: RunSummary) -> str:
+    """Switches kept of those tried."""
+    if run.switches_kept is None:
+        return "-"
+    return f"{run.switches_kept}/{run.switches_tried or 0}"
+
+
+def tiny_curve(values: Sequence[float], cells: int, looks: Looks) -> str:
+    """The last `cells` values as levels between their lowest and highest; x where not finite."""
+    taken = list(values)[-cells:]
+    finite = [value for value in taken if math.isfinite(value)]
+    levels = looks.glyphs.levels[1:]
+    low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
+    marks = []
+    for value in taken:
+        if not math.isfinite(value):
+            marks.append(looks.glyphs.broken)
+        elif high == low:
+            marks.append(levels[len(levels) // 2])
+        else:
+            marks.append(levels[round((value - low) / (high - low) * (len(levels) - 1))])
+    return "".join(marks)
+
+
+class _Column(NamedTuple):
+    """A column after the name: its title, width, side, and what stands in it."""
+
+    title: str
+    width: int
+    right: bool
+    words: Callable[[RunSummary, float], str]
+
+
+_STATE = _Column("state", 13, False, lambda run, _: state_words(run))
+_DEV = _Column("dev", 6, True, lambda run, _: correlation(run.best_dev_spearman))
+_GAIN = _Column("gain", 7, True, lambda run, _: gain(run.gain))
+_KEPT = _Column("kept", 5, True, lambda run, _: kept_words(run))
+_ADDED = _Column("added", 7, True, lambda run, _: count(run.params_added))
+_WHEN = _Column("age", 6, True, lambda run, now: age(now - run.started_unix_s))
+_TUNE = _Column("regime", 9, False, lambda run, _: run.tune)
+_CURVE = _Column("by epoch", CURVE_CELLS, False, lambda _, __: "")
+
+_ORDER = ("state", "data", "regime", "dev", "gain", "kept", "added", "by epoch", "age")
+"""From left to right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What fits: the width of names, and the columns after them."""
+
+    name: int
+    rest: tuple[_Column, ...]
+
+
+def columns_for(runs: Iterable[RunSummary], width: int) -> Columns:
+    """The columns for `width` cells: the most telling first, none cut, names as long as may be."""
+    longest, data = NAME_ROOM[0], 6
+    for run in runs:
+        longest = max(longest, len(run.name))
+        data = max(data, len(run.data))
+    by_data = _Column("data", min(data, 20), False, lambda run, _: run.data)
+    # Where names are long, they give way to the columns that every screen should have.
+    needed = LEAD + sum(GAP + column.width for column in (_STATE, _DEV))
+    name = max(NAME_ROOM[0], min(longest, NAME_ROOM[1], width - needed))
+    left = width - LEAD - name
+    chosen: list[_Column] = []
+    for column in (_STATE, _DEV, _GAIN, _WHEN, _KEPT, _CURVE, by_data, _TUNE, _ADDED):
+        if GAP + column.width > left:
+            break
+        left -= GAP + column.width
+        chosen.append(column)
+    return Columns(name, tuple(sorted(chosen, key=lambda column: _ORDER.index(column.title))))
+
+
+def header_line(columns: Columns, looks: Looks) -> Text:
+    """The titles of the columns."""
+    parts = [" " * LEAD + "run".ljust(columns.name)]
+    for column in columns.rest:
+        title = column.title
+        parts.append(title.rjust(column.width) if column.right else title.ljust(column.width))
+    return Text((" " * GAP).join(parts), style=looks.palette.dim)
+
+
+def run_line(
+    run: RunSummary, columns: Columns, looks: Looks, *, now: float, letter: str = "",
+    here: bool = False,
+) -> Text:  # fmt: skip
+    """The line of a run; `letter` marks it for comparison, `here` is where the cursor stands."""
+    palette, glyphs = looks.palette, looks.glyphs
+    line = Text().append(glyphs.selected if here else " ", palette.title)
+    line.append((letter or " ").ljust(2), palette.control)
+    line.append(_padded(fitted(run.name, columns.name, looks), columns.name), palette.text)
+    for column in columns.rest:
+        line.append(" " * GAP)
+        if column is _STATE:
+            sign, style = _sign(run.state, looks)
+            line.append(_padded(f"{sign} {column.words(run, now)}", column.width), style)
+        elif column is _CURVE:
+            curve = tiny_curve(run.curve, CURVE_CELLS, looks)
+            line.append(_padded(curve, column.width), palette.run)
+        else:
+            words = fitted(column.words(run, now), column.width, looks)
+            line.append(
+                _padded(words, column.width, right=column.right), _style(column, run, looks)
+            )
+    return line
+
+
+def _style(column: _Column, run: RunSummary, looks: Looks) -> Style:
+    palette = looks.palette
+    if column is _GAIN and run.gain is not None:
+        return palette.good if run.gain > 0 else palette.warn
+    return palette.text if column in (_DEV, _KEPT) else palette.dim
+
+
+def _sign(state: str, looks: Looks) -> tuple[str, Style]:
+    glyphs, palette = looks.glyphs, looks.palette
+    return {
+        "live": (glyphs.live, palette.good),
+        "failed": (glyphs.broken, palette.bad),
+        "stopped": (glyphs.trial, palette.warn),
+        "interrupted": (glyphs.warning, palette.warn),
+    }.get(state, (" ", palette.dim))
+
+
+def _padded(text: str, width: int, *, right: bool = False) -> str:
+    space = " " * max(0, width - cell_len(text))
+    return space + text if right else text + space
+
+
+def matches(run: RunSummary, sought: str) -> bool:
+    """Whether every word of `sought` is in the run's name, data, regime or state."""
+    about = one_line(f"{run.name} {run.data} {run.tune} {run.state}").casefold()
+    return all(word in about for word in sought.casefold().split())
+
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def letter(marked: Sequence[Path], path: Path) -> str:
+    """The letter of a run among those marked for comparison; empty where it is none of them."""
+    place = marked.index(path) if path in marked else -1
+    return LETTERS[place % len(LETTERS)] if place >= 0 else ""

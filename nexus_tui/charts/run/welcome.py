@@ -1,0 +1,35 @@
+"""The first screen: what NEXUS is and which key to press, where there is no run yet."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from nexus_tui.charts.kit.looks import Looks
+
+__all__ = ["welcome"]
+
+ABOUT = (
+    "NEXUS teaches a sentence-embedding model the language of your own",
+    "texts, on this machine; nothing leaves it. It grows dendrites on",
+    "all-MiniLM-L6-v2 and keeps those that help on pairs held out.",
+)
+SHORT = ("NEXUS teaches a sentence model your own", "language, here. Nothing leaves this machine.")
+
+
+def welcome(forecast: str, *, width: int, height: int, looks: Looks) -> list[Text]:
+    """`height` lines; `forecast` says what a run on the demo set will take."""
+    palette = looks.palette
+    about = ABOUT if width >= 70 else SHORT
+    lines = [Text("No runs yet", style=palette.title), Text()]
+    lines += [Text(words, style=palette.text) for words in about]
+    lines += [Text(), _key("n", "train on the demo set, or on your own pairs", looks)]
+    lines += [Text(f"   {words}", style=palette.dim) for words in ([forecast] if forecast else [])]
+    lines += [Text(), _key("3", "compare two sentences by the untouched model", looks)]
+    lines += [_key("?", "every key", looks)]
+    left = " " * max(1, (width - max(line.cell_len for line in lines)) // 2)
+    above = max(0, (height - len(lines)) // 3)
+    return [Text()] * above + [Text(left).append_text(line) for line in lines]
+
+
+def _key(key: str, words: str, looks: Looks) -> Text:
+    return Text().append(f"{key}  ", looks.palette.title).append(words, looks.palette.text)

@@ -1,0 +1,96 @@
+"""What a cell of a heat map says: a number and a sign, so that it reads without colour. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from rich.style import Style
+
+from nexus_engine.sweeps.view import CellView, PointView, best_point
+from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.words.formats import correlation
+
+__all__ = ["HeatCell", "heat_cells", "legend_words"]
+
+STATES = ("live", "failed", "stopped", "waiting")
+"""Of the runs of a combination that have not finished, the one that is told first."""
+
+
+class HeatCell(NamedTuple):
+    """`words` are at most seven cells wide, `sign` is one; `under` goes below them with room.
+
+    `value` is the mean dev Spearman that gives the colour, None where no run has finished.
+    """
+
+    words: str
+    sign: str
+    under: str
+    value: float | None
+    state: str
+
+
+def heat_cells(
+    points: Sequence[PointView], runs: Sequence[CellView], looks: Looks
+) -> dict[int, HeatCell]:
+    """The cell of every combination, by its number."""
+    best = best_point(points)
+    grouped: dict[int, list[CellView]] = {}
+    for run in runs:
+        grouped.setdefault(run.cell.point, []).append(run)
+    return {
+        point.point: _cell(point, grouped.get(point.point, []), point is best, looks)
+        for point in points
+    }
+
+
+def _cell(point: PointView, runs: Sequence[CellView], best: bool, looks: Looks) -> HeatCell:
+    states = {run.state for run in runs}
+    state = next((state for state in STATES if state in states), "finished")
+    sign = _sign(state, looks)
+    if point.dev_spearman is not None:
+        if best:
+            state, sign = "best", looks.glyphs.best
+        under = f"{point.finished} of {point.runs}"
+        if point.finished == point.runs:
+            under = "" if point.deviation is None else f"sd {point.deviation:.4f}"
+        return HeatCell(correlation(point.dev_spearman), sign, under, point.dev_spearman, state)
+    if state == "live":
+        so_far = [run.best_dev_spearman for run in runs if run.state == "live"]
+        known = [value for value in so_far if value is not None and math.isfinite(value)]
+        words = correlation(max(known)) if known else "begun"
+        places = [f"{run.epoch}/{run.epochs}" for run in runs if run.state == "live" and run.epochs]
+        return HeatCell(words, sign, f"epoch {places[0]}" if places else "", None, state)
+    if state == "waiting":
+        return HeatCell(sign, " ", "", None, state)
+    return HeatCell(state, sign, "", None, state)
+
+
+def _sign(state: str, looks: Looks) -> str:
+    glyphs = looks.glyphs
+    return {
+        "best": glyphs.best,
+        "live": glyphs.ellipsis,
+        "failed": glyphs.broken,
+        "stopped": glyphs.trial,
+        "waiting": glyphs.dot,
+    }.get(state, " ")
+
+
+def legend_words(cells: Iterable[HeatCell], looks: Looks) -> list[tuple[str, Style]]:
+    """The signs that occur, each with its meaning."""
+    palette = looks.palette
+    meanings = {
+        "best": ("best", palette.title),
+        "live": ("running, so far", palette.run),
+        "failed": ("failed", palette.bad),
+        "stopped": ("stopped", palette.warn),
+        "waiting": ("waiting", palette.dim),
+    }
+    found = {cell.state for cell in cells}
+    return [
+        (f"{_sign(state, looks)} {words}", style)
+        for state, (words, style) in meanings.items()
+        if state in found
+    ]

@@ -1,0 +1,147 @@
+"""The list of sweeps as lines: header, a line for each sweep, what to type without any. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from rich.style import Style
+from rich.text import Text
+
+from nexus_engine.errors import one_line
+from nexus_engine.sweeps.following import SweepSummary
+from nexus_tui.charts.kit.fitting import fitted
+from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.run.rows import age
+from nexus_tui.words.formats import correlation, settings_words
+
+__all__ = [
+    "no_sweeps", "state_sign", "sweep_columns", "sweep_header", "sweep_line", "sweep_state_words",
+]  # fmt: skip
+
+GAP = 2
+NAME_ROOM = (14, 40)
+"""Fewest and most cells for names."""
+SETTINGS_LEAST = 18
+"""Cells from which on the settings of the best point are shown."""
+
+
+class _Column(NamedTuple):
+    title: str
+    width: int
+    right: bool
+    words: Callable[[SweepSummary, float], str]
+
+
+_STATE = _Column("state", 10, False, lambda sweep, _: sweep.state)
+_DONE = _Column("runs", 7, True, lambda sweep, _: f"{sweep.done}/{sweep.runs}")
+_DEV = _Column("best", 6, True, lambda sweep, _: correlation(sweep.best_dev_spearman))
+_WHEN = _Column("age", 6, True, lambda sweep, now: age(now - sweep.created_unix_s))
+_WITH = "with"
+_ORDER = ("state", "runs", "best", _WITH, "age")
+
+
+class SweepColumns(NamedTuple):
+    """What fits: the width of names, and the columns after them."""
+
+    name: int
+    rest: tuple[_Column, ...]
+
+
+def sweep_columns(sweeps: Iterable[SweepSummary], width: int) -> SweepColumns:
+    """The columns for `width` cells: the most telling first, none cut but the best settings."""
+    names = [cell_len(one_line(sweep.name, 100)) for sweep in sweeps]
+    needed = sum(GAP + column.width for column in (_STATE, _DONE, _DEV))
+    longest = max(names, default=0)
+    name = max(NAME_ROOM[0], min(longest, NAME_ROOM[1], width - needed))
+    left = width - name
+    chosen: list[_Column] = []
+    for column in (_STATE, _DONE, _DEV, _WHEN):
+        if GAP + column.width > left:
+            break
+        left -= GAP + column.width
+        chosen.append(column)
+    if left >= GAP + SETTINGS_LEAST and len(chosen) == 4:
+        chosen.append(_Column(_WITH, left - GAP, False, lambda one, _: _settings(one)))
+    return SweepColumns(name, tuple(sorted(chosen, key=lambda one: _ORDER.index(one.title))))
+
+
+def _settings(sweep: SweepSummary) -> str:
+    return settings_words(sweep.best_values)
+
+
+def sweep_header(columns: SweepColumns, looks: Looks) -> Text:
+    """The titles of the columns."""
+    parts = ["sweep".ljust(columns.name)]
+    for column in columns.rest:
+        title = column.title
+        parts.append(title.rjust(column.width) if column.right else title.ljust(column.width))
+    return Text((" " * GAP).join(parts), style=looks.palette.dim)
+
+
+def sweep_line(sweep: SweepSummary, columns: SweepColumns, looks: Looks, *, now: float) -> Text:
+    """The line of a sweep."""
+    palette = looks.palette
+    line = Text(_padded(fitted(sweep.name, columns.name, looks), columns.name), palette.text)
+    for column in columns.rest:
+        line.append(" " * GAP)
+        words, style = column.words(sweep, now), palette.dim
+        if column is _STATE:
+            sign, style = state_sign(sweep.state, looks)
+            words = f"{sign} {words}"
+        elif column is _DEV:
+            style = palette.text
+        elif column is _DONE and sweep.failed:
+            style = palette.warn
+        words = fitted(words, column.width, looks)
+        line.append(_padded(words, column.width, right=column.right), style)
+    return line
+
+
+def state_sign(state: str, looks: Looks) -> tuple[str, Style]:
+    """The sign and style of a sweep's state."""
+    glyphs, palette = looks.glyphs, looks.palette
+    return {
+        "live": (glyphs.live, palette.good),
+        "failed": (glyphs.broken, palette.bad),
+        "stopped": (glyphs.trial, palette.warn),
+    }.get(state, (" ", palette.dim))
+
+
+def sweep_state_words(sweep: SweepSummary) -> str:
+    """The state and how far it is, in words."""
+    words = f"{sweep.state}: {sweep.done} of {sweep.runs} runs done"
+    return f"{words}, {sweep.failed} failed" if sweep.failed else words
+
+
+ABOUT = (
+    "A sweep trains every combination of a grid of settings, with every",
+    "seed, and shows which is best. Start one in a shell:",
+)
+SHORT = ("A sweep trains every combination of", "some settings. Start one in a shell:")
+COMMANDS = (
+    ("nexus sweep", "twelve combinations on the demo set"),
+    ("nexus sweep --grid grid.toml", "your own grid"),
+)
+
+
+def no_sweeps(*, width: int, height: int, looks: Looks) -> list[Text]:
+    """`height` lines at most: what a sweep is and the command to type."""
+    palette = looks.palette
+    lines = [Text("No sweeps yet", palette.title), Text()]
+    lines += [Text(words, palette.text) for words in (ABOUT if width >= 70 else SHORT)]
+    lines.append(Text())
+    for command, words in COMMANDS:
+        line = Text().append(f"  {command:<30}", palette.title)
+        lines.append(line.append(words, palette.dim) if width >= 70 else line)
+    lines += [Text(), Text("It appears here, and can be watched while it works.", palette.dim)]
+    lines[-1].truncate(width, overflow="crop")
+    left = " " * max(1, (width - max(line.cell_len for line in lines)) // 2)
+    above = max(0, (height - len(lines)) // 3)
+    return [Text()] * above + [Text(left).append_text(line) for line in lines]
+
+
+def _padded(text: str, width: int, *, right: bool = False) -> str:
+    space = " " * max(0, width - cell_len(text))
+    return space + text if right else text + space

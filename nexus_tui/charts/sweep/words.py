@@ -1,0 +1,216 @@
+"""A sweep in words: the head of its screen, and what there is to say of one combination. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import wrap
+
+from rich.cells import cell_len
+from rich.style import Style
+from rich.text import Text
+
+from nexus_engine.errors import one_line
+from nexus_engine.sweeps.following import summary_of
+from nexus_engine.sweeps.view import CellView, PointView, SweepView, best_point, points
+from nexus_tui.charts.kit.fitting import fitted
+from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.sweep.rows import state_sign, sweep_state_words
+from nexus_tui.words.formats import aligned, correlation, count, duration, gain, settings_words
+
+__all__ = ["combination_lines", "run_words", "seed_order", "sweep_head"]
+
+TABLE_LEAST = 7
+"""Lines from which on every seed has one of its own."""
+GAP = 3
+SHORT_SECONDS = 60
+SHORT, TALL = 5, 16
+"""Lines: with fewer, why a run failed takes the place of what it cost; from the second on, there is
+a line for each thing."""
+WHY_LINES = 4
+ONLY = "the only combination"
+
+
+def sweep_head(view: SweepView, width: int, looks: Looks, command: str = "") -> list[Text]:
+    """Name and what is swept; state and best; of one that stopped, the command to go on with."""
+    palette = looks.palette
+    summary = summary_of(view)
+    seeds = f"{len(view.seeds)} seeds" if len(view.seeds) > 1 else f"seed {view.seeds[0]}"
+    where = f"{one_line(view.data, 40)}, {one_line(view.tune, 20)}"
+    name = Text().append(fitted(view.name, width, looks), palette.title)
+    lines = [_two_sides(name, [f"{where}, {seeds}", where], width, palette.dim)]
+    sign, style = state_sign(summary.state, looks)
+    words = fitted(f"{sign} {sweep_state_words(summary)}".strip(), width, looks)
+    left = Text().append(words, style)
+    best = best_point(points(view.cells))
+    told = []
+    if best is not None:
+        figure = f"best {correlation(best.dev_spearman)}"
+        told = [f"{figure}  {settings_words(summary.best_values)}", figure]
+    lines.append(_two_sides(left, told, width, palette.text))
+    if command:
+        whole = f"go on with: {command}"
+        lines.append(Text(whole if cell_len(whole) <= width else command, palette.dim))
+    return lines
+
+
+def _two_sides(left: Text, right: Sequence[str], width: int, style: Style) -> Text:
+    """`left`, and at the right the first of `right` that fits."""
+    for words in right:
+        gap = width - left.cell_len - cell_len(words)
+        if gap >= GAP:
+            return left.append(" " * gap).append(words, style)
+    return left
+
+
+def seed_order(runs: Sequence[CellView]) -> list[CellView]:
+    """The runs of a combination that have begun, the best finished one first."""
+    order = {"finished": 0, "live": 1, "stopped": 2, "failed": 3}
+    begun = [run for run in runs if run.state != "waiting"]
+    return sorted(
+        begun, key=lambda r: (order[r.state], -(r.best_dev_spearman or -2.0), r.cell.seed)
+    )
+
+
+def run_words(run: CellView) -> str:
+    """One run in a few words."""
+    words = f"seed {run.cell.seed} "
+    match run.state:
+        case "finished":
+            return words + correlation(run.best_dev_spearman)
+        case "live" if run.epochs:
+            return f"{words}epoch {run.epoch}/{run.epochs}"
+        case "live":
+            return f"{words}begun"
+        case _:
+            return words + run.state
+
+
+def combination_lines(
+    view: SweepView, point: PointView, *, width: int, height: int, looks: Looks
+) -> list[Text]:
+    """At most `height` lines: settings; dev and test; every seed; what it cost; why one failed."""
+    palette = looks.palette
+    runs = [cell for cell in view.cells if cell.cell.point == point.point]
+    names = [axis.name for axis in view.axes]
+    settings = list(zip(names, point.values, strict=True))
+    failed = next((run for run in runs if run.state == "failed" and run.message), None)
+    why = ""
+    if failed is not None:
+        why = f"seed {failed.cell.seed} failed: {one_line(failed.message)}"
+    if height >= TALL:
+        return _tall(settings, point, runs, why, width, height, looks)
+    words = settings_words(settings) or ONLY
+    lines = [Text(fitted(words, width, looks), palette.title)]
+    lines.append(Text(_joined(_figures(point, runs), width, looks), palette.text))
+    cost = ", ".join(_cost(runs))
+    if len(runs) > 1 and height >= TABLE_LEAST:
+        if cost:
+            lines.append(Text(fitted(cost, width, looks), palette.dim))
+        lines += _table(runs, width, height - len(lines) - bool(why), looks)
+    else:
+        lines.append(Text(_joined([run_words(run) for run in runs], width, looks), palette.text))
+        if cost and not (why and height < SHORT):
+            lines.append(Text(fitted(cost, width, looks), palette.dim))
+    if why:
+        lines.append(Text(fitted(why, width, looks), palette.bad))
+    return lines[:height]
+
+
+def _tall(
+    settings: Sequence[tuple[str, object]],
+    point: PointView,
+    runs: Sequence[CellView],
+    why: str,
+    width: int,
+    height: int,
+    looks: Looks,
+) -> list[Text]:
+    """The same with a line for each thing."""
+    palette = looks.palette
+    words = [settings_words([one]) for one in settings] or [ONLY]
+    lines = [Text(fitted(one, width, looks), palette.title) for one in words]
+    figures = [*_figures(point, runs), *_cost(runs)]
+    lines += [Text(), *(Text(fitted(one, width, looks), palette.text) for one in figures)]
+    if why:
+        told = wrap(why, max(10, width))[:WHY_LINES]
+        lines += [Text(), *(Text(one, palette.bad) for one in told)]
+    lines.append(Text())
+    return [*lines, *_table(runs, width, height - len(lines), looks)][:height]
+
+
+def _figures(point: PointView, runs: Sequence[CellView]) -> list[str]:
+    if point.dev_spearman is None:
+        one = "its run has not finished"
+        return [f"none of {point.runs} runs has finished" if point.runs > 1 else one]
+    pieces = [f"dev {correlation(point.dev_spearman)}"]
+    if point.deviation is not None:
+        pieces[0] += f" sd {point.deviation:.4f}"
+    if point.finished < point.runs:
+        pieces[0] += f", {point.finished} of {point.runs} seeds"
+    base = next((r.base_dev_spearman for r in runs if r.base_dev_spearman is not None), None)
+    if base is not None:
+        pieces.append(f"{gain(point.dev_spearman - base)} over base")
+    if point.test_spearman is not None:
+        pieces.append(f"test {correlation(point.test_spearman)}")
+    return pieces
+
+
+def _cost(runs: Sequence[CellView]) -> list[str]:
+    """Parameters, switches and time of the runs that finished."""
+    done = [run for run in runs if run.state == "finished"]
+    trained = sorted({run.params_trained for run in done if run.params_trained is not None})
+    words = []
+    if trained:
+        span = count(trained[0])
+        span += f" to {count(trained[-1])}" if len(trained) > 1 else ""
+        words.append(f"{span} parameters trained")
+    kept = [run.switches_kept for run in done if run.switches_kept is not None]
+    if kept:
+        low, high = min(kept), max(kept)
+        span = str(low) if low == high else f"{low} to {high}"
+        words.append(f"{span} switch{'' if span == '1' else 'es'} kept")
+    seconds = [run.train_seconds for run in done if run.train_seconds is not None]
+    if seconds:
+        each = " each" if len(seconds) > 1 else ""
+        words.append(f"{_time(sum(seconds) / len(seconds))}{each}")
+    return words
+
+
+def _time(seconds: float) -> str:
+    """A short time is told in tenths."""
+    return f"{seconds:.1f} s" if seconds < SHORT_SECONDS else duration(seconds)
+
+
+def _table(runs: Sequence[CellView], width: int, height: int, looks: Looks) -> list[Text]:
+    """A line for each seed."""
+    header = ("seed", "state", "dev", "test", "kept", "time")
+    rows = []
+    for run in runs:
+        live = run.state == "live" and run.epochs
+        took = "-" if run.train_seconds is None else _time(run.train_seconds)
+        rows.append((
+            str(run.cell.seed),
+            f"epoch {run.epoch}/{run.epochs}" if live else run.state,
+            correlation(run.best_dev_spearman),
+            correlation(run.test_spearman),
+            count(run.switches_kept),
+            took,
+        ))  # fmt: skip
+    right = (True, False, True, True, True, True)
+    lines = aligned([header, *rows], right)
+    room = max(0, height)
+    if len(lines) > room > 0:
+        more = len(lines) - room + 1
+        lines = [*lines[: room - 1], f"and {more} more seeds"]
+    styles = [looks.palette.dim] + [looks.palette.text] * len(lines)
+    return [Text(line[:width], style) for line, style in zip(lines[:room], styles, strict=False)]
+
+
+def _joined(pieces: Sequence[str], width: int, looks: Looks) -> str:
+    """As many pieces as fit, and how many do not."""
+    for shown in range(len(pieces), 0, -1):
+        more = len(pieces) - shown
+        words = "   ".join(pieces[:shown]) + (f"   and {more} more" if more else "")
+        if cell_len(words) <= width:
+            return words
+    return fitted(pieces[0], width, looks) if pieces else ""

@@ -1,0 +1,54 @@
+"""`nexus report`: what runs and sweeps came to, as one HTML page and as Markdown."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nexus_engine.system.user_paths import user_path
+
+__all__ = ["report"]
+
+
+def report(
+    runs: Annotated[
+        list[str],
+        typer.Argument(help="Runs and sweeps: names, folders, latest.", metavar="RUN|SWEEP..."),
+    ],
+    out: Annotated[
+        str, typer.Option("--out", help="The folder to write to.", metavar="DIR")
+    ] = "nexus-report",
+    tensorboard: Annotated[
+        str | None,
+        typer.Option(
+            "--tensorboard", help="Also write the metrics there for TensorBoard.", metavar="DIR"
+        ),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Write report.html, complete in itself, and report.md.
+
+    Results with intervals, curves, switches, a sweep's grid as a heat map, parameters against
+    Spearman, controls, the forgetting guard, settings and machine.
+    """
+    from nexus_engine.reports.writing import write_report
+    from nexus_tui.terminal import streams
+    from nexus_tui.words.formats import shown_path
+
+    folder = None if tensorboard is None else user_path(tensorboard)
+    written = write_report(runs, user_path(out), folder)
+    if json:
+        streams.put_json(
+            {
+                "html": str(written.html),
+                "markdown": str(written.markdown),
+                "runs": written.runs,
+                "sweeps": written.sweeps,
+                "tensorboard": None if folder is None else str(folder),
+            }
+        )
+        return
+    streams.put(shown_path(written.html), shown_path(written.markdown))
+    if folder is not None:
+        streams.put(shown_path(folder))

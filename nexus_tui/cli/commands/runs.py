@@ -1,0 +1,193 @@
+"""`nexus runs`: the runs on this machine, one of them in full, and taking some away."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nexus_tui.terminal.failures import UsageError
+
+if TYPE_CHECKING:
+    from nexus_engine.runs.folder import RunSummary
+    from nexus_engine.runs.run_view import RunView
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="The runs on this machine; without a subcommand: list them.",
+    invoke_without_command=True,
+    add_completion=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
+
+
+@app.callback()
+def default(ctx: typer.Context, json: Json = False) -> None:
+    """The runs on this machine; without a subcommand: list them."""
+    if ctx.invoked_subcommand is None:
+        list_command(json=json)
+    elif json:
+        ctx.obj = {"json": True}
+
+
+@app.command("list")
+def list_command(json: Json = False) -> None:
+    """List the runs, newest first."""
+    from nexus_engine.runs.folder import runs_root
+    from nexus_engine.runs.index import RunIndex
+    from nexus_tui.terminal import streams
+    from nexus_tui.words.render import table
+
+    index = RunIndex(runs_root())
+    found = index.refresh()
+    if index.unreadable:
+        count = len(index.unreadable)
+        streams.say(
+            f"warning: {count} folder{'' if count == 1 else 's'} cannot be read and "
+            f"{'is' if count == 1 else 'are'} not listed; {index.unreadable[0]}"
+        )
+    if json:
+        for run in found:
+            streams.put_json(_summary(run))
+        return
+    if not found and index.unreadable:
+        return
+    if not found:
+        streams.say(f"no runs in {runs_root()}; start one with: nexus train")
+        return
+    header = ("name", "state", "base", "best", "kept", "added", "age")
+    right = (False, False, True, True, True, True, True)
+    longest = max(24, streams.width(sys.stdout) - 48)
+    streams.put(*table(header, [_row(run, longest) for run in found], right))
+
+
+def _row(run: RunSummary, longest: int) -> tuple[str, ...]:
+    from nexus_tui.words.formats import correlation, count, shown
+
+    return (
+        shown(run.name, longest),
+        run.state,
+        correlation(run.base_dev_spearman),
+        correlation(run.best_dev_spearman),
+        count(run.switches_kept),
+        count(run.params_added),
+        _age(time.time() - run.started_unix_s),
+    )
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(0, seconds):.0f} s"
+
+
+def _summary(run: RunSummary) -> dict[str, Any]:
+    return {**run._asdict(), "path": str(run.path)}
+
+
+@app.command("show")
+def show(
+    ctx: typer.Context,
+    run: Annotated[str, typer.Argument(help="Name, folder, or latest.", metavar="RUN")],
+    json: Json = False,
+) -> None:
+    """Show a run: settings, result, switches, and dev Spearman by epoch."""
+    from nexus_engine.runs.folder import find_run, summarise
+    from nexus_engine.runs.run_view import RunView, reduce
+    from nexus_tui.terminal import streams
+
+    folder = find_run(run)
+    summary, facts = summarise(folder.path), folder.read_run()
+    view = RunView()
+    for event in folder.events():
+        view = reduce(view, event)
+    if json or bool(ctx.obj):
+        streams.put_json(_everything(summary, facts, view))
+        return
+    _print_run(summary, facts, view)
+
+
+def _everything(summary: RunSummary, facts: dict[str, Any], view: RunView) -> dict[str, Any]:
+    import msgspec
+
+    return {
+        **_summary(summary),
+        "run": facts,
+        "result": None if view.ended is None else msgspec.to_builtins(view.ended),
+        "arms": [msgspec.to_builtins(arm) for arm in view.arms],
+        "warnings": list(view.warnings),
+    }
+
+
+def _print_run(summary: RunSummary, facts: dict[str, Any], view: RunView) -> None:
+    from nexus_engine.errors import one_line
+    from nexus_engine.events import RunFailed, RunFinished
+    from nexus_tui.terminal import streams
+    from nexus_tui.words.formats import correlation
+    from nexus_tui.words.lines import resume_command
+    from nexus_tui.words.render import result_lines, switch_rows, table
+
+    streams.put(f"{one_line(summary.name, 100)}: {summary.state}", "")
+    settings = facts.get("settings")
+    if isinstance(settings, dict):
+        pairs = [(str(key), one_line(_plain(value), 80)) for key, value in settings.items()]
+        streams.put(*table(("setting", "value"), pairs, (False, False)), "")
+    for arm in view.arms:
+        rows = [
+            (str(p.epoch), correlation(p.spearman), correlation(p.guard_spearman))
+            for p in arm.points
+        ]
+        if rows:
+            streams.put(f"{one_line(arm.label, 60)}, dev by epoch:")
+            streams.put(*table(("epoch", "Spearman", "guard"), rows, (True, True, True)), "")
+        if arm.switches:
+            streams.put(
+                *switch_rows(
+                    [
+                        (s.switch, s.epoch, s.state, s.before, s.after, s.params_added)
+                        for s in arm.switches
+                    ]
+                ),
+                "",
+            )
+    match view.ended:
+        case RunFinished():
+            streams.put(*result_lines(view.ended))
+        case RunFailed():
+            streams.put(f"failed: {one_line(view.ended.message)}")
+    if summary.state in ("stopped", "interrupted", "failed"):
+        streams.put(f"go on with: {resume_command(summary.name, str(summary.path))}")
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "-"
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+@app.command("rm")
+def remove(
+    runs: Annotated[list[str], typer.Argument(help="Names, folders, latest.", metavar="RUN...")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete runs with all that is in their folders."""
+    from nexus_engine.errors import one_line
+    from nexus_engine.runs.folder import find_run, remove_run
+    from nexus_tui.terminal import streams
+
+    paths = list(dict.fromkeys(find_run(run).path for run in runs))
+    if not yes:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise UsageError("runs rm deletes folders: without a terminal it needs --yes")
+        for path in paths:
+            streams.say(one_line(path, 300))
+        if not typer.confirm(f"Delete {len(paths)} run(s)?", err=True):
+            raise typer.Exit(1)
+    for path in paths:
+        remove_run(str(path))
+        streams.say(f"deleted {one_line(path, 300)}")

@@ -1,0 +1,1 @@
+"""What `nexus doctor` checks, and its proof of being offline."""

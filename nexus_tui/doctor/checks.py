@@ -1,0 +1,238 @@
+"""The checks of `nexus doctor`: each looks at one thing and says what to do about it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+import os
+import platform
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from nexus_engine.errors import NexusError, one_line
+from nexus_engine.system.shortages import out_of_memory
+from nexus_tui.words.formats import count, size
+
+__all__ = ["OUT_OF_MEMORY", "Check", "all_checks"]
+
+OUT_OF_MEMORY = "out of memory"
+"""The detail of a check that memory ran out in."""
+MORE_MEMORY = "close other programs, or raise ulimit -v"
+
+TORCH_RANGE = ((2, 6), (2, 13))
+"""First and last minor version of torch that pyproject.toml allows."""
+MEMORY_NEEDED, MEMORY_WANTED = 1.2e9, 4e9
+"""Bytes. A run on the demo set peaks at 1.2 GB, one on STS-B in batches of 64 at 3.8 (measured)."""
+DISK_NEEDED, DISK_WANTED = 20e6, 1e9
+"""Bytes. A run with `--tune full` keeps two checkpoints of 0.4 GB."""
+
+PARAPHRASE = ("The patient was discharged home today.", "Today the patient was sent home.")
+UNRELATED = ("The patient was discharged home today.", "The bridge is closed for repairs.")
+
+
+class Check(NamedTuple):
+    """One line of the report. `advice` is empty where there is nothing to do."""
+
+    name: str
+    status: Literal["ok", "warn", "fail"]
+    detail: str
+    advice: str = ""
+
+
+def all_checks() -> Iterator[Check]:
+    """Every check, the quick ones first. A check that breaks is a failed check."""
+    for look in (
+        python,
+        torch_version,
+        cpu,
+        memory,
+        disk,
+        runs_folder,
+        base_model,
+        demo,
+        forward_pass,
+        stsb,
+        perforated,
+        terminal,
+    ):
+        yield _guarded(look)
+
+
+def _guarded(look: Callable[[], Check]) -> Check:
+    name = look.__name__.replace("_", " ")
+    try:
+        return look()
+    except NexusError as error:
+        if not out_of_memory(error):
+            return Check(name, "fail", one_line(error))
+        return Check(name, "fail", OUT_OF_MEMORY, MORE_MEMORY)
+    except Exception as error:
+        if out_of_memory(error):
+            return Check(name, "fail", OUT_OF_MEMORY, MORE_MEMORY)
+        return Check(name, "fail", f"cannot be checked: {type(error).__name__}")
+
+
+def python() -> Check:
+    """Python's version."""
+    version = platform.python_version()  # one that is too old could not have come here
+    return Check("python", "ok", f"{version} ({one_line(sys.executable, 200)})")
+
+
+def torch_version() -> Check:
+    """Whether torch is there, in a version that was tested."""
+    try:
+        version = importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return Check("torch", "fail", "not installed", "pip install torch")
+    low, high = TORCH_RANGE
+    parts = version.split("+")[0].split(".")
+    minor = (int(parts[0]), int(parts[1]))
+    if low <= minor <= high:
+        return Check("torch", "ok", version)
+    span = f"{low[0]}.{low[1]} to {high[0]}.{high[1]}"
+    return Check("torch", "warn", f"{version}, NEXUS is made for {span}", "install one of those")
+
+
+def cpu() -> Check:
+    """Cores, bfloat16, and accelerators."""
+    import torch
+
+    from nexus_engine.training.hardware import cpu_has_bf16
+
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    number = "bf16" if cpu_has_bf16() else "no bf16: fp32"
+    detail = f"{platform.machine()}, {allowed} threads allowed, {number}"
+    if torch.cuda.is_available():
+        detail += f", CUDA: {one_line(torch.cuda.get_device_name(), 60)}"
+    limit = os.environ.get("OMP_NUM_THREADS")
+    if limit:
+        detail += f", OMP_NUM_THREADS={one_line(limit, 10)}"
+    return Check("cpu", "ok", detail)
+
+
+def memory() -> Check:
+    """Memory that is free to use."""
+    import psutil
+
+    free = float(psutil.virtual_memory().available)
+    return _enough("memory", free, MEMORY_NEEDED, MEMORY_WANTED, "close other programs")
+
+
+def disk() -> Check:
+    """Disk space where runs go."""
+    place = _existing_parent(_runs_root())
+    free = float(shutil.disk_usage(place).free)
+    return _enough("disk", free, DISK_NEEDED, DISK_WANTED, "make room, or train with --out DIR")
+
+
+def _enough(name: str, free: float, needed: float, wanted: float, advice: str) -> Check:
+    detail = f"{size(free)} free"
+    if free < needed:
+        return Check(name, "fail", f"{detail}, {size(needed)} needed", advice)
+    if free < wanted:
+        return Check(name, "warn", f"{detail}, {size(wanted)} wanted", advice)
+    return Check(name, "ok", detail)
+
+
+def _runs_root() -> Path:
+    from nexus_engine.runs.folder import runs_root
+
+    return runs_root()
+
+
+def _existing_parent(path: Path) -> Path:
+    return next(p for p in (path, *path.parents) if p.exists())
+
+
+def runs_folder() -> Check:
+    """Whether runs can be written, and by whom else."""
+    root = _runs_root()
+    shown = one_line(root, 200)
+    place = _existing_parent(root)
+    if not os.access(place, os.W_OK | os.X_OK):
+        return Check(
+            "runs folder", "fail", f"{shown}: no permission", "set XDG_DATA_HOME, or use --out DIR"
+        )
+    if root.is_dir() and stat.S_IMODE(root.stat().st_mode) & 0o022:
+        return Check(
+            "runs folder", "warn", f"{shown}: others may write there", f"chmod go-w {shown}"
+        )
+    return Check("runs folder", "ok", shown)
+
+
+def base_model() -> Check:
+    """Whether the base model is found, with the published SHA-256."""
+    from nexus_engine.model.base_model import find_base_model
+
+    found = find_base_model()
+    where = f"{found.origin}, {one_line(found.folder, 200)}"
+    return Check("base model", "ok", f"{where}, SHA-256 {found.sha256[:12]}… as published")
+
+
+def demo() -> Check:
+    """Whether the shipped pairs can be read."""
+    from nexus_engine.data import load_data, load_guard
+
+    data, guard = load_data("demo"), load_guard()
+    sizes = f"{count(len(data.train))}/{count(len(data.dev))}/{count(len(data.test))} pairs"
+    return Check("demo data", "ok", f"{sizes}, {count(len(guard))} guard pairs")
+
+
+def forward_pass() -> Check:
+    """Whether the model computes: finite, and a paraphrase more alike than strangers."""
+    import pyarrow as pa
+
+    from nexus_engine.data import Pairs
+    from nexus_engine.runs.saved_model import load_model
+    from nexus_engine.scoring.similarity import score_pairs
+
+    first, second = (pa.array(column) for column in zip(PARAPHRASE, UNRELATED, strict=True))
+    near, far = score_pairs(load_model("base"), Pairs(first, second, None)).base.tolist()
+    detail = f"paraphrase {near:.4f}, unrelated {far:.4f}"
+    if math.isfinite(near) and math.isfinite(far) and near > far + 0.2:
+        return Check("forward pass", "ok", detail)
+    return Check("forward pass", "fail", detail, "the model computes wrongly: reinstall torch")
+
+
+def stsb() -> Check:
+    """Whether the STS Benchmark is in the local cache."""
+    from nexus_engine.data.files.stsb_cache import find_stsb
+    from nexus_engine.errors import DataError
+
+    try:
+        find_stsb()
+    except DataError:
+        advice = "nexus fetch stsb, for --data stsb"
+        return Check("stsb", "ok", "not in the cache (optional)", advice)
+    return Check("stsb", "ok", "in the Hugging Face cache")
+
+
+def perforated() -> Check:
+    """Whether the perforatedai library is there; it is never imported here."""
+    try:
+        version = importlib.metadata.version("perforatedai")
+    except importlib.metadata.PackageNotFoundError:
+        return Check("perforatedai", "ok", "not installed (optional; dendrites are our own)")
+    return Check("perforatedai", "ok", one_line(version, 40))
+
+
+def terminal() -> Check:
+    """What the terminal can show."""
+    if not sys.stderr.isatty():
+        return Check("terminal", "ok", "none: no bars, no colours")
+    term = one_line(os.environ.get("TERM", ""), 40) or "not set"
+    columns, rows = shutil.get_terminal_size()
+    if os.environ.get("NO_COLOR"):
+        colour = "no colour (NO_COLOR)"
+    else:
+        colour = one_line(os.environ.get("COLORTERM", ""), 20) or "standard colours"
+    detail = f"TERM {term}, {columns}x{rows}, {colour}"
+    if term in ("not set", "dumb", "unknown"):
+        return Check("terminal", "warn", detail, "set TERM, such as xterm-256color, for bars")
+    if columns < 60 or rows < 20:
+        return Check("terminal", "warn", detail, "make the window 60x20 or larger")
+    return Check("terminal", "ok", detail)

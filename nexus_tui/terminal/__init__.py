@@ -1,0 +1,1 @@
+"""Streams, signals and failures at a terminal."""

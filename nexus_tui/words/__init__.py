@@ -1,0 +1,1 @@
+"""Figures, events and forecasts in words."""

@@ -1,0 +1,144 @@
+"""The lines that stay on the screen after an event of a run. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import assert_never
+
+from rich.text import Text
+
+from nexus_engine.errors import ConfigError, one_line
+from nexus_engine.events import (
+    CheckpointSaved,
+    DendritesAdded,
+    EpochStarted,
+    Evaluated,
+    Event,
+    Log,
+    PauseChanged,
+    RunFailed,
+    RunFinished,
+    RunStarted,
+    RunStopped,
+    Step,
+    SwitchSettled,
+    Warned,
+)
+from nexus_engine.runs.run_view import ArmView, RunView
+from nexus_tui.words.formats import correlation, count, epochs_words, gain, shown_path, size
+
+__all__ = ["lines_of", "resume_command", "resume_sweep_command"]
+
+
+def lines_of(view: RunView, event: Event, *, verbose: bool = False) -> list[Text]:
+    """What to print once for `event`; `view` is the view after it.
+
+    A failure has no line here: the command itself reports it.
+    """
+    arm = view.arm(event.arm)
+    lead = "" if arm.name == "main" else f"[{one_line(arm.label, 60)}] "
+    match event:
+        case RunStarted():
+            return _start(event)
+        case EpochStarted() | Step() | RunFinished() | RunFailed():
+            return []
+        case Evaluated():
+            return _evaluation(arm, event, lead, verbose)
+        case DendritesAdded():
+            return [Text(lead + _growth(arm, event), style="cyan")]
+        case SwitchSettled():
+            change = f"{correlation(event.spearman_before)} -> {correlation(event.spearman_after)}"
+            if event.kept:
+                return [Text(f"{lead}switch {event.switch} kept: {change}", style="green")]
+            line = f"{lead}switch {event.switch} rolled back: {change}, its dendrites are removed"
+            return [Text(line, style="yellow")]
+        case CheckpointSaved():
+            if not verbose:
+                return []
+            made = f"{size(event.size_bytes)} in {event.save_seconds:.2f} s"
+            return [Text(f"{lead}checkpoint {one_line(event.path, 100)}: {made}", style="dim")]
+        case PauseChanged():
+            return [Text(f"{lead}{'paused' if event.paused else 'going on'}", style="yellow")]
+        case Log():
+            return [Text(f"{lead}{one_line(event.message)}", style="dim")]
+        case Warned():
+            return [Text(f"{lead}warning: {one_line(event.message)}", style="yellow")]
+        case RunStopped():
+            return _stop(view, event)
+        case _:
+            assert_never(event)
+
+
+def _start(event: RunStarted) -> list[Text]:
+    verb = "resumed" if event.resumed else "started"
+    pairs = f"{count(event.train_pairs)} train, {count(event.dev_pairs)} dev, "
+    pairs += f"{count(event.test_pairs)} test pairs"
+    length = epochs_words(event.epochs, event.epochs_per_pass)
+    plan = f"--tune {event.tune}, {length}, batch {event.batch_size}, "
+    plan += f"seed {event.seed}; {event.device}, {event.precision}, {event.threads} threads"
+    return [
+        Text(f"run {verb}: {one_line(event.name, 100)} on {one_line(event.data, 60)}: {pairs}"),
+        Text(f"  {plan}"),
+    ]
+
+
+def _evaluation(arm: ArmView, event: Evaluated, lead: str, verbose: bool) -> list[Text]:
+    if event.split == "test":
+        if not verbose:  # the table at the end holds it
+            return []
+        whose = "base model" if event.epoch == 0 else f"weights of epoch {event.epoch}"
+        return [Text(f"{lead}test {correlation(event.spearman)} ({whose})", style="dim")]
+    if event.epoch == 0:
+        return [Text(f"{lead}base model: dev {correlation(event.spearman)}")]
+    base = arm.base_spearman
+    over = "" if base is None else f" ({gain(event.spearman - base)} over base)"
+    line = Text(f"{lead}epoch {event.epoch}/{arm.epochs}: dev {correlation(event.spearman)}{over}")
+    line.append(f", guard {correlation(event.guard_spearman)}")
+    if event.is_best:
+        line.append(", best so far", style="green")
+    return [line]
+
+
+def _growth(arm: ArmView, event: DendritesAdded) -> str:
+    grown = next((s for s in arm.switches if s.switch == event.switch), None)
+    units = event.units if grown is None else grown.units
+    noun = "unit" if units == 1 else "units"
+    line = f"+ dendrites: switch {event.switch}, {count(units)} {noun}, "
+    line += f"{count(event.params_added)} parameters"
+    if event.params_added_total != event.params_added:
+        line += f" ({count(event.params_added_total)} in all)"
+    return line
+
+
+def _stop(view: RunView, event: RunStopped) -> list[Text]:
+    where = f" in epoch {event.epoch}, step {event.step}" if event.step else ""
+    line = f"stopped ({one_line(event.reason, 40)}){where}"
+    if view.started is None:
+        return [Text(f"{line} before the run began; there is nothing to resume", style="yellow")]
+    command = resume_command(view.started.name, view.started.run_dir)
+    return [Text(f"{line}; go on with: {command}", style="yellow")]
+
+
+def resume_command(name: str, run_dir: str) -> str:
+    """What to type to go on with a run: by its name where that is enough, else by its folder."""
+    from nexus_engine.runs.folder import runs_root
+
+    known = _is_in(runs_root, name, run_dir)
+    return f"nexus train --resume {shown_path(name if known else run_dir)}"
+
+
+def resume_sweep_command(name: str, sweep_dir: str) -> str:
+    """The same for a sweep."""
+    from nexus_engine.sweeps.folder import sweeps_root
+
+    known = _is_in(sweeps_root, name, sweep_dir)
+    return f"nexus sweep --resume {shown_path(name if known else sweep_dir)}"
+
+
+def _is_in(root: Callable[[], Path], name: str, folder: str) -> bool:
+    """Whether `folder` is the one that `name` means; without a home no name means any."""
+    try:
+        return folder == str(root() / name)
+    except ConfigError:
+        return False

@@ -1,0 +1,126 @@
+"""What commands print for people, as pure functions from values to lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from nexus_engine.errors import one_line
+from nexus_engine.events import RunFinished
+from nexus_tui.words.formats import (
+    aligned,
+    correlation,
+    count,
+    duration,
+    gain,
+    megabytes,
+    shown,
+)
+
+__all__ = ["bar", "result_lines", "side_by_side", "switch_rows", "table"]
+
+BAR_CELLS = 30
+
+
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]
+) -> list[Text]:
+    """A header in bold and rows, columns under each other."""
+    lines = aligned([header, *rows], right)
+    return [Text(lines[0], style="bold"), *(Text(line) for line in lines[1:])]
+
+
+def result_lines(result: RunFinished) -> list[Text]:
+    """The table at the end of a run, and what to type next."""
+    rows = [
+        (
+            "base",
+            correlation(result.base_dev_spearman),
+            correlation(result.base_test_spearman),
+            correlation(1.0),
+            count(0),
+        ),
+        (
+            "tuned",
+            correlation(result.best_dev_spearman),
+            correlation(result.test_spearman),
+            correlation(result.guard_spearman),
+            count(result.params_trained),
+        ),
+    ]
+    rows += [
+        (
+            f"control {one_line(control.name, 40)}",
+            correlation(control.dev_spearman),
+            correlation(control.test_spearman),
+            correlation(control.guard_spearman),
+            count(control.params_trained),
+        )
+        for control in result.controls
+    ]
+    right = (False, True, True, True, True)
+    lines = table(("Spearman", "dev", "test", "guard", "trained"), rows, right)
+    lines += [Text(line) for line in _gains(result)]
+    lines += [Text(line) for line in _facts(result)]
+    return lines
+
+
+def _gains(result: RunFinished) -> list[str]:
+    over_dev = gain(result.best_dev_spearman - result.base_dev_spearman)
+    over_test = gain(result.test_spearman - result.base_test_spearman)
+    lines = [f"over base: dev {over_dev}, test {over_test}"]
+    for control in result.controls:
+        interval = f"95 % {gain(control.gain_low)} to {gain(control.gain_high)}"
+        lines.append(
+            f"over control {one_line(control.name, 40)}: "
+            f"dev {gain(control.gain_dev_spearman)} ({interval})"
+        )
+    return lines
+
+
+def _facts(result: RunFinished) -> list[str]:
+    share = result.params_added / result.params_base if result.params_base else float("nan")
+    return [
+        f"dendrites: {result.switches_kept} of {result.switches} switches kept, "
+        f"{count(result.params_added)} parameters added ({share:.4%} of the base model)",
+        f"best epoch {result.best_epoch} of {result.epochs}; "
+        f"trained in {duration(result.train_seconds)}, {duration(result.total_seconds)} in all; "
+        f"{result.pairs_per_second:.0f} pairs/s; peak memory {megabytes(result.peak_rss_mb)}",
+        f"run folder: {one_line(result.run_dir, 300)}",
+        'next: nexus similarity latest "one sentence" "another sentence"',
+    ]
+
+
+def bar(value: float, cells: int = BAR_CELLS) -> str:
+    """A cosine as a bar of `cells` places for 0..1; empty below 0 or for no number."""
+    filled = round(min(max(value, 0.0), 1.0) * cells) if value == value else 0
+    return "#" * filled + "." * (cells - filled)
+
+
+def side_by_side(
+    first: str, second: str, base: float, tuned: float | None, columns: int
+) -> list[Text]:
+    """Two sentences and their cosine by the base and the tuned model (None: the base alone)."""
+    cells = max(5, min(BAR_CELLS, columns - 16))
+    lines = [
+        Text(f"1  {shown(first, columns - 3)}"),
+        Text(f"2  {shown(second, columns - 3)}"),
+        Text(f"base   {bar(base, cells)} {correlation(base)}"),
+    ]
+    if tuned is not None:
+        lines.append(Text(f"tuned  {bar(tuned, cells)} {correlation(tuned)}"))
+        lines.append(Text(f"difference {gain(tuned - base)}"))
+    return lines
+
+
+def switch_rows(
+    switches: Sequence[tuple[int, int, str, float, float | None, int]],
+) -> list[Text]:
+    """The table of switches: number, epoch, state, Spearman before and after, parameters."""
+    rows = [
+        (str(number), str(epoch), state, correlation(before), correlation(after), count(params))
+        for number, epoch, state, before, after, params in switches
+    ]
+    header = ("switch", "epoch", "state", "before", "after", "parameters")
+    return table(header, rows, (True, True, False, True, True, True))

@@ -1,0 +1,1 @@
+"""Work that commands and app share: children, queried models, notes of use."""

@@ -1,0 +1,76 @@
+"""What is owed to the runs whose models are used: a line in their audit, a warning of risks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nexus_engine.errors import ConfigError, RunError, one_line
+from nexus_engine.system.user_paths import user_path
+
+if TYPE_CHECKING:
+    from nexus_engine.data import Pairs
+
+__all__ = ["note_uses", "record_use"]
+
+
+def record_use(
+    models: Sequence[str], use: str, data: Pairs | Sequence[str], *, typed: bool = False
+) -> None:
+    """Note in the run folder of each model that `data` is used; `typed`: without fingerprint.
+
+    `data` is pairs, or sentences.
+
+    What cannot be noted is said on stderr and hinders nobody: a run may be kept read-only.
+    """
+    from nexus_tui.terminal import streams
+
+    folders = list(dict.fromkeys(_run_folders(models)))
+    for message in note_uses(folders, use, data, typed=typed):
+        streams.say(f"warning: {message}")
+
+
+def note_uses(
+    folders: Sequence[Path], use: str, data: Pairs | Sequence[str], *, typed: bool = False
+) -> list[str]:
+    """The same for run folders; what the user is to be warned of, a line each."""
+    from nexus_engine.runs.audit import note_use
+    from nexus_engine.runs.exposure import exposures
+
+    fingerprint = None if typed or not folders else _fingerprint(data)
+    found = []
+    for folder in folders:
+        found += exposures(folder)
+        try:
+            note_use(folder, use, fingerprint=fingerprint, size=len(data))
+        except OSError as error:
+            found.append(f"this use is not noted in {one_line(folder, 200)}: {error.strerror}")
+    return found
+
+
+def _fingerprint(data: Pairs | Sequence[str]) -> str:
+    from nexus_engine.data import Pairs, arrow_strings
+    from nexus_engine.data.fingerprint import fingerprint_of
+
+    if isinstance(data, Pairs):
+        return fingerprint_of({"pairs": data})
+    column = arrow_strings(data)
+    return fingerprint_of({"sentences": Pairs(column, column, None)})
+
+
+def _run_folders(models: Sequence[str]) -> Iterator[Path]:
+    from nexus_engine.runs.folder import find_run
+
+    for asked in models:
+        try:
+            given = user_path(asked)
+            above = given.absolute().parent
+            if (given / "model.json").is_file():
+                if (above / "run.json").is_file():  # the best/ of a run, by its path
+                    yield above
+                continue
+            if asked != "base":
+                yield find_run(asked).path
+        except (OSError, ValueError, ConfigError, RunError):
+            continue  # whoever loads the model says what is wrong, if anything is
