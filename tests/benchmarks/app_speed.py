@@ -181,7 +181,7 @@ def long_log(home: Path, steps: int) -> None:
 
 def write_long_run(folder: Path, steps: int) -> None:
     """A run folder whose log has `steps` steps, an evaluation every 10,000, two switches."""
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
     import app_support as made
 
     from nexus_engine.events import encode_event

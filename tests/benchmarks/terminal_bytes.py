@@ -23,7 +23,7 @@ from pathlib import Path
 import msgspec
 from app_speed import OnTerminal
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import app_support as made
 
 from nexus_engine.events import Event, encode_event

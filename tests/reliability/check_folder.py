@@ -19,7 +19,7 @@ from nexus_engine.sweeps.events import CellEnded
 from nexus_engine.sweeps.folder import CellFolder, SweepFolder
 from nexus_engine.sweeps.grid import default_grid
 from nexus_engine.sweeps.view import read_sweep
-from reliability import children, worlds
+from reliability import children, tiny_runs
 from reliability.faults import die
 from reliability.outcome import Outcome
 
@@ -210,7 +210,7 @@ def locked(place: Path, times: int, mutation: str | None = None) -> Outcome:
 
 
 def _finished(folder: Path) -> str:
-    ended: str = worlds.train(folder, "dendrites")["event"]
+    ended: str = tiny_runs.train(folder, "dendrites")["event"]
     return ended
 
 
@@ -247,7 +247,7 @@ def _look(path: Path, *, load: bool) -> list[str]:
 def damaged(place: Path, flips: int, *, load: bool) -> Outcome:
     """Each file of a run folder cut and bit-flipped: fallen back, or refused in one line."""
     folder = place / "damage"
-    worlds.write_data(folder / "pairs")
+    tiny_runs.write_data(folder / "pairs")
     children.call(_finished, folder)
     path = folder / "run"
     newest, older = checkpoints.names(path / "checkpoints")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from reliability import children, hostile_files, worlds
+from reliability import children, hostile_files, tiny_runs
 from reliability.hostile_files import Change, Outside
 from reliability.outcome import Outcome
 
@@ -51,7 +51,7 @@ def _begin(folder: Path) -> None:
         if isinstance(event, CheckpointSaved):
             steering.stop()
 
-    worlds.train(folder, "dendrites", meet=stop, epochs=2, switch_epochs=(0,))
+    tiny_runs.train(folder, "dendrites", meet=stop, epochs=2, switch_epochs=(0,))
     run = folder / "run"
     log = run / "events.jsonl"
     lines = log.read_text().splitlines(keepends=True)
@@ -256,7 +256,7 @@ def _prepared() -> None:
     """In a child: what each command would do again for the base model is done once."""
     from nexus_engine.model import base_model
 
-    worlds.make_tiny()
+    tiny_runs.make_tiny()
     base_model.find_base_model = functools.cache(base_model.find_base_model)
     from nexus_engine.runs import saved_model
     from nexus_engine.scoring import querying
@@ -315,7 +315,7 @@ def _wanted(kind: str, place: int, change: Change) -> tuple[str, ...]:
 def hostile(place: Path, few: int | None = None) -> Outcome:
     """Each place and weight, each fifth number, or about `few` of a kind, through the commands."""
     folder = place / "hostile"
-    worlds.write_data(folder / "pairs")
+    tiny_runs.write_data(folder / "pairs")
     children.call(_begin, folder)
     trials: list[Trial] = [("sound", -1, ALL)]
     for kind, changes in _lists(folder / "run").items():
@@ -348,7 +348,7 @@ def chosen(
 ) -> Outcome:
     """The changes of `kind` that all `words` name, through `commands`, in a broken engine."""
     folder = place / "hostile"
-    worlds.write_data(folder / "pairs")
+    tiny_runs.write_data(folder / "pairs")
     children.call(_begin, folder)
     trials: list[Trial] = [
         (kind, number, commands)

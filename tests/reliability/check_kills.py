@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from reliability import children, wholes, worlds
+from reliability import children, tiny_runs, uninterrupted_runs
 from reliability.faults import killing, operations
 from reliability.outcome import Outcome
 
@@ -23,7 +23,7 @@ def _train(folder: Path, *, case: str, resume: bool, kill_in_save: int | None) -
     from nexus_engine.training import saving as run_saving
 
     if kill_in_save is None:
-        ended: str = worlds.train(folder, case, resume=resume)["event"]
+        ended: str = tiny_runs.train(folder, case, resume=resume)["event"]
         return ended
     saving = run_saving.RunSaver.save
     seen = 0
@@ -37,15 +37,15 @@ def _train(folder: Path, *, case: str, resume: bool, kill_in_save: int | None) -
         return event
 
     run_saving.RunSaver.save = spied  # type: ignore[method-assign]
-    told: str = worlds.train(folder, case, resume=resume)["event"]
+    told: str = tiny_runs.train(folder, case, resume=resume)["event"]
     return told
 
 
 def _one(place: Path, number: int, case: str, mutation: str | None) -> list[str]:
-    whole, seconds = wholes.whole(place, case)
+    whole, seconds = uninterrupted_runs.whole(place, case)
     chance = random.Random(number)
     folder = place / f"kill-{number}"
-    worlds.write_data(folder / "pairs")
+    tiny_runs.write_data(folder / "pairs")
     in_save = number % 3 == 0
     at = chance.randrange(1, 90) if in_save else None
     process = children.start(_train, folder, mutation, case=case, resume=False, kill_in_save=at)
@@ -60,14 +60,14 @@ def _one(place: Path, number: int, case: str, mutation: str | None) -> list[str]
         return [f"kill {number}: ended with {code} before the kill"]
     if code == 0:
         return ["missed"]  # it had come to its end: no trial
-    if not worlds.begun(folder / "run"):
+    if not tiny_runs.begun(folder / "run"):
         shutil.rmtree(folder)
         return ["missed"]  # nothing was begun: there is nothing to resume
     process = children.start(_train, folder, mutation, case=case, resume=True, kill_in_save=None)
     code = children.finish(process)
     if code != 0 or children.told(folder) != "run_finished":
         return [f"kill {number}: the resume ended with {code}, {children.told(folder)}"]
-    found = worlds.facts(folder / "run")
+    found = tiny_runs.facts(folder / "run")
     shutil.rmtree(folder)
     return [f"kill {number} ({case}): {key} differ" for key in whole if found[key] != whole[key]]
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from reliability import children, worlds
+from reliability import children, tiny_runs
 from reliability.outcome import Outcome
 
 SECONDS = 180.0
@@ -49,12 +49,12 @@ LIES = ("Traceback", "internal error", "Exception ignored")
 
 def _run(folder: Path) -> None:
     """In a child: a run for the commands that look at one."""
-    worlds.train(folder, epochs=1, switch_epochs=(0,))
+    tiny_runs.train(folder, epochs=1, switch_epochs=(0,))
 
 
 def _world(place: Path) -> Path:
     folder = place / "world"
-    worlds.write_data(folder / "pairs")
+    tiny_runs.write_data(folder / "pairs")
     children.call(_run, folder)
     (folder / "corpus.txt").write_text("A cat sleeps.\nIt rains.\n")
     (folder / "grid.toml").write_text("[grid]\nlr = [1e-3]\n")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from nexus_engine.errors import NexusError
 from nexus_engine.runs.folder import RunFolder, find_run, remove_run
-from reliability import children, worlds
+from reliability import children, tiny_runs
 from reliability.outcome import Outcome
 
 CANARIES = 20
@@ -53,7 +53,7 @@ def _use_everything(folder: Path, *, umask: int | None, break_it: bool = False) 
         elif event == "import" and str(arguments[0]).startswith("gt_all"):
             seen["import of a model's code"] += 1
 
-    worlds.make_tiny()
+    tiny_runs.make_tiny()
     for place in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "HF_HOME"):
         (folder / place).mkdir()
         os.environ[place] = str(folder / place)
@@ -170,11 +170,11 @@ def modes(place: Path, mutation: str | None = None, umasks: tuple[int, ...] = UM
 
 def _made_under(folder: Path, *, umask: int) -> list[str]:
     os.umask(umask)
-    worlds.make_tiny()
+    tiny_runs.make_tiny()
     kept = RunFolder.create(None, "x")
     from nexus_engine.training.run import train
 
-    settings = worlds.settings_of(folder, "adapter", epochs=2, switch_epochs=(1,))
+    settings = tiny_runs.settings_of(folder, "adapter", epochs=2, switch_epochs=(1,))
     with kept.lock:
         for event in train(settings, kept):
             kept.append(event)
@@ -190,7 +190,7 @@ def _made_under(folder: Path, *, umask: int) -> list[str]:
 
 def _warned(folder: Path, *, mode: int) -> list[str]:
     """In a child: resume in a folder of that mode; the warnings."""
-    worlds.train(folder, "adapter", epochs=2, switch_epochs=(1,), meet=_stop_soon)
+    tiny_runs.train(folder, "adapter", epochs=2, switch_epochs=(1,), meet=_stop_soon)
     (folder / "run").chmod(mode)
     found: list[str] = []
 
@@ -198,7 +198,7 @@ def _warned(folder: Path, *, mode: int) -> list[str]:
         if type(event).__name__ == "Warned":
             found.append(event.message)
 
-    worlds.train(folder, "adapter", epochs=2, switch_epochs=(1,), resume=True, meet=listen)
+    tiny_runs.train(folder, "adapter", epochs=2, switch_epochs=(1,), resume=True, meet=listen)
     return found
 
 
@@ -217,7 +217,7 @@ def warned(place: Path, modes: tuple[int, ...] = tuple(FOLDER_MODES)) -> Outcome
     for mode in modes:
         wanted = FOLDER_MODES[mode]
         folder = place / f"mode-{mode:o}"
-        worlds.write_data(folder / "pairs")
+        tiny_runs.write_data(folder / "pairs")
         told = children.call(_warned, folder, mode=mode)
         found = [line for line in told if "others may write" in line]
         if len(found) != wanted:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reliability import children, wholes, worlds
+from reliability import children, tiny_runs, uninterrupted_runs
 from reliability.faults import die
 from reliability.outcome import Outcome
 
@@ -97,22 +97,24 @@ def _interrupted(folder: Path, *, point: list[Any], resume: bool) -> str:
                 die()
             steering.left = checks
 
-    ended: str = worlds.train(folder, case, resume=resume, meet=meet, steering=Counting())["event"]
+    ended: str = tiny_runs.train(folder, case, resume=resume, meet=meet, steering=Counting())[
+        "event"
+    ]
     return ended
 
 
 def _resumed(folder: Path, *, case: str) -> dict[str, Any]:
-    ended = worlds.train(folder, case, resume=True)
+    ended = tiny_runs.train(folder, case, resume=True)
     if ended["event"] != "run_finished":
         return {"ended": ended}
-    return worlds.facts(folder / "run")
+    return tiny_runs.facts(folder / "run")
 
 
 def _one(name: str, place: Path, whole: dict[str, Any], mutation: str | None) -> list[str]:
     folder = place / name.replace(" ", "-").replace(",", "")
     point: Point | None = POINTS[name]
     assert point is not None
-    worlds.write_data(folder / "pairs")
+    tiny_runs.write_data(folder / "pairs")
     resume = False
     while point is not None:
         process = children.start(_interrupted, folder, mutation, point=[*point], resume=resume)
@@ -133,7 +135,7 @@ def resumed_everywhere(
     """Each point: interrupted, resumed to the end, compared with the run that was left alone."""
 
     def attempt(name: str) -> list[str]:
-        return _one(name, place, wholes.whole(place, POINTS[name].case).facts, mutation)
+        return _one(name, place, uninterrupted_runs.whole(place, POINTS[name].case).facts, mutation)
 
     with ThreadPoolExecutor(2) as two:
         failures = [line for lines in two.map(attempt, names) for line in lines]

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from reliability import children, worlds
+from reliability import children, tiny_runs
 from reliability.outcome import Outcome
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -24,7 +24,7 @@ def _command(folder: Path, *, arguments: list[str], slow: str | None) -> None:
     from nexus_engine.training import run as training
     from nexus_engine.training.arm import loop as arm_loop
 
-    worlds.make_tiny()
+    tiny_runs.make_tiny()
     os.chdir(folder)
     mark = folder / "mark"
 
@@ -68,7 +68,7 @@ OPTIONS += " --switch-epochs 0,1,2,3 --batch-size 8 --threads 1 --json --out run
 def _one(place: Path, number: int, moment: str, trial: int, mutation: str | None) -> list[str]:
     name = f"{signal.Signals(number).name} {trial} in {moment}"
     folder = place / name.replace(" ", "-")
-    worlds.write_data(folder / "pairs")
+    tiny_runs.write_data(folder / "pairs")
     arguments = ["train", *OPTIONS.split()]
     process = children.start(_command, folder, mutation, arguments=arguments, slow=moment)
     if not children.wait_until(lambda: (folder / "mark").exists() or not process.is_alive()):
@@ -148,7 +148,7 @@ def forced(place: Path) -> Outcome:
     def attempt(moment: str) -> list[str]:
         failures = []
         folder = place / f"forced-{moment}"
-        worlds.write_data(folder / "pairs")
+        tiny_runs.write_data(folder / "pairs")
         arguments = ["train", *OPTIONS.split()]
         process = children.start(_command, folder, arguments=arguments, slow=moment)
         children.wait_until((folder / "mark").exists)

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from reliability import children, worlds
+from reliability import children, tiny_runs
 from reliability.outcome import Outcome
 
 TRAIN = "train --data pairs --tune adapter --epochs 3 --threads 1"
@@ -77,7 +77,7 @@ KINDS = (
 
 def _run(folder: Path, *, arguments: list[str], streams: list[str]) -> None:
     """In a child: `nexus ARGUMENTS`, its streams as asked, to the interpreter's own end."""
-    worlds.make_tiny()
+    tiny_runs.make_tiny()
     os.chdir(folder)
     for number, kind in enumerate(streams):
         _become(number, kind)
@@ -141,7 +141,7 @@ def _tried(place: Path, name: str, streams: Streams, mutation: str | None) -> li
         f"{stream} {kind}" for stream, kind in streams._asdict().items() if kind != "file"
     )
     folder = place / said.replace(" ", "_").replace(",", "")
-    worlds.write_data(folder / "pairs")
+    tiny_runs.write_data(folder / "pairs")
     (folder / "grid.toml").write_text(GRID)
     (folder / "lines.txt").write_text("one\ntwo\n")
     (folder / "stdin.txt").write_text("a door\ta window\n")
@@ -180,9 +180,9 @@ def streams_close(
 ) -> Outcome:
     """Each command with each kind of streams."""
     place.mkdir(exist_ok=True)
-    worlds.write_data(place / "whole" / "pairs")
+    tiny_runs.write_data(place / "whole" / "pairs")
     if any("../whole/run" in COMMANDS[name] for name in names):
-        children.call(worlds.train, place / "whole", case="adapter")
+        children.call(tiny_runs.train, place / "whole", case="adapter")
     tasks = list(itertools.product(names, kinds))
     with ThreadPoolExecutor(2) as two:
         found = two.map(lambda task: _tried(place, *task, mutation), tasks)

@@ -26,7 +26,7 @@ from nexus_engine.sweeps.folder import SweepFolder
 from nexus_engine.sweeps.grid import Axis, Grid, default_grid
 from nexus_engine.sweeps.loop import sweep
 from nexus_engine.training.steering import Steering
-from reliability import worlds
+from reliability import tiny_runs
 from reliability.check_sweeps import faults_of_run
 from reliability.faults import Meet, failing, operations
 from reliability.outcome import Outcome
@@ -99,7 +99,7 @@ def _appends(place: Path) -> tuple[int, list[str]]:
 
 def _fills(sweep: str, cell: str) -> None:
     """In a child: a run whose disk is full from some operation on."""
-    worlds.make_tiny()
+    tiny_runs.make_tiny()
     with operations(failing(FULL_FROM, errno.ENOSPC, for_good=True, half=True)):
         code = run_cell(Path(sweep), cell, 1, os.getppid())
     sys.exit(code)
@@ -112,7 +112,7 @@ class _Filling(ForkedProcesses):
 
 
 def _make(folder: Path, data: Path) -> SweepFolder:
-    settings = {"data": str(data), "threads": 1, "batch_size": 8, **worlds.CASES["adapter"]}
+    settings = {"data": str(data), "threads": 1, "batch_size": 8, **tiny_runs.CASES["adapter"]}
     del settings["lr"]
     grid = Grid(axes=(Axis(name="lr", values=(1e-3, 2e-3, 3e-3)),), seeds=(1,), common=settings)
     return SweepFolder.create(folder, "x", grid)
@@ -176,7 +176,7 @@ def _on_small_disk(place: Path, data: Path) -> tuple[int, list[str], str]:
 def disk_fills(place: Path, *, mounted: bool = True) -> Outcome:
     """Appends at every fault, then whole sweeps; with `mounted` also on a real small disk."""
     trials, failures = _appends(place)
-    data = worlds.write_data(place / "pairs")
+    data = tiny_runs.write_data(place / "pairs")
     folder = _make(place / "sweep", data)
     events = list(sweep(folder, _Filling(folder.path, 1), Steering()))
     failures += _judge_full(events, "a disk that fills")

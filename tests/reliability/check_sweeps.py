@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import psutil
 
-from reliability import children, worlds
+from reliability import children, tiny_runs
 from reliability.outcome import Outcome
 
 STEP_SECONDS = 0.05
@@ -93,7 +93,7 @@ class Killed(NamedTuple):
 
 
 def _write(folder: Path) -> None:
-    worlds.write_data(folder / "pairs")
+    tiny_runs.write_data(folder / "pairs")
     (folder / "grid.toml").write_text(GRID)
     (folder / "site").mkdir()
     (folder / "site" / "sitecustomize.py").write_text(SITE)
@@ -101,7 +101,7 @@ def _write(folder: Path) -> None:
 
 def _start(folder: Path, *, unseen: bool) -> subprocess.Popen[bytes]:
     """The real command, as from a shell."""
-    path = os.pathsep.join([str(folder / "site"), str(worlds.ROOT)])
+    path = os.pathsep.join([str(folder / "site"), str(tiny_runs.ROOT)])
     environment = {
         **os.environ,
         "PYTHONPATH": path,

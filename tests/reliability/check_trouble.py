@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from reliability import children, wholes, worlds
+from reliability import children, tiny_runs, uninterrupted_runs
 from reliability.faults import failing, operations
 from reliability.outcome import Outcome
 
@@ -35,8 +35,8 @@ def _session(folder: Path, settings: Any, *, resume: bool = False) -> dict[str, 
 
 
 def _resumed(folder: Path) -> dict[str, Any]:
-    worlds.make_tiny()
-    return _session(folder, worlds.settings_of(folder, CASE), resume=True)
+    tiny_runs.make_tiny()
+    return _session(folder, tiny_runs.settings_of(folder, CASE), resume=True)
 
 
 def _state(at: Path) -> list[Any]:
@@ -54,8 +54,8 @@ def _state(at: Path) -> list[Any]:
 
 def _on_a_bad_disk(folder: Path, *, at: int, code: int, for_good: bool) -> list[Any]:
     """In a child: a run whose operation `at` (and with `for_good` each later one) fails."""
-    worlds.make_tiny()
-    settings = worlds.settings_of(folder, CASE)
+    tiny_runs.make_tiny()
+    settings = tiny_runs.settings_of(folder, CASE)
     try:
         with operations(failing(at, code, for_good=for_good, half=True)) as count:
             ended = _session(folder, settings)
@@ -69,9 +69,9 @@ def disk_fails(
 ) -> Outcome:
     """I/O errors at operations of a real run, once and for good: exit 4, then resumed."""
     folder = place / "whole"
-    worlds.write_data(folder / "pairs")
+    tiny_runs.write_data(folder / "pairs")
     _, _, total, _ = children.call(_on_a_bad_disk, folder, at=10**9, code=errno.EIO, for_good=False)
-    whole = worlds.facts(folder / "run")
+    whole = tiny_runs.facts(folder / "run")
     tasks = [
         (code, for_good, at % total + 1)
         for code in codes
@@ -83,13 +83,13 @@ def disk_fails(
         code, for_good, at = task
         name = f"{errno.errorcode[code]} {'from' if for_good else 'at'} operation {at} of {total}"
         folder = place / name.replace(" ", "-")
-        worlds.write_data(folder / "pairs")
+        tiny_runs.write_data(folder / "pairs")
         said = children.call(_on_a_bad_disk, folder, mutation, at=at, code=code, for_good=for_good)
         event, exit_code, _, message = said
         if (
             event == "run_finished"
         ):  # the operation was one that may fail, such as removing old files
-            return [] if worlds.facts(folder / "run") == whole else [f"{name}: another result"]
+            return [] if tiny_runs.facts(folder / "run") == whole else [f"{name}: another result"]
         if not (folder / "run" / "run.json").is_file():
             told = event in ("run_failed", "OSError") or (event, exit_code) == ("ResourceError", 4)
             return [] if told else [f"{name}: {event}, exit {exit_code}"]
@@ -99,7 +99,7 @@ def disk_fails(
         if "\n" in message or "Traceback" in (folder / "stderr").read_text():
             wrong.append(f"{name}: no plain message")
         children.call(_resumed, folder, mutation)
-        found = worlds.facts(folder / "run")
+        found = tiny_runs.facts(folder / "run")
         return wrong + [
             f"{name}: resumed, {key} differ" for key in whole if found[key] != whole[key]
         ]
@@ -200,9 +200,9 @@ NUMBERS += ["nan in metric"]
 
 def _run_spoiled(folder: Path, *, what: str) -> list[Any]:
     """In a child: a run that meets `what`; its end, what is on the disk, the last step told."""
-    worlds.make_tiny()
+    tiny_runs.make_tiny()
     _spoil(what)
-    ended = _session(folder, worlds.settings_of(folder, CASE))
+    ended = _session(folder, tiny_runs.settings_of(folder, CASE))
     lines = (folder / "run" / "events.jsonl").read_text().splitlines()
     steps = [json.loads(line)["step"] for line in lines if '"step",' in line]
     return [ended, _state(folder / "run"), max(steps, default=0)]
@@ -212,11 +212,11 @@ def trouble(
     place: Path, names: list[str], exit_code: int, promise: str, mutation: str | None = None
 ) -> Outcome:
     """Each trouble ends the run with its code, the best untouched, resumable to the usual end."""
-    whole = wholes.whole(place, CASE).facts
+    whole = uninterrupted_runs.whole(place, CASE).facts
 
     def attempt(name: str) -> list[str]:
         folder = place / name.replace(" ", "-")
-        worlds.write_data(folder / "pairs")
+        tiny_runs.write_data(folder / "pairs")
         ended, state, step = children.call(_run_spoiled, folder, mutation, what=name)
         wrong = []
         if ended["event"] != "run_failed" or ended["exit_code"] != exit_code:
@@ -227,9 +227,9 @@ def trouble(
         if exit_code == 5 and step > 6 and "metric" not in name and "weight" not in name:
             wrong.append(f"{name}: seen at step {step}, not at 5")
         again = children.call(_resumed, folder)
-        if again["event"] != "run_finished" or worlds.facts(folder / "run") != whole:
+        if again["event"] != "run_finished" or tiny_runs.facts(folder / "run") != whole:
             wrong.append(f"{name}: not resumed to the usual end: {again.get('message')}")
-        if _batch_size(folder) != worlds.TINY["batch_size"]:
+        if _batch_size(folder) != tiny_runs.TINY["batch_size"]:
             wrong.append(f"{name}: another batch size")
         return wrong
 

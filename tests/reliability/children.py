@@ -24,11 +24,11 @@ def context() -> Any:
     """The fork server's, with everything heavy imported once."""
     global _context
     if _context is None:
-        places = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
+        places = [str(TESTS), str(TESTS / "support"), *filter(None, [os.environ.get("PYTHONPATH")])]
         before = os.environ.get("PYTHONPATH")
         os.environ["PYTHONPATH"] = os.pathsep.join(places)
         _context = multiprocessing.get_context("forkserver")
-        _context.set_forkserver_preload(["reliability.preloaded"])
+        _context.set_forkserver_preload(["reliability.forkserver_imports"])
         from multiprocessing import forkserver
 
         forkserver.ensure_running()

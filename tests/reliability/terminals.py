@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reliability import children, worlds
+from reliability import children, tiny_runs
 
 PATIENCE = 60.0
 MODES = (
@@ -41,7 +41,7 @@ def _app(folder: Path, *, terminal: str, train: bool) -> None:
     sys.__stderr__ = os.fdopen(2, "w", closefd=False)  # type: ignore[misc]
     os.chdir(folder)
     os.environ["TERM"] = "xterm-256color"
-    worlds.make_tiny()
+    tiny_runs.make_tiny()
     from nexus_engine.training.arm import loop as arm_loop
     from nexus_tui.app.application import NexusApp
     from nexus_tui.app.opening import open_app
@@ -63,7 +63,7 @@ def _app(folder: Path, *, terminal: str, train: bool) -> None:
     NexusApp.on_mount = on_mount  # type: ignore[method-assign]
     settings = None
     if train:
-        settings = worlds.settings_of(folder, "adapter", epochs=1000)
+        settings = tiny_runs.settings_of(folder, "adapter", epochs=1000)
     os._exit(open_app(UiSettings(), None, settings))
 
 
@@ -71,7 +71,7 @@ class OnTerminal:
     """`type` and `signal` act on the app; `until` reads what it draws while it waits."""
 
     def __init__(self, folder: Path, mutation: str | None = None, *, train: bool) -> None:
-        worlds.write_data(folder / "pairs")
+        tiny_runs.write_data(folder / "pairs")
         self.folder = folder
         self.ours, self.theirs = pty.openpty()
         fcntl.ioctl(self.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))

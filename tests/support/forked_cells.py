@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from reliability import children, worlds
+from reliability import children, tiny_runs
 
 from nexus_engine.sweeps.cell import run_cell
 from nexus_engine.sweeps.processes import Processes
@@ -17,7 +17,7 @@ __all__ = ["ForkedProcesses"]
 
 
 def _run(sweep: str, cell: str) -> None:
-    worlds.make_tiny()
+    tiny_runs.make_tiny()
     sys.exit(run_cell(Path(sweep), cell, 1, os.getppid()))
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from msgspec.structs import replace
 
-sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 from replicas import groups, read_case
 from stacked import Replica, Sentences, StackedEncoder, grow, train, units_of

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from conftest import ROOT
 
 from nexus_engine.events import TERMINAL_EVENTS, RunFinished, decode_event
 from nexus_engine.scoring import similarity
@@ -102,7 +103,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         timeout=300,
         env={
             **os.environ,
-            "PYTHONPATH": str(Path(cli.__file__).parents[1]),
+            "PYTHONPATH": str(ROOT),
             "XDG_DATA_HOME": str(world / "data"),
             "XDG_CONFIG_HOME": str(world / "config"),
             "HF_HUB_OFFLINE": "0",

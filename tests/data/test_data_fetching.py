@@ -14,7 +14,7 @@ from huggingface_hub import constants
 from nexus_engine.data.files.fetching import fetch_model, fetch_stsb
 from nexus_engine.errors import DataError, ExitCode
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

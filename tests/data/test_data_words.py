@@ -16,7 +16,7 @@ from nexus_engine.data.split_column import SPELLINGS
 from nexus_engine.model.base_model import MAX_TOKENS
 from nexus_tui.cli.commands.train_options import DATA, RANGE
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/data.md").read_text()
 README = (ROOT / "README.md").read_text()
 

@@ -14,7 +14,7 @@ from reliability import children
 
 from nexus_tui.work import background
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ENDS_SECONDS = 20.0
 """A process that is watched ends within a second; a busy machine may take longer."""
 

@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from test_cli_view import STARTED, evaluated, step
 
 from nexus_engine.events import EpochStarted
-from nexus_tui.cli import main as cli
 from nexus_tui.cli.progress import RunProgress
 
 SMALL_GUARD = """
@@ -86,7 +86,7 @@ def start(
         text=True,
         env={
             **os.environ,
-            "PYTHONPATH": str(Path(cli.__file__).parents[1]),
+            "PYTHONPATH": str(ROOT),
             "XDG_DATA_HOME": str(world / "data"),
             "XDG_CONFIG_HOME": str(world / "config"),
             **variables,
@@ -243,7 +243,7 @@ def test_a_pipe_closed_early_is_quiet() -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     STARTED_HERE.append(process)
     assert process.stdout is not None

@@ -15,7 +15,7 @@ from nexus_engine.runs.index import state_of
 from nexus_tui.cli import main as cli
 from nexus_tui.work import background
 
-ROOT = Path(cli.__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reliability import children, worlds
+from reliability import children, tiny_runs
 
 
 class Whole(NamedTuple):
@@ -18,7 +18,7 @@ class Whole(NamedTuple):
 
 
 _found: dict[str, Whole] = {}
-_locks = {case: threading.Lock() for case in worlds.CASES}
+_locks = {case: threading.Lock() for case in tiny_runs.CASES}
 
 
 def whole(place: Path, case: str) -> Whole:
@@ -26,12 +26,12 @@ def whole(place: Path, case: str) -> Whole:
     with _locks[case]:
         if case not in _found:
             folder = place / f"whole-{case}"
-            worlds.write_data(folder / "pairs")
+            tiny_runs.write_data(folder / "pairs")
             _found[case] = Whole(*children.call(_train, folder, case=case))
         return _found[case]
 
 
 def _train(folder: Path, *, case: str) -> tuple[dict[str, Any], float]:
     begun = time.monotonic()
-    worlds.train(folder, case)
-    return worlds.facts(folder / "run"), time.monotonic() - begun
+    tiny_runs.train(folder, case)
+    return tiny_runs.facts(folder / "run"), time.monotonic() - begun

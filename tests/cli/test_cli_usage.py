@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
 from nexus_engine.config import TrainConfig
 from nexus_engine.errors import ConfigError
@@ -83,7 +84,7 @@ def test_nothing_heavy_is_imported(arguments: list[str], variables: dict[str, st
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path(cli.__file__).parents[1]), **variables},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
         timeout=60,
     )
     assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ from data_cases import CANARY, delimited_text, pair_rows, write_all_kinds
 
 from nexus_engine.data import load_data, load_unscored
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 LOAD_EVERYTHING = """
 import socket, sys

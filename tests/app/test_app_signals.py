@@ -21,8 +21,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-from nexus_tui.cli import main as cli
+from conftest import ROOT
 
 DRIVER = """
 import sys
@@ -85,7 +84,7 @@ class OnScreen:
             preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
             env={
                 **os.environ,
-                "PYTHONPATH": str(Path(cli.__file__).parents[1]),
+                "PYTHONPATH": str(ROOT),
                 "XDG_DATA_HOME": str(world / "data"),
                 "XDG_CONFIG_HOME": str(world / "config"),
                 "TERM": "xterm-256color",

@@ -14,7 +14,7 @@ from data_cases import Row, delimited_text, json_text, pair_rows, parquet_bytes
 from nexus_engine.data import assets_dir, load_data, load_guard, load_split
 from nexus_engine.errors import DataError
 
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "stsb"
+REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "stsb"
 SPLITS = ("train", "dev", "test")
 
 real = pytest.mark.skipif(not REAL.is_dir(), reason=f"no STS Benchmark at {REAL}")

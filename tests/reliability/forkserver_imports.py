@@ -15,4 +15,4 @@ import tokenizers  # noqa: E402, F401
 import torch  # noqa: E402, F401
 
 import nexus_tui.cli.main  # noqa: E402, F401
-from reliability import worlds  # noqa: E402, F401
+from reliability import tiny_runs  # noqa: E402, F401

@@ -3,7 +3,7 @@
 import time
 from types import SimpleNamespace
 
-from reliability import children, worlds
+from reliability import children, tiny_runs
 
 LONG_SECONDS = 500.0
 
@@ -19,15 +19,15 @@ def _stop_after_a_long_time(folder):
             time.perf_counter = lambda: clock() + LONG_SECONDS
             steering.stop()
 
-    return worlds.train(folder, "adapter", meet=meet)
+    return tiny_runs.train(folder, "adapter", meet=meet)
 
 
 def _go_on(folder):
-    return worlds.train(folder, "adapter", resume=True)
+    return tiny_runs.train(folder, "adapter", resume=True)
 
 
 def test_a_resumed_run_counts_the_seconds_of_its_earlier_starts(tmp_path):
-    worlds.write_data(tmp_path / "pairs")
+    tiny_runs.write_data(tmp_path / "pairs")
     assert children.call(_stop_after_a_long_time, tmp_path)["event"] == "run_stopped"
     result = children.call(_go_on, tmp_path)
     assert result["event"] == "run_finished"
