@@ -202,13 +202,13 @@ def _nan_unseen() -> None:
 
 
 def _torn_line_stays() -> None:
-    from nexus_engine.runs import event_log
+    from nexus_engine.disk import growing_lines
 
     class Blind:
         def __getattr__(self, name: str) -> Any:
             return (lambda *given: b"\n") if name == "pread" else getattr(os, name)
 
-    put(event_log, "os", Blind())
+    put(growing_lines, "os", Blind())
 
 
 def _no_lock() -> None:

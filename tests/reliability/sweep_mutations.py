@@ -30,9 +30,9 @@ def _cell_without_lock() -> None:
 
 
 def _first_write_is_all() -> None:
-    from nexus_engine.runs import event_log
+    from nexus_engine.disk import growing_lines
 
-    put(event_log, "write_all", lambda handle, content: os.write(handle, content))
+    put(growing_lines, "write_all", lambda handle, content: os.write(handle, content))
 
 
 def _full_disk_of_one_run() -> None:

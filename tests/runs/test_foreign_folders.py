@@ -114,7 +114,7 @@ def test_a_line_that_cannot_be_written_takes_back_only_itself(tmp_path, monkeypa
             with path.open("a") as file:
                 file.write(text)
 
-        monkeypatch.setattr("nexus_engine.runs.event_log.write_all", torn)
+        monkeypatch.setattr("nexus_engine.disk.growing_lines.write_all", torn)
         with pytest.raises(OSError, match="no room"):
             append_line(log, "second")
         assert log.read_text() == "first\n" + (f"sec{other}" if other else "")
