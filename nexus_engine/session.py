@@ -1,19 +1,18 @@
 """A run in a thread of its own, and those who watch it.
 
-This is the one file that starts a thread. The worker drives `train`, writes each event into the run
-folder, then hands it to every subscription. Only steering goes the other way.
+This is the one file of the engine that starts a thread for training. The worker drives `train`,
+which writes each event into the run folder, and hands each to every subscription. Only steering
+goes the other way.
 """
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nexus_engine.config import Settings
-from nexus_engine.errors import NexusError
 from nexus_engine.events import (
     TERMINAL_EVENTS,
     Event,
@@ -114,27 +113,13 @@ class Session:
 
     def _work(self) -> None:
         """The worker: exactly one terminal event is published, whatever happens."""
-        with contextlib.ExitStack() as held:
-            try:
-                # Before the first event is written: the log of a live run is not for others.
-                held.enter_context(self.folder.lock)
-            except (NexusError, OSError) as error:
-                self.ended = failure(error, self.folder.path)
-                self._publish(self.ended)
-                return
-            self._run()
-
-    def _run(self) -> None:
-        terminal: Event | None = None
+        events = train(self._settings, self.folder, self.steering, resume=self._resume)
         try:
-            for event in train(self._settings, self.folder, self.steering, resume=self._resume):
+            for event in events:
                 if isinstance(event, TERMINAL_EVENTS):
-                    terminal = event
-                self.folder.append(event)
+                    self.ended = event
                 self._publish(event)
         except Exception as error:
-            # The log itself could not be written: the watchers are told, the disk cannot be.
-            terminal = failure(error, self.folder.path) if terminal is None else terminal
-            self._publish(terminal)
-        if isinstance(terminal, TERMINAL_EVENTS):
-            self.ended = terminal
+            if self.ended is None:
+                self.ended = failure(error, self.folder.path)
+                self._publish(self.ended)

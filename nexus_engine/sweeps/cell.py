@@ -126,7 +126,6 @@ def _work(
             settings = msgspec.structs.replace(settings, threads=threads)
     code = int(ExitCode.FAILED)
     for event in train(settings, run, steering, resume=resume):
-        run.append(event)
         match event:
             case EpochStarted():
                 begun()

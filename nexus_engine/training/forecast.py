@@ -17,23 +17,21 @@ import numpy as np
 import torch
 
 from nexus_engine.config import Settings
-from nexus_engine.data import load_data, load_guard
 from nexus_engine.errors import DataError
-from nexus_engine.model.base_model import BaseModel, find_base_model
-from nexus_engine.model.placement import choose_placement
+from nexus_engine.model.base_model import BaseModel
 from nexus_engine.model.regimes import build_model
-from nexus_engine.model.tokens import Rows, Tokenizer
-from nexus_engine.scoring.corpus import Corpus, PairRows, build_corpus
+from nexus_engine.model.tokens import Rows
+from nexus_engine.scoring.corpus import Corpus, PairRows
 from nexus_engine.scoring.cut_texts import corpus_notes, refuse_indistinct
 from nexus_engine.scoring.direction import ask_direction
 from nexus_engine.scoring.evaluation import TOKENS_PER_FORWARD, Measured, embed_all, pair_cosines
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.arm.control_arms import control_specs
 from nexus_engine.training.arm.snapshots import Kept
-from nexus_engine.training.arm.spec import ArmSpec, plan_main
+from nexus_engine.training.arm.spec import ArmSpec
 from nexus_engine.training.arm.state import state_of
-from nexus_engine.training.hardware import Hardware, peak_rss_mb, rss_mb, select
-from nexus_engine.training.little_data import fit_to_data
+from nexus_engine.training.hardware import Hardware, peak_rss_mb, rss_mb
+from nexus_engine.training.inputs import open_inputs, tokenise, untrained
 
 __all__ = ["Forecast", "forecast"]
 
@@ -110,18 +108,15 @@ def forecast(settings: Settings) -> Forecast:
         NexusError: as the run itself would: data, model or settings that cannot be used.
     """
     begun = time.perf_counter()
-    hardware = select(settings)
-    torch.set_num_threads(hardware.threads)
-    base = find_base_model(settings.base)
-    data = load_data(settings.data, seed=settings.seed, score_range=settings.score_range)
-    model = build_model(base, settings.tune)
-    placement = choose_placement(settings, model.sites())
-    params_base = sum(p.numel() for p in model.parameters())
-    corpus = build_corpus(data, load_guard(), Tokenizer(base.folder))
+    inputs = open_inputs(settings)
+    hardware, base, data = inputs
+    start = untrained(settings, base)
+    params_base = start.parameters
+    corpus = tokenise(inputs)
     notes = _text_notes(corpus)
-    settings = fit_to_data(settings, len(corpus.train))
-    main = plan_main(settings, placement.sites, placement.switches)
-    del model
+    main = start.plan(settings, len(corpus.train))
+    settings = main.settings
+    del start
     prepared = time.perf_counter() - begun
     switches = _switch_epochs(main)
     arms = [main]

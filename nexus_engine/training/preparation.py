@@ -10,7 +10,7 @@ import dataclasses
 import os
 import platform
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, NamedTuple
 
@@ -20,17 +20,14 @@ import numpy.typing as npt
 import torch
 
 from nexus_engine.config import Settings
-from nexus_engine.data import PairData, load_data, load_guard
+from nexus_engine.data import PairData
 from nexus_engine.errors import RunError, one_line
 from nexus_engine.events import Event, Log, RunStarted, Warned
-from nexus_engine.model.base_model import BaseModel, find_base_model
-from nexus_engine.model.placement import choose_placement
 from nexus_engine.model.regimes import build_model
 from nexus_engine.model.sentence_model import SentenceModel
-from nexus_engine.model.tokens import Tokenizer
 from nexus_engine.runs.audit import note_use
 from nexus_engine.runs.folder import RunFolder
-from nexus_engine.scoring.corpus import Corpus, PairRows, build_corpus
+from nexus_engine.scoring.corpus import Corpus, PairRows
 from nexus_engine.scoring.correlation import spearman
 from nexus_engine.scoring.cut_texts import corpus_notes, indistinct, refuse_indistinct
 from nexus_engine.scoring.direction import ask_direction
@@ -41,9 +38,9 @@ from nexus_engine.scoring.evaluation import (
     pair_cosines,
 )
 from nexus_engine.system.process_identity import own_identity
-from nexus_engine.training.arm.spec import ArmSpec, plan_main
-from nexus_engine.training.hardware import Hardware, release_memory, select
-from nexus_engine.training.little_data import fit_to_data
+from nexus_engine.training.arm.spec import ArmSpec
+from nexus_engine.training.hardware import Hardware, release_memory
+from nexus_engine.training.inputs import Inputs, open_inputs, tokenise, untrained
 from nexus_engine.training.perforated_check import require_perforatedai
 from nexus_engine.training.steering import Steering
 from nexus_engine.training.steps.features import features_of
@@ -57,16 +54,14 @@ __all__ = [
 
 
 class Prepared(NamedTuple):
-    """All that the arms of a run share.
+    """All that the arms of a run share. The data's sentences are tokens by now, in `corpus`.
 
     `features` (store rows, width) is the frozen encoder's output for every sentence, where the
     regime trains on it.
     """
 
-    base: BaseModel
-    data: PairData
+    inputs: Inputs
     corpus: Corpus
-    hardware: Hardware
     baseline: Baseline
     main: ArmSpec
     params_base: int
@@ -90,94 +85,39 @@ ENCODING = "encoding every sentence once: the encoder is frozen"
 def prepare(
     settings: Settings, folder: RunFolder, steering: Steering, resume: bool
 ) -> Generator[Event, None, Prepared]:
-    """Yield what is decided on the way; the `Prepared` is the generator's return value."""
+    """Open the inputs, describe the run, measure the base model.
+
+    Yields what is decided on the way; the `Prepared` is the generator's return value.
+    """
     begun = time.time()
     if settings.grower == "perforatedai":
         require_perforatedai()
-    hardware = select(settings)
-    torch.set_num_threads(hardware.threads)
-    base = find_base_model(settings.base)
-    data = load_data(settings.data, seed=settings.seed, score_range=settings.score_range)
+    inputs = open_inputs(settings)
     steering.check()
-    for note in data.notes:
+    for note in inputs.data.notes:
         yield Log(time_unix_s=time.time(), message=note)
-    for question in data.questions:
+    for question in inputs.data.questions:
         yield Warned(time_unix_s=time.time(), message=question)
-    model = build_model(base, settings.tune)
-    placement = choose_placement(settings, model.sites())
-    corpus = build_corpus(data, load_guard(), Tokenizer(base.folder))
-    sizes = [len(split) for split in (data.train, data.dev, data.test)]
-    data = _without_text(data)
-    for note in corpus_notes(corpus):
-        yield Warned(time_unix_s=time.time(), message=note)
-    reason = indistinct(corpus.store, corpus.test)
-    if reason:
-        yield Warned(time_unix_s=time.time(), message=f"test: {reason}")
-    if not resume:
-        refuse_indistinct(corpus.store, corpus.dev, "dev")
-    settings = fit_to_data(settings, len(corpus.train))
-    main = plan_main(settings, placement.sites, placement.switches)
-    params_base = sum(p.numel() for p in model.parameters())
+    start = untrained(settings, inputs.base)
+    corpus = tokenise(inputs)
+    inputs = inputs._replace(data=_without_text(inputs.data))
+    yield from _text_warnings(corpus, resume)
+    main = start.plan(settings, len(corpus.train))
     if resume:
         former = folder.read_run()
-        _check_same(former, data, base)
-        for message in _differences(former, hardware):
+        _check_same(former, inputs)
+        for message in _differences(former, inputs.hardware):
             yield Warned(time_unix_s=time.time(), message=message)
-    folder.write_run(
-        {
-            "name": folder.name,
-            "settings": msgspec.to_builtins(settings),
-            "sites": list(placement.sites),
-            "data_name": data.name,
-            "data_fingerprint": data.fingerprint,
-            "score_range": list(data.score_range),
-            "base": {
-                "origin": base.origin,
-                "sha256": base.sha256,
-                "tokenizer_sha256": base.tokenizer_sha256,
-            },
-            "params_base": params_base,
-            "device": hardware.device.type,
-            "precision": hardware.precision,
-            "threads": hardware.threads,
-            "versions": versions(),
-            "pid": os.getpid(),
-            "process_identity": own_identity(),
-            "started_unix_s": begun,
-        }
-    )
+    started = _started(folder, main, inputs, corpus, start.parameters, resume)
+    folder.write_run(_description(started, main, inputs, begun))
     note_use(
         folder.path,
         "train, resumed" if resume else "train",
-        fingerprint=data.fingerprint,
-        size=sum(sizes),
+        fingerprint=started.data_fingerprint,
+        size=started.train_pairs + started.dev_pairs + started.test_pairs,
     )
-    yield RunStarted(
-        time_unix_s=time.time(),
-        run_dir=str(folder.path),
-        name=folder.name,
-        tune=settings.tune,
-        data=data.name,
-        data_fingerprint=data.fingerprint,
-        train_pairs=len(corpus.train),
-        dev_pairs=len(corpus.dev),
-        test_pairs=len(corpus.test),
-        guard_pairs=len(corpus.guard),
-        epochs=settings.epochs,
-        epochs_per_pass=settings.epochs_per_pass,
-        batch_size=settings.batch_size,
-        lr=settings.lr,
-        switches=min(main.plan.switches, settings.planned_switches),
-        seed=settings.seed,
-        sites=len(placement.sites),
-        params_base=params_base,
-        device=hardware.device.type,
-        precision=hardware.precision,
-        threads=hardware.threads,
-        pid=os.getpid(),
-        resumed=resume,
-    )
-    model.to(hardware.device).eval()
+    yield msgspec.structs.replace(started, time_unix_s=time.time())
+    model = start.model.to(inputs.hardware.device).eval()
     features = None
     if settings.tune == "adapter":
         yield Log(time_unix_s=time.time(), message=ENCODING)
@@ -191,7 +131,86 @@ def prepare(
     if reversed_scores is not None:
         yield Warned(time_unix_s=time.time(), message=reversed_scores)
     release_memory()
-    return Prepared(base, data, corpus, hardware, baseline, main, params_base, features)
+    return Prepared(inputs, corpus, baseline, main, start.parameters, features)
+
+
+def _text_warnings(corpus: Corpus, resume: bool) -> Iterator[Warned]:
+    """What the user should know of the texts.
+
+    Raises:
+        DataError: the dev pairs cannot be told apart by the model; a resumed run was let in before.
+    """
+    for note in corpus_notes(corpus):
+        yield Warned(time_unix_s=time.time(), message=note)
+    reason = indistinct(corpus.store, corpus.test)
+    if reason:
+        yield Warned(time_unix_s=time.time(), message=f"test: {reason}")
+    if not resume:
+        refuse_indistinct(corpus.store, corpus.dev, "dev")
+
+
+def _started(
+    folder: RunFolder,
+    main: ArmSpec,
+    inputs: Inputs,
+    corpus: Corpus,
+    params_base: int,
+    resume: bool,
+) -> RunStarted:
+    """What the run is: the record from which `run.json` is written too."""
+    settings, hardware = main.settings, inputs.hardware
+    return RunStarted(
+        run_dir=str(folder.path),
+        name=folder.name,
+        tune=settings.tune,
+        data=inputs.data.name,
+        data_fingerprint=inputs.data.fingerprint,
+        train_pairs=len(corpus.train),
+        dev_pairs=len(corpus.dev),
+        test_pairs=len(corpus.test),
+        guard_pairs=len(corpus.guard),
+        epochs=settings.epochs,
+        epochs_per_pass=settings.epochs_per_pass,
+        batch_size=settings.batch_size,
+        lr=settings.lr,
+        switches=min(main.plan.switches, settings.planned_switches),
+        seed=settings.seed,
+        sites=len(main.sites),
+        params_base=params_base,
+        device=hardware.device.type,
+        precision=hardware.precision,
+        threads=hardware.threads,
+        pid=os.getpid(),
+        resumed=resume,
+    )
+
+
+def _description(
+    started: RunStarted, main: ArmSpec, inputs: Inputs, begun: float
+) -> dict[str, Any]:
+    """The content of `run.json`; `begun` is when the run was started, in Unix seconds."""
+    base = inputs.base
+    return {
+        "name": started.name,
+        "settings": msgspec.to_builtins(main.settings),
+        "sites": list(main.sites),
+        "data_name": started.data,
+        "data_fingerprint": started.data_fingerprint,
+        "score_range": list(inputs.data.score_range),
+        "base": {
+            "origin": base.origin,
+            "sha256": base.sha256,
+            "tokenizer_sha256": base.tokenizer_sha256,
+        },
+        "params_base": started.params_base,
+        "device": started.device,
+        "precision": started.precision,
+        "threads": started.threads,
+        "versions": versions(),
+        "pid": started.pid,
+        "process_identity": own_identity(),
+        "started_unix_s": begun,
+    }
 
 
 def _without_text(data: PairData) -> PairData:
@@ -216,8 +235,8 @@ def _measure(
 def measure_base_test(prepared: Prepared, steering: Steering) -> Correlations:
     """The base model's test correlations, by a model built anew: nothing waits for them."""
     corpus = prepared.corpus
-    model = build_model(prepared.base, prepared.main.settings.tune)
-    model.to(prepared.hardware.device).eval()
+    model = build_model(prepared.inputs.base, prepared.main.settings.tune)
+    model.to(prepared.inputs.hardware.device).eval()
     found = _cosines(model, corpus, corpus.test, prepared.features, steering)
     undefined = bool(indistinct(corpus.store, corpus.test))
     return correlate(found, corpus.test.scores, undefined=undefined)
@@ -240,8 +259,9 @@ def _cosines(
     return pair_cosines(embed, corpus.store, pairs, steering.check)
 
 
-def _check_same(former: dict[str, Any], data: PairData, base: BaseModel) -> None:
-    if former.get("data_fingerprint") != data.fingerprint:
+def _check_same(former: dict[str, Any], inputs: Inputs) -> None:
+    base = inputs.base
+    if former.get("data_fingerprint") != inputs.data.fingerprint:
         raise RunError(
             "cannot resume: the data is not what the run was started with "
             "(its fingerprint differs); bring the file back, or start a new run"

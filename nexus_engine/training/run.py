@@ -2,8 +2,8 @@
 
     for event in train(settings, folder): ...
 
-is a complete headless run. It trains the main arm and then its controls, saves a checkpoint after
-each epoch and at a stop, and ends with exactly one terminal event.
+is a complete headless run. It trains the main arm and then its controls, writes each event into the
+log, saves a checkpoint after each epoch and at a stop, and ends with exactly one terminal event.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch
 from nexus_engine.config import Settings
 from nexus_engine.errors import NexusError
 from nexus_engine.events import (
+    TERMINAL_EVENTS,
     ControlResult,
     Evaluated,
     Event,
@@ -56,118 +57,146 @@ def train(
     *,
     resume: bool = False,
 ) -> Iterator[Event]:
-    """Train as `settings` say, writing weights and checkpoints into `folder`.
+    """Train as `settings` say; the folder holds the whole run afterwards, its log included.
 
-    Yields events; the last one, and no other, is a RunFinished, RunFailed or RunStopped. Stops
-    within a step when `steering` asks for it. Errors end in a RunFailed, none is raised.
+    Yields each event once it is in the log; the last one, and no other, is a RunFinished, RunFailed
+    or RunStopped. Stops within a step when `steering` asks for it. Errors end in a RunFailed, none
+    is raised.
     """
-    run = _Run(settings, folder, steering or Steering())
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as stack:
         try:
-            held.enter_context(folder.lock)
+            stack.enter_context(folder.lock)
         except (NexusError, OSError) as error:
-            yield failure(error, folder.path)
+            yield failure(error, folder.path)  # the log is for whoever holds the folder
             return
+        terminal: Event | None = None
         try:
-            yield from run.until_stopped(resume)
+            for event in _events(settings, folder, steering or Steering(), resume):
+                if isinstance(event, TERMINAL_EVENTS):
+                    terminal = event
+                folder.append(event)
+                yield event
         except Exception as error:
+            # The log could not be written: the caller is told, the disk cannot be.
+            yield failure(error, folder.path) if terminal is None else terminal
+
+
+def _events(
+    settings: Settings, folder: RunFolder, steering: Steering, resume: bool
+) -> Iterator[Event]:
+    started = time.perf_counter()
+    run: _Run | None = None
+    try:
+        try:
+            for message in exposures(folder.path):
+                yield Warned(time_unix_s=time.time(), message=message)
+            prepared = yield from prepare(settings, folder, steering, resume)
+            run = _Run(prepared, folder, steering, started)
+            yield from run.arms(resume)
+        except StopAsked as stop:
+            yield from _stopped(stop, folder) if run is None else run.stopped(stop)
+    except Exception as error:
+        if run is not None:
             run.leave_best(error)
-            yield failure(error, folder.path)
+        yield failure(error, folder.path)
+
+
+def _stopped(
+    stop: StopAsked, folder: RunFolder, *, epoch: int = 0, step: int = 0, checkpoint: str = ""
+) -> Iterator[RunStopped]:
+    """The terminal event of a stop; without a new `checkpoint` the newest in `folder` counts."""
+    existing = checkpoints.names(folder.checkpoints)
+    if not checkpoint and existing:
+        checkpoint = f"checkpoints/{existing[0]}"
+    yield RunStopped(
+        time_unix_s=time.time(),
+        reason=stop.reason.word,
+        exit_code=int(stop.reason.exit_code),
+        epoch=epoch,
+        step=step,
+        checkpoint=checkpoint,
+    )
 
 
 class _Run:
-    """One run: its arms in turn, then the result."""
+    """A prepared run: its arms in turn, then the result."""
 
-    def __init__(self, settings: Settings, folder: RunFolder, steering: Steering) -> None:
-        self.settings = settings
+    def __init__(
+        self, prepared: Prepared, folder: RunFolder, steering: Steering, started: float
+    ) -> None:
+        self.prepared = prepared
         self.folder = folder
         self.steering = steering
-        self.started = time.perf_counter()
-        self.prepared: Prepared | None = None
-        self.saver: RunSaver | None = None
+        self.saver = RunSaver(folder, prepared, started)
         self.loop: ArmLoop | None = None
+        """The loop of the arm that is being trained."""
 
-    def until_stopped(self, resume: bool) -> Iterator[Event]:
-        """All events of the run but the terminal one of a failure."""
-        try:
-            yield from self._events(resume)
-        except StopAsked as stop:
-            yield from self._stopped(stop)
-
-    def _events(self, resume: bool) -> Iterator[Event]:
-        for message in exposures(self.folder.path):
-            yield Warned(time_unix_s=time.time(), message=message)
-        prepared = yield from prepare(self.settings, self.folder, self.steering, resume)
-        self.prepared = prepared
-        self.saver = RunSaver(self.folder, prepared, self.started)
+    def arms(self, resume: bool) -> Iterator[Event]:
+        """All events from the first arm to the result."""
+        prepared, saver = self.prepared, self.saver
         base_test = None
         if resume:
             # With it goes the base's dev score, of which a resumed run tells nothing else.
             base_test = measure_base_test(prepared, self.steering)
             yield self._evaluated_test("main", prepared.baseline.measured, base_test)
-            yield from self.saver.load()
-        finished = self.saver.finished
+            yield from saver.load()
+        finished = saver.finished
         arms = [prepared.main]
         position = 0
         while position < len(arms):
             if position >= len(finished):
-                yield from self._train_arm(arms[position], self.saver)
-            if position == 0 and self.settings.control:
+                yield from self._train_arm(arms[position])
+            if position == 0 and prepared.main.settings.control:
                 first = finished[0].result
                 arms.extend(control_specs(prepared.main, first.switch_epochs, first.epochs))
             position += 1
         if base_test is None:  # last, since no decision waits for it
             base_test = measure_base_test(prepared, self.steering)
             yield self._evaluated_test("main", prepared.baseline.measured, base_test)
-        result = self._result(arms, finished, base_test)
+        result = self._result(arms, base_test)
         self.folder.write_result(result)
         yield result
 
-    def _stopped(self, stop: StopAsked) -> Iterator[Event]:
+    def stopped(self, stop: StopAsked) -> Iterator[Event]:
         """A checkpoint, and the terminal event of a stop."""
-        epoch = step = 0
-        existing = checkpoints.names(self.folder.checkpoints)
-        path = f"checkpoints/{existing[0]}" if existing else ""
-        if self.loop is not None and self.saver is not None:
-            progress = self.loop.arm.progress
-            epoch, step = progress.epoch, progress.step
-            # An arm that is being tested has its last state saved already.
-            saved = None if progress.finished else self.saver.save(self.loop)
-            if saved is not None:
-                path = saved.path
-                yield saved
-        yield RunStopped(
-            time_unix_s=time.time(),
-            reason=stop.reason.word,
-            exit_code=int(stop.reason.exit_code),
-            epoch=epoch,
-            step=step,
-            checkpoint=path,
+        if self.loop is None:
+            yield from _stopped(stop, self.folder)
+            return
+        progress = self.loop.arm.progress
+        # An arm that is being tested has its last state saved already.
+        saved = None if progress.finished else self.saver.save(self.loop)
+        if saved is not None:
+            yield saved
+        yield from _stopped(
+            stop,
+            self.folder,
+            epoch=progress.epoch,
+            step=progress.step,
+            checkpoint="" if saved is None else saved.path,
         )
 
     def leave_best(self, error: Exception) -> None:
         """Before a failure ends the run: write best weights that no save has written yet."""
-        if self.loop is None or self.saver is None or isinstance(error, OSError):
+        if self.loop is None or isinstance(error, OSError):
             return
         with contextlib.suppress(Exception):
             self.saver.export_best(self.loop.arm)
 
     # One arm
 
-    def _train_arm(self, spec: ArmSpec, saver: RunSaver) -> Iterator[Event]:
-        assert self.prepared is not None
-        prepared, settings = self.prepared, spec.settings
+    def _train_arm(self, spec: ArmSpec) -> Iterator[Event]:
+        prepared, saver, settings = self.prepared, self.saver, spec.settings
         if settings.grower == "perforatedai" and spec.name == "main":
-            yield from self._train_by_library(spec, saver)
+            yield from self._train_by_library(spec)
             return
-        model = build_model(prepared.base, settings.tune, settings.dropout)
-        model.to(prepared.hardware.device)
+        model = build_model(prepared.inputs.base, settings.tune, settings.dropout)
+        model.to(prepared.inputs.hardware.device)
         features = prepared.features
         if settings.tune == "adapter" and features is None:
             yield Log(time_unix_s=time.time(), arm=spec.name, message=ENCODING)
             features = features_of(model, prepared.corpus, self.steering.check)
         torch.manual_seed(settings.seed)
-        arm = Arm(spec, model, prepared.corpus, prepared.hardware, features)
+        arm = Arm(spec, model, prepared.corpus, prepared.inputs.hardware, features)
         going_on = saver.loaded is not None
         records = saver.take_up(arm)
         loop = ArmLoop(arm, prepared.baseline, self.steering, saver.best_changed, records)
@@ -175,25 +204,23 @@ class _Run:
         if going_on:
             yield from saver.align_best(arm)
         while not arm.progress.finished:
-            yield from self._epoch(loop, saver)
-        yield from self._finish(arm, loop.records, saver)
+            yield from self._epoch(loop)
+        yield from self._finish(arm, loop.records)
 
-    def _train_by_library(self, spec: ArmSpec, saver: RunSaver) -> Iterator[Event]:
+    def _train_by_library(self, spec: ArmSpec) -> Iterator[Event]:
         """The arm trained by perforatedai in a child process; a stopped one begins again."""
         from nexus_engine.training.perforated.parent import train_by_library
 
-        assert self.prepared is not None
-
         def keep_best(arm: Arm) -> None:
-            saver.best_changed(arm)
-            saver.export_best(arm)
+            self.saver.best_changed(arm)
+            self.saver.export_best(arm)
 
         trained = yield from train_by_library(self.prepared, spec, self.steering, keep_best)
-        yield from self._finish(trained.arm, trained.records, saver)
+        yield from self._finish(trained.arm, trained.records)
 
-    def _epoch(self, loop: ArmLoop, saver: RunSaver) -> Iterator[Event]:
+    def _epoch(self, loop: ArmLoop) -> Iterator[Event]:
         """An epoch with its saves: one at its end, and one now and then inside a long one."""
-        progress = loop.arm.progress
+        progress, saver = loop.arm.progress, self.saver
         for event in loop.epoch():
             yield event
             # Between two steps the arm's state is whole; a loss that is not finite ends the run.
@@ -205,9 +232,7 @@ class _Run:
         elif progress.finished or saver.due(epoch_over=True):
             yield saver.save(loop)
 
-    def _finish(
-        self, arm: Arm, records: Sequence[SwitchRecord], saver: RunSaver
-    ) -> Iterator[Event]:
+    def _finish(self, arm: Arm, records: Sequence[SwitchRecord]) -> Iterator[Event]:
         """Test the arm's best weights, once."""
         arm.restore(arm.best.weights)
         corpus = arm.corpus
@@ -232,11 +257,10 @@ class _Run:
             train_seconds=progress.step_seconds + progress.eval_seconds,
             pairs=progress.pairs,
         )
-        saver.finished.append(Finished(result, arm.best.cosines))
+        self.saver.finished.append(Finished(result, arm.best.cosines))
         self.loop = None
 
     def _evaluated_test(self, arm: str, best: Measured, test: Correlations) -> Evaluated:
-        assert self.prepared is not None
         return Evaluated(
             time_unix_s=time.time(),
             arm=arm,
@@ -255,12 +279,8 @@ class _Run:
 
     # The result
 
-    def _result(
-        self, arms: list[ArmSpec], finished: list[Finished], base_test: Correlations
-    ) -> RunFinished:
-        assert self.prepared is not None
-        assert self.saver is not None
-        prepared, baseline = self.prepared, self.prepared.baseline
+    def _result(self, arms: list[ArmSpec], base_test: Correlations) -> RunFinished:
+        prepared, baseline, finished = self.prepared, self.prepared.baseline, self.saver.finished
         main = finished[0].result
         controls = tuple(
             self._against(spec, control, finished[0])
@@ -298,7 +318,6 @@ class _Run:
 
     def _against(self, spec: ArmSpec, control: Finished, main: Finished) -> ControlResult:
         """The main arm's dev gain over a control, with its interval."""
-        assert self.prepared is not None
         gain = bootstrap_gain(main.cosines, control.cosines, self.prepared.corpus.dev.scores)
         return ControlResult(
             name=spec.name.removeprefix("control:"),

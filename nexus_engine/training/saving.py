@@ -130,14 +130,14 @@ class RunSaver:
             {
                 "tune": settings.tune,
                 "nonlinearity": settings.nonlinearity,
-                "base_sha256": self._prepared.base.sha256,
-                "tokenizer_sha256": self._prepared.base.tokenizer_sha256,
+                "base_sha256": self._prepared.inputs.base.sha256,
+                "tokenizer_sha256": self._prepared.inputs.base.tokenizer_sha256,
                 "base_folder": settings.base,
                 "epoch": measured.epoch,
                 "dev_spearman": measured.spearman,
                 "params_added": arm.dendrite_params(),
-                "data_name": self._prepared.data.name,
-                "data_fingerprint": self._prepared.data.fingerprint,
+                "data_name": self._prepared.inputs.data.name,
+                "data_fingerprint": self._prepared.inputs.data.fingerprint,
             },
         )
         self._best_waits = False

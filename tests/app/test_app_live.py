@@ -606,10 +606,10 @@ def test_nothing_is_painted_while_another_screen_is_in_front(monkeypatch):
 
 def test_a_real_run_is_paused_stopped_and_resumed_to_its_end(small_data, monkeypatch):
     from nexus_engine.config import TrainConfig, resolve
-    from nexus_engine.training import preparation
+    from nexus_engine.training import inputs
 
-    guard = preparation.load_guard().take(np.arange(20))
-    monkeypatch.setattr(preparation, "load_guard", lambda: guard)
+    guard = inputs.load_guard().take(np.arange(20))
+    monkeypatch.setattr(inputs, "load_guard", lambda: guard)
 
     config = TrainConfig(data=str(small_data), epochs=3, batch_size=4, switch_epochs=(0, 1),
                          layers=(0,), place=("v",), threads=1)  # fmt: skip

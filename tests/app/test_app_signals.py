@@ -29,9 +29,9 @@ import time
 from pathlib import Path
 import numpy as np
 from nexus_engine.training.arm import loop as arm_loop
-from nexus_engine.training import preparation
-whole = preparation.load_guard  # the whole guard takes most of a small run's time
-preparation.load_guard = lambda: whole().take(np.arange(20))
+from nexus_engine.training import inputs
+whole = inputs.load_guard  # the whole guard takes most of a small run's time
+inputs.load_guard = lambda: whole().take(np.arange(20))
 made = arm_loop.Arm.make_step
 
 def make_step(*given):

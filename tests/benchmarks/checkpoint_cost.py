@@ -90,8 +90,7 @@ def main() -> int:
     try:
         folder = RunFolder.create(place / "run", "cost")
         with folder.lock:
-            for event in train(resolve(TrainConfig(data=asked.data)), folder):
-                folder.append(event)
+            *_, event = train(resolve(TrainConfig(data=asked.data)), folder)
     finally:
         shutil.rmtree(place, ignore_errors=True)
     if not isinstance(event, RunFinished):

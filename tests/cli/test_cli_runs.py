@@ -54,9 +54,9 @@ for name in ("connect", "connect_ex", "sendto", "bind"):
     setattr(socket.socket, name, refuse)
 socket.getaddrinfo = socket.create_connection = refuse
 import numpy as np
-from nexus_engine.training import preparation
-whole = preparation.load_guard  # the whole guard takes most of a small run's time
-preparation.load_guard = lambda: whole().take(np.arange(20))
+from nexus_engine.training import inputs
+whole = inputs.load_guard  # the whole guard takes most of a small run's time
+inputs.load_guard = lambda: whole().take(np.arange(20))
 from nexus_tui.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """

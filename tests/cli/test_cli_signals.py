@@ -30,9 +30,9 @@ import sys
 import time
 import numpy as np
 from nexus_engine.training.arm import loop as arm_loop
-from nexus_engine.training import preparation
-whole = preparation.load_guard
-preparation.load_guard = lambda: whole().take(np.arange(20))
+from nexus_engine.training import inputs
+whole = inputs.load_guard
+inputs.load_guard = lambda: whole().take(np.arange(20))
 made = arm_loop.Arm.make_step
 
 def make_step(*given):

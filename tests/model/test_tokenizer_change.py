@@ -10,6 +10,7 @@ import pytest
 from nexus_engine.errors import ExitCode, ModelError, RunError
 from nexus_engine.model.base_model import TOKENIZER_SHA256, BaseModel, find_base_model
 from nexus_engine.runs.saved_model import load_model, save_model
+from nexus_engine.training.inputs import Inputs
 from nexus_engine.training.preparation import _check_same
 
 FACTS = {
@@ -68,7 +69,8 @@ def test_a_model_trained_with_another_tokenizer_is_refused(own_base, tmp_path):
 def test_a_run_is_not_resumed_with_another_tokenizer(tmp_path):
     base = BaseModel(tmp_path, "given", "w", published=False, tokenizer_sha256="t")
     then = {"sha256": "w", "tokenizer_sha256": "t"}
+    inputs = Inputs(None, base, Data)
     for known in (then, {"sha256": "w"}):  # an earlier version did not note it
-        _check_same({"data_fingerprint": "f", "base": known}, Data, base)
+        _check_same({"data_fingerprint": "f", "base": known}, inputs)
     with pytest.raises(RunError, match=r"tokenizer\.json is not what the run was started with"):
-        _check_same({"data_fingerprint": "f", "base": then | {"tokenizer_sha256": "u"}}, Data, base)
+        _check_same({"data_fingerprint": "f", "base": then | {"tokenizer_sha256": "u"}}, inputs)

@@ -260,9 +260,9 @@ def _prepared() -> None:
     base_model.find_base_model = functools.cache(base_model.find_base_model)
     from nexus_engine.runs import saved_model
     from nexus_engine.scoring import querying
-    from nexus_engine.training import preparation
+    from nexus_engine.training import inputs
 
-    for module in (preparation, querying, saved_model):
+    for module in (inputs, querying, saved_model):
         module.find_base_model = base_model.find_base_model
 
 

@@ -176,8 +176,7 @@ def _made_under(folder: Path, *, umask: int) -> list[str]:
 
     settings = tiny_runs.settings_of(folder, "adapter", epochs=2, switch_epochs=(1,))
     with kept.lock:
-        for event in train(settings, kept):
-            kept.append(event)
+        list(train(settings, kept))
     os.umask(0o022)
     made = [folder / "data" / "nexus", *(folder / "data" / "nexus").rglob("*")]
     wrong = []

@@ -63,7 +63,7 @@ def saving(module):
 def parent(module):
     module.is_gone = lambda parent: False
 
-CHANGES = {"nexus_engine.training.preparation": guard, "nexus_engine.training.save_clock": saving}
+CHANGES = {"nexus_engine.training.inputs": guard, "nexus_engine.training.save_clock": saving}
 if os.environ.get("TRIAL_PARENT") == "unseen":
     CHANGES["nexus_engine.system.parent_watch"] = parent
 

@@ -262,15 +262,15 @@ def _pickled_weights() -> None:
 def _calls_home() -> None:
     import socket
 
-    from nexus_engine.training import preparation
+    from nexus_engine.training import inputs
 
     def load(*given: Any, **named: Any) -> Any:
         with suppress(OSError):
             socket.create_connection(("127.0.0.1", 9), timeout=0.2)
         return made(*given, **named)
 
-    made = preparation.load_data
-    put(preparation, "load_data", load)
+    made = inputs.load_data
+    put(inputs, "load_data", load)
 
 
 # The app

@@ -62,11 +62,11 @@ def make_tiny() -> None:
     import torch
 
     from nexus_engine.data import load_guard
-    from nexus_engine.training import preparation
+    from nexus_engine.training import inputs
     from nexus_engine.training import save_clock as saving
 
     torch.set_num_threads(1)
-    preparation.load_guard = lambda: load_guard().take(np.arange(GUARD_PAIRS))
+    inputs.load_guard = lambda: load_guard().take(np.arange(GUARD_PAIRS))
     saving.MAX_SHARE = 1e9
 
 
@@ -103,7 +103,6 @@ def train(
     last: Any = None
     with kept.lock:
         for last in run(settings, kept, steering, resume=resume):
-            kept.append(last)
             meet(last, steering)
     found: dict[str, Any] = plain(last)
     return found

@@ -25,7 +25,7 @@ from nexus_engine.scoring.direction import (
     direction_question,
 )
 from nexus_engine.training import forecast as forecasting
-from nexus_engine.training import preparation
+from nexus_engine.training import inputs, preparation
 from nexus_engine.training.steering import Steering
 from nexus_tui.app.new_run.screen import NewRunScreen
 from nexus_tui.charts.run.one_picture import terminal_looks
@@ -150,8 +150,7 @@ def test_it_is_asked_before_the_first_step_and_in_eval_forecast_and_report(
     from nexus_engine.data import load_guard
 
     few = load_guard().take(np.arange(8))
-    monkeypatch.setattr(preparation, "load_guard", lambda: few)
-    monkeypatch.setattr(forecasting, "load_guard", lambda: few)
+    monkeypatch.setattr(inputs, "load_guard", lambda: few)
     costs = forecasting._Costs(1e-3, 1e-4, 1e-4)
     monkeypatch.setattr(forecasting._Probe, "_timed", lambda self: costs)
     data = distances(tmp_path / "pairs")

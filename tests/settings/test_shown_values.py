@@ -14,7 +14,7 @@ from nexus_engine.data import load_guard
 from nexus_engine.events import RunStarted
 from nexus_engine.runs.folder import RunFolder
 from nexus_engine.training import forecast as engine
-from nexus_engine.training import preparation
+from nexus_engine.training import inputs
 from nexus_engine.training.run import train
 from nexus_tui.app.new_run.run_form import FIELDS, check, measured_values
 from nexus_tui.cli import main as cli
@@ -30,7 +30,7 @@ def recorded(home, monkeypatch):
     for name in list(os.environ):
         if name.startswith("NEXUS_"):
             monkeypatch.delenv(name)
-    monkeypatch.setattr(preparation, "load_guard", lambda: load_guard().take(np.arange(6)))
+    monkeypatch.setattr(inputs, "load_guard", lambda: load_guard().take(np.arange(6)))
     folder = RunFolder.create(home / "run", "x")
     events = train(resolve(TrainConfig()), folder)
     started = next(event for event in events if isinstance(event, RunStarted))

@@ -147,7 +147,7 @@ def test_a_stopped_run_resumes_to_the_same_weights(home, small_data, checks, who
 
 @pytest.fixture(autouse=True)
 def short_guard(monkeypatch):
-    monkeypatch.setattr("nexus_engine.training.preparation.load_guard", guard_pairs)
+    monkeypatch.setattr("nexus_engine.training.inputs.load_guard", guard_pairs)
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ installed = pytest.mark.skipif(
 
 @pytest.fixture(autouse=True)
 def short_guard(monkeypatch):
-    monkeypatch.setattr("nexus_engine.training.preparation.load_guard", guard_pairs)
+    monkeypatch.setattr("nexus_engine.training.inputs.load_guard", guard_pairs)
 
 
 # Full dendrites

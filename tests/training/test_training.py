@@ -43,7 +43,7 @@ SMALL = {"place": ("v",), "layers": (1, 3), "batch_size": 16, "epochs": 3, "lr":
 @pytest.fixture(autouse=True)
 def short_guard(monkeypatch):
     """Twenty guard pairs instead of 300: scoring them takes most of a small run."""
-    monkeypatch.setattr("nexus_engine.training.preparation.load_guard", guard_pairs)
+    monkeypatch.setattr("nexus_engine.training.inputs.load_guard", guard_pairs)
 
 
 def guard_pairs():
@@ -56,10 +56,7 @@ def settings_for(data, **changes):
 
 def run(settings, path, steering=None, resume=False):
     folder = RunFolder(path) if resume else RunFolder.create(path, "test")
-    events = []
-    for event in train(settings, folder, steering, resume=resume):
-        folder.append(event)
-        events.append(event)
+    events = list(train(settings, folder, steering, resume=resume))
     assert isinstance(events[-1], TERMINAL_EVENTS)
     assert sum(isinstance(e, TERMINAL_EVENTS) for e in events) == 1
     return events
@@ -81,7 +78,7 @@ def finish(place, **changes):
     """A run at `place` for several tests, in a home of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(place / "data"))
-        patch.setattr("nexus_engine.training.preparation.load_guard", guard_pairs)
+        patch.setattr("nexus_engine.training.inputs.load_guard", guard_pairs)
         data = write_small(place / "small")
         return Done(place / "run", data, run(settings_for(data, **changes), place / "run"))
 
@@ -222,6 +219,18 @@ def test_a_stopped_run_resumes_to_the_same_weights(home, small_data, checks, who
     assert sum(s.params_added for s in result.switch_records if s.kept) == result.params_added
 
 
+@pytest.mark.parametrize("checks", [5, 9])
+def test_a_run_that_stopped_before_its_first_switch_resumes(home, small_data, checks):
+    """Nothing stands before the first switch: no weights to go back to, and no similarities."""
+    settings = settings_for(
+        small_data, tune="adapter", epochs=2, switch_epochs=(1,), control=False, threads=1
+    )
+    run(settings, home / "whole")
+    assert isinstance(run(settings, home / "run", StopAfter(checks))[-1], RunStopped)
+    assert isinstance(run(settings, home / "run", resume=True)[-1], RunFinished)
+    assert weights_of(home / "run") == weights_of(home / "whole")
+
+
 def test_growing_and_rolling_back_on_request(home, small_data):
     class Ask(Steering):
         steps = 0
@@ -349,8 +358,7 @@ def test_other_data_under_the_same_name_cannot_be_resumed(home, small_data):
 def test_runs_are_listed_found_and_removed(home, small_data):
     settings = settings_for(small_data, epochs=1)
     folder = RunFolder.create(None, "demo/../x y")
-    for event in train(settings, folder):
-        folder.append(event)
+    list(train(settings, folder))
     assert folder.path.parent == home / "data/nexus/runs"
     (only,) = list_runs()
     assert (only.state, only.name) == ("finished", folder.name)

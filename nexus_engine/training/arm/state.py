@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -75,11 +73,17 @@ def _check_counters(arm: Arm, progress: Progress, growth: GrowthState) -> None:
                 raise ValueError(f"{name} is out of range")
 
 
-def _cosines(arm: Arm, held: Tensor) -> npt.NDArray[np.float64]:
-    """The best dev similarities, (n,), as a checkpoint holds them."""
-    if held.shape != (len(arm.corpus.dev),) or held.dtype != torch.float64:
+def _kept(
+    arm: Arm, weights: Snapshot, measured: dict[str, Any], cosines: Tensor, *, may_lack: bool
+) -> Kept:
+    """Weights as a checkpoint holds them, with their dev similarities, (n,).
+
+    With `may_lack` there may be neither: nothing stands before the first switch.
+    """
+    pairs = 0 if may_lack and not weights and not cosines.numel() else len(arm.corpus.dev)
+    if cosines.shape != (pairs,) or cosines.dtype != torch.float64:
         raise ValueError("the dev similarities do not fit")
-    return held.numpy()
+    return Kept(weights, msgspec.convert(measured, Measured), cosines.numpy())
 
 
 def load_state(arm: Arm, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
@@ -109,11 +113,7 @@ def load_state(arm: Arm, tensors: dict[str, Tensor], meta: dict[str, Any]) -> No
     arm.covariances = {name: Covariances(t) for name, t in part("covariances").items()}
     arm.growth = growth
     arm.best, arm.before_switch = (
-        Kept(
-            part(kind),
-            msgspec.convert(meta[kind], Measured),
-            _cosines(arm, tensors[f"cosines/{kind}"]),
-        )
+        _kept(arm, part(kind), meta[kind], tensors[f"cosines/{kind}"], may_lack=kind == "before")
         for kind in ("best", "before")
     )
     if meta["fresh_switch"]:

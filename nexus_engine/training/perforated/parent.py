@@ -72,9 +72,9 @@ def train_by_library(
         RunError: the child died.
     """
     require_perforatedai()
-    model = build_model(prepared.base, spec.settings.tune, spec.settings.dropout)
-    model.to(prepared.hardware.device)
-    arm = Arm(spec, model, prepared.corpus, prepared.hardware, prepared.features)
+    model = build_model(prepared.inputs.base, spec.settings.tune, spec.settings.dropout)
+    model.to(prepared.inputs.hardware.device)
+    arm = Arm(spec, model, prepared.corpus, prepared.inputs.hardware, prepared.features)
     folder = Path(tempfile.mkdtemp(prefix="nexus-perforatedai-"))  # 0700 by itself
     try:
         _write(folder, prepared, spec)
@@ -115,9 +115,9 @@ def _write(folder: Path, prepared: Prepared, spec: ArmSpec) -> None:
         tensors["features"] = prepared.features
     job = Job(
         spec=spec,
-        base_folder=str(prepared.base.folder),
+        base_folder=str(prepared.inputs.base.folder),
         baseline=baseline.measured,
-        threads=prepared.hardware.threads,
+        threads=prepared.inputs.hardware.threads,
     )
     write_job(folder, job, tensors)
 

@@ -6,19 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import torch
 
-from nexus_engine.data import load_data, load_guard
 from nexus_engine.disk.tensor_files import write_tensors
 from nexus_engine.events import Event
 from nexus_engine.model.base_model import BaseModel
 from nexus_engine.model.regimes import build_model
-from nexus_engine.model.tokens import Tokenizer
-from nexus_engine.scoring.corpus import build_corpus
 from nexus_engine.scoring.evaluation import Baseline, Correlations
 from nexus_engine.training.arm.arm import Arm
-from nexus_engine.training.hardware import select
+from nexus_engine.training.inputs import open_inputs, tokenise
 from nexus_engine.training.perforated.job import Best, Done, Message, read_job
 from nexus_engine.training.perforated.library import LibraryArm, LibraryLoop
 from nexus_engine.training.steering import Steering
@@ -30,18 +26,16 @@ def work(folder: Path, steering: Steering, send: Callable[[Message], None]) -> I
     """Events of the training; `send` gets the messages between them."""
     job, tensors = read_job(folder)
     settings = job.spec.settings
-    hardware = select(settings)._replace(threads=job.threads)
-    torch.set_num_threads(job.threads)
     base = BaseModel(Path(job.base_folder), "checked by the parent", "", published=False)
-    data = load_data(settings.data, seed=settings.seed, score_range=settings.score_range)
+    inputs = open_inputs(settings, base=base, threads=job.threads)
     guard = tensors["guard"].numpy()
-    general = load_guard().take(np.arange(len(guard)))
-    corpus = build_corpus(data, general, Tokenizer(base.folder))
+    corpus = tokenise(inputs, guard_pairs=len(guard))
+    device = inputs.hardware.device
     model = build_model(base, settings.tune, settings.dropout)
-    model.to(hardware.device)
-    features = tensors["features"].to(hardware.device) if "features" in tensors else None
+    model.to(device)
+    features = tensors["features"].to(device) if "features" in tensors else None
     torch.manual_seed(settings.seed)
-    arm = LibraryArm(job.spec, model, corpus, hardware, features)
+    arm = LibraryArm(job.spec, model, corpus, inputs.hardware, features)
 
     def keep(arm: Arm) -> None:
         """Leave the best in a file named by its epoch; going back to one finds its own."""

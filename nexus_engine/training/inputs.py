@@ -1,0 +1,85 @@
+"""The inputs of a run: hardware, base model, pairs, tokens, and the plan of its main arm.
+
+A run, its forecast and the child process that trains with perforatedai read their inputs here, in
+the same order, so that each refuses the same inputs.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from nexus_engine.config import Settings
+from nexus_engine.data import PairData, load_data, load_guard
+from nexus_engine.model.base_model import BaseModel, find_base_model
+from nexus_engine.model.placement import Placement, choose_placement
+from nexus_engine.model.regimes import build_model
+from nexus_engine.model.sentence_model import SentenceModel
+from nexus_engine.model.tokens import Tokenizer
+from nexus_engine.scoring.corpus import Corpus, build_corpus
+from nexus_engine.training.arm.spec import ArmSpec, plan_main
+from nexus_engine.training.hardware import Hardware, select
+from nexus_engine.training.little_data import fit_to_data
+
+__all__ = ["Inputs", "Untrained", "open_inputs", "tokenise", "untrained"]
+
+
+class Inputs(NamedTuple):
+    """The machine, the base model and the pairs, as they were read."""
+
+    hardware: Hardware
+    base: BaseModel
+    data: PairData
+
+
+class Untrained(NamedTuple):
+    """The model before the first step, where dendrites may grow on it, and its parameters."""
+
+    model: SentenceModel
+    placement: Placement
+    parameters: int
+
+    def plan(self, settings: Settings, train_pairs: int) -> ArmSpec:
+        """The main arm, its settings fitted to the number of train pairs."""
+        fitted = fit_to_data(settings, train_pairs)
+        return plan_main(fitted, self.placement.sites, self.placement.switches)
+
+
+def open_inputs(
+    settings: Settings, *, base: BaseModel | None = None, threads: int | None = None
+) -> Inputs:
+    """Choose the hardware, set torch's threads, find the base model, read the pairs.
+
+    `base` and `threads` are given where a parent process has decided them.
+
+    Raises:
+        NexusError: hardware, base model or data that cannot be used.
+    """
+    hardware = select(settings)
+    if threads is not None:
+        hardware = hardware._replace(threads=threads)
+    torch.set_num_threads(hardware.threads)
+    base = base or find_base_model(settings.base)
+    data = load_data(settings.data, seed=settings.seed, score_range=settings.score_range)
+    return Inputs(hardware, base, data)
+
+
+def untrained(settings: Settings, base: BaseModel) -> Untrained:
+    """The model that training starts from, and its placement.
+
+    Raises:
+        NexusError: weights that cannot be read, or a placement that the model does not have.
+    """
+    model = build_model(base, settings.tune)
+    placement = choose_placement(settings, model.sites())
+    return Untrained(model, placement, sum(p.numel() for p in model.parameters()))
+
+
+def tokenise(inputs: Inputs, guard_pairs: int | None = None) -> Corpus:
+    """The sentences of the data, and of the guard set's first `guard_pairs`, as tokens."""
+    guard = load_guard()
+    if guard_pairs is not None:
+        guard = guard.take(np.arange(guard_pairs))
+    return build_corpus(inputs.data, guard, Tokenizer(inputs.base.folder))
