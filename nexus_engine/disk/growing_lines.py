@@ -10,10 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from nexus_engine.disk.files import FILE_MODE, create_file, write_all
 from nexus_engine.disk.regular_files import next_data, open_reader, open_regular
+from nexus_engine.errors import RunError
 
 __all__ = [
     "LONGEST_LINE",
@@ -22,8 +25,12 @@ __all__ = [
     "LineTail",
     "append_line",
     "begin_log",
+    "decoded",
     "log_header",
+    "read_lines",
 ]
+
+T = TypeVar("T")
 
 SCHEMA_VERSION = 1
 """Of the events in a log; it stands in the first line."""
@@ -34,6 +41,8 @@ LONGEST_LINE = 1_000_000
 """Bytes of a line that may be an event; the longest written has a few thousand."""
 MOST_READ = 4_000_000_000
 """Bytes of a log that are looked through in all: ten million steps. What follows is left."""
+LONGEST_TAIL = 65_536
+"""Bytes behind the last line end in which a last line is looked for that lacks only its end."""
 
 
 class LineTail:
@@ -89,6 +98,30 @@ class LineTail:
         begin = block.find(b"\n") + 1 if self._inside and end else 0
         self._inside = self._inside and not end
         return block[begin:end] if self.position > before else None
+
+
+def read_lines(path: Path, max_bytes: int = MOST_READ) -> Iterator[bytes]:
+    """The lines of the file `path` as it is now, oldest first; none where it is unreadable.
+
+    What stands behind the last line end is given too: it may be a line that lacks only its end.
+    Reading stops after about `max_bytes`.
+    """
+    tail = LineTail(path)
+    while tail.position < max_bytes and (block := tail.read_block()) is not None:
+        yield from block.split(b"\n")[:-1]
+    with contextlib.suppress(OSError), open_reader(path) as file:
+        file.seek(tail.position)
+        yield file.read(LONGEST_TAIL)
+
+
+def decoded(lines: Iterable[bytes], decode: Callable[[bytes], T]) -> Iterator[T]:
+    """What `decode` makes of the lines; those for which it raises RunError are passed over.
+
+    Such are the first line of a log, a torn line and a damaged one.
+    """
+    for line in lines:
+        with contextlib.suppress(RunError):
+            yield decode(line)
 
 
 def log_header(kind: str) -> bytes:

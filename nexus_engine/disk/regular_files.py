@@ -14,12 +14,13 @@ import os
 import stat
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nexus_engine.disk.json_text import parse_json
 
 __all__ = [
     "MAX_JSON_BYTES",
+    "FileStamp",
     "check_no_link",
     "next_data",
     "open_reader",
@@ -28,11 +29,29 @@ __all__ = [
     "read_regular",
     "sha256_of",
     "size_of",
+    "stamp_of",
 ]
 
 MAX_JSON_BYTES = 16_000_000
 """Size of the largest JSON file that is read whole; a run.json has a few thousand bytes."""
 NEW_FILE_MODE = 0o600
+
+
+class FileStamp(NamedTuple):
+    """Which state of a file: another one where it was written to, or replaced by another file."""
+
+    mtime_ns: int
+    inode: int
+    size: int
+
+
+def stamp_of(path: Path, *, follow: bool = False) -> FileStamp | None:
+    """The state of the file at `path`, of a link itself unless `follow`; None without a file."""
+    try:
+        status = os.stat(path, follow_symlinks=follow)
+    except (OSError, ValueError):
+        return None
+    return FileStamp(status.st_mtime_ns, status.st_ino, status.st_size)
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY, *, follow: bool = False) -> int:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from nexus_engine.disk.named_folders import LATEST, NoSuchFolderError
 from nexus_engine.errors import RunError, one_line
-from nexus_engine.events import Evaluated, Event, RunFailed, RunFinished, Step, SwitchRecord, Warned
-from nexus_engine.runs.folder import LATEST, RunFolder, find_run, summarise
+from nexus_engine.events import Event, RunFailed, RunFinished, Step, SwitchRecord
+from nexus_engine.runs.folder import RunFolder, find_run
+from nexus_engine.runs.run_view import EpochPoint, RunView, reduce
+from nexus_engine.runs.summary import summarise
 from nexus_engine.sweeps.folder import find_sweep
-from nexus_engine.sweeps.view import SweepView, read_sweep
-from nexus_engine.system.ownership import may_not_read
-from nexus_engine.system.user_paths import user_path
+from nexus_engine.sweeps.reading import read_sweep
+from nexus_engine.sweeps.view import SweepView
 
-__all__ = ["Arm", "Gathered", "Point", "Run", "gather", "gather_run"]
+__all__ = ["Arm", "Gathered", "Run", "gather", "gather_run"]
 
 MOST_LOSSES = 400
 """Step losses that a curve shows; more are thinned evenly, never averaged."""
@@ -25,24 +27,16 @@ MOST_WARNINGS = 20
 """Of a run; a damaged log may hold any number."""
 
 
-class Point(msgspec.Struct, frozen=True, kw_only=True):
-    """An evaluation on dev; epoch 0 is the base model."""
-
-    epoch: int
-    spearman: float
-    guard_spearman: float
-
-
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
     """The run proper ("main") or a control; `losses` are (step, loss)."""
 
     name: str
-    points: tuple[Point, ...]
+    points: tuple[EpochPoint, ...]
     losses: tuple[tuple[int, float], ...]
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """A run. `result` is None unless it finished; `switches` are those settled so far.
+    """A run. `result` is None unless it finished; `switches` are those of the result.
 
     `begun_unix_s` is when its first event happened; resuming it changes nothing there.
     """
@@ -71,27 +65,32 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     sweeps: tuple[SweepView, ...]
 
 
-def _arms(events: Sequence[Event]) -> tuple[Arm, ...]:
-    points: dict[str, dict[int, Point]] = {}
-    losses: dict[str, dict[int, float]] = {}
+def _arms(view: RunView, losses: Mapping[str, Sequence[tuple[int, float]]]) -> tuple[Arm, ...]:
+    """The arms of which anything was measured; `losses` are (step, loss) by arm."""
+    arms = []
+    for arm in view.arms:
+        if arm.points:
+            steps = losses.get(arm.name, ())
+            stride = max(1, -(-len(steps) // MOST_LOSSES))
+            arms.append(Arm(name=arm.name, points=arm.points, losses=tuple(steps[::stride])))
+    return tuple(arms)
+
+
+def _folded(events: Sequence[Event]) -> tuple[RunView, dict[str, list[tuple[int, float]]]]:
+    """The run after its events, steps left out, and every (step, loss) of each arm.
+
+    A view joins steps when there are many; a report shows single ones.
+    """
+    view, losses = RunView(), dict[str, list[tuple[int, float]]]()
     for event in events:
-        match event:
-            case Evaluated(split="dev"):
-                # A resumed run makes an epoch again that a crash cut off: the new one stands.
-                points.setdefault(event.arm, {})[event.epoch] = Point(
-                    epoch=event.epoch,
-                    spearman=event.spearman,
-                    guard_spearman=event.guard_spearman,
-                )
-            case Step():
-                losses.setdefault(event.arm, {})[event.step] = event.loss
-    found = []
-    for name, by_epoch in points.items():
-        steps = sorted(losses.get(name, {}).items())
-        stride = max(1, -(-len(steps) // MOST_LOSSES))
-        ordered = tuple(point for _, point in sorted(by_epoch.items()))
-        found.append(Arm(name=name, points=ordered, losses=tuple(steps[::stride])))
-    return tuple(found)
+        if isinstance(event, Step):
+            steps = losses.setdefault(event.arm, [])
+            while steps and steps[-1][0] >= event.step:  # made again by a resumed run
+                steps.pop()
+            steps.append((event.step, event.loss))
+        else:
+            view = reduce(view, event)
+    return view, losses
 
 
 def gather_run(folder: RunFolder) -> Run:
@@ -101,28 +100,27 @@ def gather_run(folder: RunFolder) -> Run:
         RunError: there is no readable run there.
     """
     summary, facts, events = summarise(folder.path), folder.read_run(), folder.events()
-    result = next((e for e in reversed(events) if isinstance(e, RunFinished)), None)
-    failed = events[-1] if events and isinstance(events[-1], RunFailed) else None
+    view, losses = _folded(events)
+    result = view.ended if isinstance(view.ended, RunFinished) else None
     settings = facts.get("settings")
-    switches: tuple[SwitchRecord, ...] = () if result is None else result.switch_records
     return Run(
         name=folder.name,
         begun_unix_s=events[0].time_unix_s if events else 0.0,
         state=summary.state,
-        message="" if failed is None else one_line(failed.message, 300),
+        message=one_line(view.ended.message, 300) if isinstance(view.ended, RunFailed) else "",
         settings=settings if isinstance(settings, dict) else {},
         facts=facts,
-        arms=_arms(events),
-        switches=switches,
+        arms=_arms(view, losses),
+        switches=() if result is None else result.switch_records,
         result=result,
-        warnings=_warnings(folder.name, events),
+        warnings=_warnings(folder.name, view),
     )
 
 
-def _warnings(name: str, events: Sequence[Event]) -> tuple[str, ...]:
-    """What the run warned of or asked, each once: its figures may not mean what they seem to."""
-    said = dict.fromkeys(one_line(e.message, 600) for e in events if isinstance(e, Warned))
-    return tuple(f"{one_line(name, 60)}, warning: {line}" for line in said)[:MOST_WARNINGS]
+def _warnings(name: str, view: RunView) -> tuple[str, ...]:
+    """What the run warned of, each once: its figures may not mean what they seem to."""
+    lines = dict.fromkeys(one_line(message, 600) for message in view.warnings)
+    return tuple(f"{one_line(name, 60)}, warning: {line}" for line in lines)[:MOST_WARNINGS]
 
 
 def gather(asked: Sequence[str]) -> Gathered:
@@ -135,17 +133,15 @@ def gather(asked: Sequence[str]) -> Gathered:
     sweeps: list[SweepView] = []
     for name in asked:
         try:
-            run = find_run(name)
-        except RunError as missing:
-            reason = missing
-        else:
-            runs.append(gather_run(run))
+            runs.append(gather_run(find_run(name)))
             continue
+        except NoSuchFolderError as error:
+            no_run = error
         try:
             sweep = find_sweep(name)
-        except RunError:
-            if name == LATEST or may_not_read(user_path(name) / "run.json"):
-                raise reason from None
+        except NoSuchFolderError:
+            if name == LATEST:
+                raise no_run from None
             raise RunError(
                 f"{one_line(name, 120)}: no such run or sweep; `nexus runs` lists runs"
             ) from None

@@ -8,18 +8,15 @@ disk is full cuts it, and a mapped page that is gone ends the process.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from nexus_engine.disk.growing_lines import LONGEST_LINE, MOST_READ, LineTail
+from nexus_engine.disk.growing_lines import LONGEST_LINE, MOST_READ, LineTail, decoded
 from nexus_engine.disk.regular_files import open_reader
-from nexus_engine.errors import RunError
 from nexus_engine.events import Event, decode_event
 
 __all__ = ["EventLog"]
@@ -55,22 +52,14 @@ class EventLog:
                 tail = LineTail(self._path, at_once=BLOCK)
                 lines, is_step = _lines(tail)
                 self._tail = LineTail(self._path, tail.position, READ_AT_ONCE)
-                return _decoded(_line(file, *place) for place in _choose(lines, is_step, steps))
+                chosen = (_line(file, *place) for place in _choose(lines, is_step, steps))
+                return list(decoded(chosen, decode_event))
         except OSError:
             return []
 
     def read_new(self) -> list[Event]:
         """The events written since the last call, oldest first."""
-        return _decoded(self._tail.read())
-
-
-def _decoded(lines: Iterable[bytes]) -> list[Event]:
-    """The lines that are events; the schema line and damaged ones are not."""
-    events: list[Event] = []
-    for line in lines:
-        with contextlib.suppress(RunError):
-            events.append(decode_event(line))
-    return events
+        return list(decoded(self._tail.read(), decode_event))
 
 
 def _line(file: BinaryIO, begin: int, end: int) -> bytes:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -23,31 +22,27 @@ from typing import Any
 import msgspec
 
 from nexus_engine.disk.files import replace_json
+from nexus_engine.disk.growing_lines import append_line, decoded, read_lines
 from nexus_engine.disk.json_text import plain
-from nexus_engine.disk.listed_folders import LATEST
 from nexus_engine.disk.lock import LOCK_FILE, RunLock
+from nexus_engine.disk.named_folders import LATEST, find_folder, point_latest
 from nexus_engine.disk.new_folders import LOG_NAME, claimed_folder, fresh_folder, usable_path
 from nexus_engine.errors import ConfigError, RunError, one_line
-from nexus_engine.events import TERMINAL_EVENTS, Event
-from nexus_engine.runs.event_log import append_event, read_events
-from nexus_engine.runs.index import RunIndex, RunSummary, read_facts, state_of, summarise
-from nexus_engine.system.ownership import may_not_read, not_permitted, whose
-from nexus_engine.system.user_paths import data_folder, user_path
+from nexus_engine.events import TERMINAL_EVENTS, Event, decode_event, encode_event
+from nexus_engine.runs.index import RunIndex
+from nexus_engine.runs.summary import RUN, RunSummary, read_facts, state_of
+from nexus_engine.system.ownership import whose
+from nexus_engine.system.user_paths import data_folder
 
 __all__ = [
-    "LATEST",
     "RunFolder",
-    "RunSummary",
     "find_run",
     "list_runs",
     "remove_run",
     "remove_unstarted",
     "reserve_folder",
     "runs_root",
-    "summarise",
 ]
-
-NAME_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def runs_root() -> Path:
@@ -103,14 +98,7 @@ class RunFolder:
 
     def point_latest(self) -> None:
         """Make `latest` mean this run."""
-        # `latest` is a convenience; a run goes on without it, and without a home
-        with contextlib.suppress(OSError, ConfigError):
-            root = runs_root()
-            root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            link = root / f"{LATEST}.tmp-{os.getpid()}"
-            link.unlink(missing_ok=True)
-            link.symlink_to(self.path, target_is_directory=True)
-            os.replace(link, root / LATEST)
+        point_latest(runs_root, self.path)
 
     def check_own_folders(self) -> None:
         """Refuse to work where `best` or `checkpoints` is a link: files elsewhere would be changed.
@@ -139,11 +127,12 @@ class RunFolder:
 
     def append(self, event: Event) -> None:
         """Add an event to the log; the last one is pushed to the disk."""
-        append_event(self.events_file, event, sync=isinstance(event, TERMINAL_EVENTS))
+        last = isinstance(event, TERMINAL_EVENTS)
+        append_line(self.events_file, encode_event(event), sync=last)
 
     def write_run(self, facts: dict[str, Any]) -> None:
         """Write `run.json`; from now on this is a run, and the latest one."""
-        replace_json(self.path / "run.json", facts)
+        replace_json(self.path / RUN.description, facts)
         self.point_latest()
 
     def read_run(self) -> dict[str, Any]:
@@ -160,7 +149,7 @@ class RunFolder:
 
     def events(self) -> list[Event]:
         """The events of the log; a last line that was cut short is left out."""
-        return list(read_events(self.events_file))
+        return list(decoded(read_lines(self.events_file), decode_event))
 
 
 def reserve_folder(label: str) -> Path:
@@ -182,26 +171,11 @@ def find_run(asked: str) -> RunFolder:
     """The run that a name, a folder or `latest` means.
 
     Raises:
-        RunError: there is none, or this user may not read it.
+        NoSuchFolderError: there is none.
+        RunError: this user may not read it.
         ConfigError: it names a home that does not exist.
     """
-    if asked == LATEST:
-        link = runs_root() / LATEST
-        if os.path.isdir(link):
-            return RunFolder(link.resolve())
-        if may_not_read(link / "run.json"):
-            raise RunError(f"latest: {not_permitted(link.resolve())}")
-        raise RunError("latest: there is no run yet; start one with `nexus train`")
-    with contextlib.suppress(ConfigError):  # without a home no run has a name
-        if NAME_RULE.fullmatch(asked) and os.path.isdir(runs_root() / asked):
-            return RunFolder(runs_root() / asked)
-    path = user_path(asked)
-    with contextlib.suppress(OSError, ValueError):
-        if os.path.lexists(path / "run.json"):  # what is wrong with it, if anything, is said later
-            return RunFolder(path.absolute())
-        if may_not_read(path / "run.json"):
-            raise RunError(f"{one_line(asked, 120)}: {not_permitted(path.absolute())}")
-    raise RunError(f"{one_line(asked, 120)}: no such run; `nexus runs` lists them")
+    return RunFolder(find_folder(asked, runs_root, RUN))
 
 
 def remove_unstarted(folder: RunFolder, *, keep_folder: bool = False) -> None:
@@ -209,7 +183,7 @@ def remove_unstarted(folder: RunFolder, *, keep_folder: bool = False) -> None:
 
     With `keep_folder` the folder itself stays, as one that was there, empty, before.
     """
-    if os.path.lexists(folder.path / "run.json"):
+    if os.path.lexists(folder.path / RUN.description):
         return
     with contextlib.suppress(OSError):
         # The log comes last: while it is there, nobody else can begin in this folder.

@@ -24,7 +24,7 @@ def resumable(asked: str) -> tuple[RunFolder, Settings]:
 
     from nexus_engine.config import Settings, check_numbers
     from nexus_engine.runs.folder import find_run
-    from nexus_engine.runs.index import state_of
+    from nexus_engine.runs.summary import state_of
 
     folder = find_run(asked)
     facts = folder.read_run()

@@ -102,6 +102,23 @@ class ArmView:
         """The share of the arm's planned steps that is made, 0..1."""
         return min(1.0, self.step / self.steps_total) if self.steps_total else 0.0
 
+    @property
+    def switches_tried(self) -> int:
+        """Sets of dendrites that were grown."""
+        return self.switches[-1].switch if self.switches else 0
+
+    @property
+    def switches_kept(self) -> int:
+        """Those of them that were kept."""
+        return sum(switch.state == "kept" for switch in self.switches)
+
+    @property
+    def params_added(self) -> int | None:
+        """Parameters of the dendrites there are, a set on trial included; None before the first."""
+        if not self.switches:
+            return None
+        return sum(old.params_added for old in self.switches if old.state != "rolled back")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
@@ -131,7 +148,11 @@ def reduce(view: RunView, event: Event) -> RunView:
     """The view after `event`."""
     match event:
         case RunStarted():
-            return replace(view, state="measuring", started=event, ended=None, paused=False)
+            # One that is not resumed is begun anew: what an earlier start left in the log is gone.
+            arms = view.arms if event.resumed else ()
+            return replace(
+                view, state="measuring", started=event, arms=arms, ended=None, paused=False
+            )
         case EpochStarted():
             arm = replace(
                 view.arm(event.arm),

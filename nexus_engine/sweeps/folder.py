@@ -13,15 +13,19 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from nexus_engine.disk.files import FOLDER_MODE, make_folder, replace_json
-from nexus_engine.disk.growing_lines import append_line, begin_log
-from nexus_engine.disk.listed_folders import LATEST
+from nexus_engine.disk.growing_lines import append_line, begin_log, decoded, read_lines
 from nexus_engine.disk.lock import RunLock, is_held
+from nexus_engine.disk.named_folders import (
+    FolderKind,
+    find_folder,
+    point_latest,
+    read_description,
+)
 from nexus_engine.disk.new_folders import (
     LOG_NAME,
     SWEEP_LOG,
@@ -29,9 +33,8 @@ from nexus_engine.disk.new_folders import (
     fresh_folder,
     usable_path,
 )
-from nexus_engine.disk.regular_files import open_reader, read_json
-from nexus_engine.errors import ConfigError, RunError, one_line
-from nexus_engine.runs.folder import NAME_RULE, RunFolder, runs_root
+from nexus_engine.errors import RunError, one_line
+from nexus_engine.runs.folder import RunFolder, runs_root
 from nexus_engine.sweeps.events import (
     TERMINAL_SWEEP_EVENTS,
     SweepEvent,
@@ -39,17 +42,15 @@ from nexus_engine.sweeps.events import (
     encode_sweep_event,
 )
 from nexus_engine.sweeps.grid import MOST_RUNS, Cell, Grid
-from nexus_engine.system.user_paths import user_path
 
-__all__ = ["CellFolder", "SweepFolder", "SweepRecord", "find_sweep", "sweeps_root"]
+__all__ = ["SWEEP", "CellFolder", "SweepFolder", "SweepRecord", "find_sweep", "sweeps_root"]
 
+SWEEP = FolderKind("sweep", "sweep.json", "nexus sweep")
 SWEEP_IS_HELD = "is worked on by {holder}; stop that one first: its runs are saved"
 LAST_TIME = 253_402_300_799.0
 """The last second of the year 9999; a sweep that says it was made later is shown without a time."""
-LONGEST_LINE = 1_000_000
-"""Bytes; an event of a sweep has a few hundred."""
 MOST_READ = 64_000_000
-"""Bytes of a log that are read at a time; a run of 100 epochs adds 25,000 to it."""
+"""Bytes of a log that are read; a run of 100 epochs adds 25,000 to it."""
 
 
 class SweepRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,11 +123,11 @@ class SweepFolder:
                 os.mkdir(path / "runs", FOLDER_MODE)
                 os.chmod(path / "runs", FOLDER_MODE)
                 record = SweepRecord(name=path.name, created_unix_s=time.time(), grid=grid)
-                replace_json(path / "sweep.json", record)
+                replace_json(path / SWEEP.description, record)
             except BaseException:
                 folder._remove_unstarted()
                 raise
-        folder._point_latest()
+        point_latest(sweeps_root, path)
         return folder
 
     def _remove_unstarted(self) -> None:
@@ -137,28 +138,17 @@ class SweepFolder:
             self.events_file.unlink()
             self.path.rmdir()
 
-    def _point_latest(self) -> None:
-        with contextlib.suppress(OSError, ConfigError):  # `latest` is a convenience
-            root = sweeps_root()
-            root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            link = root / f"{LATEST}.tmp-{os.getpid()}"
-            link.unlink(missing_ok=True)
-            link.symlink_to(self.path, target_is_directory=True)
-            os.replace(link, root / LATEST)
-
     def record(self) -> SweepRecord:
         """`sweep.json`.
 
         Raises:
             RunError: it is missing or damaged.
         """
-        path = self.path / "sweep.json"
+        path = self.path / SWEEP.description
         try:
-            found = msgspec.convert(read_json(path), SweepRecord)
-        except (OSError, ValueError, msgspec.ValidationError) as error:
-            raise RunError(
-                f"{one_line(path)}: no readable sweep ({type(error).__name__})"
-            ) from None
+            found = msgspec.convert(read_description(self.path, SWEEP), SweepRecord)
+        except msgspec.ValidationError:
+            raise RunError(f"{one_line(path)}: not a readable sweep (not its fields)") from None
         if found.schema != 1:
             raise RunError(f"{one_line(path)}: not a sweep of this version")
         if found.grid.size > MOST_RUNS:
@@ -184,13 +174,7 @@ class SweepFolder:
 
     def events(self) -> list[SweepEvent]:
         """The events of the log; lines that cannot be read are left out."""
-        return list(self._events())
-
-    def _events(self) -> Iterator[SweepEvent]:
-        with contextlib.suppress(OSError), open_reader(self.events_file) as file:
-            while file.tell() < MOST_READ and (line := file.readline(LONGEST_LINE)):
-                with contextlib.suppress(RunError):
-                    yield decode_sweep_event(line)
+        return list(decoded(read_lines(self.events_file, MOST_READ), decode_sweep_event))
 
     def is_live(self) -> bool:
         """Whether a process works on the sweep now."""
@@ -207,18 +191,8 @@ def find_sweep(asked: str) -> SweepFolder:
     """The sweep that a name, a folder or `latest` means.
 
     Raises:
-        RunError: there is none.
+        NoSuchFolderError: there is none.
+        RunError: this user may not read it.
+        ConfigError: it names a home that does not exist.
     """
-    if asked == LATEST:
-        link = sweeps_root() / LATEST
-        if link.is_dir():
-            return SweepFolder(link.resolve())
-        raise RunError("latest: there is no sweep yet; start one with `nexus sweep`")
-    with contextlib.suppress(ConfigError):  # without a home no sweep has a name
-        if NAME_RULE.fullmatch(asked) and (sweeps_root() / asked / "sweep.json").is_file():
-            return SweepFolder(sweeps_root() / asked)
-    path = user_path(asked)
-    with contextlib.suppress(OSError, ValueError):
-        if (path / "sweep.json").is_file():
-            return SweepFolder(path.absolute())
-    raise RunError(f"{one_line(asked, 120)}: no such sweep")
+    return SweepFolder(find_folder(asked, sweeps_root, SWEEP))

@@ -6,90 +6,28 @@ own log is read, so that a look at a sweep where nothing happened costs two smal
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from pathlib import Path
-from typing import Any, NamedTuple, assert_never
+from typing import Any, NamedTuple
 
 import msgspec
 
-from nexus_engine.disk.growing_lines import LineTail
-from nexus_engine.disk.listed_folders import listed_folders
-from nexus_engine.errors import RunError
-from nexus_engine.sweeps.events import (
-    CellEnded,
-    CellEvaluated,
-    CellStarted,
-    SweepEvent,
-    SweepFailed,
-    SweepFinished,
-    SweepStarted,
-    SweepStopped,
-    decode_sweep_event,
-)
-from nexus_engine.sweeps.folder import MOST_READ, SweepFolder
+from nexus_engine.disk.growing_lines import LineTail, decoded
+from nexus_engine.disk.named_folders import read_listed
+from nexus_engine.sweeps.events import CellEnded, CellStarted, SweepEvent, decode_sweep_event
+from nexus_engine.sweeps.folder import MOST_READ, SWEEP, SweepFolder
+from nexus_engine.sweeps.reading import read_cell, read_sweep
 from nexus_engine.sweeps.view import (
     CellView,
     SweepState,
     SweepView,
     best_point,
+    fold,
     points,
-    read_cell,
-    read_sweep,
-    sound_correlation,
     state_of,
 )
 
-__all__ = ["FollowedSweep", "SweepIndex", "SweepSummary", "fold", "summary_of"]
-
-BASE_EPOCH = 0
-
-
-def fold(view: SweepView, event: SweepEvent) -> SweepView:
-    """The picture after `event`. A run that the grid does not have changes nothing."""
-    match event:
-        case SweepStarted():
-            return msgspec.structs.replace(view, live=True)
-        case CellStarted():
-            return _with(view, event.cell, state="live", message="", exit_code=None)
-        case CellEvaluated():
-            figures: dict[str, Any] = {"best_dev_spearman": sound_correlation(event.best_spearman)}
-            if event.epoch == BASE_EPOCH:
-                figures["base_dev_spearman"] = sound_correlation(event.spearman)
-            return _with(
-                view, event.cell, state="live", epoch=event.epoch, epochs=event.epochs, **figures
-            )
-        case CellEnded():
-            return _ended(view, event)
-        case SweepFinished() | SweepStopped() | SweepFailed():
-            cells = tuple(
-                msgspec.structs.replace(cell, state="stopped") if cell.state == "live" else cell
-                for cell in view.cells
-            )
-            return msgspec.structs.replace(view, live=False, cells=cells)
-        case _:
-            assert_never(event)
-
-
-def _ended(view: SweepView, event: CellEnded) -> SweepView:
-    state = event.state if event.state in ("finished", "failed") else "stopped"
-    told: dict[str, Any] = {"state": state, "message": event.message}
-    if state == "failed":
-        told["exit_code"] = event.exit_code
-    if state == "finished":
-        for name in ("base_dev_spearman", "best_dev_spearman", "test_spearman"):
-            told[name] = sound_correlation(getattr(event, name))
-        for name in ("switches", "switches_kept", "params_trained"):
-            told[name] = getattr(event, name)
-    return _with(view, event.cell, **told)
-
-
-def _with(view: SweepView, name: str, **changes: Any) -> SweepView:
-    cells = tuple(
-        msgspec.structs.replace(cell, **changes) if cell.cell.name == name else cell
-        for cell in view.cells
-    )
-    return msgspec.structs.replace(view, cells=cells)
+__all__ = ["FollowedSweep", "SweepIndex", "SweepSummary", "summary_of"]
 
 
 class FollowedSweep:
@@ -109,7 +47,7 @@ class FollowedSweep:
         """
         live = self._folder.is_live()
         view = self._view
-        if view is None or view.live != live or not (self.path / "sweep.json").is_file():
+        if view is None or view.live != live or not (self.path / SWEEP.description).is_file():
             self._view = self._read_whole()
             return self._view
         events = self._read_new()
@@ -142,15 +80,11 @@ class FollowedSweep:
             # A run whose process could not even begin left no word in a folder of its own.
             end = told.get(cell.cell.name)
             if isinstance(end, CellEnded) and end.state == "failed" and cell.state != "finished":
-                view = _ended(view, end)
+                view = fold(view, end)
         return view
 
     def _read_new(self) -> list[SweepEvent]:
-        events: list[SweepEvent] = []
-        for line in self._tail.read():
-            with contextlib.suppress(RunError):
-                events.append(decode_sweep_event(line))
-        return events
+        return list(decoded(self._tail.read(), decode_sweep_event))
 
 
 class SweepSummary(NamedTuple):
@@ -204,13 +138,9 @@ class SweepIndex:
     def refresh(self) -> list[SweepSummary]:
         """Every readable sweep as it is now. May be called from any thread."""
         with self._lock:
-            known = {}
-            for path in listed_folders(self._root):
-                with contextlib.suppress(RunError, OSError):
-                    known[path] = self._look(path)
-            self._known = known
-        found = [summary for _, _, summary in known.values()]
-        return sorted(found, key=lambda one: (one.created_unix_s, one.name), reverse=True)
+            self._known, _ = read_listed(self._root, SWEEP, self._look)
+            summaries = [summary for _, _, summary in self._known.values()]
+        return sorted(summaries, key=lambda one: (one.created_unix_s, one.name), reverse=True)
 
     def _look(self, path: Path) -> tuple[FollowedSweep, SweepView, SweepSummary]:
         old = self._known.get(path)

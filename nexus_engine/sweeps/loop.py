@@ -16,10 +16,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nexus_engine.disk.growing_lines import LineTail
+from nexus_engine.disk.growing_lines import LineTail, decoded
 from nexus_engine.disk.new_folders import LOG_NAME
-from nexus_engine.errors import ExitCode, RunError, one_line
-from nexus_engine.events import EpochStarted, Evaluated, decode_event
+from nexus_engine.errors import ExitCode, one_line
+from nexus_engine.events import Evaluated, Step, decode_event
+from nexus_engine.runs.run_view import RunView, reduce
+from nexus_engine.runs.summary import RUN
 from nexus_engine.sweeps.events import (
     CellEnded,
     CellEvaluated,
@@ -32,7 +34,8 @@ from nexus_engine.sweeps.events import (
 )
 from nexus_engine.sweeps.folder import SweepFolder
 from nexus_engine.sweeps.grid import Cell
-from nexus_engine.sweeps.view import CellView, best_point, points, read_cell, read_sweep
+from nexus_engine.sweeps.reading import read_cell, read_sweep
+from nexus_engine.sweeps.view import CellView, best_point, points
 from nexus_engine.sweeps.workers import Ended, Workers
 from nexus_engine.system.shortages import OUT_OF_ROOM
 from nexus_engine.training.steering import Steering, StopAsked
@@ -58,28 +61,24 @@ class _Tail:
     def __init__(self, path: Path, *, resumed: bool) -> None:
         # A run that is begun anew makes its log anew too.
         self._lines = LineTail.at_end(path) if resumed else LineTail(path)
-        self.epochs = 0
-        self.sets = 0
+        self._view = RunView()
 
     def read(self, cell: str) -> Iterator[CellEvaluated]:
-        for line in self._lines.read():
-            try:
-                event = decode_event(line)
-            except RunError:  # the schema line
+        for event in decoded(self._lines.read(), decode_event):
+            if isinstance(event, Step):
                 continue
-            match event:
-                case EpochStarted(arm="main"):
-                    self.epochs, self.sets = event.epochs, event.sets
-                case Evaluated(arm="main", split="dev"):
-                    yield CellEvaluated(
-                        time_unix_s=event.time_unix_s,
-                        cell=cell,
-                        epoch=event.epoch,
-                        epochs=self.epochs,
-                        spearman=event.spearman,
-                        best_spearman=event.best_spearman,
-                        sets=self.sets,
-                    )
+            self._view = reduce(self._view, event)
+            if isinstance(event, Evaluated) and event.arm == "main" and event.split == "dev":
+                main = self._view.arm("main")
+                yield CellEvaluated(
+                    time_unix_s=event.time_unix_s,
+                    cell=cell,
+                    epoch=event.epoch,
+                    epochs=main.epochs,
+                    spearman=event.spearman,
+                    best_spearman=event.best_spearman,
+                    sets=main.sets,
+                )
 
 
 class _Live:
@@ -193,7 +192,7 @@ class _Sweep:
         path = self.folder.run_path(cell)
         attempt = self.attempts.get(cell.name, 0) + 1
         self.attempts[cell.name] = attempt
-        resumed = (path / "run.json").is_file()
+        resumed = (path / RUN.description).is_file()
         live = _Live(cell, path, resumed=resumed)
         self.workers.start(cell.name)
         self.live[cell.name] = live

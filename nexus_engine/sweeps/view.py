@@ -1,33 +1,30 @@
-"""A pure picture of a sweep, read from its folder at any time, while it works or after.
+"""What is to be seen of a sweep, and the pure fold of a sweep's events into it.
 
-What a run came to stands in its own folder, so the picture is right even where the process that
-drove the sweep died.
+`fold(view, event)` is the one place that turns a sweep's events into state: the app's screens, the
+command that runs a sweep, and the list of sweeps all use it.
 """
 
 from __future__ import annotations
 
-import contextlib
 import math
 import statistics
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 import msgspec
 
-from nexus_engine.disk.regular_files import MAX_JSON_BYTES, read_regular
-from nexus_engine.errors import RunError
-from nexus_engine.events import (
-    EpochStarted,
-    Evaluated,
-    RunFailed,
-    RunFinished,
-    RunStarted,
-    RunStopped,
-    decode_event,
+from nexus_engine.event_ranges import LARGEST_CORRELATION
+from nexus_engine.sweeps.events import (
+    CellEnded,
+    CellEvaluated,
+    CellStarted,
+    SweepEvent,
+    SweepFailed,
+    SweepFinished,
+    SweepStarted,
+    SweepStopped,
 )
-from nexus_engine.sweeps.folder import SweepFolder
-from nexus_engine.sweeps.grid import Axis, Cell
+from nexus_engine.sweeps.grid import Axis, Cell, Grid
 
 __all__ = [
     "CellState",
@@ -35,16 +32,15 @@ __all__ = [
     "PointView",
     "SweepState",
     "SweepView",
+    "begun",
     "best_point",
+    "fold",
     "points",
-    "read_cell",
-    "read_sweep",
     "sound_correlation",
     "state_of",
 ]
 
-LARGEST_CORRELATION = 1.000001
-"""Rounding may take it beyond 1."""
+BASE_EPOCH = 0
 
 CellState = Literal["waiting", "live", "finished", "failed", "stopped"]
 """`stopped`: begun, not ended, and nobody works on it: the next start goes on with it."""
@@ -71,6 +67,8 @@ class CellView(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     failed_as: str = ""
     """Of a run that failed: the kind of the error."""
+    lost: bool = False
+    """Whether its process died without a word, so that it is stopped until it is tried again."""
 
 
 class PointView(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,109 +117,75 @@ def sound_correlation(value: float | None) -> float | None:
     return value if value is None or abs(value) <= LARGEST_CORRELATION else math.nan
 
 
-def read_cell(path: Path, cell: Cell, *, live: bool) -> CellView:
-    """What the run folder at `path` says of `cell`; `live`: the sweep is being worked on.
+def begun(event: SweepStarted) -> SweepView:
+    """The picture at the start of a sweep, from its first event: its whole grid waits.
 
-    Of a finished run only the result is read; of any other the log, its step events left out.
+    What an earlier start has finished waits too: the event has only the number of these runs.
     """
-    from nexus_engine.runs.event_reading import EventLog  # numpy: not where nothing is read
-
-    view = CellView(cell=cell, run_dir=str(path), state="waiting")
-    result = _result(path)
-    if result is not None:
-        return _finished(view, result)
-    if (path / "run.json").is_file():
-        view = msgspec.structs.replace(view, state="live" if live else "stopped")
-    for event in EventLog(path / "events.jsonl").picture(steps=0):
-        match event:
-            case Evaluated(arm="main", split="dev"):
-                found = sound_correlation(event.spearman)
-                base = found if event.epoch == 0 else view.base_dev_spearman
-                view = msgspec.structs.replace(
-                    view,
-                    epoch=event.epoch,
-                    base_dev_spearman=base,
-                    best_dev_spearman=sound_correlation(event.best_spearman),
-                )
-            case EpochStarted(arm="main"):
-                view = msgspec.structs.replace(view, epochs=event.epochs)
-            case RunFinished():
-                view = _finished(view, event)
-            case RunFailed():
-                view = msgspec.structs.replace(
-                    view,
-                    state="failed",
-                    message=event.message,
-                    exit_code=event.exit_code,
-                    failed_as=event.kind,
-                )
-            case RunStopped():
-                view = msgspec.structs.replace(view, state="stopped")
-            case RunStarted():
-                view = msgspec.structs.replace(
-                    view,
-                    state="live" if live else "stopped",
-                    message="",
-                    exit_code=None,
-                    failed_as="",
-                )
-    return view
-
-
-def _result(path: Path) -> RunFinished | None:
-    """The run's result, where it has one that can be read."""
-    with contextlib.suppress(OSError, RunError):
-        event = decode_event(read_regular(path / "result.json", MAX_JSON_BYTES))
-        if isinstance(event, RunFinished):
-            return event
-    return None
-
-
-def _finished(view: CellView, event: RunFinished) -> CellView:
-    return msgspec.structs.replace(
-        view,
-        state="finished",
-        epoch=event.epochs,
-        epochs=event.epochs,
-        base_dev_spearman=sound_correlation(event.base_dev_spearman),
-        best_dev_spearman=sound_correlation(event.best_dev_spearman),
-        test_spearman=sound_correlation(event.test_spearman),
-        switches=event.switches,
-        switches_kept=event.switches_kept,
-        params_trained=event.params_trained,
-        train_seconds=event.train_seconds,
-        message="",
-        exit_code=None,
-        failed_as="",
-    )
-
-
-def read_sweep(path: Path) -> SweepView:
-    """The sweep in the folder `path`.
-
-    Raises:
-        RunError: there is no readable sweep there.
-    """
-    folder = SweepFolder(path)
-    record = folder.record()
-    live = folder.is_live()
-    cells = []
-    for cell in record.grid.cells():
-        with contextlib.suppress(RunError):
-            cells.append(read_cell(folder.run_path(cell), cell, live=live))
-    common = record.grid.common
+    grid = Grid(axes=event.axes, seeds=event.seeds, common={})
+    cells = tuple(CellView(cell=cell, run_dir="", state="waiting") for cell in grid.cells())
     return SweepView(
-        name=record.name,
-        path=str(path),
-        live=live,
-        data=str(common.get("data", "demo")),
-        tune=str(common.get("tune", "dendrites")),
-        axes=record.grid.axes,
-        seeds=record.grid.seeds,
-        common=common,
-        cells=tuple(cells),
-        created_unix_s=record.created_unix_s,
+        name=event.name,
+        path=event.sweep_dir,
+        live=True,
+        data=event.data,
+        tune=event.tune,
+        axes=event.axes,
+        seeds=event.seeds,
+        common={},
+        cells=cells,
     )
+
+
+def fold(view: SweepView, event: SweepEvent) -> SweepView:
+    """The picture after `event`. A run that the grid does not have changes nothing."""
+    match event:
+        case SweepStarted():
+            return msgspec.structs.replace(view, live=True)
+        case CellStarted():
+            return _with(view, event.cell, state="live", message="", exit_code=None, lost=False)
+        case CellEvaluated():
+            figures: dict[str, Any] = {"best_dev_spearman": sound_correlation(event.best_spearman)}
+            if event.epoch == BASE_EPOCH:
+                figures["base_dev_spearman"] = sound_correlation(event.spearman)
+            return _with(
+                view, event.cell, state="live", epoch=event.epoch, epochs=event.epochs, **figures
+            )
+        case CellEnded():
+            return _after_end(view, event)
+        case SweepFinished() | SweepStopped() | SweepFailed():
+            cells = tuple(
+                msgspec.structs.replace(cell, state="stopped") if cell.state == "live" else cell
+                for cell in view.cells
+            )
+            return msgspec.structs.replace(view, live=False, cells=cells)
+        case _:
+            assert_never(event)
+
+
+def _after_end(view: SweepView, event: CellEnded) -> SweepView:
+    state = event.state if event.state in ("finished", "failed") else "stopped"
+    changes: dict[str, Any] = {
+        "state": state,
+        "message": event.message,
+        "lost": event.state == "lost",
+    }
+    if state == "failed":
+        changes["exit_code"] = event.exit_code
+    if state == "finished":
+        for name in ("base_dev_spearman", "best_dev_spearman", "test_spearman"):
+            changes[name] = sound_correlation(getattr(event, name))
+        for name in ("switches", "switches_kept", "params_trained"):
+            changes[name] = getattr(event, name)
+    return _with(view, event.cell, **changes)
+
+
+def _with(view: SweepView, name: str, **changes: Any) -> SweepView:
+    cells = tuple(
+        msgspec.structs.replace(cell, **changes) if cell.cell.name == name else cell
+        for cell in view.cells
+    )
+    return msgspec.structs.replace(view, cells=cells)
 
 
 def state_of(view: SweepView) -> SweepState:

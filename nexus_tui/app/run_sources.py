@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from nexus_engine.errors import one_line
 from nexus_engine.events import TERMINAL_EVENTS, Event, Step
-from nexus_engine.runs.index import state_of
 from nexus_engine.runs.requests import Ask, ControlFile
+from nexus_engine.runs.summary import state_of
 
 if TYPE_CHECKING:
     from nexus_engine.session import Session

@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Self, assert_never
+from typing import Self, assert_never
 
 from rich.console import Group
 from rich.live import Live
@@ -25,122 +24,68 @@ from nexus_engine.sweeps.events import (
     SweepStopped,
 )
 from nexus_engine.sweeps.folder import SweepFolder
-from nexus_engine.sweeps.view import PointView, points, read_sweep
+from nexus_engine.sweeps.reading import read_sweep
+from nexus_engine.sweeps.view import (
+    CellView,
+    PointView,
+    SweepView,
+    begun,
+    fold,
+    points,
+)
 from nexus_tui.terminal import streams
 from nexus_tui.words.formats import correlation, count, duration, shown_path, value_text
 from nexus_tui.words.render import table
 
-__all__ = ["CellLine", "SweepLines", "SweepProgress", "reduce_sweep", "result_table"]
+__all__ = ["SweepProgress", "cell_rows", "result_table"]
 
 REDRAW_SECONDS = 0.5
 STYLES = {"live": "cyan", "finished": "green", "failed": "bold red", "lost": "yellow"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellLine:
-    """What is to be seen of one run."""
-
-    name: str
-    values: tuple[Any, ...]
-    seed: int
-    state: str = "live"
-    epoch: int = 0
-    epochs: int = 0
-    best: float | None = None
-    test: float | None = None
-    kept: int | None = None
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SweepLines:
-    """What is to be seen of a sweep: a pure fold over its events."""
-
-    started: SweepStarted | None = None
-    cells: dict[str, CellLine] = field(default_factory=dict)
-    ended: SweepFinished | SweepStopped | SweepFailed | None = None
-
-    @property
-    def done(self) -> int:
-        """Runs that have ended, those of earlier starts included."""
-        before = 0 if self.started is None else self.started.runs_done
-        return before + sum(c.state in ("finished", "failed") for c in self.cells.values())
-
-
-def reduce_sweep(view: SweepLines, event: SweepEvent) -> SweepLines:
-    """The view after `event`."""
-    match event:
-        case SweepStarted():
-            return replace(view, started=event)
-        case CellStarted():
-            return _with(view, CellLine(name=event.cell, values=event.values, seed=event.seed))
-        case CellEvaluated():
-            return _with(
-                view,
-                replace(
-                    view.cells[event.cell],
-                    epoch=event.epoch,
-                    epochs=event.epochs,
-                    best=event.best_spearman,
-                ),
-            )
-        case CellEnded():
-            old = view.cells[event.cell]
-            best = old.best if event.best_dev_spearman is None else event.best_dev_spearman
-            return _with(
-                view,
-                replace(
-                    old,
-                    state=event.state,
-                    best=best,
-                    test=event.test_spearman,
-                    kept=event.switches_kept,
-                    message=event.message,
-                ),
-            )
-        case SweepFinished() | SweepStopped() | SweepFailed():
-            return replace(view, ended=event)
-        case _:
-            assert_never(event)
-
-
-def _with(view: SweepLines, cell: CellLine) -> SweepLines:
-    return replace(view, cells={**view.cells, cell.name: cell})
-
-
-def cell_rows(view: SweepLines) -> list[Text]:
-    """The table of the runs so far, best first among the ended, the live ones on top."""
-    assert view.started is not None
+def cell_rows(view: SweepView) -> list[Text]:
+    """The table of the runs that have begun, best first among the ended, the live ones on top."""
     order = {"live": 0, "lost": 1, "finished": 2}
     cells = sorted(
-        view.cells.values(), key=lambda c: (order.get(c.state, 3), -(c.best or -1.0), c.name)
+        ((_state(cell), cell) for cell in view.cells if cell.state != "waiting"),
+        key=lambda row: (
+            order.get(row[0], 3),
+            -(row[1].best_dev_spearman or -1.0),
+            row[1].cell.name,
+        ),
     )
-    names = [axis.name for axis in view.started.axes]
+    names = [axis.name for axis in view.axes]
     header = (*names, "seed", "state", "epoch", "dev", "test", "kept")
     rows = [
         (
-            *(value_text(value) for value in cell.values),
-            str(cell.seed),
-            cell.state,
+            *(value_text(value) for value in cell.cell.values),
+            str(cell.cell.seed),
+            state,
             f"{cell.epoch}/{cell.epochs}" if cell.epochs else "-",
-            correlation(cell.best),
-            correlation(cell.test),
-            count(cell.kept),
+            correlation(cell.best_dev_spearman),
+            correlation(cell.test_spearman),
+            count(cell.switches_kept),
         )
-        for cell in cells
+        for state, cell in cells
     ]
     right = (*(True for _ in names), True, False, True, True, True, True)
     lines = table(header, rows, right)
-    for line, cell in zip(lines[1:], cells, strict=True):
-        line.stylize(STYLES.get(cell.state, ""))
+    for line, (state, _) in zip(lines[1:], cells, strict=True):
+        line.stylize(STYLES.get(state, ""))
     return lines
+
+
+def _state(cell: CellView) -> str:
+    return "lost" if cell.lost else cell.state
 
 
 class SweepProgress:
     """Folds a sweep's events and shows them; a context manager: the terminal is left as it was."""
 
     def __init__(self) -> None:
-        self.view = SweepLines()
+        self._started: SweepStarted | None = None
+        self._stopped: SweepStopped | None = None
+        self._view: SweepView | None = None
         self._console = streams.console(sys.stderr)
         self._live: Live | None = None
         self._drawn_at = 0.0
@@ -166,12 +111,17 @@ class SweepProgress:
     ) -> None:
         if self._live is not None:
             self._live.stop()
-            if isinstance(self.view.ended, SweepStopped):
-                streams.say(*self._lines(self.view.ended))
+            if self._stopped is not None:
+                streams.say(*self._lines(self._stopped))
 
     def show(self, event: SweepEvent) -> None:
         """Fold `event` in and draw it: into the table, or as a line."""
-        self.view = reduce_sweep(self.view, event)
+        if isinstance(event, SweepStarted):
+            self._started, self._view = event, begun(event)
+        elif self._view is not None:
+            self._view = fold(self._view, event)
+        if isinstance(event, SweepStopped):
+            self._stopped = event
         if self._live is None:
             lines = self._lines(event)
             if lines:
@@ -181,19 +131,26 @@ class SweepProgress:
         if now - self._drawn_at >= REDRAW_SECONDS or not isinstance(event, CellEvaluated):
             self._drawn_at = now
             room = max(4, self._console.height - 3)
-            lines = [self._head(), *cell_rows(self.view)]
+            lines = [self._head(), *([] if self._view is None else cell_rows(self._view))]
             more = len(lines) - room
             if more > 0:
                 lines = [*lines[:room], Text(f"and {more} more", style="dim")]
             self._live.update(Group(*lines), refresh=True)
 
+    @property
+    def _done(self) -> int:
+        """Runs that have ended, those of earlier starts included."""
+        before = 0 if self._started is None else self._started.runs_done
+        cells = () if self._view is None else self._view.cells
+        return before + sum(cell.state in ("finished", "failed") for cell in cells)
+
     def _head(self) -> Text:
-        started = self.view.started
-        assert started is not None
         passed = duration(time.monotonic() - self._begun)
+        if self._started is None:
+            return Text(f"sweep: {passed}")
         return Text(
-            f"sweep {one_line(started.name, 60)}: {self.view.done} of {started.runs} runs, "
-            f"{started.jobs} at a time, {passed}"
+            f"sweep {one_line(self._started.name, 60)}: {self._done} of {self._runs()} runs, "
+            f"{self._started.jobs} at a time, {passed}"
         )
 
     def _lines(self, event: SweepEvent) -> list[Text]:
@@ -215,7 +172,7 @@ class SweepProgress:
                 took = duration(event.seconds)
                 return [
                     Text(f"{self._name(event.cell)}: {figures}, {took}"),
-                    Text(f"  {self.view.done} of {self._runs()} runs", style="dim"),
+                    Text(f"  {self._done} of {self._runs()} runs", style="dim"),
                 ]
             case CellEnded():
                 why = f": {one_line(event.message)}" if event.message else ""
@@ -223,8 +180,8 @@ class SweepProgress:
             case SweepStopped():
                 left = f"{event.runs_finished} runs finished, {event.runs_left} left"
                 command = "nexus sweep --resume "
-                if self.view.started is not None:
-                    command += shown_path(self.view.started.sweep_dir)
+                if self._started is not None:
+                    command += shown_path(self._started.sweep_dir)
                 return [Text(f"stopped: {left}; go on with: {command}", style="yellow")]
             case CellEvaluated() | SweepFinished() | SweepFailed():
                 return []
@@ -232,16 +189,16 @@ class SweepProgress:
                 assert_never(event)
 
     def _runs(self) -> int:
-        return 0 if self.view.started is None else self.view.started.runs
+        return 0 if self._started is None else self._started.runs
 
-    def _name(self, cell: str) -> str:
-        line, started = self.view.cells[cell], self.view.started
-        assert started is not None
+    def _name(self, name: str) -> str:
+        assert self._view is not None
+        cell = self._view.cell(name).cell
         parts = [
             f"{axis.name} {value_text(value)}"
-            for axis, value in zip(started.axes, line.values, strict=True)
+            for axis, value in zip(self._view.axes, cell.values, strict=True)
         ]
-        return ", ".join([*parts, f"seed {line.seed}"])
+        return ", ".join([*parts, f"seed {cell.seed}"])
 
 
 def result_table(folder: SweepFolder, ended: SweepFinished) -> list[Text]:

@@ -149,8 +149,8 @@ def stop_run(folder: Path, wait_seconds: float) -> bool:
         RunError: it is not live, or its folder cannot be written.
     """
     from nexus_engine.runs.folder import RunFolder
-    from nexus_engine.runs.index import state_of
     from nexus_engine.runs.requests import ControlFile
+    from nexus_engine.runs.summary import state_of
 
     state = state_of(folder)
     if state != "live":

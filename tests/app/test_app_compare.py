@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from app_support import RUN_JSON, finished, make_app, screen_text, whole_run, write_run
 
-from nexus_engine.runs.index import read_record
+from nexus_engine.runs.summary import read_record
 from nexus_tui.app.compare import screen
 from nexus_tui.app.themes import looks_of
 from nexus_tui.charts.run.comparison import Judged, comparison

@@ -13,7 +13,8 @@ from app_support import evaluated, make_app, screen_text, step, whole_run, write
 from nexus_engine import events as ev
 from nexus_engine.disk import regular_files
 from nexus_engine.runs.folder import list_runs
-from nexus_engine.runs.index import RunIndex, read_record, state_of
+from nexus_engine.runs.index import RunIndex
+from nexus_engine.runs.summary import read_record, state_of
 from nexus_tui.app.kit.dialogs import Question
 from nexus_tui.app.kit.run_list import RunList
 from nexus_tui.app.themes import looks_of

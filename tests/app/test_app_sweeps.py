@@ -10,8 +10,9 @@ from app_support import make_app, screen_text
 from sweep_support import BATCH, LR, PLACE, begin, evaluate, fail, finish, make_sweep
 
 from nexus_engine.sweeps import events as sv
-from nexus_engine.sweeps.following import FollowedSweep, SweepIndex, fold
-from nexus_engine.sweeps.view import read_sweep
+from nexus_engine.sweeps.following import FollowedSweep, SweepIndex
+from nexus_engine.sweeps.reading import read_sweep
+from nexus_engine.sweeps.view import fold
 from nexus_tui.app.kit.dialogs import Question
 from nexus_tui.app.live.screen import LiveScreen
 from nexus_tui.app.runs.screen import RunsScreen

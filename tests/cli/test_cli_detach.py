@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from nexus_engine.runs.folder import list_runs, runs_root
-from nexus_engine.runs.index import state_of
+from nexus_engine.runs.summary import state_of
 from nexus_tui.cli import main as cli
 from nexus_tui.work import background
 

@@ -13,12 +13,13 @@ from nexus_engine.disk.lock import RunLock
 from nexus_engine.errors import NexusError, RunError
 from nexus_engine.events import Log
 from nexus_engine.runs import checkpoints
-from nexus_engine.runs.folder import RunFolder, find_run, remove_run, summarise
+from nexus_engine.runs.folder import RunFolder, find_run, remove_run
 from nexus_engine.runs.saved_model import held_card, load_model
+from nexus_engine.runs.summary import summarise
 from nexus_engine.sweeps.events import CellEnded
 from nexus_engine.sweeps.folder import CellFolder, SweepFolder
 from nexus_engine.sweeps.grid import default_grid
-from nexus_engine.sweeps.view import read_sweep
+from nexus_engine.sweeps.reading import read_sweep
 from reliability import children, tiny_runs
 from reliability.faults import die
 from reliability.outcome import Outcome

@@ -26,9 +26,10 @@ from nexus_engine.runs import requests as control
 from nexus_engine.runs.audit import note_use
 from nexus_engine.runs.event_reading import EventLog
 from nexus_engine.runs.folder import RunFolder, find_run, remove_run
-from nexus_engine.runs.index import RunIndex, read_record, state_of
+from nexus_engine.runs.index import RunIndex
 from nexus_engine.runs.requests import ControlFile
 from nexus_engine.runs.resuming import resumable
+from nexus_engine.runs.summary import read_record, state_of
 from nexus_engine.system import process_identity
 from nexus_tui.cli.main import main
 from nexus_tui.work.model_data import own_data

@@ -12,7 +12,7 @@ from nexus_engine.sweeps.folder import SweepFolder
 from nexus_engine.sweeps.grid import Axis
 from nexus_engine.sweeps.loop import sweep
 from nexus_engine.sweeps.ray_cluster import RayCluster
-from nexus_engine.sweeps.view import read_sweep
+from nexus_engine.sweeps.reading import read_sweep
 from nexus_engine.training.steering import Steering
 
 

@@ -28,7 +28,8 @@ from nexus_engine.sweeps.folder import SweepFolder, find_sweep
 from nexus_engine.sweeps.grid import Axis, Cell, Grid, default_grid, grid_from_file, parse_seeds
 from nexus_engine.sweeps.loop import sweep
 from nexus_engine.sweeps.processes import Processes
-from nexus_engine.sweeps.view import CellView, best_point, points, read_sweep
+from nexus_engine.sweeps.reading import read_sweep
+from nexus_engine.sweeps.view import CellView, best_point, points
 from nexus_engine.training.steering import Steering
 
 # The grid

@@ -14,7 +14,8 @@ from textual.timer import Timer
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from nexus_engine.runs.folder import runs_root
-from nexus_engine.runs.index import RunIndex, RunRecord, RunSummary
+from nexus_engine.runs.index import RunIndex
+from nexus_engine.runs.summary import RunRecord, RunSummary
 from nexus_tui.app.kit.drawn_lines import Lines
 from nexus_tui.app.kit.frame import NexusScreen
 from nexus_tui.app.kit.run_list import RunList

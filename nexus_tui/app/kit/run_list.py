@@ -12,7 +12,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from nexus_engine.runs.index import RunSummary
+from nexus_engine.runs.summary import RunSummary
 from nexus_tui.app.kit.canvas import Canvas
 from nexus_tui.charts.run.rows import columns_for, header_line, run_line
 

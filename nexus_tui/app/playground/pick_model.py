@@ -14,7 +14,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from nexus_engine.runs.folder import RunSummary, list_runs
+from nexus_engine.runs.folder import list_runs
+from nexus_engine.runs.summary import RunSummary
 from nexus_tui.app.kit.closing import ClosesOnce
 from nexus_tui.app.kit.rows import Rows
 from nexus_tui.app.playground.background_work import Desk

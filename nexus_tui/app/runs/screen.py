@@ -14,7 +14,8 @@ from textual.worker import Worker, WorkerState, get_current_worker
 
 from nexus_engine.errors import NexusError, one_line
 from nexus_engine.runs.folder import remove_run, runs_root
-from nexus_engine.runs.index import RunIndex, RunSummary
+from nexus_engine.runs.index import RunIndex
+from nexus_engine.runs.summary import RunSummary
 from nexus_tui.app.kit.dialogs import Choice, Question
 from nexus_tui.app.kit.drawn_lines import Lines
 from nexus_tui.app.kit.frame import NexusScreen

@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from nexus_engine.errors import one_line
-from nexus_engine.runs.index import RunRecord
+from nexus_engine.runs.summary import RunRecord
 from nexus_tui.charts.kit.fitting import fitted
 from nexus_tui.charts.kit.looks import Looks
 from nexus_tui.charts.run.dev_curves import DevCurve, dev_curves

@@ -13,7 +13,7 @@ from rich.style import Style
 from rich.text import Text
 
 from nexus_engine.errors import one_line
-from nexus_engine.runs.index import RunSummary
+from nexus_engine.runs.summary import RunSummary
 from nexus_tui.charts.kit.fitting import fitted
 from nexus_tui.charts.kit.looks import Looks
 from nexus_tui.words.formats import correlation, count, gain

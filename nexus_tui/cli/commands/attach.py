@@ -75,7 +75,7 @@ def _print_once(path: Path, ascii_only: bool) -> None:
 
 def _state_lines(view: RunView, path: Path, ascii_only: bool) -> list[Text]:
     from nexus_engine.errors import one_line
-    from nexus_engine.runs.index import state_of
+    from nexus_engine.runs.summary import state_of
     from nexus_tui.charts.run.heading import Head
     from nexus_tui.charts.run.one_picture import state_lines, terminal_looks
     from nexus_tui.terminal import streams

@@ -11,8 +11,8 @@ import typer
 from nexus_tui.terminal.failures import UsageError
 
 if TYPE_CHECKING:
-    from nexus_engine.runs.folder import RunSummary
     from nexus_engine.runs.run_view import RunView
+    from nexus_engine.runs.summary import RunSummary
 
 __all__ = ["app"]
 
@@ -97,8 +97,9 @@ def show(
     json: Json = False,
 ) -> None:
     """Show a run: settings, result, switches, and dev Spearman by epoch."""
-    from nexus_engine.runs.folder import find_run, summarise
+    from nexus_engine.runs.folder import find_run
     from nexus_engine.runs.run_view import RunView, reduce
+    from nexus_engine.runs.summary import summarise
     from nexus_tui.terminal import streams
 
     folder = find_run(run)

@@ -1,0 +1,122 @@
+"""The picture of a sweep read from its folder at any time, while it works or after.
+
+What a run came to stands in its own folder, so the picture is right even where the process that
+drove the sweep died.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+import msgspec
+
+from nexus_engine.disk.new_folders import LOG_NAME
+from nexus_engine.disk.regular_files import MAX_JSON_BYTES, read_regular
+from nexus_engine.errors import RunError
+from nexus_engine.events import RunFailed, RunFinished, RunStopped, decode_event
+from nexus_engine.runs.run_view import RunView, reduce
+from nexus_engine.runs.summary import RUN
+from nexus_engine.sweeps.folder import SweepFolder
+from nexus_engine.sweeps.grid import Cell
+from nexus_engine.sweeps.view import CellView, SweepView, sound_correlation
+
+__all__ = ["read_cell", "read_sweep"]
+
+
+def read_cell(path: Path, cell: Cell, *, live: bool) -> CellView:
+    """What the run folder at `path` says of `cell`; `live`: the sweep is being worked on.
+
+    Of a finished run only the result is read; of any other the log, its step events left out.
+    """
+    from nexus_engine.runs.event_reading import EventLog  # numpy: not where nothing is read
+
+    view = CellView(cell=cell, run_dir=str(path), state="waiting")
+    result = _result(path)
+    if result is not None:
+        return _finished(view, result)
+    run = RunView()
+    for event in EventLog(path / LOG_NAME).picture(steps=0):
+        run = reduce(run, event)
+    main = run.arm("main")
+    if run.started is not None or os.path.isfile(path / RUN.description):
+        view = msgspec.structs.replace(view, state="live" if live else "stopped")
+    view = msgspec.structs.replace(
+        view,
+        epoch=main.points[-1].epoch if main.points else 0,
+        epochs=main.epochs,
+        base_dev_spearman=sound_correlation(main.base_spearman),
+        best_dev_spearman=sound_correlation(main.best_spearman),
+    )
+    match run.ended:
+        case RunFinished():
+            return _finished(view, run.ended)
+        case RunFailed():
+            return msgspec.structs.replace(
+                view,
+                state="failed",
+                message=run.ended.message,
+                exit_code=run.ended.exit_code,
+                failed_as=run.ended.kind,
+            )
+        case RunStopped():
+            return msgspec.structs.replace(view, state="stopped")
+        case None:
+            return view
+
+
+def _result(path: Path) -> RunFinished | None:
+    """The run's result, where it has one that can be read."""
+    with contextlib.suppress(OSError, RunError):
+        event = decode_event(read_regular(path / "result.json", MAX_JSON_BYTES))
+        if isinstance(event, RunFinished):
+            return event
+    return None
+
+
+def _finished(view: CellView, event: RunFinished) -> CellView:
+    return msgspec.structs.replace(
+        view,
+        state="finished",
+        epoch=event.epochs,
+        epochs=event.epochs,
+        base_dev_spearman=sound_correlation(event.base_dev_spearman),
+        best_dev_spearman=sound_correlation(event.best_dev_spearman),
+        test_spearman=sound_correlation(event.test_spearman),
+        switches=event.switches,
+        switches_kept=event.switches_kept,
+        params_trained=event.params_trained,
+        train_seconds=event.train_seconds,
+        message="",
+        exit_code=None,
+        failed_as="",
+    )
+
+
+def read_sweep(path: Path) -> SweepView:
+    """The sweep in the folder `path`.
+
+    Raises:
+        RunError: there is no readable sweep there.
+    """
+    folder = SweepFolder(path)
+    record = folder.record()
+    live = folder.is_live()
+    cells = []
+    for cell in record.grid.cells():
+        with contextlib.suppress(RunError):
+            cells.append(read_cell(folder.run_path(cell), cell, live=live))
+    common = record.grid.common
+    return SweepView(
+        name=record.name,
+        path=str(path),
+        live=live,
+        data=str(common.get("data", "demo")),
+        tune=str(common.get("tune", "dendrites")),
+        axes=record.grid.axes,
+        seeds=record.grid.seeds,
+        common=common,
+        cells=tuple(cells),
+        created_unix_s=record.created_unix_s,
+    )
