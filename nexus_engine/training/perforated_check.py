@@ -6,7 +6,10 @@ import importlib.util
 
 from nexus_engine.errors import ConfigError
 
-__all__ = ["require_perforatedai"]
+__all__ = ["PERFORATED_VERSION", "require_perforatedai"]
+
+PERFORATED_VERSION = "3.2.9"
+"""The version that the extra `perforated` installs, and the only one that is tested."""
 
 
 def require_perforatedai() -> None:
@@ -17,7 +20,8 @@ def require_perforatedai() -> None:
     """
     if importlib.util.find_spec("perforatedai") is None:
         raise ConfigError(
-            "--grower perforatedai: the library is not installed (it has wheels for Linux x86-64, "
-            "macOS and Windows up to Python 3.12); pip install perforatedai==3.2.9, or use "
-            "--grower native, which grows the same dendrites"
+            "--grower perforatedai: the library is not installed; run pip install "
+            f"'nexus-dendrites[perforated]', which installs perforatedai {PERFORATED_VERSION} (for "
+            "Linux x86-64, macOS and Windows, up to Python 3.12), or use --grower native, which "
+            "grows the same dendrites"
         )

@@ -57,6 +57,7 @@ def all_checks() -> Iterator[Check]:
         forward_pass,
         stsb,
         perforated,
+        torchvision,
         terminal,
     ):
         yield _guarded(look)
@@ -216,8 +217,30 @@ def perforated() -> Check:
     try:
         version = importlib.metadata.version("perforatedai")
     except importlib.metadata.PackageNotFoundError:
-        return Check("perforatedai", "ok", "not installed (optional; dendrites are our own)")
+        advice = "pip install 'nexus-dendrites[perforated]', for --grower perforatedai"
+        return Check("perforatedai", "ok", "not installed (optional)", advice)
     return Check("perforatedai", "ok", one_line(version, 40))
+
+
+def torchvision() -> Check:
+    """Whether torchvision, where it is installed, fits torch."""
+    from nexus_tui.doctor.torchvision_fit import torchvision_fit
+
+    fit = torchvision_fit()
+    if fit.state == "absent":
+        return Check("torchvision", "ok", "not installed (not needed)")
+    if fit.state == "fits":
+        return Check("torchvision", "ok", f"{fit.version} (not needed)")
+    if fit.state == "unknown":
+        return Check("torchvision", "warn", f"{fit.version} cannot be tried: {fit.reason}")
+    torch = one_line(importlib.metadata.version("torch"), 40)
+    return Check(
+        "torchvision",
+        "warn",
+        f"{fit.version} was built for another torch than {torch}, so import sentence_transformers "
+        f"fails ({fit.reason})",
+        "pip uninstall torchvision (NEXUS works without it), or install the build for this torch",
+    )
 
 
 def terminal() -> Check:

@@ -5,11 +5,12 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import write_small
+from conftest import ROOT, write_small
 from test_training import StopAfter, guard_pairs, kinds, run, settings_for
 
 from nexus_engine.config import TrainConfig, resolve
@@ -22,6 +23,7 @@ from nexus_engine.runs.saved_model import load_model
 from nexus_engine.scoring.similarity import evaluate
 from nexus_engine.training.perforated import parent
 from nexus_engine.training.perforated.readback import plain_snapshot
+from nexus_engine.training.perforated_check import PERFORATED_VERSION
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec("perforatedai") is None, reason="perforatedai is not installed"
@@ -199,7 +201,16 @@ def test_without_the_library_it_says_what_to_do(home, small_data, monkeypatch):
     failed = run(library_settings(small_data), home / "run")[-1]
     assert isinstance(failed, RunFailed)
     assert (failed.kind, failed.exit_code) == ("ConfigError", 2)
-    assert "pip install perforatedai" in failed.message
+    assert "pip install 'nexus-dendrites[perforated]'" in failed.message
+    assert f"perforatedai {PERFORATED_VERSION} " in failed.message
+
+
+def test_the_version_in_the_message_is_the_one_that_the_extra_installs():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (pinned,) = project["optional-dependencies"]["perforated"]
+    assert pinned.startswith(f"perforatedai=={PERFORATED_VERSION};")
+    assert "nexus-dendrites[perforated]" in project["optional-dependencies"]["test"]
+    assert not any(name.startswith("perforatedai") for name in project["dependencies"])
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ __all__ = ["sweep"]
 def sweep(
     grid: Annotated[
         str | None,
-        typer.Option("--grid", help="Axes as TOML: see the README.", metavar="FILE.toml"),
+        typer.Option("--grid", help="Axes as TOML: see docs/sweeps.md.", metavar="FILE.toml"),
     ] = None,
     data: Annotated[
         str | None,
