@@ -5,53 +5,41 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from nexus_engine.config import TrainConfig
 from nexus_engine.errors import ConfigError, one_line
+from nexus_engine.settings.record import SETTINGS
+from nexus_engine.settings.setting import NamedSetting
 
-__all__ = ["environment_settings", "variable_of"]
+__all__ = ["environment_settings"]
 
-WHOLE = (
-    "epochs", "epochs_per_pass", "batch_size", "warmup_epochs", "switches", "patience", "units",
-    "seed", "threads",
-)  # fmt: skip
-NUMBERS = ("lr", "dendrite_lr", "weight_decay", "layer_decay", "dropout", "sharpness", "min_gain")
-FLAGS = ("dendrites", "control")
 TRUE = ("1", "true", "t", "yes", "y", "on")
 FALSE = ("0", "false", "f", "no", "n", "off")
 
 
-def variable_of(name: str) -> str:
-    """The variable of a setting."""
-    return "NEXUS_" + name.upper()
-
-
 def environment_settings() -> dict[str, Any]:
-    """The settings whose variables are set and not empty.
+    """The settings whose variables are set and not empty, by name.
 
     Raises:
         ConfigError: a value that cannot be used.
     """
-    found: dict[str, Any] = {}
-    for name in TrainConfig.__struct_fields__:
-        text = os.environ.get(variable_of(name), "")
+    values: dict[str, Any] = {}
+    for name, setting in SETTINGS.items():
+        text = os.environ.get(setting.variable, "")
         if text:
-            found[name] = _value(name, text)
-    return found
+            values[name] = _value(setting, text)
+    return values
 
 
-def _value(name: str, text: str) -> Any:
-    said = f"{variable_of(name)} {one_line(text, 40)}"
-    try:
-        if name in WHOLE:
-            return int(text)
-        if name in NUMBERS:
-            return float(text)
-    except ValueError:
-        kind = "a whole number" if name in WHOLE else "a number"
-        raise ConfigError(f"{said}: give {kind}") from None
-    if name in FLAGS:
+def _value(setting: NamedSetting, text: str) -> Any:
+    """The number or the flag that `text` stands for; all else stays text."""
+    shown = f"{setting.variable} {one_line(text, 40)}"
+    if setting.kind in ("whole", "number"):
+        try:
+            return setting.type(text)
+        except ValueError:
+            raise ConfigError(f"{shown}: give {setting.takes}") from None
+    if setting.kind == "flag":
         word = text.strip().lower()
         if word not in TRUE + FALSE:
-            raise ConfigError(f"{said}: give 1 or 0")
+            raise ConfigError(f"{shown}: give 1 or 0")
         return word in TRUE
     return text

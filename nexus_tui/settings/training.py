@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from nexus_engine.config import SiteName, TrainConfig, config_from_mapping
+from nexus_engine.config import TrainConfig, config_from_mapping
 from nexus_engine.errors import ConfigError, one_line
+from nexus_engine.settings.record import SETTINGS
+from nexus_engine.settings.setting import NamedSetting
 from nexus_engine.system.user_paths import config_folder, user_path
 
 __all__ = ["asked_config", "file_layers", "parse_list", "user_file"]
@@ -100,28 +102,11 @@ def _normal(values: dict[str, Any]) -> dict[str, Any]:
     """Lists given as text ("q,v") as lists, and a budget given as a number as text."""
     normal = dict(values)
     for name, value in values.items():
-        if name in LISTS and isinstance(value, str):
+        if name in SETTINGS and SETTINGS[name].kind == "list" and isinstance(value, str):
             normal[name] = parse_list(name, value)
         elif name == "budget" and isinstance(value, int) and not isinstance(value, bool):
             normal[name] = str(value)
     return normal
-
-
-def _site(text: str) -> str:
-    sites = get_args(SiteName)
-    if text in sites:
-        return text
-    near = difflib.get_close_matches(text, sites, n=1, cutoff=0.3)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise ConfigError(f"--place {one_line(text, 40)}: not one of {', '.join(sites)}{hint}")
-
-
-LISTS: dict[str, tuple[Callable[[str], Any], str]] = {
-    "place": (_site, "q,v"),
-    "layers": (int, "0,1,2"),
-    "switch_epochs": (int, "0,2"),
-    "score_range": (float, "0,5"),
-}
 
 
 def parse_list(name: str, text: str) -> list[Any]:
@@ -130,12 +115,25 @@ def parse_list(name: str, text: str) -> list[Any]:
     Raises:
         ConfigError: a part is not what the setting holds.
     """
-    convert, example = LISTS[name]
-    flag = "--" + name.replace("_", "-")
+    setting = SETTINGS[name]
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    refusal = ConfigError(
+        f"{setting.option} {one_line(text, 60)}: give it as {setting.notes.example}"
+    )
+    if not parts or (setting.length is not None and len(parts) != setting.length):
+        raise refusal
+    if setting.choices:
+        return [_choice(setting, part) for part in parts]
     try:
-        parts = [convert(part.strip()) for part in text.split(",") if part.strip()]
+        return [setting.item(part) for part in parts]
     except ValueError:
-        raise ConfigError(f"{flag} {one_line(text, 60)}: give it as {example}") from None
-    if not parts or (name == "score_range" and len(parts) != 2):
-        raise ConfigError(f"{flag} {one_line(text, 60)}: give it as {example}")
-    return parts
+        raise refusal from None
+
+
+def _choice(setting: NamedSetting, text: str) -> str:
+    if text in setting.choices:
+        return text
+    near = difflib.get_close_matches(text, setting.choices, n=1, cutoff=0.3)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    words = ", ".join(setting.choices)
+    raise ConfigError(f"{setting.option} {one_line(text, 40)}: not one of {words}{hint}")

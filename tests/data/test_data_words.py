@@ -14,11 +14,12 @@ from nexus_engine.data.reading.columns import SCORE_NAMES, SENTENCE_NAMES
 from nexus_engine.data.reading.formats import SUFFIXES
 from nexus_engine.data.split_column import SPELLINGS
 from nexus_engine.model.base_model import MAX_TOKENS
-from nexus_tui.cli.commands.train_options import DATA, RANGE
+from nexus_engine.settings.record import SETTINGS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/data.md").read_text()
 README = (ROOT / "README.md").read_text()
+DATA, RANGE = SETTINGS["data"].help, SETTINGS["score_range"].help
 
 
 def section(title: str) -> str:

@@ -100,6 +100,7 @@ def test_a_wrong_training_key_is_an_end_and_a_wrong_ui_key_a_warning(home, capfd
         ("EPOCHS", "many", "whole number"),
         ("LR", "fast", "a number"),
         ("CONTROL", "maybe", "1 or 0"),
+        ("RULE_STEPS", "many", "whole number"),
     ],
 )
 def test_a_variable_that_cannot_be_used_is_named(capfd, monkeypatch, name, value, words):
@@ -108,3 +109,22 @@ def test_a_variable_that_cannot_be_used_is_named(capfd, monkeypatch, name, value
     assert (code, out) == (2, "")
     assert f"NEXUS_{name} {value}: give " in err
     assert words in err
+
+
+def test_a_variable_of_every_kind_is_read(capfd, monkeypatch):
+    given = {
+        "RULE_STEPS": ("50", 50),
+        "MIN_GAIN": ("0.01", 0.01),
+        "CONTROL": ("yes", True),
+        "LAYERS": ("1,2", [1, 2]),
+        "ORDER": ("length", "length"),
+        "BUDGET": ("9000", "9000"),
+    }
+    for name, (text, _) in given.items():
+        monkeypatch.setenv(f"NEXUS_{name}", text)
+    code, out, err = shown(capfd, "--json")
+    assert (code, err) == (0, "")
+    rows = by_key(out)
+    for name, (_, value) in given.items():
+        row = rows[f"train.{name.lower()}"]
+        assert (row["value"], row["source"]) == (value, f"variable NEXUS_{name}")

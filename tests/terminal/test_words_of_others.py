@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from nexus_engine.config import TrainConfig, config_from_mapping
+from nexus_engine.config import config_from_mapping
 from nexus_engine.errors import ConfigError
+from nexus_engine.settings.record import SETTINGS
 from nexus_tui.cli import main as cli
-from nexus_tui.settings.environment import variable_of
 
 DIGITS = "9" * 5000
 TEXTS = ["x", "1e999", "-1", DIGITS, "[1]"]
@@ -20,7 +20,7 @@ OTHERS = re.compile(
     r"|at `\$|literal\[|exceeds the limit|invalid literal|internal error|int_parsing|nonetype",
     re.IGNORECASE,
 )
-NAMES = TrainConfig.__struct_fields__
+NAMES = tuple(SETTINGS)
 
 
 def in_own_words(said):
@@ -89,7 +89,7 @@ def test_an_option_and_its_variable_are_refused_in_own_words(
         in_own_words(capsys.readouterr().err)
     for text in ("x", DIGITS):
         with monkeypatch.context() as patch:
-            patch.setenv(variable_of(name), text)
+            patch.setenv(SETTINGS[name].variable, text)
             assert cli.main(["config", "show"]) in (0, 2)
         in_own_words(capsys.readouterr().err)
 

@@ -30,7 +30,7 @@ def whole_words(text: str, columns: int, looks: Looks) -> str:
 
 
 class FormRow(Horizontal):
-    """The row of `field`. A field of the kind "choice" takes `options`, `standing` among them."""
+    """The row of `field`. A field that is chosen takes `options`, `standing` among them."""
 
     DEFAULT_CSS = """
     FormRow { height: 1; padding: 0 1; }
@@ -51,7 +51,7 @@ class FormRow(Horizontal):
         """Name, entry, remark."""
         yield Lines(self._draw_label).add_class("label")
         entry: ChoiceField | PlainInput
-        if self.field.kind == "choice":
+        if self.field.chosen:
             entry = ChoiceField(options=self._options, standing=self._standing)
         else:
             entry = PlainInput()

@@ -5,28 +5,27 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any
 
-import msgspec
-
-from nexus_engine.config import Settings, TrainConfig, Tune, resolve
+from nexus_engine.config import Settings, TrainConfig, resolve
 from nexus_engine.errors import ConfigError, NexusError
 from nexus_engine.recipes import RECIPES
+from nexus_engine.settings.record import SETTINGS
+from nexus_engine.settings.setting import NamedSetting
 from nexus_tui.settings.environment import environment_settings
 from nexus_tui.settings.training import asked_config
 from nexus_tui.words.formats import epochs_words, value_text
 
 __all__ = [
     "FIELDS",
-    "TUNES",
     "Checked",
     "Field",
     "check",
+    "choices",
     "command_words",
     "measured_values",
     "plan_in_words",
     "recipes_of",
-    "standing",
 ]
 
 
@@ -34,39 +33,39 @@ TO_BE_FITTED = "to be fitted"
 """Behind a value that little data will change (`Settings.fit`), as long as it is not known to what;
 short, since an entry has 18 columns on a small terminal."""
 
-TUNES: tuple[str, ...] = get_args(Tune)
-"""The regimes."""
-
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A line of the form. `kind` says what is typed; a choice is taken from a list instead."""
+    """A line of the form: a setting of the record that has a row there."""
 
-    name: str
+    setting: NamedSetting
     label: str
-    kind: str
     help: str
+
+    @property
+    def name(self) -> str:
+        """The setting's name."""
+        return self.setting.name
 
     @property
     def flag(self) -> str:
         """The option of the command line."""
-        return "--" + self.name.replace("_", "-")
+        return self.setting.option
+
+    @property
+    def chosen(self) -> bool:
+        """Whether a value is taken from a list instead of typed."""
+        return self.setting.kind in ("choice", "flag") or self.name == "recipe"
 
 
-FIELDS = (
-    Field("data", "Data", "text", "demo, stsb, a file of pairs, or a folder"),
-    Field("tune", "Regime", "choice", "dendrites and adapter leave the encoder as it is"),
-    Field("recipe", "Recipe", "choice", "what is left blank below comes from it"),
-    Field("epochs", "Epochs", "whole", "passes over the pairs, or parts of one"),
-    Field("batch_size", "Batch size", "whole", "pairs in a step; little data gets fewer"),
-    Field("lr", "Learning rate", "number", "the peak rate; little data gets a larger one"),
-    Field("switches", "Switches", "whole", "at most so many sets of dendrites"),
-    Field("warmup_epochs", "Warm-up", "whole", "no switch before this epoch, then at a stall"),
-    Field("place", "Placement", "text", "of q, k, v, o, up, down, as v,up"),
-    Field("budget", "Budget", "text", "or parameters: 0.01% or a number"),
-    Field("seed", "Seed", "whole", "of order, cuts and new dendrites"),
-    Field("control", "Control", "choice", "the same training without dendrites, to compare"),
-)
+def fields_of(settings: Mapping[str, NamedSetting]) -> tuple[Field, ...]:
+    """The lines of the form, from the first row to the last."""
+    rows = [(s.notes.form, s) for s in settings.values() if s.notes.form is not None]
+    rows.sort(key=lambda pair: pair[0].row)
+    return tuple(Field(setting, row.label, row.help) for row, setting in rows)
+
+
+FIELDS = fields_of(SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +83,16 @@ class Checked:
     @property
     def arguments(self) -> list[str]:
         """The arguments of `nexus train` that say the same."""
-        found = []
+        arguments = []
         for name, value in self.said.items():
-            flag = "--" + name.replace("_", "-")
+            flag = SETTINGS[name].option
             if isinstance(value, bool):
-                found.append(flag if value else f"--no-{flag[2:]}")
+                arguments.append(flag if value else f"--no-{flag[2:]}")
             elif str(value).startswith("-"):
-                found.append(f"{flag}={value}")
+                arguments.append(f"{flag}={value}")
             else:
-                found += [flag, str(value)]
-        return found
+                arguments += [flag, str(value)]
+        return arguments
 
 
 def recipes_of(tune: str) -> list[str]:
@@ -101,13 +100,27 @@ def recipes_of(tune: str) -> list[str]:
     return [name for regime, name in RECIPES if regime == tune]
 
 
-def standing() -> TrainConfig:
-    """What variables and files say before anything is typed.
+def choices() -> dict[str, tuple[tuple[str, ...], str]]:
+    """By field: the words of a choice, and the one that holds before anything is chosen.
 
-    Raises:
-        ConfigError: one of them cannot be used.
+    Variables and files that cannot be used change nothing here; `check` says what is wrong.
     """
-    return asked_config(environment_settings(), None)
+    try:
+        config = asked_config(environment_settings(), None)
+    except NexusError:
+        config = TrainConfig()
+    recipe = RECIPES.get((config.tune, config.recipe), {})
+    offered = {}
+    for form_field in FIELDS:
+        name, setting = form_field.name, form_field.setting
+        if not form_field.chosen:
+            continue
+        words = ("no", "yes") if setting.kind == "flag" else setting.choices
+        value = getattr(config, name)
+        if name == "recipe":
+            words = tuple(recipes_of(config.tune))
+        offered[name] = (words, _typed_text(recipe.get(name) if value is None else value))
+    return offered
 
 
 def check(typed: Mapping[str, str]) -> Checked:
@@ -130,51 +143,53 @@ def check(typed: Mapping[str, str]) -> Checked:
 
 
 def _read(typed: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    said: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     errors: dict[str, str] = {}
-    for one in FIELDS:
-        text = typed.get(one.name, "").strip()
+    for form_field in FIELDS:
+        text = typed.get(form_field.name, "").strip()
         if not text:
             continue
-        try:
-            if one.name == "control":
-                said[one.name] = text == "yes"
-            elif one.kind == "whole":
-                said[one.name] = int(text)
-            else:
-                said[one.name] = float(text) if one.kind == "number" else text
-        except ValueError:
-            kind = "a whole number" if one.kind == "whole" else "a number"
-            errors[one.name] = f"{one.flag}: give {kind}"
-    return said, errors
+        setting = form_field.setting
+        if setting.kind == "flag":
+            values[form_field.name] = text == "yes"
+        elif setting.kind in ("whole", "number"):
+            try:
+                values[form_field.name] = setting.type(text)
+            except ValueError:
+                errors[form_field.name] = f"{form_field.flag}: give {setting.takes}"
+        else:
+            values[form_field.name] = text
+    return values, errors
 
 
 def _placed(message: str) -> tuple[str, str]:
     """The field that a message of the command line is about, and the message."""
-    for one in FIELDS:
-        if message.startswith((f"{one.flag} ", f"{one.flag}:")):
-            return one.name, message
+    for form_field in FIELDS:
+        if message.startswith((f"{form_field.flag} ", f"{form_field.flag}:")):
+            return form_field.name, message
     return "", message
 
 
 def _standing_values(config: TrainConfig, settings: Settings) -> dict[str, str]:
     """By field: the value that holds where nothing is typed."""
-    values = msgspec.structs.asdict(settings)
-    values["budget"] = config.budget
-    found = {}
-    for one in FIELDS:
-        value = values[one.name]
-        if isinstance(value, bool):
-            found[one.name] = "yes" if value else "no"
-        elif isinstance(value, tuple):
-            found[one.name] = ",".join(map(str, value))
-        else:
-            found[one.name] = "none" if value is None else str(value)
-        if one.name in settings.fitted:
-            found[one.name] += f", {TO_BE_FITTED}"
+    texts = {}
+    for form_field in FIELDS:
+        name, setting = form_field.name, form_field.setting
+        texts[name] = _typed_text(getattr(settings if setting.field == name else config, name))
+        if name in settings.fitted:
+            texts[name] += f", {TO_BE_FITTED}"
     if settings.tune != "dendrites":
-        found["place"] = "the adapter"
-    return found
+        texts["place"] = "the adapter"
+    return texts
+
+
+def _typed_text(value: object) -> str:
+    """A value as one types or chooses it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    return "none" if value is None else str(value)
 
 
 def measured_values(settings: Settings, figures: Mapping[str, Any]) -> dict[str, str]:

@@ -25,14 +25,13 @@ from nexus_tui.app.new_run.choice_field import ChoiceField
 from nexus_tui.app.new_run.form_row import FormRow
 from nexus_tui.app.new_run.run_form import (
     FIELDS,
-    TUNES,
     Checked,
     check,
+    choices,
     command_words,
     measured_values,
     plan_in_words,
     recipes_of,
-    standing,
 )
 from nexus_tui.charts.kit.fitting import fitted
 from nexus_tui.words.forecasting import Forecasted, forecast_lines, probe, question_lines
@@ -93,10 +92,10 @@ class NewRunScreen(NexusScreen):
     def body(self) -> ComposeResult:
         """The fields, and under them what they come to."""
         yield Lines(self._draw_title, id="title")
-        choices = self._choices()
+        offered = choices()
         with VerticalScroll(id="form", can_focus=False):
             for field in FIELDS:
-                options, now = choices.get(field.name, ((), ""))
+                options, now = offered.get(field.name, ((), ""))
                 yield FormRow(field, options=options, standing=now)
         yield Lines(self._draw_checks, id="checks")
         yield Lines(self._draw_forecast, id="forecast")
@@ -105,17 +104,6 @@ class NewRunScreen(NexusScreen):
             yield Button("Start", id="start", compact=True, variant="primary")
             yield Button("Start detached", id="detach", compact=True)
             yield Button("Copy command", id="copy", compact=True)
-
-    def _choices(self) -> dict[str, tuple[tuple[str, ...], str]]:
-        tune, recipe, control = "dendrites", "default", "no"
-        with contextlib.suppress(NexusError):  # said under the form
-            now = standing()
-            tune, recipe, control = now.tune, now.recipe, "yes" if now.control else "no"
-        return {
-            "tune": (TUNES, tune),
-            "recipe": (tuple(recipes_of(tune)), recipe),
-            "control": (("no", "yes"), control),
-        }
 
     def on_mount(self) -> None:
         """Check what stands before anything is typed."""

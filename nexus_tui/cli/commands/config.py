@@ -73,23 +73,24 @@ def training_settings(config_file: str | None) -> list[Setting]:
     """
     import msgspec
 
-    from nexus_engine.config import TrainConfig, resolve
+    from nexus_engine.config import resolve
     from nexus_engine.recipes import RECIPES
-    from nexus_tui.settings.environment import environment_settings, variable_of
+    from nexus_engine.settings.record import SETTINGS
+    from nexus_tui.settings.environment import environment_settings
     from nexus_tui.settings.training import asked_config, file_layers
 
     sources: dict[str, str] = {}
     for path, values in file_layers(config_file):
         sources.update(dict.fromkeys(values, str(path)))
     said = environment_settings()
-    sources.update({name: f"variable {variable_of(name)}" for name in said})
+    sources.update({name: f"variable {SETTINGS[name].variable}" for name in said})
     asked = asked_config(said, config_file)
     settings = resolve(asked)
     recipe = RECIPES[asked.tune, asked.recipe]
     used = msgspec.structs.asdict(settings)
     found = []
-    for name in TrainConfig.__struct_fields__:
-        value = getattr(asked, name) if name == "budget" else used[name]
+    for name, setting in SETTINGS.items():
+        value = used[name] if setting.field == name else getattr(asked, name)
         source = sources.get(name)
         if source is None and (name not in recipe or recipe[name] is value is None):
             source = "default"

@@ -11,6 +11,7 @@ import typer
 from nexus_engine.config import Tune
 from nexus_engine.errors import ExitCode
 from nexus_engine.system.user_paths import user_path
+from nexus_tui.cli.commands.train_options import setting_option
 from nexus_tui.terminal.failures import UsageError, close_output, error_line
 
 if TYPE_CHECKING:
@@ -28,18 +29,16 @@ def sweep(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option("--data", help="demo, stsb, a file or folder of pairs.", metavar="SPEC"),
+        setting_option("data", "demo, stsb, a file or folder of pairs."),
     ] = None,
     tune: Annotated[
         Tune | None,
-        typer.Option("--tune", help="dendrites, adapter, full.", metavar="NAME"),
+        setting_option("tune"),
     ] = None,
     seeds: Annotated[
         str | None, typer.Option("--seeds", help="1-5 or 1,4,7.", metavar="SEEDS")
     ] = None,
-    epochs: Annotated[
-        int | None, typer.Option("--epochs", help="Of every run.", metavar="N")
-    ] = None,
+    epochs: Annotated[int | None, setting_option("epochs", "Of every run.")] = None,
     jobs: Annotated[
         int | None,
         typer.Option("--jobs", help="Runs at a time. As cores and memory allow.", metavar="N"),

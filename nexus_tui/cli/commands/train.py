@@ -1,18 +1,17 @@
 """`nexus train`: one run, headless."""
 
-# ruff: noqa: ARG001 - the options are read together, from the context, by name
-
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from nexus_engine.errors import ExitCode, RunError
+from nexus_engine.settings.record import SETTINGS
 from nexus_engine.system.user_paths import user_path
 from nexus_tui.cli.commands import train_options as options
 from nexus_tui.terminal.failures import UsageError, close_output, error_line
@@ -29,45 +28,9 @@ POLL_SECONDS = 0.05
 BESIDE_RESUME = ("resume", "detach", "json", "verbose")
 
 
+@options.with_setting_options
 def train(
     ctx: typer.Context,
-    data: options.Data = None,
-    tune: options.Tune = None,
-    recipe: options.Recipe = None,
-    base: options.Base = None,
-    control: options.Control = None,
-    score_range: options.ScoreRange = None,
-    seed: options.Seed = None,
-    epochs: options.Epochs = None,
-    epochs_per_pass: options.EpochsPerPass = None,
-    batch_size: options.BatchSize = None,
-    lr: options.Lr = None,
-    weight_decay: options.WeightDecay = None,
-    layer_decay: options.LayerDecay = None,
-    schedule: options.ScheduleOption = None,
-    order: options.OrderOption = None,
-    loss: options.Loss = None,
-    dropout: options.Dropout = None,
-    sharpness: options.Sharpness = None,
-    dendrites: options.Dendrites = None,
-    switches: options.Switches = None,
-    switch_epochs: options.SwitchEpochs = None,
-    warmup_epochs: options.WarmupEpochs = None,
-    patience: options.Patience = None,
-    min_gain: options.MinGain = None,
-    place: options.Place = None,
-    layers: options.Layers = None,
-    budget: options.Budget = None,
-    units: options.Units = None,
-    dendrite_lr: options.DendriteLr = None,
-    nonlinearity: options.NonlinearityOption = None,
-    grower: options.GrowerOption = None,
-    dendrite: options.DendriteOption = None,
-    rule: options.RuleOption = None,
-    rule_steps: options.RuleSteps = None,
-    device: options.DeviceOption = None,
-    precision: options.PrecisionOption = None,
-    threads: options.Threads = None,
     out: options.Out = None,
     resume: options.Resume = None,
     config: options.Config = None,
@@ -75,13 +38,14 @@ def train(
     forecast: options.Forecast = False,
     json: options.Json = False,
     verbose: options.Verbose = False,
+    **given: Any,
 ) -> None:
     """Train on pairs of sentences with scores, growing dendrites where they help.
 
     What is not given comes from NEXUS_EPOCHS and the like, from --config FILE.toml or the train
     table of ./nexus.toml, from that of your own nexus.toml, and last from the recipe.
     """
-    from nexus_engine.config import TrainConfig, resolve
+    from nexus_engine.config import resolve
     from nexus_engine.runs.resuming import resumable
     from nexus_tui.settings.training import asked_config
 
@@ -91,12 +55,8 @@ def train(
         _refuse_others(ctx)
         folder, settings = resumable(resume)
     else:
-        said = {
-            name: ctx.params[name]
-            for name in TrainConfig.__struct_fields__
-            if ctx.params.get(name) is not None
-        }
-        settings = resolve(asked_config(said, config))
+        values = {name: value for name, value in given.items() if value is not None}
+        settings = resolve(asked_config(values, config))
     if forecast:
         _show_forecast(settings, as_json=json)
         return
@@ -105,10 +65,10 @@ def train(
     from nexus_engine.runs.folder import RunFolder, remove_unstarted
     from nexus_engine.session import Session  # torch comes here, before the folder is made
 
-    given = None if out is None else user_path(out)
-    made = given is None or not given.exists()
+    place = None if out is None else user_path(out)
+    made = place is None or not place.exists()
     if resume is None:
-        folder = RunFolder.create(given, _label(settings))
+        folder = RunFolder.create(place, _label(settings))
     session = Session(settings, folder, resume=resume is not None)
     try:
         with _stopped_before_leaving(session):
@@ -158,18 +118,16 @@ def _detach(ctx: typer.Context, settings: Settings, *, as_json: bool) -> int:
 
 def _options_given(ctx: typer.Context) -> list[str]:
     """The settings of this command line as arguments; variables and files hold for a child too."""
-    from nexus_engine.config import TrainConfig
-
-    given = []
-    for name in (*TrainConfig.__struct_fields__, "config"):
+    arguments = []
+    for name in (*SETTINGS, "config"):
         if not _on_command_line(ctx, name):
             continue
         flag, value = name.replace("_", "-"), ctx.params[name]
         if isinstance(value, bool):
-            given.append(f"--{flag}" if value else f"--no-{flag}")
+            arguments.append(f"--{flag}" if value else f"--no-{flag}")
         else:
-            given.append(f"--{flag}={value}")
-    return given
+            arguments.append(f"--{flag}={value}")
+    return arguments
 
 
 def _label(settings: Settings) -> str:

@@ -1,0 +1,115 @@
+"""Which complete settings a run can train with: the ranges of the record, and contradictions."""
+
+from __future__ import annotations
+
+from nexus_engine.errors import ConfigError
+from nexus_engine.settings.record import SETTINGS, Settings
+from nexus_engine.settings.setting import NamedSetting, shown_value
+
+__all__ = ["check_numbers", "check_settings"]
+
+
+def check_numbers(settings: Settings, *, fitted: bool = True) -> None:
+    """Refuse numbers that no run can train with, as a folder from elsewhere may hold.
+
+    Args:
+        settings: Complete settings, of values of the right types.
+        fitted: Whether the run may have raised values for little data (`training.little_data`).
+
+    Raises:
+        ConfigError: a number is out of its range.
+    """
+    for setting in SETTINGS.values():
+        if setting.notes.min is not None:
+            value = getattr(settings, setting.field)
+            for number in value if isinstance(value, tuple) else (value,):
+                _check(setting, number, settings, fitted=fitted)
+
+
+def _check(
+    setting: NamedSetting, number: float | None, settings: Settings, *, fitted: bool
+) -> None:
+    notes = setting.notes
+    low, high = notes.min, notes.max
+    if notes.below:
+        high = getattr(settings, notes.below) - 1
+    if fitted and notes.max_fitted is not None:
+        high = notes.max_fitted
+    if number is None or low is None or high is None:
+        return
+    if not low <= number <= high:  # also false for NaN
+        raise ConfigError(
+            f"{setting.option} {shown_value(number)}: must be between {low:g} and {high:g}"
+        )
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse numbers out of range, and settings that contradict each other.
+
+    Raises:
+        ConfigError: what is wrong, and which option to change or leave out.
+    """
+    check_numbers(settings, fitted=False)
+    _check_lists(settings)
+    if settings.tune == "dendrites":
+        _check_frozen_encoder(settings)
+    if settings.dendrite == "full" and (
+        settings.rule == "correlation" or settings.budget_parameters is not None
+    ):
+        raise ConfigError(
+            "--dendrite full learns by --rule gradient and has one size: leave out --budget"
+        )
+    if settings.grower == "perforatedai":
+        _check_perforatedai(settings)
+    if settings.tune != "dendrites" and settings.control and not settings.dendrites:
+        raise ConfigError(
+            "--control compares with a run without dendrites; leave out --no-dendrites"
+        )
+    score_range = settings.score_range
+    if score_range is not None and not score_range[0] < score_range[1]:
+        raise ConfigError("--score-range: give LOW,HIGH with LOW below HIGH")
+
+
+def _check_lists(settings: Settings) -> None:
+    if not settings.layers or len(set(settings.layers)) != len(settings.layers):
+        raise ConfigError("--layers: name at least one layer, each once, as 0,1,2")
+    if not settings.place or len(set(settings.place)) != len(settings.place):
+        sites = ", ".join(SETTINGS["place"].choices)
+        raise ConfigError(f"--place: name at least one of {sites}, each once")
+    epochs = settings.switch_epochs
+    if epochs is not None and list(epochs) != sorted(set(epochs)):
+        raise ConfigError("--switch-epochs: give rising epochs, as 0,2")
+
+
+def _check_frozen_encoder(settings: Settings) -> None:
+    """With `--tune dendrites` only dendrites are trained, and only this program's own."""
+    if settings.switch_epochs and settings.switch_epochs[0] != 0:
+        raise ConfigError(
+            f"--switch-epochs begins with {settings.switch_epochs[0]}, and with --tune dendrites "
+            "nothing is trained before the first set grows: begin with 0"
+        )
+    if not settings.planned_switches:
+        raise ConfigError(
+            "with --tune dendrites nothing is trained without dendrites: "
+            "use --tune adapter or --tune full with --no-dendrites, or --control for a comparison"
+        )
+    if settings.grower == "perforatedai" or settings.dendrite == "full":
+        option = "--grower perforatedai" if settings.grower == "perforatedai" else "--dendrite full"
+        raise ConfigError(f"{option} grows on the adapter: use --tune adapter or --tune full")
+
+
+def _check_perforatedai(settings: Settings) -> None:
+    """What the library cannot do is refused here, not found out inside it."""
+    if not settings.dendrites:
+        raise ConfigError("--grower perforatedai grows dendrites: leave out --no-dendrites")
+    if settings.rule != "gradient":
+        raise ConfigError(
+            "--grower perforatedai: the open library leaves the correlation rule out; "
+            "use --grower native with --rule correlation"
+        )
+    if settings.min_gain:
+        raise ConfigError(
+            "--grower perforatedai keeps a dendrite that improves at all: leave out --min-gain"
+        )
+    if settings.units != 1:
+        raise ConfigError("--grower perforatedai adds one dendrite at a switch: leave out --units")
