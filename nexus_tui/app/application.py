@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import threading
 import traceback
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events as textual_events
-from textual.app import App, ScreenStackError, SystemCommand
+from textual.app import ScreenStackError, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.css.query import NoMatches
@@ -25,6 +26,7 @@ from nexus_engine.events import TERMINAL_EVENTS, Event
 from nexus_tui.app.command_palette import palette_commands
 from nexus_tui.app.endings import STOP_CODES, Ending
 from nexus_tui.app.kit.ascii_looks import ASCII_CSS, PlainBar, plain_key
+from nexus_tui.app.kit.declared_keys import declared_keys
 from nexus_tui.app.kit.dialogs import Choice, Question
 from nexus_tui.app.kit.frame import NexusScreen, TopBar
 from nexus_tui.app.main_screens import MAIN_SCREENS
@@ -32,6 +34,7 @@ from nexus_tui.app.open_run import OpenRun
 from nexus_tui.app.playground.state import Play
 from nexus_tui.app.run_sources import LoggedRun, RunSource, SessionRun
 from nexus_tui.app.terminal.driver import LeavableDriver
+from nexus_tui.app.terminal.textual_private import QuietApp
 from nexus_tui.app.themes import DEFAULT_THEME, THEMES, looks_of
 from nexus_tui.charts.kit.looks import Looks
 from nexus_tui.settings.app import UiSettings
@@ -49,7 +52,7 @@ TYPED_SECONDS = 0.01
 """Between two looks whether a screen is there for which keys wait."""
 
 
-class NexusApp(App[None]):
+class NexusApp(QuietApp):
     """The app. `ending` says how it ended; `session` is the run that this process trains."""
 
     TITLE = "NEXUS"
@@ -89,6 +92,7 @@ class NexusApp(App[None]):
         self.loaded = threading.Event()
         """Set when torch and the engine's tensor parts are imported."""
         self._leaving = False
+        self._event_loop: asyncio.AbstractEventLoop | None = None
         self._typed: deque[textual_events.Event] = deque()
         self._asking: Question | None = None
         """The question that quitting with a live run has asked last."""
@@ -123,6 +127,10 @@ class NexusApp(App[None]):
 
     def on_mount(self) -> None:
         """Listen to signals, open what was asked for, load the engine behind the picture."""
+        self._event_loop = asyncio.get_running_loop()
+        if self.ending != "quit":  # a signal came before there was a loop to wake
+            self.exit()
+            return
         self.set_class(self.settings.ascii, "-ascii")
         ScrollBar.renderer = PlainBar if self.settings.ascii else ScrollBarRender
         for warning in self.settings.warnings:
@@ -150,7 +158,7 @@ class NexusApp(App[None]):
             self.ending = ending
         if self.session is not None and ending in STOP_CODES:
             self.session.steering.stop(ending, STOP_CODES[ending])
-        loop = self._loop
+        loop = self._event_loop
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(self.exit)
 
@@ -175,8 +183,7 @@ class NexusApp(App[None]):
         known = {
             binding.id
             for holder in (self, *self.screen_stack)
-            for bindings in holder._bindings.key_to_bindings.values()
-            for binding in bindings
+            for binding in declared_keys(holder)
             if binding.id
         }
         for name in self.settings.keys:
@@ -217,16 +224,12 @@ class NexusApp(App[None]):
                 return
             await super().on_event(self._typed.popleft())
 
-    def _handle_exception(self, error: Exception) -> None:
-        """A defect of the screen. Its traceback may hold the user's sentences: none is printed."""
+    def failed(self, error: Exception) -> bool:
+        """Note a defect of the screen; whether it ends the app."""
         if self._leaving and isinstance(error, NoMatches | ScreenStackError):
-            return
-        self._return_code = 1
-        if self._exception is None:
-            self._exception = error
-            self._exception_event.set()
+            return False
         self.note_crash(error)
-        self._close_messages_no_wait()
+        return True
 
     def note_crash(self, error: Exception) -> None:
         """Say where the screen failed, by the type of the error alone."""

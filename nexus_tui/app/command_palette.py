@@ -8,6 +8,7 @@ from typing import Any
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
+from nexus_tui.app.kit.declared_keys import declared_keys
 from nexus_tui.app.themes import THEMES
 
 __all__ = ["palette_commands"]
@@ -25,11 +26,10 @@ def palette_commands(app: App[None], screen: Screen[Any]) -> Iterator[SystemComm
     for theme in THEMES:
         yield SystemCommand(f"Theme: {theme.name}", "Change the colours", _themed(app, theme.name))
     for holder in (screen, app):
-        for bindings in holder._bindings.key_to_bindings.values():
-            for binding in bindings:
-                if binding.id and binding.description and binding.id not in HIDDEN:
-                    act = _acting(app, binding.action, holder)
-                    yield SystemCommand(binding.description, binding.id, act)
+        for binding in declared_keys(holder):
+            if binding.id and binding.description and binding.id not in HIDDEN:
+                act = _acting(app, binding.action, holder)
+                yield SystemCommand(binding.description, binding.id, act)
 
 
 def _themed(app: App[None], name: str) -> Callable[[], None]:

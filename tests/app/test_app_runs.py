@@ -53,7 +53,7 @@ async def listed(app, pilot):
     """Until the look at the folders is over."""
     for _ in range(100):
         await pilot.pause(0.02)
-        if app.screen._all is not None and not app.screen.workers._workers:
+        if app.screen._all is not None and not list(app.screen.workers):
             return
 
 

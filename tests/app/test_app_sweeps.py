@@ -57,7 +57,7 @@ async def settled(app, pilot):
     quiet = 0
     for _ in range(300):
         await pilot.pause(0.02)
-        quiet = 0 if app.screen.workers._workers else quiet + 1
+        quiet = 0 if list(app.screen.workers) else quiet + 1
         if quiet == 3:
             await pilot.pause()
             return

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.widgets import Footer
-from textual.widgets._footer import FooterKey
+
+from nexus_tui.app.terminal.textual_private import FooterKey
 
 __all__ = ["KeyBar", "left_out"]
 

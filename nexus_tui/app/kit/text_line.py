@@ -65,7 +65,8 @@ class Line(Input):
         """Whatever sets the value: no control characters reach the screen or the model."""
         return plain_text(value)[:LONGEST]
 
-    def _on_paste(self, event: events.Paste) -> None:
+    def on_paste(self, event: events.Paste) -> None:
+        """Take one line; of several, let the screen decide."""
         event.stop()
         event.prevent_default()
         lines = [line for line in event.text.splitlines() if line.strip()]

@@ -17,6 +17,7 @@ from nexus_engine.errors import NexusError, one_line
 from nexus_engine.events import Event, RunFinished
 from nexus_engine.runs.requests import Ask
 from nexus_engine.runs.run_view import RunView
+from nexus_tui.app.kit.declared_keys import declared_keys
 from nexus_tui.app.kit.dialogs import Choice, Question
 from nexus_tui.app.kit.frame import NexusScreen
 from nexus_tui.app.kit.pace import Pace
@@ -136,14 +137,14 @@ class LiveScreen(NexusScreen):
 
     def _read_keys(self) -> None:
         """The key in force of each action, by its ID."""
-        found: dict[str, str] = {}
-        for _, bindings in self._binding_chain:
-            for _, binding in bindings:
+        keys: dict[str, str] = {}
+        for holder in (self, self.app):
+            for binding in declared_keys(holder, self.nexus.settings.keys):
                 if binding.id:
-                    found.setdefault(binding.id, self.app.get_key_display(binding))
-        self._keys = found
-        self.query_one(EmptyRun).keys = found
-        self.query_one(LogView).hint = f"{found.get('run.log', '')} full size"
+                    keys.setdefault(binding.id, self.app.get_key_display(binding))
+        self._keys = keys
+        self.query_one(EmptyRun).keys = keys
+        self.query_one(LogView).hint = f"{keys.get('run.log', '')} full size"
 
     @property
     def head(self) -> Head:
@@ -279,13 +280,12 @@ class LiveScreen(NexusScreen):
 
     def on_key(self, event: textual_events.Key) -> None:
         """A key whose action does not apply now says why."""
-        for holder, bindings in self._binding_chain:
-            for binding in bindings.key_to_bindings.get(event.key, ()) if holder is self else ():
-                reason = self._why_not(binding.action.partition("(")[0])
-                if reason is not None:
-                    event.stop()
-                    self.nexus.tell(f"{binding.description}: {reason}", "warning")
-                    return
+        for binding in declared_keys(self, self.nexus.settings.keys):
+            reason = self._why_not(binding.action.partition("(")[0])
+            if binding.key == event.key and reason is not None:
+                event.stop()
+                self.nexus.tell(f"{binding.description}: {reason}", "warning")
+                return
 
     # Steering
 

@@ -12,7 +12,9 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, TextIO
 
 from textual import events
@@ -21,6 +23,7 @@ from textual.geometry import Size
 from textual.message import Message
 
 from nexus_tui.app.terminal.key_reader import KeyReader
+from nexus_tui.app.terminal.textual_private import replace_output
 from nexus_tui.terminal.encoding import REPLACE_BY_CELLS, terminal_encoding
 
 __all__ = ["LeavableDriver", "terminal_is_gone"]
@@ -82,37 +85,41 @@ class _Forgiving:
 class LeavableDriver(LinuxDriver):
     """Textual's driver, at peace with a terminal that goes away.
 
-    The app's `terminal_lost` is called, on the app's own thread, when reading or writing fails.
+    The app's `terminal_lost` is called, on the app's own thread, when reading or writing fails; its
+    `fail`, where the reading itself has a defect.
     """
 
     def __init__(self, app: Any, **more: Any) -> None:
         super().__init__(app, **more)
-        assert self._file is not None
-        known = terminal_encoding(self._file)
+        self._nexus = app
+        stream = replace_output(self, lambda stream: _Forgiving(stream, self._lost))
+        known = terminal_encoding(stream)
         self._keys_encoding = "utf-8" if known == "ascii" else known
-        self._file = _Forgiving(self._file, self._lost)  # type: ignore[assignment]
+        self._resume = signal.getsignal(signal.SIGCONT)
+        signal.signal(signal.SIGCONT, self._continued)
 
     def _lost(self) -> None:
         with contextlib.suppress(RuntimeError):  # the app is over already
-            self._app.call_later(self._app.terminal_lost)  # type: ignore[attr-defined]
+            self._nexus.call_later(self._nexus.terminal_lost)
 
-    def _sigcont_application(self, *_: object) -> None:
-        if not terminal_is_gone(self.fileno):
-            super()._sigcont_application()
-
-    def _run_input_thread(self) -> None:
-        # Textual's own shows a failure's traceback: what was typed may be in it.
-        try:
-            self.run_input_thread()
-        except Exception as error:
-            with contextlib.suppress(RuntimeError):
-                self._app.call_later(self._app._handle_exception, error)
+    def _continued(self, number: int, frame: FrameType | None) -> None:
+        """Draw anew after SIGCONT, as Textual does, where there is a terminal to draw on."""
+        if callable(self._resume) and not terminal_is_gone(self.fileno):
+            self._resume(number, frame)
 
     def run_input_thread(self) -> None:
         """Read until the app is over or the terminal is gone; in a thread of its own.
 
         In place of Textual's, which decodes strictly and lets its parser's failures end the app.
         """
+        # Where this fails, Textual shows a traceback: what was typed may be in it.
+        try:
+            self._read_keys()
+        except Exception as error:
+            with contextlib.suppress(RuntimeError):
+                self._nexus.call_later(self._nexus.fail, error)
+
+    def _read_keys(self) -> None:
         reader = KeyReader(self._keys_encoding)
         while not self.exit_event.is_set():
             try:

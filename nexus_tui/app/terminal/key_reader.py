@@ -12,10 +12,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from textual import events
-
-# Textual has no public parser of terminal input; `LinuxDriver` makes this one itself.
-from textual._xterm_parser import BRACKETED_PASTE_END, BRACKETED_PASTE_START, XTermParser
 from textual.message import Message
+
+from nexus_tui.app.terminal.textual_private import (
+    BRACKETED_PASTE_END,
+    BRACKETED_PASTE_START,
+    XTermParser,
+)
 
 __all__ = ["PASTE_SECONDS", "KeyReader"]
 
