@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TRIES = """
 import sys, socket, ctypes
 from pathlib import Path
-from nexus_tui.doctor import offline_child
+from nexus_tui.cli import offline_child
 
 def naughty(folder):
     try:

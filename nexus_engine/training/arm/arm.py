@@ -1,7 +1,7 @@
 """One training: a model, what is trained of it, its optimizer, and where it can go back to.
 
 A run trains the main arm and, where asked, its controls; each is an `Arm`. The arm knows how to
-make a step, evaluate, snapshot, restore and grow. It does not decide: `arm_loop.py` does.
+make a step, evaluate, snapshot, restore and grow. It does not decide: `loop.py` does.
 """
 
 from __future__ import annotations

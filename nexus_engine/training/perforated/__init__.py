@@ -1,7 +1,6 @@
 """The library perforatedai as a grower, kept in a child process of its own.
 
     parent.py     starts the child, passes its events on, reads its weights back
-    installed.py  whether the library is there
     job.py        what the parent hands to the child, and the lines that come back
     child.py      the child: everything the library could reach for is closed first, then it trains
     work.py       the child's work once the doors are closed
