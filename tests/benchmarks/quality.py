@@ -24,14 +24,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-LISTS = {"place", "layers", "switch_epochs"}
+from nexus_engine.settings.record import SETTINGS
+
 LEFT_OUT = ("run_dir", "time_unix_s", "arm")
 WORDS = {"true": True, "false": False, "none": None}
 
 
 def parse_value(name: str, text: str) -> Any:
     """A setting's value from its text; `+` separates the items of a list."""
-    if name in LISTS:
+    if name in SETTINGS and SETTINGS[name].kind == "list":
         return [parse_value("", item) for item in text.split("+")]
     if text in WORDS:
         return WORDS[text]
