@@ -290,10 +290,27 @@ def decode_event(line: str | bytes) -> Event:
         RunError: the line is not an event of this schema, or holds a number that no run can write.
     """
     try:
-        event: Event = msgspec.convert(revive(parse_json(line)), type=Event)
-    except (ValueError, msgspec.ValidationError) as error:
-        raise RunError(f"not an event of schema {SCHEMA_VERSION}: {type(error).__name__}") from None
+        event = _DECODER.decode(line)
+    except (ValueError, RecursionError, msgspec.MsgspecError):
+        event = _decode_carefully(line)
     wrong = out_of_range(event)
     if wrong:
         raise RunError(f"not an event of schema {SCHEMA_VERSION}: {wrong} is out of range")
+    return event
+
+
+_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+"""Reads every event whose numbers are finite, several times as fast as the careful way."""
+
+
+def _decode_carefully(line: str | bytes) -> Event:
+    """The event of a line that may hold the name of a number that is not finite.
+
+    Raises:
+        RunError: it is none.
+    """
+    try:
+        event: Event = msgspec.convert(revive(parse_json(line)), type=Event)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise RunError(f"not an event of schema {SCHEMA_VERSION}: {type(error).__name__}") from None
     return event

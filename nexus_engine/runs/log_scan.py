@@ -26,7 +26,7 @@ BLOCK_BYTES = 8_000_000
 """Bytes of a log that are looked through at once."""
 SCANNED = tuple(
     f'{{"event": "{kind}"'.encode()
-    for kind in ("run_started", "epoch_started", "evaluated", "dendrites_added", "switch_settled")
+    for kind in ("run_started", "evaluated", "dendrites_added", "switch_settled")
 )
 """How the lines begin from which a run's figures are made."""
 
@@ -34,8 +34,8 @@ SCANNED = tuple(
 class LogScan:
     """The event log at `path`, folded as far as it went at the last `read`.
 
-    `view` holds no steps and no notes. `last` is the last event as plain values, of whatever kind;
-    empty before there is one.
+    `view` holds evaluations on dev and switches, and nothing of steps or notes. `last` is the last
+    event as plain values, of whatever kind; empty before there is one.
     """
 
     def __init__(self, path: Path) -> None:
