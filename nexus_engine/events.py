@@ -9,16 +9,20 @@ has no NaN, so it is written as the string "NaN", "Infinity" or "-Infinity" and 
 from __future__ import annotations
 
 import json
-from typing import Literal
+import math
+from functools import cache
+from typing import Any, Literal
 
 import msgspec
 
 from nexus_engine.disk.growing_lines import SCHEMA_VERSION
 from nexus_engine.disk.json_text import parse_json, plain, revive
 from nexus_engine.errors import RunError
-from nexus_engine.event_ranges import out_of_range
 
 __all__ = [
+    "LARGEST_CORRELATION",
+    "LAST_MOMENT",
+    "MOST_EPOCHS",
     "TERMINAL_EVENTS",
     "CheckpointSaved",
     "ControlResult",
@@ -38,7 +42,24 @@ __all__ = [
     "Warned",
     "decode_event",
     "encode_event",
+    "is_correlation",
 ]
+
+
+LARGEST_CORRELATION = 1.000001
+"""Rounding may take it beyond 1."""
+MOST_EPOCHS = 1_000_000
+"""A thousand times what `--epochs` takes."""
+LARGEST_INTEGER = 2**63 - 1
+LARGEST_MEASURE = 1e15
+"""Seconds, MB and pairs per second."""
+LAST_MOMENT = 1e11
+"""Unix seconds: the year 5138."""
+EPOCHS = frozenset(
+    {"epoch", "epochs", "best_epoch", "epochs_per_pass", "switch", "switches", "switches_kept"}
+)
+CORRELATIONS = ("spearman", "pearson")
+MEASURES = ("_seconds", "_mb", "_per_second")
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
@@ -314,3 +335,49 @@ def _decode_carefully(line: str | bytes) -> Event:
     except (ValueError, msgspec.ValidationError) as error:
         raise RunError(f"not an event of schema {SCHEMA_VERSION}: {type(error).__name__}") from None
     return event
+
+
+# Which numbers an event may hold: its reader computes with them, whoever wrote it. A number that is
+# not finite is shown as it is; a finite one must be of a size that its unit can have.
+
+
+def is_correlation(value: float) -> bool:
+    """Whether `value` can be a correlation, or a broken one that is shown as it is."""
+    return not math.isfinite(value) or abs(value) <= LARGEST_CORRELATION
+
+
+@cache
+def _largest(name: str) -> float:
+    """The size of the largest finite number in the field `name`."""
+    if name in EPOCHS:
+        return MOST_EPOCHS
+    if name.endswith("_unix_s"):
+        return LAST_MOMENT
+    if name.startswith("gain_"):
+        return 2 * LARGEST_CORRELATION
+    if name.endswith(CORRELATIONS):
+        return LARGEST_CORRELATION
+    return LARGEST_MEASURE if name.endswith(MEASURES) else math.inf
+
+
+def out_of_range(value: msgspec.Struct) -> str:
+    """The name of a field that no run can have written, of an event or a record in it; or ""."""
+    for name in value.__struct_fields__:
+        wrong = _wrong(name, getattr(value, name))
+        if wrong:
+            return wrong
+    return ""
+
+
+def _wrong(name: str, held: Any) -> str:
+    if isinstance(held, tuple):
+        return next(filter(None, map(out_of_range, held)), "")
+    if isinstance(held, bool) or not isinstance(held, int | float):
+        return ""
+    largest = _largest(name)
+    if isinstance(held, int):
+        low = 0 if name in EPOCHS else -LARGEST_INTEGER
+        return "" if low <= held <= min(largest, LARGEST_INTEGER) else name
+    if math.isfinite(held):
+        return "" if abs(held) <= largest else name
+    return name if name.endswith("_unix_s") else ""

@@ -25,7 +25,7 @@ from nexus_engine.disk.files import make_folder, replace_file, replace_json
 from nexus_engine.disk.regular_files import read_json, sha256_of
 from nexus_engine.disk.tensor_files import MOST_WEIGHT_BYTES, write_tensors
 from nexus_engine.errors import ModelError, one_line
-from nexus_engine.event_ranges import MOST_EPOCHS, is_correlation
+from nexus_engine.events import MOST_EPOCHS, is_correlation
 from nexus_engine.model.base_model import BaseModel, find_base_model, load_encoder
 from nexus_engine.model.dendrites import UNIT_PARAMETERS
 from nexus_engine.model.regimes import build_model

@@ -8,7 +8,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from nexus_engine.event_ranges import MOST_EPOCHS
+from nexus_engine.events import MOST_EPOCHS
 from nexus_engine.growth import GrowthState
 from nexus_engine.scoring.evaluation import Measured
 from nexus_engine.training.arm.arm import Arm
