@@ -20,7 +20,7 @@ from nexus_engine.reports.page import page
 from nexus_engine.reports.tensorboard import write_tensorboard
 from nexus_engine.system.shortages import OUT_OF_ROOM
 
-__all__ = ["Written", "write_report"]
+__all__ = ["write_report"]
 
 
 class Written(NamedTuple):

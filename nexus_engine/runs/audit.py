@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nexus_engine.disk.growing_lines import append_line
 
-__all__ = ["AUDIT_FILE", "note_use"]
+__all__ = ["note_use"]
 
 AUDIT_FILE = "audit.jsonl"
 

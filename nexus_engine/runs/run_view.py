@@ -28,7 +28,7 @@ from nexus_engine.events import (
 )
 from nexus_engine.runs.series import EMPTY, Series
 
-__all__ = ["ArmView", "EpochPoint", "RunView", "State", "SwitchView", "reduce"]
+__all__ = ["ArmView", "EpochPoint", "RunView", "SwitchView", "reduce"]
 
 State = Literal["preparing", "measuring", "training", "evaluating", "finished", "failed", "stopped"]
 """`measuring`: the base model is being scored, before the first step."""

@@ -37,7 +37,6 @@ from nexus_engine.system.user_paths import user_path
 
 __all__ = [
     "LoadedModel",
-    "ModelCard",
     "check_finite",
     "held_card",
     "load_model",

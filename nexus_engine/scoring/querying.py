@@ -18,6 +18,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nexus_engine.disk.regular_files import FileStamp
+from nexus_engine.disk.regular_files import stamp_of as file_stamp
 from nexus_engine.errors import ModelError
 from nexus_engine.model.base_model import BaseModel, find_base_model, load_encoder
 from nexus_engine.model.sentence_model import SentenceModel, cosine
@@ -30,7 +32,6 @@ __all__ = [
     "Querier",
     "Side",
     "Sides",
-    "Stamp",
     "distinct",
     "ordered",
     "score",
@@ -46,8 +47,6 @@ Progress = Callable[[int], None]
 """Told how many more sentences are done."""
 Check = Callable[[], None]
 """Called before each batch; raises to end the work."""
-Stamp = tuple[int, int, int]
-"""Which state of a model's folder: changes whenever its card is replaced."""
 
 
 class Cosines(NamedTuple):
@@ -57,13 +56,9 @@ class Cosines(NamedTuple):
     tuned: float | None
 
 
-def stamp_of(folder: Path) -> Stamp | None:
-    """The state of the model in `folder`; None when there is none (yet)."""
-    try:
-        found = (folder / "model.json").lstat()
-    except (OSError, ValueError):
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size
+def stamp_of(folder: Path) -> FileStamp | None:
+    """The state of the model in `folder`: changes with its card; None when there is none (yet)."""
+    return file_stamp(folder / "model.json")
 
 
 class Side:
@@ -181,7 +176,7 @@ class Querier:
         self._base_model: BaseModel | None = None
         self._tuned: Side | None = None
         self._folder: Path | None = None
-        self._stamp: Stamp | None = None
+        self._stamp: FileStamp | None = None
 
     def sides(self, folder: Path | None) -> Sides:
         """The base model and the tuned model that `folder` holds now (None: the base alone).

@@ -43,7 +43,7 @@ from nexus_engine.sweeps.events import (
 )
 from nexus_engine.sweeps.grid import MOST_RUNS, Cell, Grid
 
-__all__ = ["SWEEP", "CellFolder", "SweepFolder", "SweepRecord", "find_sweep", "sweeps_root"]
+__all__ = ["SWEEP", "CellFolder", "SweepFolder", "find_sweep", "sweeps_root"]
 
 SWEEP = FolderKind("sweep", "sweep.json", "nexus sweep")
 SWEEP_IS_HELD = "is worked on by {holder}; stop that one first: its runs are saved"

@@ -15,7 +15,6 @@ from nexus_engine.config import Settings, TrainConfig, Tune, config_from_mapping
 from nexus_engine.errors import ConfigError, one_line
 
 __all__ = [
-    "DEFAULT_AXES",
     "MOST_RUNS",
     "Axis",
     "Cell",

@@ -27,7 +27,6 @@ from nexus_engine.sweeps.events import (
 from nexus_engine.sweeps.grid import Axis, Cell, Grid
 
 __all__ = [
-    "CellState",
     "CellView",
     "PointView",
     "SweepState",

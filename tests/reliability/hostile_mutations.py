@@ -51,9 +51,9 @@ def _linked_folders_written() -> None:
 
 
 def _numbers_believed() -> None:
-    from nexus_engine.runs import index as run_index
+    from nexus_engine.disk import named_folders
 
-    put(run_index, "read_json", lambda path: json.loads(path.read_bytes()))
+    put(named_folders, "read_json", lambda path: json.loads(path.read_bytes()))
 
 
 def _any_weights() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nexus_engine.disk.regular_files import FileStamp, stamp_of
 from nexus_engine.errors import DataError
 from nexus_engine.system.user_paths import user_path
 from nexus_tui.app.playground.background_work import Check
@@ -20,7 +21,6 @@ __all__ = ["TOP", "CorpusSearch"]
 
 TOP = 100
 """Matches of each side that the list holds."""
-State = tuple[int, int, int]
 
 
 class CorpusSearch(LongWork):
@@ -34,8 +34,8 @@ class CorpusSearch(LongWork):
         self.found: Found | None = None
         self._path = ""
         self._index: SearchIndex | None = None
-        self._file: tuple[str, State] | None = None
-        self._noted: tuple[Path | None, tuple[str, State] | None] | None = None
+        self._file: tuple[str, FileStamp] | None = None
+        self._noted: tuple[Path | None, tuple[str, FileStamp] | None] | None = None
 
     def search(self, path: str, query: str) -> None:
         """Find the nearest sentences of the file at `path`."""
@@ -71,10 +71,7 @@ class CorpusSearch(LongWork):
             self.search(self._path, self.query)
 
 
-def _state(path: str, place: Path) -> tuple[str, State] | None:
+def _state(path: str, place: Path) -> tuple[str, FileStamp] | None:
     """Which file, in which state: a file that was changed is read anew."""
-    try:
-        found = place.stat()
-    except (OSError, ValueError):
-        return None
-    return path, (found.st_mtime_ns, found.st_ino, found.st_size)
+    stamp = stamp_of(place, follow=True)
+    return None if stamp is None else (path, stamp)

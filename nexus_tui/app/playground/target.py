@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from nexus_engine.disk.regular_files import FileStamp
+from nexus_engine.disk.regular_files import stamp_of as file_stamp
+
 __all__ = ["BASE_ALONE", "Stamp", "Target", "stamp_of"]
 
-Stamp = tuple[int, int, int]
-"""Changes with the weights: time, inode and size of the file that is written last."""
+Stamp = FileStamp
+"""Of the file of the weights that is written last."""
 
 
 class Target(NamedTuple):
@@ -28,10 +31,4 @@ BASE_ALONE = Target("base", None)
 
 def stamp_of(target: Target) -> Stamp | None:
     """Which weights the target has on disk now."""
-    if target.best is None:
-        return None
-    try:
-        found = (target.best / "model.json").lstat()
-    except (OSError, ValueError):
-        return None
-    return found.st_mtime_ns, found.st_ino, found.st_size
+    return None if target.best is None else file_stamp(target.best / "model.json")
