@@ -125,8 +125,13 @@ def _report() -> None:
     import nexus_engine.reports.writing  # noqa: F401
 
 
+def _read_log() -> None:
+    import nexus_engine.runs.event_reading  # noqa: F401 - numpy comes with it
+
+
 TRIALS: dict[str, Callable[[], None]] = {
     **dict.fromkeys(("eval", "similarity", "search", "compare", "doctor"), _ask_model),
     **dict.fromkeys(("train", "sweep"), _train),
     "report": _report,
+    "attach": _read_log,
 }
