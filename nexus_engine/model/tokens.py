@@ -18,7 +18,7 @@ from nexus_engine.model.encoder import EncoderShape, PackedBatch, pack
 
 __all__ = ["Rows", "TokenStore", "Tokenised", "Tokenizer"]
 
-MOST_BYTES = 64_000_000
+MAX_BYTES = 64_000_000
 """Of tokenizer.json; the published one has 0.5 MB."""
 Rows = npt.NDArray[np.int64]
 """Row numbers: of sentences in a store, or of pairs in a split."""
@@ -37,7 +37,7 @@ class Tokenizer:
         path = folder / "tokenizer.json"
         try:
             # Not by `from_file`: it opens what is there, a FIFO too, and reads all of it.
-            content = read_regular(path, MOST_BYTES, follow=True)
+            content = read_regular(path, MAX_BYTES, follow=True)
             self._fast = FastTokenizer.from_buffer(content)
             highest = max(self._fast.get_vocab(with_added_tokens=True).values(), default=0)
         except (KeyboardInterrupt, SystemExit):

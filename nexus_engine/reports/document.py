@@ -16,9 +16,9 @@ from nexus_engine.sweeps.view import SweepView, best_point, points
 
 __all__ = ["Document", "Section", "Table", "document"]
 
-MOST_CURVES = 12
+MAX_CURVES = 12
 """Runs whose curves share a chart; the others stand in the tables."""
-MOST_LOSS_CURVES = 4
+MAX_LOSS_CURVES = 4
 """Losses of single steps are noisy: more runs than this hide each other."""
 
 
@@ -90,7 +90,7 @@ def _shown(runs: Sequence[Run], found: Sequence[Group]) -> tuple[Run, ...]:
     """The runs whose curves are drawn: those of the best configurations first."""
     ordered = [run for group in found for run in group.runs]
     ordered += [run for run in runs if run.result is None]
-    return tuple(ordered[:MOST_CURVES])
+    return tuple(ordered[:MAX_CURVES])
 
 
 def _names(found: Sequence[Group]) -> dict[str, str]:
@@ -212,7 +212,7 @@ def _curves(runs: Sequence[Run], names: dict[str, str]) -> Section:
                     colour=colour,
                 )
             )
-            if main and arm.losses and len(runs) <= MOST_LOSS_CURVES:
+            if main and arm.losses and len(runs) <= MAX_LOSS_CURVES:
                 losses.append(Line(label, arm.losses, colour=colour))
     marks = _marks(runs[0]) if len(runs) == 1 else ()
     charts = [

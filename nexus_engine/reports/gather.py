@@ -19,11 +19,11 @@ from nexus_engine.sweeps.view import SweepView
 
 __all__ = ["Arm", "Gathered", "Run", "gather", "gather_run"]
 
-MOST_LOSSES = 400
+MAX_LOSSES = 400
 """Step losses that a curve shows; more are thinned evenly, never averaged."""
 
 
-MOST_WARNINGS = 20
+MAX_WARNINGS = 20
 """Of a run; a damaged log may hold any number."""
 
 
@@ -71,7 +71,7 @@ def _arms(view: RunView, losses: Mapping[str, Sequence[tuple[int, float]]]) -> t
     for arm in view.arms:
         if arm.points:
             steps = losses.get(arm.name, ())
-            stride = max(1, -(-len(steps) // MOST_LOSSES))
+            stride = max(1, -(-len(steps) // MAX_LOSSES))
             arms.append(Arm(name=arm.name, points=arm.points, losses=tuple(steps[::stride])))
     return tuple(arms)
 
@@ -120,7 +120,7 @@ def gather_run(folder: RunFolder) -> Run:
 def _warnings(name: str, view: RunView) -> tuple[str, ...]:
     """What the run warned of, each once: its figures may not mean what they seem to."""
     lines = dict.fromkeys(one_line(message, 600) for message in view.warnings)
-    return tuple(f"{one_line(name, 60)}, warning: {line}" for line in lines)[:MOST_WARNINGS]
+    return tuple(f"{one_line(name, 60)}, warning: {line}" for line in lines)[:MAX_WARNINGS]
 
 
 def gather(asked: Sequence[str]) -> Gathered:

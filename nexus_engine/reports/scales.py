@@ -14,10 +14,10 @@ __all__ = ["Scale", "as_float", "linear", "logarithmic"]
 
 LARGEST = 1e300
 """Numbers beyond it, either way, stand at the end: their differences would overflow."""
-LARGEST_POWER = 300
+MAX_POWER = 300
 NARROWEST = 1e-9
 """Width of a scale as a share of its numbers; below it ticks are no different floats."""
-MOST_POWERS = 12
+MAX_POWERS = 12
 """Powers of ten that are named on a logarithmic scale."""
 
 
@@ -77,10 +77,10 @@ def logarithmic(values: Sequence[float], start: float, end: float) -> Scale:
     positive = [v for v in map(as_float, values) if v > 0 and math.isfinite(v)] or [1.0]
     first = _power(math.floor(math.log10(min(positive))))
     last = max(first + 1, _power(math.ceil(math.log10(max(positive)))))
-    every = math.ceil((last - first) / MOST_POWERS)
+    every = math.ceil((last - first) / MAX_POWERS)
     named = tuple(10.0**power for power in range(first, last + 1, every))
     return Scale(10.0**first, 10.0**last, start, end, named, log=True)
 
 
 def _power(power: int) -> int:
-    return max(-LARGEST_POWER, min(power, LARGEST_POWER))
+    return max(-MAX_POWER, min(power, MAX_POWER))

@@ -22,13 +22,13 @@ from torch import Tensor
 from nexus_engine.disk.files import make_folder, sync, write_json
 from nexus_engine.disk.json_text import revive
 from nexus_engine.disk.regular_files import MAX_JSON_BYTES, read_json, sha256_of, size_of
-from nexus_engine.disk.tensor_files import MOST_WEIGHT_BYTES, write_tensors
+from nexus_engine.disk.tensor_files import MAX_WEIGHT_BYTES, write_tensors
 
 __all__ = ["Checkpoint", "load_latest", "names", "save"]
 
 KEEP = 2
 """The newest, and one to fall back to."""
-MOST_TENSOR_BYTES = 6 * MOST_WEIGHT_BYTES
+MAX_TENSOR_BYTES = 6 * MAX_WEIGHT_BYTES
 """Weights as they are, the best, those before the switch, and the optimizer's state of two each."""
 TENSORS, PLAIN, MANIFEST = "state.safetensors", "state.json", "manifest.json"
 NAME_RULE = re.compile(r"checkpoint-([0-9]{6,12})")
@@ -52,7 +52,7 @@ def _complete(folder: Path) -> bool:
         return all(
             size_of(folder / name) == manifest[name]["size_bytes"]
             and sha256_of(folder / name, largest) == manifest[name]["sha256"]
-            for name, largest in ((TENSORS, MOST_TENSOR_BYTES), (PLAIN, MAX_JSON_BYTES))
+            for name, largest in ((TENSORS, MAX_TENSOR_BYTES), (PLAIN, MAX_JSON_BYTES))
         )
     except (OSError, ValueError, KeyError, TypeError):
         return False

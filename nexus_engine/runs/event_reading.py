@@ -15,7 +15,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from nexus_engine.disk.growing_lines import LONGEST_LINE, MOST_READ, LineTail, decoded
+from nexus_engine.disk.growing_lines import LONGEST_LINE, MAX_READ, LineTail, decoded
 from nexus_engine.disk.regular_files import open_reader
 from nexus_engine.events import Event, decode_event
 
@@ -69,7 +69,7 @@ def _line(file: BinaryIO, begin: int, end: int) -> bytes:
 def _lines(tail: LineTail) -> tuple[Lines, npt.NDArray[np.bool_]]:
     """The lines of the log that may be events, and which of them are steps."""
     places, kinds = [np.zeros((0, 2), np.int64)], [np.zeros(0, bool)]
-    while tail.position < MOST_READ and (block := tail.read_block()) is not None:
+    while tail.position < MAX_READ and (block := tail.read_block()) is not None:
         view = np.frombuffer(block, np.uint8)
         end = np.flatnonzero(view == NEWLINE) + 1
         begin = np.concatenate([[0], end[:-1]])[: len(end)]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nexus_engine.disk.growing_lines import MOST_READ, LineTail, decoded
+from nexus_engine.disk.growing_lines import MAX_READ, LineTail, decoded
 from nexus_engine.disk.json_text import parse_json
 from nexus_engine.disk.regular_files import open_reader
 from nexus_engine.events import decode_event
@@ -55,7 +55,7 @@ class LogScan:
 
     def read(self) -> None:
         """Take in what is new. A file that cannot be read brings nothing."""
-        while self.position < MOST_READ and (block := self._tail.read_block()) is not None:
+        while self.position < MAX_READ and (block := self._tail.read_block()) is not None:
             for event in decoded(_scanned_lines(block), decode_event):
                 self.view = reduce(self.view, event)
             self.last = _last_object(block) or self.last

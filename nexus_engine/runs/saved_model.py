@@ -23,9 +23,9 @@ from torch import Tensor
 from nexus_engine.config import Nonlinearity, Tune
 from nexus_engine.disk.files import make_folder, replace_file, replace_json
 from nexus_engine.disk.regular_files import read_json, sha256_of
-from nexus_engine.disk.tensor_files import MOST_WEIGHT_BYTES, write_tensors
+from nexus_engine.disk.tensor_files import MAX_WEIGHT_BYTES, write_tensors
 from nexus_engine.errors import ModelError, one_line
-from nexus_engine.events import MOST_EPOCHS, is_correlation
+from nexus_engine.events import MAX_EPOCHS, is_correlation
 from nexus_engine.model.base_model import BaseModel, find_base_model, load_encoder
 from nexus_engine.model.dendrites import UNIT_PARAMETERS
 from nexus_engine.model.regimes import build_model
@@ -114,7 +114,7 @@ def _read_card(folder: Path) -> ModelCard:
         raise ModelError(f"{one_line(path)}: not a model card ({one_line(error, 120)})") from None
     if not WEIGHTS_NAME.fullmatch(card.weights_file) or card.format != 1:
         raise ModelError(f"{one_line(path)}: not a model card of this version")
-    sound = 0 <= card.epoch <= MOST_EPOCHS and card.params_added >= 0
+    sound = 0 <= card.epoch <= MAX_EPOCHS and card.params_added >= 0
     if not sound or not is_correlation(card.dev_spearman):
         raise ModelError(f"{one_line(path)}: not a model card (a number is out of range)")
     return card
@@ -130,7 +130,7 @@ def held_card(folder: Path) -> ModelCard | None:
         return None
     card = _read_card(folder)
     try:
-        digest = sha256_of(folder / card.weights_file, MOST_WEIGHT_BYTES)
+        digest = sha256_of(folder / card.weights_file, MAX_WEIGHT_BYTES)
         whole = digest == card.weights_sha256
     except OSError:
         whole = False
@@ -189,7 +189,7 @@ def load_saved(folder: Path, name: str) -> LoadedModel:
         )
     path = folder / card.weights_file
     try:
-        if sha256_of(path, MOST_WEIGHT_BYTES) != card.weights_sha256:
+        if sha256_of(path, MAX_WEIGHT_BYTES) != card.weights_sha256:
             raise ModelError(f"{one_line(path)}: damaged (its SHA-256 is not the card's)")
         tensors = load_file(path)
     except PermissionError:

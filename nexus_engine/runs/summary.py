@@ -12,7 +12,7 @@ from nexus_engine.disk.named_folders import FolderKind, read_description
 from nexus_engine.disk.new_folders import LOG_NAME
 from nexus_engine.disk.regular_files import read_json
 from nexus_engine.errors import one_line
-from nexus_engine.events import LAST_MOMENT, MOST_EPOCHS, is_correlation
+from nexus_engine.events import LAST_MOMENT, MAX_EPOCHS, is_correlation
 from nexus_engine.runs.log_scan import LogScan, last_event
 from nexus_engine.system.process_identity import is_alive
 
@@ -108,7 +108,7 @@ def _whole(value: Any) -> int | None:
 
 def _epoch(value: Any) -> int | None:
     found = _whole(value)
-    return found if found is not None and found <= MOST_EPOCHS else None
+    return found if found is not None and found <= MAX_EPOCHS else None
 
 
 def read_facts(path: Path) -> dict[str, Any]:

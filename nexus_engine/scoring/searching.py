@@ -19,7 +19,7 @@ from nexus_engine.scoring.querying import Check, Progress, Side, Sides
 from nexus_engine.system.user_paths import user_path
 
 __all__ = [
-    "MOST_SENTENCES",
+    "MAX_SENTENCES",
     "Found",
     "Match",
     "SearchIndex",
@@ -28,9 +28,9 @@ __all__ = [
     "search",
 ]
 
-MOST_SENTENCES = 100_000
+MAX_SENTENCES = 100_000
 """Sentences of a file that is searched: their embeddings take 154 MB a model."""
-MOST_CHARACTERS = 100_000_000
+MAX_CHARACTERS = 100_000_000
 LONGEST = 1_000_000
 """Characters of one sentence, as in files of pairs."""
 
@@ -72,8 +72,8 @@ def read_sentences(path: Path, check: Check = lambda: None) -> SentenceFile:
         characters += len(sentence)
         if len(sentence) > LONGEST:
             raise row_error(source.label, number, "the sentence is longer than 1 MB; shorten it")
-        if len(lines) == MOST_SENTENCES or characters > MOST_CHARACTERS:
-            most = f"{MOST_SENTENCES:,} sentences and {MOST_CHARACTERS // 1_000_000} MB of text"
+        if len(lines) == MAX_SENTENCES or characters > MAX_CHARACTERS:
+            most = f"{MAX_SENTENCES:,} sentences and {MAX_CHARACTERS // 1_000_000} MB of text"
             raise file_error(
                 source.label, f"is too large: {most} are searched at most; split the file"
             )

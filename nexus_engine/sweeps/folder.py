@@ -41,7 +41,7 @@ from nexus_engine.sweeps.events import (
     decode_sweep_event,
     encode_sweep_event,
 )
-from nexus_engine.sweeps.grid import MOST_RUNS, Cell, Grid
+from nexus_engine.sweeps.grid import MAX_RUNS, Cell, Grid
 
 __all__ = ["SWEEP", "CellFolder", "SweepFolder", "find_sweep", "sweeps_root"]
 
@@ -49,7 +49,7 @@ SWEEP = FolderKind("sweep", "sweep.json", "nexus sweep")
 SWEEP_IS_HELD = "is worked on by {holder}; stop that one first: its runs are saved"
 LAST_TIME = 253_402_300_799.0
 """The last second of the year 9999; a sweep that says it was made later is shown without a time."""
-MOST_READ = 64_000_000
+MAX_READ = 64_000_000
 """Bytes of a log that are read; a run of 100 epochs adds 25,000 to it."""
 
 
@@ -151,8 +151,8 @@ class SweepFolder:
             raise RunError(f"{one_line(path)}: not a readable sweep (not its fields)") from None
         if found.schema != 1:
             raise RunError(f"{one_line(path)}: not a sweep of this version")
-        if found.grid.size > MOST_RUNS:
-            raise RunError(f"{one_line(path, 200)}: a grid of more than {MOST_RUNS:,} runs")
+        if found.grid.size > MAX_RUNS:
+            raise RunError(f"{one_line(path, 200)}: a grid of more than {MAX_RUNS:,} runs")
         values = [
             *found.grid.common.values(),
             *(v for axis in found.grid.axes for v in axis.values),
@@ -174,7 +174,7 @@ class SweepFolder:
 
     def events(self) -> list[SweepEvent]:
         """The events of the log; lines that cannot be read are left out."""
-        return list(decoded(read_lines(self.events_file, MOST_READ), decode_sweep_event))
+        return list(decoded(read_lines(self.events_file, MAX_READ), decode_sweep_event))
 
     def is_live(self) -> bool:
         """Whether a process works on the sweep now."""

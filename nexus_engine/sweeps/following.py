@@ -15,7 +15,7 @@ import msgspec
 from nexus_engine.disk.growing_lines import LineTail, decoded
 from nexus_engine.disk.named_folders import read_listed
 from nexus_engine.sweeps.events import CellEnded, CellStarted, SweepEvent, decode_sweep_event
-from nexus_engine.sweeps.folder import MOST_READ, SWEEP, SweepFolder
+from nexus_engine.sweeps.folder import MAX_READ, SWEEP, SweepFolder
 from nexus_engine.sweeps.reading import read_cell, read_sweep
 from nexus_engine.sweeps.view import (
     CellView,
@@ -71,7 +71,7 @@ class FollowedSweep:
         self._tail = LineTail(self._folder.events_file)
         told: dict[str, CellEnded | CellStarted] = {}
         before = -1
-        while before < self._tail.position < MOST_READ:
+        while before < self._tail.position < MAX_READ:
             before = self._tail.position
             events = self._read_new()
             told |= {e.cell: e for e in events if isinstance(e, CellEnded | CellStarted)}

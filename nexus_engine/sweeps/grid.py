@@ -15,7 +15,7 @@ from nexus_engine.config import Settings, TrainConfig, Tune, config_from_mapping
 from nexus_engine.errors import ConfigError, one_line
 
 __all__ = [
-    "MOST_RUNS",
+    "MAX_RUNS",
     "Axis",
     "Cell",
     "Grid",
@@ -24,9 +24,9 @@ __all__ = [
     "parse_seeds",
 ]
 
-MOST_RUNS = 10_000
+MAX_RUNS = 10_000
 """Runs of a sweep; so also its seeds, and the values of an axis."""
-MOST_BYTES = 1_000_000
+MAX_BYTES = 1_000_000
 """Size of a grid's file."""
 
 DEFAULT_AXES: dict[Tune, dict[str, tuple[Any, ...]]] = {
@@ -117,10 +117,10 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ConfigError: the first cell that cannot be run, and why.
         """
-        if self.size > MOST_RUNS:  # before anything is made of them
+        if self.size > MAX_RUNS:  # before anything is made of them
             count = f"{self.size:,}" if self.size < 10**15 else "far too many"
             raise ConfigError(
-                f"grid: {count} runs; {MOST_RUNS:,} at most: leave out values or seeds"
+                f"grid: {count} runs; {MAX_RUNS:,} at most: leave out values or seeds"
             )
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ConfigError("seeds: name at least one, each once")
@@ -169,8 +169,8 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 
 def _check_number(text: str, seeds: int) -> None:
-    if seeds > MOST_RUNS:
-        raise ConfigError(f"--seeds {one_line(text, 40)}: {seeds:,} seeds; {MOST_RUNS:,} at most")
+    if seeds > MAX_RUNS:
+        raise ConfigError(f"--seeds {one_line(text, 40)}: {seeds:,} seeds; {MAX_RUNS:,} at most")
 
 
 def grid_from_file(path: Path, common: dict[str, Any], seeds: tuple[int, ...] | None) -> Grid:
@@ -184,9 +184,9 @@ def grid_from_file(path: Path, common: dict[str, Any], seeds: tuple[int, ...] | 
     shown = one_line(path, 200)
     try:
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise ConfigError(f"--grid {shown}: larger than {MOST_BYTES:,} bytes")
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ConfigError(f"--grid {shown}: larger than {MAX_BYTES:,} bytes")
         found = tomllib.loads(content.decode("utf-8"))
     except OSError as error:
         raise ConfigError(f"--grid {shown}: {error.strerror}; check the path") from None

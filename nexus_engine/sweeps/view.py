@@ -13,7 +13,7 @@ from typing import Any, Literal, assert_never
 
 import msgspec
 
-from nexus_engine.events import LARGEST_CORRELATION
+from nexus_engine.events import MAX_CORRELATION
 from nexus_engine.sweeps.events import (
     CellEnded,
     CellEvaluated,
@@ -113,7 +113,7 @@ class SweepView(msgspec.Struct, frozen=True, kw_only=True):
 
 def sound_correlation(value: float | None) -> float | None:
     """`value`, or NaN for one that no correlation has: somebody else may have written it."""
-    return value if value is None or abs(value) <= LARGEST_CORRELATION else math.nan
+    return value if value is None or abs(value) <= MAX_CORRELATION else math.nan
 
 
 def begun(event: SweepStarted) -> SweepView:

@@ -27,7 +27,7 @@ from nexus_engine.scoring.direction import ask_direction
 from nexus_engine.scoring.evaluation import TOKENS_PER_FORWARD, Measured, embed_all, pair_cosines
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.arm.control_arms import control_specs
-from nexus_engine.training.arm.snapshots import Kept
+from nexus_engine.training.arm.snapshots import BestWeights
 from nexus_engine.training.arm.spec import ArmSpec
 from nexus_engine.training.arm.state import state_of
 from nexus_engine.training.hardware import Hardware, peak_rss_mb, rss_mb
@@ -285,7 +285,7 @@ class _Probe:
             self._grow(self.sets - 1)
             last = self._timed()
         # A run holds its best weights, those before the last switch, and writes all of its state.
-        arm.best = arm.before_switch = Kept(arm.snapshot(), Measured(), np.zeros(0))
+        arm.best = arm.before_switch = BestWeights(arm.snapshot(), Measured(), np.zeros(0))
         state = state_of(arm)
         self.epoch_seconds = self.epoch_tokens * last.step
         self.peak = peak_rss_mb() + self._growth()

@@ -19,9 +19,9 @@ LITTLE_BATCH = 16
 RATE_STEPS = 400
 
 
-MOST_RATE = 3.0
+MAX_RATE = 3.0
 """With little data a run makes few steps: its rate grows with the root of `RATE_STEPS` over their
-number, to `MOST_RATE` times the recipe's at most (docs/recipes.md)."""
+number, to `MAX_RATE` times the recipe's at most (docs/recipes.md)."""
 
 
 def fit_to_data(settings: Settings, train_pairs: int) -> Settings:
@@ -35,7 +35,7 @@ def fit_to_data(settings: Settings, train_pairs: int) -> Settings:
     if "lr" in settings.fit:
         passes = settings.epochs / settings.epochs_per_pass
         steps = passes * max(1, -(-train_pairs // size))
-        factor = min(MOST_RATE, max(1.0, (RATE_STEPS / steps) ** 0.5))
+        factor = min(MAX_RATE, max(1.0, (RATE_STEPS / steps) ** 0.5))
     return msgspec.structs.replace(
         settings,
         batch_size=size,

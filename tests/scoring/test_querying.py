@@ -230,7 +230,7 @@ def test_what_is_no_file_and_what_is_too_large_is_refused(tmp_path, monkeypatch)
         with pytest.raises(DataError, match=reason):
             read_sentences(path)
     (tmp_path / "many.txt").write_text("a\nb\nc\nd\n")
-    monkeypatch.setattr(searching, "MOST_SENTENCES", 3)
+    monkeypatch.setattr(searching, "MAX_SENTENCES", 3)
     with pytest.raises(DataError, match="too large: 3 sentences"):
         read_sentences(tmp_path / "many.txt")
 

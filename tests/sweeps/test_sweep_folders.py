@@ -18,7 +18,7 @@ from nexus_engine.runs.folder import RunFolder
 from nexus_engine.sweeps.events import CellEnded, CellStarted, SweepFailed, SweepFinished
 from nexus_engine.sweeps.folder import CellFolder, SweepFolder
 from nexus_engine.sweeps.following import FollowedSweep, SweepIndex
-from nexus_engine.sweeps.grid import MOST_RUNS, Axis, Grid, grid_from_file, parse_seeds
+from nexus_engine.sweeps.grid import MAX_RUNS, Axis, Grid, grid_from_file, parse_seeds
 from nexus_engine.sweeps.loop import sweep
 from nexus_engine.sweeps.reading import read_sweep
 from nexus_engine.sweeps.view import state_of
@@ -44,12 +44,12 @@ def test_a_grid_is_counted_before_it_is_built(tmp_path):
 
 
 def test_seeds_have_a_limit():
-    assert parse_seeds(f"1-{MOST_RUNS}")[-1] == MOST_RUNS
-    for many in ("1-1000000000", f"0-{MOST_RUNS}", ",".join(["7"] * (MOST_RUNS + 1))):
+    assert parse_seeds(f"1-{MAX_RUNS}")[-1] == MAX_RUNS
+    for many in ("1-1000000000", f"0-{MAX_RUNS}", ",".join(["7"] * (MAX_RUNS + 1))):
         with pytest.raises(ConfigError, match="seeds; 10,000 at most"):
             parse_seeds(many)
     with pytest.raises(ConfigError, match="10,001 runs"):
-        Grid(axes=(), seeds=tuple(range(MOST_RUNS + 1)), common={}).check()
+        Grid(axes=(), seeds=tuple(range(MAX_RUNS + 1)), common={}).check()
 
 
 def test_a_grid_file_has_a_limit(tmp_path):

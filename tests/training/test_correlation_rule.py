@@ -8,8 +8,8 @@ from nexus_engine.events import DendritesAdded, Log, RunFinished, RunStopped
 from nexus_engine.model.dendrites import DendriteLinear
 from nexus_engine.runs.saved_model import load_model
 from nexus_engine.training.steps.correlation_rule import (
+    ActivationHooks,
     Covariances,
-    Taps,
     climb,
     covariance,
     hold_length,
@@ -48,7 +48,7 @@ def test_the_gradient_is_fahlman_and_lebieres():
         site.bias.zero_()
     site.grow(1, torch.Generator().manual_seed(1))
     rows = torch.randn(6, 3)
-    with Taps({"s": site}) as taps:
+    with ActivationHooks({"s": site}) as taps:
         y = site(rows)
     loss = y.square().sum() + y[:, 0].sum()
     climb({"s": site}, {"s": Covariances(torch.zeros(1, 2))}, taps, loss, 1)
@@ -93,7 +93,7 @@ def test_older_units_stay_and_new_ones_keep_their_length(nonlinearity):
     running = {"s": Covariances(torch.zeros(2, 3))}
     sums = []
     for _ in range(30):
-        with Taps({"s": site}) as taps:
+        with ActivationHooks({"s": site}) as taps:
             y = site(rows)
         sums.append(climb({"s": site}, running, taps, y.pow(3).sum(), 2))
         optimizer.step()

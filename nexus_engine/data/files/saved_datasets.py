@@ -26,7 +26,7 @@ STATE_FILE = "state.json"
 INFO_FILE = "dataset_info.json"
 FILES = "_data_files"
 """Its list of Arrow files. A `state.json` without one is another program's."""
-MOST_FILES = 10_000
+MAX_FILES = 10_000
 """Arrow files of one split; the library writes one for every 500 MB."""
 COPY_AGAIN = "copy the whole folder again"
 SAVE_AGAIN = "load it with the datasets library and save it with to_parquet"
@@ -79,7 +79,7 @@ def _arrow_files(folder: Path) -> list[Path]:
     path = folder / STATE_FILE
     state = _json_object(path)
     files = state.get(FILES)
-    if not isinstance(files, list) or not 0 < len(files) <= MOST_FILES:
+    if not isinstance(files, list) or not 0 < len(files) <= MAX_FILES:
         raise file_error(shown_path(path), f"names no Arrow files; {COPY_AGAIN}")
     if state.get("_indices_data_files") or state.get("_indices_files"):
         raise file_error(shown_path(path), f"its rows are picked by an index; {SAVE_AGAIN}")

@@ -24,7 +24,7 @@ from nexus_engine.errors import DataError
 __all__ = ["read_arrow", "read_parquet"]
 
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
-MOST_CLASSES = 2
+MAX_CLASSES = 2
 """Class numbers that can be scores: 0 for pairs that are not alike, 1 for those that are."""
 
 
@@ -126,7 +126,7 @@ def _columns(label: str, schema: pa.Schema, *, score_needed: bool) -> Columns:
         if score_needed and not _is_score(schema.field(name).type):
             raise file_error(label, f"the column {shown_names([name])} is not numbers")
         classes = _class_names(schema, name)
-        if score_needed and len(classes) > MOST_CLASSES:
+        if score_needed and len(classes) > MAX_CLASSES:
             held = f"the column {shown_names([name])} holds the classes {shown_names(classes)}"
             raise file_error(label, f"{held}, which are no scores; {GIVE_SCORES}")
     if columns.split_name and not _is_text(schema.field(columns.split_name).type):

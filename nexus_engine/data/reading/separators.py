@@ -20,7 +20,7 @@ LOOKED_AT = 200
 SURE_COLUMNS = 3
 """So many columns, one of them of numbers, in `SURE_ROWS` rows are no accident of punctuation."""
 SURE_ROWS = 3
-MOST_ROWS = 0.9
+MAX_ROWS = 0.9
 """Of the rows, when the separator is also in some sentence."""
 
 ADVICE = {
@@ -67,7 +67,7 @@ def _separates(separator: str, lines: Sequence[str], widest: int | None) -> bool
     if not rows:
         return False
     columns, count = Counter(map(len, rows)).most_common(1)[0]
-    if columns < 2 or count < MOST_ROWS * len(rows):
+    if columns < 2 or count < MAX_ROWS * len(rows):
         return False
     alike = [row for row in rows if len(row) == columns]
     if widest is not None and columns > widest and count == len(rows):

@@ -21,8 +21,8 @@ from nexus_engine.model.tokens import Rows
 from nexus_engine.scoring.corpus import Corpus, PairRows
 from nexus_engine.scoring.evaluation import Measured, pair_cosines
 from nexus_engine.training.arm.phases import make_optimizer, phase_epochs, rate_factor
-from nexus_engine.training.arm.snapshots import Kept, Snapshot, put_back, take_snapshot
-from nexus_engine.training.arm.spec import ArmSpec, Progress
+from nexus_engine.training.arm.snapshots import BestWeights, Snapshot, put_back, take_snapshot
+from nexus_engine.training.arm.spec import ArmProgress, ArmSpec
 from nexus_engine.training.hardware import Hardware
 from nexus_engine.training.steps.adamw import AdamW
 from nexus_engine.training.steps.batching import epoch_batches
@@ -56,8 +56,8 @@ class Arm:
         self.hardware = hardware
         self.embed = Embedder(model, corpus.store, features)
         self.growth = GrowthState()
-        self.progress = Progress()
-        self.best = Kept({}, Measured(), np.zeros(0))
+        self.progress = ArmProgress()
+        self.best = BestWeights({}, Measured(), np.zeros(0))
         self.before_switch = self.best
         self.covariances: dict[str, Covariances] = {}
         settings = spec.settings

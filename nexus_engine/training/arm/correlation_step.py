@@ -9,7 +9,7 @@ from nexus_engine.model.sentence_model import cosine
 from nexus_engine.model.tokens import Rows
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.hardware import autocast
-from nexus_engine.training.steps.correlation_rule import Taps, climb, hold_length
+from nexus_engine.training.steps.correlation_rule import ActivationHooks, climb, hold_length
 from nexus_engine.training.steps.losses import LOSSES
 
 __all__ = ["correlation_step"]
@@ -27,7 +27,7 @@ def correlation_step(arm: Arm, picked: Rows) -> float:
     pairs, b, units = arm.corpus.train, len(picked), settings.units
     sites = arm.sites()
     scores = torch.from_numpy(pairs.scores[picked]).to(arm.model.device)
-    with Taps(sites) as taps, autocast(arm.hardware):
+    with ActivationHooks(sites) as taps, autocast(arm.hardware):
         # The taps hang on the sites' own modules.
         rows = np.concatenate([pairs.first[picked], pairs.second[picked]])
         vectors = arm.embed(rows, plain=True)

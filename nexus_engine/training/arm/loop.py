@@ -29,7 +29,7 @@ from nexus_engine.scoring.cut_texts import refuse_indistinct
 from nexus_engine.scoring.evaluation import Baseline, Measured, correlate
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.arm.correlation_step import correlation_step
-from nexus_engine.training.arm.snapshots import Kept
+from nexus_engine.training.arm.snapshots import BestWeights
 from nexus_engine.training.hardware import release_memory, rss_mb
 from nexus_engine.training.steering import Steering
 from nexus_engine.training.steps.step import StepResult
@@ -194,7 +194,7 @@ class ArmLoop:
 
     # Evaluation
 
-    def _evaluate(self) -> Generator[Event, None, tuple[Measured, Kept]]:
+    def _evaluate(self) -> Generator[Event, None, tuple[Measured, BestWeights]]:
         arm, corpus, progress = self.arm, self.arm.corpus, self.arm.progress
         check = self._steering.check
         begun = time.perf_counter()
@@ -245,12 +245,12 @@ class ArmLoop:
                 f"dev Spearman is not a number after epoch {progress.epoch}: all similarities are "
                 "equal; the best weights are kept; lower --lr"
             )
-        return measured, Kept(arm.snapshot(), measured, cosines)
+        return measured, BestWeights(arm.snapshot(), measured, cosines)
 
     # Decisions
 
     def _decide(
-        self, measured: Measured, candidate: Kept, request: Request | None
+        self, measured: Measured, candidate: BestWeights, request: Request | None
     ) -> Iterator[Event]:
         arm = self.arm
         old = arm.growth

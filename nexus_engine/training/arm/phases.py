@@ -8,7 +8,7 @@ from torch import nn
 
 from nexus_engine.config import Settings
 from nexus_engine.model.dendrites import UNIT_PARAMETERS
-from nexus_engine.training.arm.spec import ArmSpec, Progress
+from nexus_engine.training.arm.spec import ArmProgress, ArmSpec
 from nexus_engine.training.steps.adamw import AdamW
 from nexus_engine.training.steps.trained_parameters import leaf
 
@@ -57,7 +57,7 @@ def phase_epochs(spec: ArmSpec, done: int) -> int:
     return max(1, end - done)
 
 
-def rate_factor(settings: Settings, progress: Progress) -> float:
+def rate_factor(settings: Settings, progress: ArmProgress) -> float:
     """What the peak learning rates are multiplied with in the next step, 0..1."""
     share = progress.phase_step / progress.phase_steps
     return 1.0 if settings.schedule == "constant" else max(0.0, 1.0 - share)

@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from nexus_engine.model.dendrites import UNIT_PARAMETERS, DendriteLinear
 from nexus_engine.scoring.evaluation import Measured
 
-__all__ = ["Kept", "Snapshot", "put_back", "take_snapshot"]
+__all__ = ["BestWeights", "Snapshot", "put_back", "take_snapshot"]
 
 Snapshot = dict[str, Tensor]
 """Trained parameters by name, copies on the CPU or device where they were trained."""
 
 
-class Kept(NamedTuple):
+class BestWeights(NamedTuple):
     """Weights worth going back to, what they measured, and their dev similarities (n,)."""
 
     weights: Snapshot

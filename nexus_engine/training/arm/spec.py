@@ -8,8 +8,8 @@ from nexus_engine.config import Settings
 from nexus_engine.growth import GrowthPlan
 
 __all__ = [
+    "ArmProgress",
     "ArmSpec",
-    "Progress",
     "plan_main",
 ]
 
@@ -31,7 +31,7 @@ class ArmSpec(msgspec.Struct, frozen=True, kw_only=True):
     epochs: int
 
 
-class Progress(msgspec.Struct, kw_only=True):
+class ArmProgress(msgspec.Struct, kw_only=True):
     """The counters of an arm; plain numbers, so that a checkpoint holds them as JSON."""
 
     epoch: int = 0

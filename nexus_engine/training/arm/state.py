@@ -8,17 +8,17 @@ import msgspec
 import torch
 from torch import Tensor
 
-from nexus_engine.events import MOST_EPOCHS
+from nexus_engine.events import MAX_EPOCHS
 from nexus_engine.growth import GrowthState
 from nexus_engine.scoring.evaluation import Measured
 from nexus_engine.training.arm.arm import Arm
-from nexus_engine.training.arm.snapshots import Kept, Snapshot
-from nexus_engine.training.arm.spec import Progress
+from nexus_engine.training.arm.snapshots import BestWeights, Snapshot
+from nexus_engine.training.arm.spec import ArmProgress
 from nexus_engine.training.steps.correlation_rule import Covariances
 
 __all__ = ["load_state", "state_of"]
 
-MOST_COUNTED = 2**53
+MAX_COUNTED = 2**53
 """Steps and pairs: so many that a float still counts each."""
 
 
@@ -58,24 +58,24 @@ def state_of(arm: Arm) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, meta
 
 
-def _check_counters(arm: Arm, progress: Progress, growth: GrowthState) -> None:
+def _check_counters(arm: Arm, progress: ArmProgress, growth: GrowthState) -> None:
     """Refuse counters with which the loop would not end, or would divide by zero."""
     most = {
         "epoch": arm.spec.plan.epochs + 1,
         "rule_steps_left": arm.spec.settings.rule_steps,
-        "switches": MOST_EPOCHS,
+        "switches": MAX_EPOCHS,
     }
     for record in (progress, growth):
         for name in record.__struct_fields__:
             value = getattr(record, name)
             low = 1 if name == "phase_steps" else 0
-            if isinstance(value, int) and not low <= value <= most.get(name, MOST_COUNTED):
+            if isinstance(value, int) and not low <= value <= most.get(name, MAX_COUNTED):
                 raise ValueError(f"{name} is out of range")
 
 
 def _kept(
     arm: Arm, weights: Snapshot, measured: dict[str, Any], cosines: Tensor, *, may_lack: bool
-) -> Kept:
+) -> BestWeights:
     """Weights as a checkpoint holds them, with their dev similarities, (n,).
 
     With `may_lack` there may be neither: nothing stands before the first switch.
@@ -83,7 +83,7 @@ def _kept(
     pairs = 0 if may_lack and not weights and not cosines.numel() else len(arm.corpus.dev)
     if cosines.shape != (pairs,) or cosines.dtype != torch.float64:
         raise ValueError("the dev similarities do not fit")
-    return Kept(weights, msgspec.convert(measured, Measured), cosines.numpy())
+    return BestWeights(weights, msgspec.convert(measured, Measured), cosines.numpy())
 
 
 def load_state(arm: Arm, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
@@ -102,14 +102,14 @@ def load_state(arm: Arm, tensors: dict[str, Tensor], meta: dict[str, Any]) -> No
             if name.startswith(kind + "/")
         }
 
-    progress = msgspec.convert(meta["progress"], Progress)
+    progress = msgspec.convert(meta["progress"], ArmProgress)
     growth = msgspec.convert(meta["growth"], GrowthState)
     _check_counters(arm, progress, growth)
     arm.restore(part("now"))
     # The phase decides what learns; beginning it again resets counters, so they come last.
-    arm.progress = msgspec.convert(meta["progress"], Progress)
+    arm.progress = msgspec.convert(meta["progress"], ArmProgress)
     arm.start_phase()
-    arm.progress = msgspec.convert(meta["progress"], Progress)
+    arm.progress = msgspec.convert(meta["progress"], ArmProgress)
     arm.covariances = {name: Covariances(t) for name, t in part("covariances").items()}
     arm.growth = growth
     arm.best, arm.before_switch = (

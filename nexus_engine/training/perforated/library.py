@@ -26,7 +26,7 @@ from nexus_engine.scoring.corpus import Corpus
 from nexus_engine.scoring.evaluation import Measured
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.arm.loop import ArmLoop
-from nexus_engine.training.arm.snapshots import Kept, Snapshot
+from nexus_engine.training.arm.snapshots import BestWeights, Snapshot
 from nexus_engine.training.arm.spec import ArmSpec
 from nexus_engine.training.hardware import Hardware
 from nexus_engine.training.perforated.readback import plain_snapshot
@@ -258,7 +258,7 @@ class LibraryLoop(ArmLoop):
     arm: LibraryArm
 
     def _decide(
-        self, measured: Measured, candidate: Kept, request: Request | None
+        self, measured: Measured, candidate: BestWeights, request: Request | None
     ) -> Iterator[Event]:
         self.arm.heard(measured.spearman)
         yield from super()._decide(measured, candidate, request)

@@ -32,8 +32,8 @@ from nexus_engine.model.regimes import build_model
 from nexus_engine.runs.requests import ControlFile
 from nexus_engine.scoring.evaluation import correlate
 from nexus_engine.training.arm.arm import Arm
-from nexus_engine.training.arm.snapshots import Kept
-from nexus_engine.training.arm.spec import ArmSpec, Progress
+from nexus_engine.training.arm.snapshots import BestWeights
+from nexus_engine.training.arm.spec import ArmProgress, ArmSpec
 from nexus_engine.training.perforated.job import Best, Done, Failed, Job, Message, write_job
 from nexus_engine.training.perforated.readback import plain_snapshot
 from nexus_engine.training.perforated_check import require_perforatedai
@@ -96,7 +96,7 @@ def train_by_library(
         finally:
             child.end()
         assert done is not None
-        arm.progress = msgspec.convert(done.progress, Progress)
+        arm.progress = msgspec.convert(done.progress, ArmProgress)
         arm.growth = msgspec.convert(done.growth, GrowthState)
         arm.restore(arm.best.weights)
         _check(arm, steering)
@@ -135,7 +135,7 @@ def _take(arm: Arm, folder: Path, best: Best) -> None:
     weights = {name: t.to(device) for name, t in plain_snapshot(tensors).items()}
     if arm.spec.settings.tune != "full":
         weights = {name: t for name, t in weights.items() if not name.startswith("encoder.")}
-    arm.best = Kept(weights, best.measured, cosines)
+    arm.best = BestWeights(weights, best.measured, cosines)
     arm.restore(weights)
 
 

@@ -33,8 +33,8 @@ from nexus_engine.model.dendrites import DendriteLinear
 
 __all__ = [
     "INPUT_PARAMETERS",
+    "ActivationHooks",
     "Covariances",
-    "Taps",
     "climb",
     "covariance",
     "hold_length",
@@ -107,7 +107,7 @@ def hold_length(site: DendriteLinear, units: int) -> None:
             part.div_(length)
 
 
-class Taps:
+class ActivationHooks:
     """Within it, each forward pass leaves every site's input and output rows to be looked at.
 
     `inputs[name]` is (t, in) without gradient, `outputs[name]` (t, out) the tensor whose gradient
@@ -153,7 +153,7 @@ class Taps:
 def climb(
     sites: Mapping[str, DendriteLinear],
     covariances: Mapping[str, Covariances],
-    taps: Taps,
+    taps: ActivationHooks,
     loss: Tensor,
     units: int,
 ) -> float:

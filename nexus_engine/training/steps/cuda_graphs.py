@@ -28,7 +28,7 @@ MULTIPLE = 16
 EAGER = 2
 """Steps of a shape before it is captured: the optimizer's state and the libraries' workspaces are
 made in these."""
-MOST_GRAPHS = 16
+MAX_GRAPHS = 16
 """A shape beyond these is never captured."""
 
 
@@ -79,7 +79,7 @@ class GraphedSteps:
         self._context = context
         self._shapes: dict[tuple[int, int], _Shape] = {}
         self._stream = torch.cuda.Stream(model.device)  # type: ignore[no-untyped-call]
-        self._most = MOST_GRAPHS
+        self._most = MAX_GRAPHS
         self._memory = torch.cuda.graph_pool_handle()
         for group in rule.optimizer.param_groups:
             group["lr"] = torch.tensor(float(group["lr"]), device=model.device)
