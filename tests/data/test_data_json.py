@@ -15,8 +15,7 @@ import pytest
 from data_cases import CANARY, HEADER, json_text, pair_rows
 
 from nexus_engine.data import load_data, load_split, load_unscored
-from nexus_engine.data.reading import text_lines
-from nexus_engine.data.reading import json_values
+from nexus_engine.data.reading import json_values, text_lines
 from nexus_engine.data.reading.json_values import JsonText, array_values
 from nexus_engine.data.reading.sources import Source
 from nexus_engine.errors import DataError
