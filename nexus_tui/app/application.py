@@ -25,7 +25,7 @@ from nexus_engine.errors import NexusError, one_line
 from nexus_engine.events import TERMINAL_EVENTS, Event
 from nexus_tui.app.command_palette import palette_commands
 from nexus_tui.app.endings import STOP_CODES, Ending
-from nexus_tui.app.kit.ascii_looks import ASCII_CSS, PlainBar, plain_key
+from nexus_tui.app.kit.ascii_style import ASCII_CSS, PlainBar, plain_key
 from nexus_tui.app.kit.declared_keys import declared_keys
 from nexus_tui.app.kit.dialogs import Choice, Question
 from nexus_tui.app.kit.frame import NexusScreen, TopBar
@@ -35,8 +35,8 @@ from nexus_tui.app.playground.state import Play
 from nexus_tui.app.run_sources import LoggedRun, RunSource, SessionRun
 from nexus_tui.app.terminal.driver import LeavableDriver
 from nexus_tui.app.terminal.textual_private import QuietApp
-from nexus_tui.app.themes import DEFAULT_THEME, THEMES, looks_of
-from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.app.themes import DEFAULT_THEME, THEMES, chart_style_of
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.settings.app import UiSettings
 
 if TYPE_CHECKING:
@@ -107,12 +107,12 @@ class NexusApp(QuietApp):
         if settings.keys:
             self.set_keymap(dict(settings.keys))
 
-    # Looks
+    # Style
 
     @property
-    def looks(self) -> Looks:
+    def chart_style(self) -> ChartStyle:
         """Signs and styles of pictures for the present theme."""
-        return looks_of(self.current_theme, ascii_only=self.settings.ascii)
+        return chart_style_of(self.current_theme, ascii_only=self.settings.ascii)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Variables that our style sheets use and a stock theme may lack."""

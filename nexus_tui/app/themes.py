@@ -6,9 +6,9 @@ from rich.style import Style
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
-from nexus_tui.charts.kit.looks import ASCII, UNICODE, Looks, Palette
+from nexus_tui.charts.kit.chart_style import ASCII, UNICODE, ChartStyle, Palette
 
-__all__ = ["DEFAULT_THEME", "THEMES", "looks_of"]
+__all__ = ["DEFAULT_THEME", "THEMES", "chart_style_of"]
 
 DEFAULT_THEME = "nexus"
 
@@ -70,7 +70,7 @@ THEMES = (
 )
 
 
-def looks_of(theme: Theme, *, ascii_only: bool) -> Looks:
+def chart_style_of(theme: Theme, *, ascii_only: bool) -> ChartStyle:
     """Signs and styles for `theme`."""
     contrast = theme.name == "nexus-contrast"
     palette = Palette(
@@ -87,7 +87,7 @@ def looks_of(theme: Theme, *, ascii_only: bool) -> Looks:
         selected=Style(reverse=True),
         heat=_heat(theme),
     )
-    return Looks(glyphs=ASCII if ascii_only else UNICODE, palette=palette)
+    return ChartStyle(glyphs=ASCII if ascii_only else UNICODE, palette=palette)
 
 
 def _heat(theme: Theme) -> tuple[Style, ...]:

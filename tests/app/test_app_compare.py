@@ -9,7 +9,7 @@ from app_support import RUN_JSON, finished, make_app, screen_text, whole_run, wr
 
 from nexus_engine.runs.summary import read_record
 from nexus_tui.app.compare import screen
-from nexus_tui.app.themes import looks_of
+from nexus_tui.app.themes import chart_style_of
 from nexus_tui.charts.run.comparison import Judged, comparison
 from nexus_tui.work.judging import Judgement, judge
 
@@ -51,10 +51,10 @@ async def until(pilot, true):
 
 
 def table(root, names, **more):
-    looks = looks_of(make_app().current_theme, ascii_only=True)
+    chart_style = chart_style_of(make_app().current_theme, ascii_only=True)
     records = [read_record(root / name) for name in names]
     letters = "ABCDEFGH"[: len(names)]
-    options = {"first": 0, "width": 80, "looks": looks, **more}
+    options = {"first": 0, "width": 80, "chart_style": chart_style, **more}
     return [line.plain for line in comparison(records, list(letters), **options)]
 
 

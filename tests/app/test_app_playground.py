@@ -635,7 +635,7 @@ def test_results_of_older_weights_say_so(run, home):
     driven(act, run="tuned-run")
 
 
-# Looks
+# Style
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40), (40, 10)])
@@ -717,8 +717,8 @@ def test_keys_can_be_changed():
     driven(act, keys={"play.search": "f6"})
 
 
-LOOKS = make_app().looks
-PLAIN = make_app(ascii=True).looks
+CHART_STYLE = make_app().chart_style
+PLAIN = make_app(ascii=True).chart_style
 
 
 @pytest.mark.parametrize(
@@ -737,7 +737,7 @@ PLAIN = make_app(ascii=True).looks
 )
 def test_bars(value, mark, wanted):
     assert bar(value, 10, PLAIN, PLAIN.palette.run, mark).plain == wanted
-    assert bar(value, 10, LOOKS, LOOKS.palette.run, mark).cell_len == 10
+    assert bar(value, 10, CHART_STYLE, CHART_STYLE.palette.run, mark).cell_len == 10
 
 
 @pytest.mark.parametrize(
@@ -759,30 +759,32 @@ def test_the_answer_in_words_for_every_case():
         (0.5, math.nan, "not a finite number"),
         (0.5, None, "base model alone"),
     ):
-        lines = pair_picture(PairValues(base, tuned), 78, LOOKS)
+        lines = pair_picture(PairValues(base, tuned), 78, CHART_STYLE)
         assert len(lines) == 3
         assert words in lines[2].plain
         assert all(line.cell_len <= 78 for line in lines)
 
 
 def test_paths_show_every_value_and_what_is_not_finite():
-    drawn = path([0.0, 1.0, math.nan, 0.5], 8, LOOKS).plain
+    drawn = path([0.0, 1.0, math.nan, 0.5], 8, CHART_STYLE).plain
     assert (drawn[0], drawn[1], drawn[2]) == ("▁", "█", "×")
     assert path([0.0, 1.0, math.inf], 8, PLAIN).plain == "_#x"
-    assert set(path([0.5, 0.5001, 0.4999], 8, LOOKS).plain) <= set("▄▅")  # noise is not blown up
-    assert len(path([0.1] * 50, 8, LOOKS)) == 8
-    assert path([math.nan], 8, LOOKS).plain == "×"
-    assert path([], 8, LOOKS).plain == ""
+    assert set(path([0.5, 0.5001, 0.4999], 8, CHART_STYLE).plain) <= set(
+        "▄▅"
+    )  # noise is not blown up
+    assert len(path([0.1] * 50, 8, CHART_STYLE)) == 8
+    assert path([math.nan], 8, CHART_STYLE).plain == "×"
+    assert path([], 8, CHART_STYLE).plain == ""
 
 
 def test_rows_are_as_wide_as_they_may_be():
     wide = "日本語の文 " * 20
     for width in (30, 58, 80, 118):
-        assert pin_row((wide, A), 0.5, 0.6, [0.4, 0.6], width, LOOKS).cell_len == width
-        assert match_row(3, 0.5, -12, wide, width, LOOKS).cell_len <= width
-        assert len(two_sides(A, B, width, LOOKS)) <= width
-    assert clipped("one two three four five six", 20, LOOKS) == "one two three four…"
-    assert clipped("\x1b[31mred", 20, LOOKS) == "[31mred"
+        assert pin_row((wide, A), 0.5, 0.6, [0.4, 0.6], width, CHART_STYLE).cell_len == width
+        assert match_row(3, 0.5, -12, wide, width, CHART_STYLE).cell_len <= width
+        assert len(two_sides(A, B, width, CHART_STYLE)) <= width
+    assert clipped("one two three four five six", 20, CHART_STYLE) == "one two three four…"
+    assert clipped("\x1b[31mred", 20, CHART_STYLE) == "[31mred"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from nexus_engine.runs.index import RunIndex
 from nexus_engine.runs.summary import read_record, state_of
 from nexus_tui.app.kit.dialogs import Question
 from nexus_tui.app.kit.run_list import RunList
-from nexus_tui.app.themes import looks_of
+from nexus_tui.app.themes import chart_style_of
 from nexus_tui.charts.run.rows import age, columns_for, header_line, matches, run_line, tiny_curve
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -116,7 +116,9 @@ def test_a_live_run_tells_how_far_it_is_and_a_number_that_is_none_stays(root):
     assert (run.state, state_of(root / "live")) == ("live", "live")
     assert run.fraction == pytest.approx(1 / 3)
     assert run.curve[1] != run.curve[1]
-    assert tiny_curve(run.curve, 8, looks_of(make_app().current_theme, ascii_only=True)) == "+x"
+    assert (
+        tiny_curve(run.curve, 8, chart_style_of(make_app().current_theme, ascii_only=True)) == "+x"
+    )
 
 
 def test_a_damaged_run_json_or_log_hides_no_other_run(root):
@@ -133,15 +135,15 @@ def test_a_damaged_run_json_or_log_hides_no_other_run(root):
 
 def test_columns_drop_as_the_window_narrows_and_none_is_cut(root):
     runs = list_runs()
-    looks = looks_of(make_app().current_theme, ascii_only=False)
+    chart_style = chart_style_of(make_app().current_theme, ascii_only=False)
     before: set[str] = set()
     for width in range(40, 160):
         columns = columns_for(runs, width)
         titles = {column.title for column in columns.rest}
         assert before <= titles
         before = titles
-        lines = [run_line(run, columns, looks, now=4000.0) for run in runs]
-        for line in (header_line(columns, looks), *lines):
+        lines = [run_line(run, columns, chart_style, now=4000.0) for run in runs]
+        for line in (header_line(columns, chart_style), *lines):
             assert line.cell_len <= width
     assert before == {"state", "data", "regime", "dev", "gain", "kept", "added", "by epoch", "age"}
 
@@ -367,7 +369,7 @@ def test_without_a_run_the_first_screen_says_what_to_press(home, monkeypatch):
 
 
 def test_a_thousand_runs_scroll_and_only_what_is_seen_is_drawn(root, monkeypatch):
-    from nexus_tui.app.runs import run_list
+    from nexus_tui.app.kit import run_list
 
     run = list_runs()[0]
     many = [run._replace(name=f"run-{i:04}", path=root / f"run-{i:04}") for i in range(1000)]
@@ -390,6 +392,6 @@ def test_a_thousand_runs_scroll_and_only_what_is_seen_is_drawn(root, monkeypatch
 
 
 def test_colour_alone_tells_nothing(root):
-    looks = looks_of(make_app().current_theme, ascii_only=False)
-    lines = [run_line(r, columns_for([r], 80), looks, now=4000.0).plain for r in list_runs()]
+    chart_style = chart_style_of(make_app().current_theme, ascii_only=False)
+    lines = [run_line(r, columns_for([r], 80), chart_style, now=4000.0).plain for r in list_runs()]
     assert len({line.split()[1] for line in lines}) == 3

@@ -13,7 +13,7 @@ from rich.style import Style
 from nexus_engine.runs.series import EMPTY, LIMIT
 from nexus_tui.charts.kit.axis import nice_scale, number, shown_end, whole_ticks
 from nexus_tui.charts.kit.plot import Curve, Reference, Span, plot
-from nexus_tui.charts.run.one_picture import terminal_looks
+from nexus_tui.charts.run.one_picture import terminal_chart_style
 
 LARGEST = sys.float_info.max
 POSITIVE = (
@@ -66,14 +66,19 @@ def test_ticks_stand_at_every_whole_number_while_there_is_room():
 
 @pytest.mark.parametrize("log", [False, True])
 def test_any_two_values_are_plotted(log):
-    looks = terminal_looks(ascii_only=False)
+    chart_style = terminal_chart_style(ascii_only=False)
     for first, second in itertools.combinations_with_replacement(EDGES[::2], 2):
         curve = Curve(points=EMPTY.add(0, first).add(1, second).points, style=Style())
         level = Reference(name="base", value=first, style=Style())
         lines = plot(
-            [curve], Span(low=0, high=1), width=24, height=5, looks=looks, references=[level],
+            [curve],
+            Span(low=0, high=1),
+            width=24,
+            height=5,
+            chart_style=chart_style,
+            references=[level],
             log=log,
-        )  # fmt: skip
+        )
         assert len(lines) == 5
 
 

@@ -26,15 +26,15 @@ from nexus_tui.charts.run.heading import Head, doing, head_lines, resumable
 from nexus_tui.charts.run.log import window, wrapped
 from nexus_tui.charts.run.metrics import METRICS, chart, drawing
 from nexus_tui.charts.run.notes import note_lines
-from nexus_tui.charts.run.one_picture import state_lines, terminal_looks
+from nexus_tui.charts.run.one_picture import state_lines, terminal_chart_style
 from nexus_tui.charts.run.result import headline, result_picture
 from nexus_tui.charts.run.row_shares import rooms
 from nexus_tui.charts.run.timeline import detail, summary, switch_columns, timeline
 from nexus_tui.words.formats import shown
 
-UNICODE = terminal_looks(ascii_only=False)
-ASCII = terminal_looks(ascii_only=True)
-BOTH = pytest.mark.parametrize("looks", [UNICODE, ASCII], ids=["unicode", "ascii"])
+UNICODE = terminal_chart_style(ascii_only=False)
+ASCII = terminal_chart_style(ascii_only=True)
+BOTH = pytest.mark.parametrize("chart_style", [UNICODE, ASCII], ids=["unicode", "ascii"])
 
 
 def series(*values):
@@ -55,10 +55,10 @@ def plain(lines):
     return [line.plain for line in lines]
 
 
-def drawn(*values, width=30, height=6, looks=UNICODE, **more):
-    curve = Curve(points=series(*values).points, style=looks.palette.run)
+def drawn(*values, width=30, height=6, chart_style=UNICODE, **more):
+    curve = Curve(points=series(*values).points, style=chart_style.palette.run)
     return plain(plot([curve], Span(low=0, high=max(1, len(values) - 1)), width=width,
-                      height=height, looks=looks, **more))  # fmt: skip
+                      height=height, chart_style=chart_style, **more))  # fmt: skip
 
 
 # Plots
@@ -71,13 +71,13 @@ def drawn(*values, width=30, height=6, looks=UNICODE, **more):
      (1e9 + 1, 1e9 + 2), (0.0, math.inf, -math.inf, 1.0), (5e-324, 1e-323), tuple(range(400))],
 )  # fmt: skip
 @pytest.mark.parametrize("size", [(30, 6), (78, 20), (9, 3), (3, 2), (1, 2), (0, 5), (30, 1)])
-def test_any_numbers_in_any_room_are_drawn_within_it(looks, values, size):
+def test_any_numbers_in_any_room_are_drawn_within_it(chart_style, values, size):
     width, height = size
     for log in (False, True):
-        lines = drawn(*values, width=width, height=height, looks=looks, log=log)
+        lines = drawn(*values, width=width, height=height, chart_style=chart_style, log=log)
         assert len(lines) == (height if width and height > 1 else 0)
         assert all(len(line) <= width for line in lines)
-        if looks is ASCII:
+        if chart_style is ASCII:
             assert all(line.isascii() for line in lines)
 
 
@@ -109,23 +109,39 @@ def test_joined_points_keep_their_lowest_and_highest():
     lone = lone.add(600, 0.5)
     with_peak = series(*([0.5] * 300), 9.0, *([0.5] * 300))
     for curve, tall in ((lone, False), (with_peak, True)):
-        lines = plain(plot([Curve(points=curve.points, style=UNICODE.palette.run)],
-                           Span(low=0, high=600), width=40, height=8, looks=UNICODE))  # fmt: skip
+        lines = plain(
+            plot(
+                [Curve(points=curve.points, style=UNICODE.palette.run)],
+                Span(low=0, high=600),
+                width=40,
+                height=8,
+                chart_style=UNICODE,
+            )
+        )
         rows = sum(any("⠀" < c <= "⣿" for c in line) for line in lines)
         assert (rows > 5) is tall
 
 
 @BOTH
-def test_references_are_named_where_nothing_is_in_the_way(looks):
-    curve = Curve(points=series(1.0, 2.0).points, style=looks.palette.run)
-    low = Reference(name="base", value=1.0, style=looks.palette.base)
-    lines = plain(plot([curve], Span(low=0, high=1), width=40, height=6, looks=looks,
+def test_references_are_named_where_nothing_is_in_the_way(chart_style):
+    curve = Curve(points=series(1.0, 2.0).points, style=chart_style.palette.run)
+    low = Reference(name="base", value=1.0, style=chart_style.palette.base)
+    lines = plain(plot([curve], Span(low=0, high=1), width=40, height=6, chart_style=chart_style,
                        references=[low]))  # fmt: skip
     assert lines[-2].rstrip().endswith("base")
-    assert lines[-2].count(looks.glyphs.reference) > 5
-    nan = Reference(name="base", value=math.nan, style=looks.palette.base)
+    assert lines[-2].count(chart_style.glyphs.reference) > 5
+    nan = Reference(name="base", value=math.nan, style=chart_style.palette.base)
     assert "base" not in "".join(
-        plain(plot([curve], Span(low=0, high=1), width=40, height=6, looks=looks, references=[nan]))
+        plain(
+            plot(
+                [curve],
+                Span(low=0, high=1),
+                width=40,
+                height=6,
+                chart_style=chart_style,
+                references=[nan],
+            )
+        )
     )
 
 
@@ -134,7 +150,7 @@ def test_a_control_is_told_from_the_run_without_colour():
     style = UNICODE.palette.run
     solid, dotted = (
         "".join(plain(plot([Curve(points=points, style=style, dotted=dots)], Span(low=0, high=1),
-                           width=40, height=5, looks=UNICODE)))
+                           width=40, height=5, chart_style=UNICODE)))
         for dots in (False, True)
     )  # fmt: skip
     assert solid != dotted
@@ -165,24 +181,26 @@ def test_a_growing_axis_doubles(now, planned, floor, end):
 
 
 @BOTH
-def test_words_on_the_axis_never_overlap(looks):
+def test_words_on_the_axis_never_overlap(chart_style):
     ticks = [axis.Tick(n / 40, str(n)) for n in range(41)]
-    line = axis.x_axis(ticks, 50, looks, "epoch 40").plain
+    line = axis.x_axis(ticks, 50, chart_style, "epoch 40").plain
     assert len(line) == 50
     assert line.endswith("epoch 40")
-    words = line.replace(looks.glyphs.line, " ").replace(looks.glyphs.tick, " ").split()
+    words = line.replace(chart_style.glyphs.line, " ").replace(chart_style.glyphs.tick, " ").split()
     numbers = [int(word) for word in words[:-2]]
     assert numbers == sorted(set(numbers))
 
 
 @BOTH
-def test_every_metric_is_drawn_from_nothing_to_the_end(looks):
+def test_every_metric_is_drawn_from_nothing_to_the_end(chart_style):
     whole = whole_run()
     for events in ([], whole[:1], whole[:6], whole[:30], whole):
         view = view_of(events)
         for metric in METRICS:
             for large in (False, True):
-                lines = chart(metric, view, width=50, height=9, looks=looks, large=large)
+                lines = chart(
+                    metric, view, width=50, height=9, chart_style=chart_style, large=large
+                )
                 assert len(lines) == 9
                 assert all(line.cell_len <= 50 for line in lines)
 
@@ -213,13 +231,13 @@ def test_the_timeline_tells_what_became_of_each_set():
     events = whole_run()
     at = next(i for i, event in enumerate(events) if isinstance(event, ev.SwitchSettled))
     arm = view_of(events[: at + 2]).arm("main")
-    signs, _, phases = plain(timeline(arm, width=78, looks=UNICODE))
+    signs, _, phases = plain(timeline(arm, width=78, chart_style=UNICODE))
     assert signs.split() == ["●", "+0.0333", "◌", "on", "trial"]
     assert phases.split("│")[1].strip() == "0.4200 → 0.4533"
     assert phases.index("│", 1) == switch_columns(arm, 78)[2]
     assert summary(arm) == "1 of 1 kept, 32,292 parameters, 32,292 on trial"
     lost = view_of([*events[: at + 2], settled(2, 2, 0.4533, 0.45, kept=False)]).arm("main")
-    signs, _, phases = plain(timeline(lost, width=78, looks=ASCII))
+    signs, _, phases = plain(timeline(lost, width=78, chart_style=ASCII))
     assert "o -0.0033" in signs
     assert "0.4533 -> 0.4500 rolled back" in phases
     assert "rolled back" in detail(lost.switches[1], ASCII)
@@ -228,15 +246,15 @@ def test_the_timeline_tells_what_became_of_each_set():
 @BOTH
 @pytest.mark.parametrize("width", [0, 1, 2, 8, 20, 58, 118])
 @pytest.mark.parametrize("count", [0, 1, 2, 32])
-def test_any_number_of_switches_fits_any_width(looks, width, count):
+def test_any_number_of_switches_fits_any_width(chart_style, width, count):
     events = [started(epochs=40), evaluated(0, 0.4)]
     events += [ev.EpochStarted(epoch=40, epochs=40, steps=10, sets=1, params_trained=1)]
     events += [grown(n + 1, n, 0.4) for n in range(count)]
     arm = view_of(events).arm("main")
-    lines = timeline(arm, width=width, looks=looks, selected=1)
+    lines = timeline(arm, width=width, chart_style=chart_style, selected=1)
     assert len(lines) == 3
     assert all(line.cell_len <= width for line in lines)
-    if looks is ASCII:
+    if chart_style is ASCII:
         assert all(line.plain.isascii() for line in lines)
 
 
@@ -245,8 +263,8 @@ def test_switches_in_one_cell_are_counted_and_the_selected_one_is_shown():
     events += [ev.EpochStarted(epoch=900, epochs=1000, steps=10, sets=1, params_trained=1)]
     events += [grown(n + 1, n, 0.4) for n in range(3)]
     arm = view_of(events).arm("main")
-    assert timeline(arm, width=60, looks=UNICODE)[0].plain.startswith("3")
-    assert timeline(arm, width=60, looks=UNICODE, selected=2)[0].plain.startswith("◌")
+    assert timeline(arm, width=60, chart_style=UNICODE)[0].plain.startswith("3")
+    assert timeline(arm, width=60, chart_style=UNICODE, selected=2)[0].plain.startswith("◌")
 
 
 # Meter, spark, guard
@@ -295,12 +313,14 @@ def test_the_guard_is_put_into_words(agreement, scored, words, grave):
 def test_the_guard_fits_its_room():
     arm = view_of(whole_run()).arm("main")
     for width in (20, 40, 58, 78, 120):
-        line = guard_lines(arm, width=width, height=1, looks=UNICODE)[0]
+        line = guard_lines(arm, width=width, height=1, chart_style=UNICODE)[0]
         assert line.cell_len <= width
-    assert "agreement 0.9700" in guard_lines(arm, width=78, height=1, looks=UNICODE)[0].plain
-    assert len(guard_lines(arm, width=40, height=4, looks=UNICODE)) == 4
+    assert "agreement 0.9700" in guard_lines(arm, width=78, height=1, chart_style=UNICODE)[0].plain
+    assert len(guard_lines(arm, width=40, height=4, chart_style=UNICODE)) == 4
     empty = RunView().arm("main")
-    assert "after each epoch" in guard_lines(empty, width=78, height=1, looks=UNICODE)[0].plain
+    assert (
+        "after each epoch" in guard_lines(empty, width=78, height=1, chart_style=UNICODE)[0].plain
+    )
 
 
 # Head and result
@@ -433,12 +453,12 @@ def test_rows_are_all_given_out_and_no_more(head, ended):
 
 @BOTH
 @pytest.mark.parametrize("width", [20, 60, 80, 200])
-def test_one_screen_of_state_is_plain_and_fits(looks, width):
+def test_one_screen_of_state_is_plain_and_fits(chart_style, width):
     for events in ([], whole_run()[:1], whole_run()[:20], whole_run()):
-        lines = state_lines(view_of(events), Head(name="run"), width, looks)
+        lines = state_lines(view_of(events), Head(name="run"), width, chart_style)
         limit = max(20, min(width, 120))
         assert all(line.cell_len <= limit or "nexus train" in line.plain for line in lines)
-        if looks is ASCII:
+        if chart_style is ASCII:
             assert all(line.plain.isascii() for line in lines)
 
 

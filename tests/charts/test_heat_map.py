@@ -9,16 +9,16 @@ from sweep_support import BATCH, LR, PLACE, view_of
 
 from nexus_engine.sweeps.grid import Axis, Grid
 from nexus_engine.sweeps.view import points
-from nexus_tui.app.themes import THEMES, _contrast, looks_of
-from nexus_tui.charts.run.one_picture import terminal_looks
+from nexus_tui.app.themes import THEMES, _contrast, chart_style_of
+from nexus_tui.charts.run.one_picture import terminal_chart_style
 from nexus_tui.charts.sweep.heat_cells import heat_cells
 from nexus_tui.charts.sweep.heat_grid import Place, heat_grid
 from nexus_tui.charts.sweep.heat_map import heat_layout, heat_map, legend
 from nexus_tui.charts.sweep.words import combination_lines, run_words, seed_order, sweep_head
 
-UNICODE = terminal_looks(ascii_only=False)
-ASCII = terminal_looks(ascii_only=True)
-BOTH = pytest.mark.parametrize("looks", [UNICODE, ASCII], ids=["unicode", "ascii"])
+UNICODE = terminal_chart_style(ascii_only=False)
+ASCII = terminal_chart_style(ascii_only=True)
+BOTH = pytest.mark.parametrize("chart_style", [UNICODE, ASCII], ids=["unicode", "ascii"])
 EVIL = "\x1b[31mred\x1b[0m [bold]x[/] \u202eabc"
 FIRST = Place(0, 0, 0)
 LONG = Axis(name="lr", values=tuple(n / 1000 for n in range(1, 41)))
@@ -27,10 +27,10 @@ SHAPES = [(), (BATCH,), (LR, BATCH), (LR, BATCH, PLACE), (LONG, WIDE), (WIDE, LO
           (BATCH, BATCH, PLACE, LR)]  # fmt: skip
 
 
-def drawn(view, place=FIRST, *, width=60, height=20, looks=ASCII):
-    cells = heat_cells(points(view.cells), view.cells, looks)
+def drawn(view, place=FIRST, *, width=60, height=20, chart_style=ASCII):
+    cells = heat_cells(points(view.cells), view.cells, chart_style)
     lines = heat_map(
-        heat_grid(view.axes), cells, place, width=width, height=height, looks=looks
+        heat_grid(view.axes), cells, place, width=width, height=height, chart_style=chart_style
     )  # fmt: skip
     return [line.plain.rstrip() for line in lines]
 
@@ -131,20 +131,20 @@ def test_a_tall_cell_has_the_deviation_below_its_number():
 @BOTH
 @pytest.mark.parametrize("axes", SHAPES)
 @pytest.mark.parametrize("size", [(80, 30), (58, 9), (30, 5), (20, 3), (9, 1), (8, 4), (50, 0)])
-def test_any_grid_in_any_room_is_drawn_within_it_with_the_chosen_cell(looks, axes, size):
+def test_any_grid_in_any_room_is_drawn_within_it_with_the_chosen_cell(chart_style, axes, size):
     width, height = size
     view = view_of(axes, dev={(0, 1): 0.5, (1, 1): 0.6})
     grid = heat_grid(axes)
     panels, rows, columns = len(grid.panels), grid.height, grid.width
     for place in {Place(0, 0, 0), Place(panels - 1, rows - 1, columns - 1),
                   Place(panels // 2, rows // 2, columns // 2)}:  # fmt: skip
-        lines = drawn(view, place, width=width, height=height, looks=looks)
+        lines = drawn(view, place, width=width, height=height, chart_style=chart_style)
         assert len(lines) <= height
         assert all(len(line) <= width for line in lines)
-        if looks is ASCII:
+        if chart_style is ASCII:
             assert all(line.isascii() for line in lines)
         if width >= 20 and height >= 1:
-            assert sum(looks.glyphs.selected in line for line in lines) == 1
+            assert sum(chart_style.glyphs.selected in line for line in lines) == 1
 
 
 @pytest.mark.parametrize("axes", SHAPES)
@@ -181,7 +181,7 @@ def test_what_lies_beyond_the_room_is_told():
 def test_numbers_can_be_read_on_every_colour(theme):
     from textual.color import Color
 
-    heat = looks_of(theme, ascii_only=False).palette.heat
+    heat = chart_style_of(theme, ascii_only=False).palette.heat
     assert len(set(heat)) == len(heat) > 4
     for style in heat:
         assert style.color is not None
@@ -191,14 +191,19 @@ def test_numbers_can_be_read_on_every_colour(theme):
 
 
 def test_the_scale_and_the_signs_that_occur_are_explained():
-    looks = looks_of(THEMES[0], ascii_only=True)
+    chart_style = chart_style_of(THEMES[0], ascii_only=True)
     view = view_of((BATCH,), dev={(0, 1): 0.5, (1, 1): 0.6})
-    cells = heat_cells(points(view.cells), view.cells, looks)
-    assert legend(cells, width=60, looks=looks).plain.split() == ["0.5000", "0.6000", "*", "best"]
+    cells = heat_cells(points(view.cells), view.cells, chart_style)
+    assert legend(cells, width=60, chart_style=chart_style).plain.split() == [
+        "0.5000",
+        "0.6000",
+        "*",
+        "best",
+    ]
     view = view_of((BATCH,), states={(0, 1): "live", (1, 1): "failed"})
     cells = heat_cells(points(view.cells), view.cells, ASCII)
-    assert legend(cells, width=60, looks=ASCII).plain == "~ running, so far   x failed"
-    assert legend(cells, width=20, looks=ASCII).plain == "~ running, so far"
+    assert legend(cells, width=60, chart_style=ASCII).plain == "~ running, so far   x failed"
+    assert legend(cells, width=20, chart_style=ASCII).plain == "~ running, so far"
 
 
 # Words
@@ -208,7 +213,7 @@ def test_the_details_of_a_cell_in_little_and_in_much_room():
     dev = {(0, seed): 0.5 + seed / 100 for seed in (1, 2, 3)}
     view = view_of((LR,), seeds=(1, 2, 3, 4), dev=dev, states={(0, 4): "failed"})
     point = points(view.cells)[0]
-    lines = combination_lines(view, point, width=80, height=4, looks=ASCII)
+    lines = combination_lines(view, point, width=80, height=4, chart_style=ASCII)
     assert [line.plain for line in lines] == [
         "lr 0.001",
         "dev 0.5200 sd 0.0100, 3 of 4 seeds   +0.1000 over base   test 0.5300",
@@ -217,7 +222,7 @@ def test_the_details_of_a_cell_in_little_and_in_much_room():
     ]
     for height in (5, 9, 20, 40):
         for width in (20, 44, 80):
-            lines = combination_lines(view, point, width=width, height=height, looks=ASCII)
+            lines = combination_lines(view, point, width=width, height=height, chart_style=ASCII)
             assert len(lines) <= height
             assert all(line.cell_len <= width for line in lines)
     text = "\n".join(line.plain for line in lines)
@@ -250,9 +255,9 @@ def test_names_and_settings_from_a_file_are_plain_text():
     view = view_of(axes, name=EVIL, data=EVIL, tune=EVIL, states={(0, 1): "failed"})
     cells = heat_cells(points(view.cells), view.cells, ASCII)
     lines = [
-        *heat_map(heat_grid(axes), cells, Place(0, 0, 0), width=80, height=30, looks=ASCII),
+        *heat_map(heat_grid(axes), cells, Place(0, 0, 0), width=80, height=30, chart_style=ASCII),
         *sweep_head(view, 80, ASCII),
-        *combination_lines(view, points(view.cells)[0], width=80, height=20, looks=ASCII),
+        *combination_lines(view, points(view.cells)[0], width=80, height=20, chart_style=ASCII),
     ]
     text = "".join(line.plain for line in lines)
     assert text.isprintable()

@@ -79,19 +79,19 @@ def _app_list(run: Path) -> int:
     """What the app does for its list: every run's line and the details under it."""
     from nexus_engine.runs.index import RunIndex
     from nexus_tui.charts.run.details import run_details
-    from nexus_tui.charts.run.one_picture import terminal_looks
+    from nexus_tui.charts.run.one_picture import terminal_chart_style
     from nexus_tui.charts.run.rows import columns_for, run_line
 
-    looks = terminal_looks(ascii_only=False)
+    chart_style = terminal_chart_style(ascii_only=False)
     index = RunIndex(run.parent)
     for _ in range(2):  # the second time what did not change is taken from the first
         found = index.refresh()
         for summary in found:
-            line = run_line(summary, columns_for(found, 100), looks, now=time.time())
+            line = run_line(summary, columns_for(found, 100), chart_style, now=time.time())
             sys.stdout.write(line.plain)
             record = index.record(summary.path)
             assert record is not None
-            lines = run_details(record, width=120, height=10, looks=looks)
+            lines = run_details(record, width=120, height=10, chart_style=chart_style)
             sys.stdout.write("\n".join(line.plain for line in lines))
     return 0
 
@@ -103,7 +103,7 @@ def _app_open(run: Path) -> int:
     from nexus_tui.app.playground.target import Target, stamp_of
     from nexus_tui.app.run_sources import LoggedRun
     from nexus_tui.charts.run.heading import Head
-    from nexus_tui.charts.run.one_picture import state_lines, terminal_looks
+    from nexus_tui.charts.run.one_picture import state_lines, terminal_chart_style
 
     source = LoggedRun(run)
     view = RunView()
@@ -113,9 +113,9 @@ def _app_open(run: Path) -> int:
         alive = source.live()
     except NexusError:
         return 1
-    looks = terminal_looks(ascii_only=True)
+    chart_style = terminal_chart_style(ascii_only=True)
     for width in (20, 100):
-        state_lines(view, Head(name=source.name, alive=alive), width, looks)
+        state_lines(view, Head(name=source.name, alive=alive), width, chart_style)
     stamp_of(Target(source.name, run))
     return 0
 

@@ -28,7 +28,7 @@ from nexus_engine.training import forecast as forecasting
 from nexus_engine.training import inputs, preparation
 from nexus_engine.training.steering import Steering
 from nexus_tui.app.new_run.screen import NewRunScreen
-from nexus_tui.charts.run.one_picture import terminal_looks
+from nexus_tui.charts.run.one_picture import terminal_chart_style
 from nexus_tui.cli import main as cli
 from nexus_tui.words.forecasting import Forecasted
 
@@ -197,10 +197,10 @@ def test_the_form_shows_a_question_below_the_forecast(questions) -> None:
         "probe_seconds": 6.0, "device": "cpu", "precision": "bf16", "threads": 2,
         "questions": questions,
     }  # fmt: skip
-    looks = terminal_looks(ascii_only=True)
-    form = SimpleNamespace(looks=looks, _measuring="", _forecast=Forecasted(figures))
+    chart_style = terminal_chart_style(ascii_only=True)
+    form = SimpleNamespace(chart_style=chart_style, _measuring="", _forecast=Forecasted(figures))
     lines = NewRunScreen._draw_forecast(form, 80, 3)  # type: ignore[arg-type]
     assert "about 0:34 min" in lines[0].plain
     asked = "warning: do the scores run the other way?"
     assert (lines[1].plain == asked) is bool(questions)
-    assert (lines[1].style == looks.palette.warn) is bool(questions)
+    assert (lines[1].style == chart_style.palette.warn) is bool(questions)

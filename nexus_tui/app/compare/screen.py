@@ -138,7 +138,7 @@ class CompareScreen(NexusScreen):
             self._letters,
             first=self._first,
             width=width,
-            looks=self.looks,
+            chart_style=self.chart_style,
             judged=() if judgement is None else judgement.judged,
             judged_on="" if judgement is None else judgement.words,
         )
@@ -146,7 +146,7 @@ class CompareScreen(NexusScreen):
         return lines[self._top : self._top + height]
 
     def _draw_curves(self, width: int, height: int) -> list[Text]:
-        palette = self.looks.palette
+        palette = self.chart_style.palette
         styles = (palette.run, palette.control, palette.base, palette.good, palette.warn)
         curves = [
             DevCurve(record.points, mark, styles[place % len(styles)])
@@ -155,24 +155,30 @@ class CompareScreen(NexusScreen):
         if not curves:
             return []
         title = Text("dev Spearman by epoch", style=palette.dim)
-        return [title, *dev_curves(curves, width=width, height=height - 1, looks=self.looks)]
+        return [
+            title,
+            *dev_curves(curves, width=width, height=height - 1, chart_style=self.chart_style),
+        ]
 
     def _draw_words(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
-        palette = self.looks.palette
+        palette = self.chart_style.palette
         if self.has_class("-choosing"):
             words = CHOOSE if self.query_one(RunList).runs else "no runs yet: 1, then n starts one"
-            return [Text(f" {fitted(words, width - 2, self.looks)}", style=palette.dim)]
+            return [Text(f" {fitted(words, width - 2, self.chart_style)}", style=palette.dim)]
         if self._done is not None:
             words = f"embedding the test pairs with each run's weights: {self._done * 100:.0f} %"
-            return [Text(f" {fitted(words, width - 2, self.looks)}", style=palette.dim)]
+            return [Text(f" {fitted(words, width - 2, self.chart_style)}", style=palette.dim)]
         if self._judgement is not None and self._judgement.error:
             return [
-                Text(f" {fitted(self._judgement.error, width - 2, self.looks)}", style=palette.warn)
+                Text(
+                    f" {fitted(self._judgement.error, width - 2, self.chart_style)}",
+                    style=palette.warn,
+                )
             ]
         words = "j and k scroll; b asks whether the test scores truly differ"
         if self._judgement is not None:
             words = "an interval that holds 0 shows no difference"
-        return [Text(f" {fitted(words, width - 2, self.looks)}", style=palette.dim)]
+        return [Text(f" {fitted(words, width - 2, self.chart_style)}", style=palette.dim)]
 
     # Actions
 

@@ -13,7 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from nexus_tui.app.kit.host import host_of
-from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.chart_style import ChartStyle
 
 __all__ = ["Canvas"]
 
@@ -39,9 +39,9 @@ class Canvas(Widget):
         raise NotImplementedError
 
     @property
-    def looks(self) -> Looks:
+    def chart_style(self) -> ChartStyle:
         """The signs and styles of the app's theme."""
-        return host_of(self).looks
+        return host_of(self).chart_style
 
     def _strips(self) -> list[Strip]:
         width, height = self.size
@@ -51,7 +51,7 @@ class Canvas(Widget):
         lines = list(self.picture(width, height))[:height]
         lines += [Text()] * (height - len(lines))
         strips = [_strip(line, width, base) for line in lines]
-        dots = self.looks.glyphs.ellipsis
+        dots = self.chart_style.glyphs.ellipsis
         return strips if dots == CUT else [_with_dots(strip, dots) for strip in strips]
 
     def redraw(self) -> None:

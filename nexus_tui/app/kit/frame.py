@@ -20,7 +20,7 @@ from nexus_tui.words.formats import correlation, shown
 
 if TYPE_CHECKING:
     from nexus_tui.app.open_run import OpenRun
-    from nexus_tui.charts.kit.looks import Looks
+    from nexus_tui.charts.kit.chart_style import ChartStyle
 
 __all__ = ["PLACES", "NexusScreen", "TopBar", "run_words"]
 
@@ -59,7 +59,7 @@ class TopBar(Canvas):
     def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
         """One line."""
         run = host_of(self).open_run
-        palette = self.looks.palette
+        palette = self.chart_style.palette
         line = Text(" NEXUS ", style=palette.title)
         if width >= NARROW:
             for key, title, mode in PLACES:
@@ -72,7 +72,7 @@ class TopBar(Canvas):
             line.append(" " * (room - len(words) + 1))
             live = run.view.ended is None
             style = palette.warn if run.view.paused else palette.good
-            line.append(self.looks.glyphs.live if live else " ", style)
+            line.append(self.chart_style.glyphs.live if live else " ", style)
             line.append(f" {words} ", palette.text)
         return [line]
 
@@ -122,9 +122,9 @@ class NexusScreen(ClosesOnce, Screen[None]):
         return host_of(self)
 
     @property
-    def looks(self) -> Looks:
+    def chart_style(self) -> ChartStyle:
         """Signs and styles of the present theme."""
-        return self.nexus.looks
+        return self.nexus.chart_style
 
     def run_changed(self, events: Sequence[Event]) -> None:
         """The open run has these new events, already folded into `nexus.open_run.view`.

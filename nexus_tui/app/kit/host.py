@@ -14,7 +14,7 @@ from textual.message_pump import MessagePump
 from textual.notifications import SeverityLevel
 
 from nexus_tui.app.open_run import OpenRun
-from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.settings.app import UiSettings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Host(Protocol):
     """The run that the list of runs points at: what the playground asks where none is open."""
 
     @property
-    def looks(self) -> Looks:
+    def chart_style(self) -> ChartStyle:
         """Signs and styles of pictures for the present theme."""
 
     @property

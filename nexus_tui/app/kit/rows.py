@@ -80,7 +80,7 @@ class Rows(Canvas, can_focus=True):
     def point(self, line: Text, width: int) -> Text:
         """The row under the cursor, marked."""
         room = " " * max(0, width - line.cell_len)
-        return Text(line.plain + room, self.looks.palette.selected)
+        return Text(line.plain + room, self.chart_style.palette.selected)
 
     @property
     def selected(self) -> int | None:
@@ -100,7 +100,7 @@ class Rows(Canvas, can_focus=True):
         self._top = min(self._top, self.cursor)
         self._top = max(self._top, self.cursor - fit + 1)
         self._top = max(0, min(self._top, total - fit))
-        glyphs, palette = self.looks.glyphs, self.looks.palette
+        glyphs, palette = self.chart_style.glyphs, self.chart_style.palette
         for index in range(self._top, min(total, self._top + fit)):
             here = index == self.cursor and self.has_focus
             for place, drawn in enumerate(self.row_lines(index, width - 2)):

@@ -78,14 +78,14 @@ class RunList(Canvas, can_focus=True):
     def picture(self, width: int, height: int) -> Sequence[Text]:
         """The header and the runs that are seen."""
         columns = columns_for(self._runs, width - 1)
-        lines = [header_line(columns, self.looks)]
+        lines = [header_line(columns, self.chart_style)]
         now, rows = time.time(), height - 1
         for place, run in enumerate(self._runs[self._top : self._top + rows], self._top):
             here = place == self._cursor
             letter = self._letter_of(run.path)
-            line = run_line(run, columns, self.looks, now=now, letter=letter, here=here)
+            line = run_line(run, columns, self.chart_style, now=now, letter=letter, here=here)
             if here and self.has_focus:  # one bar of one colour, whatever stands in it
-                palette = self.looks.palette
+                palette = self.chart_style.palette
                 line = Text(line.plain.ljust(width - 1), style=palette.run + palette.selected)
             lines.append(line)
         if len(self._runs) > rows:
@@ -100,7 +100,7 @@ class RunList(Canvas, can_focus=True):
         for row in range(start + 1, min(start + 1 + size, len(lines))):
             line = lines[row]
             line.append(" " * (width - 1 - line.cell_len))
-            line.append(self.looks.glyphs.upright, self.looks.palette.title)
+            line.append(self.chart_style.glyphs.upright, self.chart_style.palette.title)
 
     # Movement
 

@@ -51,7 +51,7 @@ class ChartView(Canvas, can_focus=True):
             self.view,
             width=width,
             height=height,
-            looks=self.looks,
+            chart_style=self.chart_style,
             focused=self.has_focus or self._large,
             log=self.log_scale,
             large=self._large,

@@ -24,7 +24,7 @@ class EmptyRun(Canvas):
 
     def picture(self, width: int, height: int) -> Sequence[Text]:
         """The lines, in the middle of the room."""
-        palette = self.looks.palette
+        palette = self.chart_style.palette
         lines = [Text("No run is open.", palette.title), Text()]
         for name, words in (
             ("run.new", "start a new run"),

@@ -24,4 +24,6 @@ class GuardView(Canvas):
 
     def picture(self, width: int, height: int) -> Sequence[Text]:
         """One line, or a few where there is room."""
-        return guard_lines(self.view.arm("main"), width=width, height=height, looks=self.looks)
+        return guard_lines(
+            self.view.arm("main"), width=width, height=height, chart_style=self.chart_style
+        )

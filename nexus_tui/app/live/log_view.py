@@ -48,9 +48,9 @@ class LogView(Canvas, can_focus=True):
     def _wrapped(self, width: int) -> list[Text]:
         run = self.run
         seen = run.lines_seen if run is not None else 0
-        wanted = (seen, width, self.looks)
+        wanted = (seen, width, self.chart_style)
         if wanted != self._made_for:
-            rows = [] if run is None else wrapped(run.lines, width, self.looks)
+            rows = [] if run is None else wrapped(run.lines, width, self.chart_style)
             if self._above and self._made_for[1:2] == (width,):
                 self._above += max(0, len(rows) - len(self._rows))
             self._rows, self._made_for = rows, wanted
@@ -58,7 +58,7 @@ class LogView(Canvas, can_focus=True):
 
     def picture(self, width: int, height: int) -> Sequence[Text]:
         """A title, then the rows in view."""
-        palette = self.looks.palette
+        palette = self.chart_style.palette
         rows, self._above = window(self._wrapped(width), height - 1, self._above)
         title = Text.assemble(("log", palette.title if self.has_focus else palette.text))
         words = f"{self._above} more below" if self._above else ""

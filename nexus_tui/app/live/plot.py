@@ -50,11 +50,11 @@ class MetricRow(Canvas):
 
     def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
         """One line."""
-        palette = self.looks.palette
+        palette = self.chart_style.palette
         line = Text()
         for metric, _, _ in self._places(width):
             here = metric is self.metric
-            sign = self.looks.glyphs.selected if here else " "
+            sign = self.chart_style.glyphs.selected if here else " "
             line.append(f"{sign}{metric.title} ", palette.title if here else palette.dim)
             line.append(" ")
         return [line]
@@ -78,8 +78,8 @@ class Legend(Canvas):
 
     def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
         """One line: solid or dotted, and the name."""
-        drawn = drawing(self.metric, self.view, self.looks, large=True)
-        glyphs = self.looks.glyphs
+        drawn = drawing(self.metric, self.view, self.chart_style, large=True)
+        glyphs = self.chart_style.glyphs
         line = Text()
         for name, place in drawn.names:
             curve = drawn.curves[place]

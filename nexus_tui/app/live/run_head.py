@@ -27,9 +27,9 @@ class RunHead(Canvas):
 
     def lines_for(self, width: int) -> list[Text]:
         """The picture at that width, whatever the widget's present size."""
-        lines = result_picture(self.view, self.head, width, self.looks)
-        lines = lines or head_lines(self.view, self.head, width, self.looks)
-        return lines + note_lines(self.view, width, self.looks)
+        lines = result_picture(self.view, self.head, width, self.chart_style)
+        lines = lines or head_lines(self.view, self.head, width, self.chart_style)
+        return lines + note_lines(self.view, width, self.chart_style)
 
     def picture(self, width: int, height: int) -> Sequence[Text]:
         """The lines that fit."""

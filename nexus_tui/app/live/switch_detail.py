@@ -14,18 +14,18 @@ from textual.widgets import Static
 from nexus_engine.runs.run_view import RunView, SwitchView
 from nexus_tui.app.kit.closing import ClosesOnce
 from nexus_tui.app.live.switch_line import SwitchLine
-from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.run.timeline import sign_of
 from nexus_tui.words.formats import aligned, correlation, count, gain
 
 __all__ = ["SwitchDetail", "detail_lines"]
 
 
-def detail_lines(view: RunView, switch: SwitchView, looks: Looks) -> list[Text]:
+def detail_lines(view: RunView, switch: SwitchView, chart_style: ChartStyle) -> list[Text]:
     """The details as lines: a table, then why the set was kept or rolled back."""
-    palette = looks.palette
+    palette = chart_style.palette
     started = view.started
-    sign, style = sign_of(switch, looks)
+    sign, style = sign_of(switch, chart_style)
     state = "on trial" if switch.state == "trial" else switch.state
     where = "before any training" if switch.epoch == 0 else f"after epoch {switch.epoch}"
     rows = [
@@ -94,7 +94,7 @@ class SwitchDetail(ClosesOnce, ModalScreen[None]):
         if switch is None:
             self.dismiss()
             return
-        lines = detail_lines(self._line.view, switch, self._line.looks)
+        lines = detail_lines(self._line.view, switch, self._line.chart_style)
         if len(self._line.arm.switches) > 1:
             lines += [Text(), Text("left and right: the other switches", style="dim")]
         self.query_one(Static).update(Text("\n").join(lines))

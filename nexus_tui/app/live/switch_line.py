@@ -62,14 +62,20 @@ class SwitchLine(Canvas, can_focus=True):
 
     def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
         """A title, then the timeline."""
-        palette, arm, chosen = self.looks.palette, self.arm, self.chosen
+        palette, arm, chosen = self.chart_style.palette, self.arm, self.chosen
         title = Text.assemble(("dendrites", palette.title if self.has_focus else palette.text))
-        words = summary(arm) if chosen is None else detail(chosen, self.looks)
+        words = summary(arm) if chosen is None else detail(chosen, self.chart_style)
         title.append(f"  {words}", palette.dim if chosen is None else palette.text)
         planned = self.view.started.epochs if self.view.started is not None else 0
         return [
             title,
-            *timeline(arm, width=width, looks=self.looks, selected=self._number, planned=planned),
+            *timeline(
+                arm,
+                width=width,
+                chart_style=self.chart_style,
+                selected=self._number,
+                planned=planned,
+            ),
         ]
 
     def on_focus(self) -> None:

@@ -55,11 +55,11 @@ class ChoiceField(Canvas, can_focus=True):
 
     def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
         """The word between arrows."""
-        palette = self.looks.palette
-        left, right = ("<", ">") if self.looks.glyphs.selected == ">" else ("‹", "›")
+        palette = self.chart_style.palette
+        left, right = ("<", ">") if self.chart_style.glyphs.selected == ">" else ("‹", "›")
         arrows = palette.title if self.has_focus else palette.dim
         line = Text().append(f"{left} ", arrows)
-        line.append(fitted(self.chosen, width - 4, self.looks), palette.text)
+        line.append(fitted(self.chosen, width - 4, self.chart_style), palette.text)
         line.append(f" {right}", arrows)
         if self.has_focus:
             line.stylize(palette.selected, 2, line.cell_len - 2)

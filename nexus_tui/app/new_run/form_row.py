@@ -14,19 +14,19 @@ from nexus_tui.app.kit.host import host_of
 from nexus_tui.app.kit.plain_input import PlainInput
 from nexus_tui.app.new_run.choice_field import ChoiceField
 from nexus_tui.app.new_run.run_form import Field
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.fitting import fitted
-from nexus_tui.charts.kit.looks import Looks
 
 __all__ = ["FormRow", "whole_words"]
 
 
-def whole_words(text: str, columns: int, looks: Looks) -> str:
+def whole_words(text: str, columns: int, chart_style: ChartStyle) -> str:
     """`text` cut to `columns` after a whole word."""
     clean = one_line(text, 400)
     if len(clean) <= columns:
         return clean
     head = clean[: max(0, columns - 2)].rpartition(" ")[0]
-    return f"{head} {looks.glyphs.ellipsis}" if head else fitted(clean, columns, looks)
+    return f"{head} {chart_style.glyphs.ellipsis}" if head else fitted(clean, columns, chart_style)
 
 
 class FormRow(Horizontal):
@@ -92,19 +92,19 @@ class FormRow(Horizontal):
         self.redraw()
 
     def _draw_label(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
-        palette = host_of(self).looks.palette
+        palette = host_of(self).chart_style.palette
         return [Text(self.field.label, palette.title if self.has_focus_within else palette.text)]
 
     def _draw_remark(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
-        looks = host_of(self).looks
+        chart_style = host_of(self).chart_style
         if self._error:
             words = self._error.removeprefix(self.field.flag).lstrip(": ")
             return [
                 Text(
-                    f"{looks.glyphs.broken} {whole_words(words, width - 2, looks)}",
-                    looks.palette.bad,
+                    f"{chart_style.glyphs.broken} {whole_words(words, width - 2, chart_style)}",
+                    chart_style.palette.bad,
                 )
             ]
         helped = self.has_focus_within or self.screen.has_class("-wide")
         words = self._note or (self.field.help if helped else "")
-        return [Text(whole_words(words, width, looks), style=looks.palette.dim)]
+        return [Text(whole_words(words, width, chart_style), style=chart_style.palette.dim)]

@@ -231,12 +231,12 @@ class NewRunScreen(NexusScreen):
     # Drawing
 
     def _draw_title(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
-        palette = self.looks.palette
+        palette = self.chart_style.palette
         line = Text().append("New run", palette.title)
         return [line.append("  enter starts it; what is blank stays as shown", palette.dim)]
 
     def _draw_checks(self, width: int, height: int) -> list[Text]:
-        palette, glyphs = self.looks.palette, self.looks.glyphs
+        palette, glyphs = self.chart_style.palette, self.chart_style.glyphs
         errors = [*self._checked.errors.values(), self._data_error, self._failure]
         errors = [error for error in errors if error]
         if errors:
@@ -247,7 +247,7 @@ class NewRunScreen(NexusScreen):
         return _wrapped(words, width, height, palette.text)
 
     def _draw_forecast(self, width: int, height: int) -> list[Text]:
-        palette = self.looks.palette
+        palette = self.chart_style.palette
         if self._measuring:
             return _wrapped(self._measuring, width, height, palette.dim)
         found = self._forecast
@@ -258,18 +258,18 @@ class NewRunScreen(NexusScreen):
             words = f"no forecast: {found.error}"
             return _wrapped(words, width, height, palette.warn)
         first, *rest = forecast_lines(found.figures)
-        lines = [Text(fitted(first, width, self.looks), style=palette.title)]
+        lines = [Text(fitted(first, width, self.chart_style), style=palette.title)]
         asked = question_lines(found.figures)
         if asked:
             return [*lines, *_wrapped(" ".join(asked), width, height - len(lines), palette.warn)]
         return [
             *lines,
-            *(Text(fitted(words, width, self.looks), style=palette.dim) for words in rest),
+            *(Text(fitted(words, width, self.chart_style), style=palette.dim) for words in rest),
         ]
 
     def _draw_command(self, width: int, height: int) -> list[Text]:
         words = command_words(self._checked.arguments)
-        return _wrapped(words, width, height, self.looks.palette.run)
+        return _wrapped(words, width, height, self.chart_style.palette.run)
 
     # Actions
 

@@ -10,7 +10,7 @@ from textual.message import Message
 
 from nexus_tui.app.kit.canvas import Canvas
 from nexus_tui.app.playground.state import play_of
-from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.pairs.bars import clipped
 from nexus_tui.words.formats import correlation
 
@@ -21,7 +21,13 @@ PARTS = (("pair", "Pair"), ("many", "Many"), ("search", "Search"))
 
 
 def model_words(
-    name: str, epoch: int | None, dev: float | None, *, run: bool, room: int, looks: Looks
+    name: str,
+    epoch: int | None,
+    dev: float | None,
+    *,
+    run: bool,
+    room: int,
+    chart_style: ChartStyle,
 ) -> str:
     """The model in words that fit."""
     if not run:
@@ -31,7 +37,7 @@ def model_words(
     for words in (f"model: {name}{weights}{score}", f"model: {name}{weights}", f"{name}{weights}"):
         if len(words) <= room:
             return words
-    return clipped(name, room - len(weights), looks) + weights
+    return clipped(name, room - len(weights), chart_style) + weights
 
 
 def head_picture(
@@ -42,19 +48,23 @@ def head_picture(
     *,
     run: bool,
     width: int,
-    looks: Looks,
+    chart_style: ChartStyle,
 ) -> Text:
     """One line: the parts with the present one marked, the model at the right."""
     line = Text(" ")
     for key, title in PARTS:
         here = key == part
-        mark = looks.glyphs.selected if here else " "
-        line.append(f"{mark}{title}  ", looks.palette.title if here else looks.palette.dim)
+        mark = chart_style.glyphs.selected if here else " "
+        line.append(
+            f"{mark}{title}  ", chart_style.palette.title if here else chart_style.palette.dim
+        )
     room = width - line.cell_len - 2
-    words = model_words(clipped(name, 60, looks), epoch, dev, run=run, room=room, looks=looks)
-    words = clipped(words, room, looks)
+    words = model_words(
+        clipped(name, 60, chart_style), epoch, dev, run=run, room=room, chart_style=chart_style
+    )
+    words = clipped(words, room, chart_style)
     line.append(" " * max(0, room - Text(words).cell_len + 1))
-    return line.append(words, looks.palette.dim)
+    return line.append(words, chart_style.palette.dim)
 
 
 class PlayHead(Canvas):
@@ -85,7 +95,7 @@ class PlayHead(Canvas):
                 play.dev_spearman,
                 run=play.target.run is not None,
                 width=width,
-                looks=self.looks,
+                chart_style=self.chart_style,
             )
         ]
 

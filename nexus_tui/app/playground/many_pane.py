@@ -48,13 +48,13 @@ class ManyRows(PairRows):
         """How it is sorted, and the columns."""
         if not self.count():
             return ()
-        return [heading("Pairs", SORTED_BY[self._many.by], PAIR_COLUMNS, width, self.looks)]
+        return [heading("Pairs", SORTED_BY[self._many.by], PAIR_COLUMNS, width, self.chart_style)]
 
     def empty(self, width: int) -> Sequence[Text]:  # noqa: ARG002
         """How pairs get here."""
         if self._many.doing:
             return ()
-        dim = self.looks.palette.dim
+        dim = self.chart_style.palette.dim
         return [
             Text("  i, then the path of a file with two columns of sentences:", dim),
             Text("  CSV, TSV, JSONL or Parquet. Or paste lines of pairs, separated", dim),
@@ -63,13 +63,13 @@ class ManyRows(PairRows):
 
     def row(self, index: int, width: int) -> Text:
         """A pair."""
-        return pair_row(*self._facts(index), width, self.looks)
+        return pair_row(*self._facts(index), width, self.chart_style)
 
     def row_lines(self, index: int, width: int) -> Sequence[Text]:
         """A pair on one line or two."""
         if self.each == 1:
             return [self.row(index, width)]
-        return pair_lines(*self._facts(index), width, self.looks)
+        return pair_lines(*self._facts(index), width, self.chart_style)
 
     def _facts(self, index: int) -> tuple[str, str, float, float | None]:
         place = self._many.order[index]
@@ -94,7 +94,8 @@ class PairInFull(Canvas):
         pair = self._many.pairs[self._many.order[index]]
         return [
             Text.assemble(
-                (f"{number} ", self.looks.palette.title), clipped(side, width - 2, self.looks)
+                (f"{number} ", self.chart_style.palette.title),
+                clipped(side, width - 2, self.chart_style),
             )
             for number, side in enumerate(pair, start=1)
         ]

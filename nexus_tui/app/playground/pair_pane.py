@@ -42,20 +42,22 @@ class AnswerBars(Canvas):
     def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
         """Three lines."""
         play = play_of(self)
-        palette = self.looks.palette
+        palette = self.chart_style.palette
         if play.asked is None:
             return [
                 Text("i begins: type two sentences, their similarity shows", palette.dim),
                 Text("as you type. Or paste lines of tab-separated pairs.", palette.dim),
             ]
         if play.error:
-            return [Text(clipped(play.error, width, self.looks), palette.warn)]
+            return [Text(clipped(play.error, width, self.chart_style), palette.warn)]
         if play.answer is None:
             words = "scoring" if play.ready else "loading the model, this takes some seconds"
             return [Text(words, palette.dim)]
         answer = play.answer
         fresh = answer.pair == play.asked
-        return pair_picture(PairValues(answer.base, answer.tuned), width, self.looks, fresh=fresh)
+        return pair_picture(
+            PairValues(answer.base, answer.tuned), width, self.chart_style, fresh=fresh
+        )
 
 
 class HistoryRows(PairRows):
@@ -68,21 +70,21 @@ class HistoryRows(PairRows):
     def head(self, width: int) -> Sequence[Text]:
         """Title and columns."""
         columns = PAIR_COLUMNS if self.count() else ""
-        return [heading("History", "", columns, width, self.looks)]
+        return [heading("History", "", columns, width, self.chart_style)]
 
     def empty(self, width: int) -> Sequence[Text]:  # noqa: ARG002
         """How a pair gets here."""
-        return [Text("  Enter in the second line keeps a pair here", self.looks.palette.dim)]
+        return [Text("  Enter in the second line keeps a pair here", self.chart_style.palette.dim)]
 
     def row(self, index: int, width: int) -> Text:
         """A pair."""
-        return pair_row(*self._facts(index), width, self.looks)
+        return pair_row(*self._facts(index), width, self.chart_style)
 
     def row_lines(self, index: int, width: int) -> Sequence[Text]:
         """A pair on one line or two."""
         if self.each == 1:
             return [self.row(index, width)]
-        return pair_lines(*self._facts(index), width, self.looks)
+        return pair_lines(*self._facts(index), width, self.chart_style)
 
     def _facts(self, index: int) -> tuple[str, str, float, float | None]:
         one = self.play.history[index]
@@ -106,7 +108,7 @@ class PinRows(PairRows):
         """Title and columns."""
         full = width - 2 >= (FULL_BESIDE if self.each == 1 else FULL_BELOW)
         columns = pin_columns(full=full) if self.count() else ""
-        return [heading("Pinned", "", columns, width, self.looks)]
+        return [heading("Pinned", "", columns, width, self.chart_style)]
 
     def empty(self, width: int) -> Sequence[Text]:  # noqa: ARG002
         """How a pair gets here."""
@@ -115,17 +117,17 @@ class PinRows(PairRows):
             words = f"  switched off ({kept} kept); P switches them on"
         else:
             words = "  p pins a pair: it is scored again at each new checkpoint"
-        return [Text(words, self.looks.palette.dim)]
+        return [Text(words, self.chart_style.palette.dim)]
 
     def row(self, index: int, width: int) -> Text:
         """A pin."""
-        return pin_row(*self._facts(index), width, self.looks)
+        return pin_row(*self._facts(index), width, self.chart_style)
 
     def row_lines(self, index: int, width: int) -> Sequence[Text]:
         """A pin on one line or two."""
         if self.each == 1:
             return [self.row(index, width)]
-        return pin_lines(*self._facts(index), width, self.looks)
+        return pin_lines(*self._facts(index), width, self.chart_style)
 
     def _facts(
         self, index: int

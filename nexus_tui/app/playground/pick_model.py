@@ -58,15 +58,15 @@ class ModelRows(Rows):
 
     def row(self, index: int, width: int) -> Text:
         """A model."""
-        palette = self.looks.palette
+        palette = self.chart_style.palette
         here = self.target(index).run == self._present.run
-        line = Text().append(f"{self.looks.glyphs.kept if here else ' '} ", palette.good)
+        line = Text().append(f"{self.chart_style.glyphs.kept if here else ' '} ", palette.good)
         if index == 0:
             return line.append("base: the model before any training", palette.text)
         run = self.runs[index - 1]
         when = time.strftime("%d %b %H:%M", time.localtime(run.started_unix_s))
         facts = f"  {run.state:<11}  {correlation(run.best_dev_spearman):>6}  {when}"
-        name = clipped(run.name, max(8, width - len(facts) - 2), self.looks)
+        name = clipped(run.name, max(8, width - len(facts) - 2), self.chart_style)
         line.append(name, palette.text)
         line.append(" " * max(0, width - line.cell_len - len(facts)))
         return line.append(facts, palette.dim)

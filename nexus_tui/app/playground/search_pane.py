@@ -76,7 +76,7 @@ class MatchRows(Rows):
         sides = self._sides()
         if not sides:
             return ()
-        palette = self.looks.palette
+        palette = self.chart_style.palette
         if len(sides) == 2 and width >= TWO_COLUMNS:
             wide = side_width(width - 2)
             return [Text(f"  {sides[0][0]:<{wide + 3}}{sides[1][0]}", palette.title)]
@@ -89,7 +89,7 @@ class MatchRows(Rows):
         """What to do first."""
         if self._search.doing or self._search.found is not None:
             return ()
-        dim = self.looks.palette.dim
+        dim = self.chart_style.palette.dim
         return [
             Text("  i, then the path of a text file with one sentence a line,", dim),
             Text("  Enter, and what to look for in it.", dim),
@@ -107,7 +107,7 @@ class MatchRows(Rows):
             part.append(" " * (wide - part.cell_len))
             line = Text.assemble(line, part)
             if place == 0:
-                line.append(f" {self.looks.glyphs.upright} ", self.looks.palette.dim)
+                line.append(f" {self.chart_style.glyphs.upright} ", self.chart_style.palette.dim)
         return line
 
     def point(self, line: Text, width: int) -> Text:
@@ -117,12 +117,12 @@ class MatchRows(Rows):
         wide = side_width(width - 2)
         start = 2 + self.side * (wide + 3)
         before, here, after = line.divide([start, start + wide])
-        return Text.assemble(before, Text(here.plain, self.looks.palette.selected), after)
+        return Text.assemble(before, Text(here.plain, self.chart_style.palette.selected), after)
 
     def _cell(self, match: Match, side: int, width: int) -> Text:
         rank = match.base_rank if side == 0 else match.tuned_rank or 0
         cosine = match.base if side == 0 or match.tuned is None else match.tuned
-        return match_row(rank, cosine, match.rise, match.sentence, width, self.looks)
+        return match_row(rank, cosine, match.rise, match.sentence, width, self.chart_style)
 
     def action_side(self, side: int) -> None:
         """Point at the other column."""
@@ -159,8 +159,8 @@ class MatchInFull(Canvas):
         parts = list(whole.wrap(self.app.console, width))[:room]
         if len(parts) == room and room:
             shown = sum(len(part.plain) for part in parts[:-1])
-            parts[-1] = Text(clipped(whole.plain[shown:].strip(), width, self.looks))
-        return [Text(clipped(words, width, self.looks), self.looks.palette.dim), *parts]
+            parts[-1] = Text(clipped(whole.plain[shown:].strip(), width, self.chart_style))
+        return [Text(clipped(words, width, self.chart_style), self.chart_style.palette.dim), *parts]
 
 
 class SearchPane(Container):

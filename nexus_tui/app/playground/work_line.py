@@ -8,7 +8,7 @@ from rich.text import Text
 
 from nexus_tui.app.kit.canvas import Canvas
 from nexus_tui.app.playground.long_work import LongWork
-from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.pairs.bars import clipped
 
 __all__ = ["WorkLine", "work_picture"]
@@ -16,14 +16,14 @@ __all__ = ["WorkLine", "work_picture"]
 BAR = 16
 
 
-def work_picture(doing: str, done: int, total: int, width: int, looks: Looks) -> Text:
+def work_picture(doing: str, done: int, total: int, width: int, chart_style: ChartStyle) -> Text:
     """What is being done, as far as it is, and how to give it up."""
-    palette = looks.palette
-    line = Text().append(clipped(doing, max(8, width - BAR - 28), looks), palette.text)
+    palette = chart_style.palette
+    line = Text().append(clipped(doing, max(8, width - BAR - 28), chart_style), palette.text)
     if total:
         filled = min(BAR, BAR * done // total)
-        line.append("  ").append(looks.glyphs.bar_full * filled, palette.run)
-        line.append(looks.glyphs.bar_empty * (BAR - filled), palette.dim)
+        line.append("  ").append(chart_style.glyphs.bar_full * filled, palette.run)
+        line.append(chart_style.glyphs.bar_empty * (BAR - filled), palette.dim)
         line.append(f" {min(100, 100 * done // total):>3}%", palette.text)
     return line.append("  Esc gives it up", palette.dim)
 
@@ -40,14 +40,16 @@ class WorkLine(Canvas):
 
     def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
         """One line."""
-        work, palette = self._work, self.looks.palette
+        work, palette = self._work, self.chart_style.palette
         if work.doing:
-            return [work_picture(work.doing, work.done, work.total, width, self.looks)]
+            return [work_picture(work.doing, work.done, work.total, width, self.chart_style)]
         if work.trouble:
-            return [Text(clipped(work.trouble, width, self.looks), palette.warn)]
+            return [Text(clipped(work.trouble, width, self.chart_style), palette.warn)]
         words = self._result()
         if words and work.stale:
             late = "the model changed: r asks again"
-            line = Text().append(clipped(words, width - len(late) - 2, self.looks), palette.dim)
+            line = Text().append(
+                clipped(words, width - len(late) - 2, self.chart_style), palette.dim
+            )
             return [line.append(f"  {late}", palette.warn)]
-        return [Text(clipped(words, width, self.looks), palette.dim)]
+        return [Text(clipped(words, width, self.chart_style), palette.dim)]

@@ -152,23 +152,26 @@ class RunsScreen(NexusScreen):
     # Drawing
 
     def _welcome(self, width: int, height: int) -> list[Text]:
-        return welcome(self._forecast, width=width, height=height, looks=self.looks)
+        return welcome(self._forecast, width=width, height=height, chart_style=self.chart_style)
 
     def _details(self, width: int, height: int) -> list[Text]:
         run = self.query_one(RunList).current
         record = None if run is None else self._index.record(run.path)
         if record is None:
             return []
-        rule = Text(self.looks.glyphs.line * width, style=self.looks.palette.axis)
-        return [rule, *run_details(record, width=width, height=height - 1, looks=self.looks)]
+        rule = Text(self.chart_style.glyphs.line * width, style=self.chart_style.palette.axis)
+        return [
+            rule,
+            *run_details(record, width=width, height=height - 1, chart_style=self.chart_style),
+        ]
 
     def _line(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
         """How many runs there are, and what the marks and the filter are for."""
-        palette = self.looks.palette
+        palette = self.chart_style.palette
         if self._all is None:
             return [Text(" reading the runs", style=palette.dim)]
         if not self._all:
-            words = fitted(f"runs are kept in {runs_root()}", width - 2, self.looks)
+            words = fitted(f"runs are kept in {runs_root()}", width - 2, self.chart_style)
             return [Text(f" {words}", style=palette.dim)]
         seen = len(self.query_one(RunList).runs)
         live = sum(run.state == "live" for run in self._all)
@@ -182,7 +185,7 @@ class RunsScreen(NexusScreen):
         elif marked:
             words += f"; {', '.join(marked)} marked, c compares them"
         style = palette.control if marked else palette.dim
-        return [Text(f" {fitted(words, width - 2, self.looks)}", style=style)]
+        return [Text(f" {fitted(words, width - 2, self.chart_style)}", style=style)]
 
     # What the list and the filter say
 

@@ -63,7 +63,7 @@ class HeatView(Canvas, can_focus=True):
     def _count(self) -> None:
         view = self._view
         if view is not None:
-            self.cells = heat_cells(points(view.cells), view.cells, self.looks)
+            self.cells = heat_cells(points(view.cells), view.cells, self.chart_style)
 
     def choose(self, point: int) -> None:
         """Pick out the combination of this number."""
@@ -74,7 +74,12 @@ class HeatView(Canvas, can_focus=True):
         if self._view is None:
             return []
         return heat_map(
-            self._grid, self.cells, self._place, width=width, height=height, looks=self.looks
+            self._grid,
+            self.cells,
+            self._place,
+            width=width,
+            height=height,
+            chart_style=self.chart_style,
         )
 
     def notify_style_update(self) -> None:

@@ -109,16 +109,16 @@ class SweepScreen(LookingScreen):
     # Drawing
 
     def _draw_head(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
-        palette = self.looks.palette
+        palette = self.chart_style.palette
         if self._view is None or self._trouble:
             words = self._trouble or "reading the sweep"
             style = palette.bad if self._trouble else palette.dim
-            return [Text(fitted(words, width, self.looks), style)]
-        return sweep_head(self._view, width, self.looks, self._command)
+            return [Text(fitted(words, width, self.chart_style), style)]
+        return sweep_head(self._view, width, self.chart_style, self._command)
 
     def _draw_legend(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
         cells = self.query_one(HeatView).cells
-        return [legend(cells, width=width, looks=self.looks)] if cells else []
+        return [legend(cells, width=width, chart_style=self.chart_style)] if cells else []
 
     def _draw_details(self, width: int, height: int) -> list[Text]:
         view = self._view
@@ -128,11 +128,11 @@ class SweepScreen(LookingScreen):
         found = next((one for one in points(view.cells) if one.point == point), None)
         if found is None:
             return []
-        rule = [Text(self.looks.glyphs.line * width, self.looks.palette.axis)]
+        rule = [Text(self.chart_style.glyphs.line * width, self.chart_style.palette.axis)]
         if self.has_class("-short") or self.has_class("-wide"):
             rule = []
         return [*rule, *combination_lines(view, found, width=width, height=height - len(rule),
-                                          looks=self.looks)]  # fmt: skip
+                                          chart_style=self.chart_style)]  # fmt: skip
 
     # What is picked out
 

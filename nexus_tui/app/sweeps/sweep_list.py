@@ -43,9 +43,9 @@ class SweepList(Rows):
     def head(self, width: int) -> Sequence[Text]:
         """The titles of the columns."""
         columns = sweep_columns(self.sweeps, width - 2)
-        return [Text("  ").append_text(sweep_header(columns, self.looks))]
+        return [Text("  ").append_text(sweep_header(columns, self.chart_style))]
 
     def row(self, index: int, width: int) -> Text:
         """A sweep."""
         columns = sweep_columns(self.sweeps, width)
-        return sweep_line(self.sweeps[index], columns, self.looks, now=time.time())
+        return sweep_line(self.sweeps[index], columns, self.chart_style, now=time.time())

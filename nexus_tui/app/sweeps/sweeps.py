@@ -65,7 +65,7 @@ class SweepsScreen(LookingScreen):
                 self.query_one("#line", Lines).redraw()
 
     def _none(self, width: int, height: int) -> list[Text]:
-        return no_sweeps(width=width, height=height, looks=self.looks)
+        return no_sweeps(width=width, height=height, chart_style=self.chart_style)
 
     def _line(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
         """How many sweeps there are and where."""
@@ -76,7 +76,9 @@ class SweepsScreen(LookingScreen):
             words = f"{count(len(self._all))} sweep{'' if len(self._all) == 1 else 's'}"
             words += f", {live} live" if live else ""
             words += f"; kept in {sweeps_root()}"
-        return [Text(f" {fitted(words, width - 2, self.looks)}", self.looks.palette.dim)]
+        return [
+            Text(f" {fitted(words, width - 2, self.chart_style)}", self.chart_style.palette.dim)
+        ]
 
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
         """Enter or a second click: open the sweep."""

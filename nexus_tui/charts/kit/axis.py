@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
-from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.chart_style import ChartStyle
 
 __all__ = ["Scale", "Tick", "nice_scale", "number", "shown_end", "whole_ticks", "x_axis"]
 
@@ -140,12 +140,12 @@ class Tick:
     word: str = ""
 
 
-def x_axis(ticks: Sequence[Tick], width: int, looks: Looks, end: str = "") -> Text:
+def x_axis(ticks: Sequence[Tick], width: int, chart_style: ChartStyle, end: str = "") -> Text:
     """A horizontal axis: a line with ticks, and words in it where they have room.
 
     `end` stands at the right end and comes before all other words.
     """
-    glyphs = looks.glyphs
+    glyphs = chart_style.glyphs
     cells = [glyphs.line] * width
     free = [True] * width
     if end and len(end) + 1 < width:
@@ -163,4 +163,4 @@ def x_axis(ticks: Sequence[Tick], width: int, looks: Looks, end: str = "") -> Te
             cells[begin : begin + len(tick.word)] = tick.word
             for i in around:
                 free[i] = False
-    return Text("".join(cells), style=looks.palette.axis)
+    return Text("".join(cells), style=chart_style.palette.axis)

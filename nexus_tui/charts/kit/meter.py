@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.chart_style import ChartStyle
 
 __all__ = ["meter", "spark"]
 
 
-def meter(share: float, cells: int, looks: Looks) -> Text:
+def meter(share: float, cells: int, chart_style: ChartStyle) -> Text:
     """A bar of `cells` cells that is filled by `share`, 0..1; empty for no number."""
-    glyphs, palette = looks.glyphs, looks.palette
+    glyphs, palette = chart_style.glyphs, chart_style.palette
     filled = min(max(share, 0.0), 1.0) * cells if math.isfinite(share) else 0.0
     whole = int(filled)
     part = int((filled - whole) * (len(glyphs.bar_part) + 1)) if whole < cells else 0
@@ -23,7 +23,7 @@ def meter(share: float, cells: int, looks: Looks) -> Text:
     return Text.assemble((bar, palette.run), (rest, palette.axis))
 
 
-def spark(values: Sequence[float], cells: int, looks: Looks) -> str:
+def spark(values: Sequence[float], cells: int, chart_style: ChartStyle) -> str:
     """The last `cells` values as one line of bars, from the lowest to the highest of them.
 
     A value that is not finite is a mark of its own; values that are all equal are half-high.
@@ -31,13 +31,13 @@ def spark(values: Sequence[float], cells: int, looks: Looks) -> str:
     shown = values[-cells:] if cells > 0 else ()
     finite = [value for value in shown if math.isfinite(value)]
     low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
-    top = len(looks.glyphs.levels) - 1
+    top = len(chart_style.glyphs.levels) - 1
     span = high / 2 - low / 2
     signs = []
     for value in shown:
         if not math.isfinite(value):
-            signs.append(looks.glyphs.broken)
+            signs.append(chart_style.glyphs.broken)
         else:
             place = (value / 2 - low / 2) / span if span > 0 else 0.5
-            signs.append(looks.glyphs.levels[1 + round(place * (top - 1))])
+            signs.append(chart_style.glyphs.levels[1 + round(place * (top - 1))])
     return "".join(signs)

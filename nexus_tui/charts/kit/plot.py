@@ -19,7 +19,7 @@ from rich.text import Text
 
 from nexus_engine.runs.series import SeriesPoint
 from nexus_tui.charts.kit.axis import Scale, Tick, nice_scale, number, x_axis
-from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.raster import COLUMNS, ROWS, Raster
 
 __all__ = ["Curve", "Reference", "Span", "plot"]
@@ -70,7 +70,7 @@ def plot(
     *,
     width: int,
     height: int,
-    looks: Looks,
+    chart_style: ChartStyle,
     references: Sequence[Reference] = (),
     log: bool = False,
     empty: str = "no value yet",
@@ -94,19 +94,19 @@ def plot(
         for curve in curves:
             _draw(raster, curve, span, scale)
         for curve in curves:
-            _mark(raster, curve, span, scale, looks)
+            _mark(raster, curve, span, scale, chart_style)
         for reference in references:
-            _refer(raster, reference, scale, looks)
-    broken = _mark_broken(raster, curves, span, looks)
-    lines = raster.lines(braille=looks.glyphs.braille)
+            _refer(raster, reference, scale, chart_style)
+    broken = _mark_broken(raster, curves, span, chart_style)
+    lines = raster.lines(braille=chart_style.glyphs.braille)
     if scale is None and not broken and empty:
-        lines[rows // 2] = Text(empty[: raster.width].center(raster.width), looks.palette.dim)
+        lines[rows // 2] = Text(empty[: raster.width].center(raster.width), chart_style.palette.dim)
     found = []
     for row, line in enumerate(lines):
         label = labels.get(row, "").rjust(gutter - 1) + " " if gutter else ""
-        found.append(Text.assemble((label, looks.palette.axis), line))
+        found.append(Text.assemble((label, chart_style.palette.axis), line))
     ticks = [Tick(_x_place(x, span), word) for x, word in span.ticks]
-    axis = x_axis(ticks, raster.width, looks, span.end)
+    axis = x_axis(ticks, raster.width, chart_style, span.end)
     return [*found, Text.assemble(" " * gutter, axis)]
 
 
@@ -161,7 +161,7 @@ def _draw(raster: Raster, curve: Curve, span: Span, scale: Scale) -> None:
         before = here
 
 
-def _mark(raster: Raster, curve: Curve, span: Span, scale: Scale, looks: Looks) -> None:
+def _mark(raster: Raster, curve: Curve, span: Span, scale: Scale, chart_style: ChartStyle) -> None:
     if not curve.mark or len(curve.points) * 2 > raster.width:
         return
     for point in curve.points:
@@ -169,18 +169,20 @@ def _mark(raster: Raster, curve: Curve, span: Span, scale: Scale, looks: Looks) 
             column = _dot_column(point.x, span, raster.width) // COLUMNS
             row = _dot_row(point.mean, scale, raster.height) // ROWS
             best = curve.best is not None and point.x == curve.best
-            raster.sign(column, row, looks.glyphs.best if best else curve.mark, curve.style)
+            raster.sign(column, row, chart_style.glyphs.best if best else curve.mark, curve.style)
 
 
-def _mark_broken(raster: Raster, curves: Sequence[Curve], span: Span, looks: Looks) -> bool:
+def _mark_broken(
+    raster: Raster, curves: Sequence[Curve], span: Span, chart_style: ChartStyle
+) -> bool:
     broken = [point.x for curve in curves for point in curve.points if point.broken]
     for x in broken:
         column = _dot_column(x, span, raster.width) // COLUMNS
-        raster.sign(column, 0, looks.glyphs.broken, looks.palette.bad)
+        raster.sign(column, 0, chart_style.glyphs.broken, chart_style.palette.bad)
     return bool(broken)
 
 
-def _refer(raster: Raster, reference: Reference, scale: Scale, looks: Looks) -> None:
+def _refer(raster: Raster, reference: Reference, scale: Scale, chart_style: ChartStyle) -> None:
     """A level line where nothing else is drawn, with the name at an end that is free."""
     if not math.isfinite(reference.value) or (scale.log and reference.value <= 0):
         return
@@ -197,7 +199,7 @@ def _refer(raster: Raster, reference: Reference, scale: Scale, looks: Looks) -> 
         if column in named:
             raster.sign(column, row, reference.name[column - named.start], reference.style)
         elif free[column] and column + 1 not in named and column != named.stop:
-            every_second = looks.glyphs.braille or column % 2 == 0
+            every_second = chart_style.glyphs.braille or column % 2 == 0
             raster.sign(
-                column, row, looks.glyphs.reference if every_second else " ", reference.style
+                column, row, chart_style.glyphs.reference if every_second else " ", reference.style
             )

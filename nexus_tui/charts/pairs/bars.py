@@ -11,7 +11,7 @@ from rich.style import Style
 from rich.text import Text
 
 from nexus_engine.errors import one_line
-from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.words.formats import correlation, gain
 
 __all__ = ["PairValues", "bar", "change", "clipped", "pair_picture", "path", "rise", "two_sides"]
@@ -33,7 +33,7 @@ class PairValues(NamedTuple):
     tuned: float | None
 
 
-def clipped(text: str, columns: int, looks: Looks) -> str:
+def clipped(text: str, columns: int, chart_style: ChartStyle) -> str:
     """Foreign text for a picture: one line, no control characters, at most `columns` cells.
 
     It is cut after a word where that costs little.
@@ -48,21 +48,25 @@ def clipped(text: str, columns: int, looks: Looks) -> str:
     whole = clean[len(kept) : len(kept) + 1] == " " or kept.endswith(" ")
     if space and not whole and cell_len(words) >= columns - min(LONGEST_CUT, columns // 5):
         kept = words
-    return kept.rstrip(" ,;:.") + looks.glyphs.ellipsis
+    return kept.rstrip(" ,;:.") + chart_style.glyphs.ellipsis
 
 
-def bar(value: float, cells: int, looks: Looks, style: Style, mark: float | None = None) -> Text:
+def bar(
+    value: float, cells: int, chart_style: ChartStyle, style: Style, mark: float | None = None
+) -> Text:
     """A cosine, 0..1 over `cells` places; below 0 it is empty, what is no finite number a cross.
 
     With `mark`, another cosine: what lies beyond it is drawn as gained, what lacks up to it as
     lost.
     """
-    glyphs, palette = looks.glyphs, looks.palette
+    glyphs, palette = chart_style.glyphs, chart_style.palette
     line = Text()
     if not math.isfinite(value):
         return line.append(glyphs.broken * cells, palette.bad)
-    filled, part = _filled(value, cells, looks)
-    to = _filled(mark, cells, looks)[0] if mark is not None and math.isfinite(mark) else filled
+    filled, part = _filled(value, cells, chart_style)
+    to = (
+        _filled(mark, cells, chart_style)[0] if mark is not None and math.isfinite(mark) else filled
+    )
     line.append(glyphs.bar_full * min(filled, to), style)
     if filled > to:
         line.append(glyphs.bar_full * (filled - to), palette.good)
@@ -75,10 +79,10 @@ def bar(value: float, cells: int, looks: Looks, style: Style, mark: float | None
     return line.append(glyphs.bar_empty * (cells - used), palette.dim)
 
 
-def _filled(value: float, cells: int, looks: Looks) -> tuple[int, str]:
+def _filled(value: float, cells: int, chart_style: ChartStyle) -> tuple[int, str]:
     """Full places, and the sign of a place that is full in part (empty without such signs)."""
     places = min(max(value, 0.0), 1.0) * cells
-    parts = looks.glyphs.bar_part
+    parts = chart_style.glyphs.bar_part
     if not parts:
         return round(places), ""
     whole = int(places)
@@ -86,9 +90,9 @@ def _filled(value: float, cells: int, looks: Looks) -> tuple[int, str]:
     return whole, parts[eighths - 1] if eighths else ""
 
 
-def change(difference: float | None, looks: Looks) -> tuple[str, Style]:
+def change(difference: float | None, chart_style: ChartStyle) -> tuple[str, Style]:
     """A difference with its sign and an arrow, and the style that goes with it."""
-    glyphs, palette = looks.glyphs, looks.palette
+    glyphs, palette = chart_style.glyphs, chart_style.palette
     if difference is None:
         return "", palette.dim
     if not math.isfinite(difference):
@@ -100,9 +104,9 @@ def change(difference: float | None, looks: Looks) -> tuple[str, Style]:
     return f"{glyphs.down} {gain(difference)}", palette.warn
 
 
-def rise(ranks: int | None, looks: Looks) -> tuple[str, Style]:
+def rise(ranks: int | None, chart_style: ChartStyle) -> tuple[str, Style]:
     """By how many ranks something moved up or down."""
-    glyphs, palette = looks.glyphs, looks.palette
+    glyphs, palette = chart_style.glyphs, chart_style.palette
     if ranks is None:
         return "", palette.dim
     if not ranks:
@@ -112,20 +116,26 @@ def rise(ranks: int | None, looks: Looks) -> tuple[str, Style]:
     return f"{glyphs.down}{-ranks}", palette.warn
 
 
-def pair_picture(values: PairValues, width: int, looks: Looks, *, fresh: bool = True) -> list[Text]:
+def pair_picture(
+    values: PairValues, width: int, chart_style: ChartStyle, *, fresh: bool = True
+) -> list[Text]:
     """A bar for the base, one for the tuned model, and the difference in words.
 
     `fresh` false: these are the cosines of what was typed before; they are drawn faint.
     """
-    palette = looks.palette
+    palette = chart_style.palette
     cells = max(4, width - LABEL - FIGURE)
-    lines = [_figure("base", values.base, bar(values.base, cells, looks, palette.base), looks)]
+    lines = [
+        _figure(
+            "base", values.base, bar(values.base, cells, chart_style, palette.base), chart_style
+        )
+    ]
     if values.tuned is None:
         lines += [Text(), Text("the base model alone: nothing is tuned here", palette.dim)]
     else:
-        drawn = bar(values.tuned, cells, looks, palette.run, mark=values.base)
-        lines.append(_figure("tuned", values.tuned, drawn, looks))
-        words, style = change(values.tuned - values.base, looks)
+        drawn = bar(values.tuned, cells, chart_style, palette.run, mark=values.base)
+        lines.append(_figure("tuned", values.tuned, drawn, chart_style))
+        words, style = change(values.tuned - values.base, chart_style)
         line = Text(" " * LABEL)
         line.append(words, style)
         line.append(_verdict(values.tuned - values.base, width - LABEL - len(words)), palette.text)
@@ -135,9 +145,9 @@ def pair_picture(values: PairValues, width: int, looks: Looks, *, fresh: bool = 
     return lines
 
 
-def _figure(label: str, value: float, drawn: Text, looks: Looks) -> Text:
-    line = Text.assemble((f"{label:<{LABEL}}", looks.palette.dim), drawn)
-    style = looks.palette.text if math.isfinite(value) else looks.palette.bad
+def _figure(label: str, value: float, drawn: Text, chart_style: ChartStyle) -> Text:
+    line = Text.assemble((f"{label:<{LABEL}}", chart_style.palette.dim), drawn)
+    style = chart_style.palette.text if math.isfinite(value) else chart_style.palette.bad
     return line.append(f"{correlation(value):>{FIGURE}}", style)
 
 
@@ -156,12 +166,12 @@ def _verdict(difference: float, room: int) -> str:
     return ""
 
 
-def path(values: Sequence[float], cells: int, looks: Looks) -> Text:
+def path(values: Sequence[float], cells: int, chart_style: ChartStyle) -> Text:
     """The last `cells` values, one a cell, each as high as it lies between the lowest and highest.
 
     What is not a finite number is a cross.
     """
-    glyphs, palette = looks.glyphs, looks.palette
+    glyphs, palette = chart_style.glyphs, chart_style.palette
     shown = list(values)[-cells:] if cells > 0 else []
     finite = [value for value in shown if math.isfinite(value)]
     line = Text()
@@ -181,12 +191,12 @@ def path(values: Sequence[float], cells: int, looks: Looks) -> Text:
     return line
 
 
-def two_sides(first: str, second: str, columns: int, looks: Looks) -> str:
+def two_sides(first: str, second: str, columns: int, chart_style: ChartStyle) -> str:
     """Two sentences beside each other in `columns` cells, the second always at the same place."""
-    between = f" {looks.glyphs.upright} "
+    between = f" {chart_style.glyphs.upright} "
     half = (columns - len(between)) // 2
     if half < 4:
-        return clipped(first, columns, looks)
-    left = clipped(first, half, looks)
+        return clipped(first, columns, chart_style)
+    left = clipped(first, half, chart_style)
     left += " " * (half - cell_len(left))
-    return left + between + clipped(second, columns - half - len(between), looks)
+    return left + between + clipped(second, columns - half - len(between), chart_style)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.style import Style
 from rich.text import Text
 
-from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.pairs.bars import change, clipped, path, rise, two_sides
 from nexus_tui.words.formats import correlation
 
@@ -34,8 +34,8 @@ FULL_BESIDE, FULL_BELOW = 66, 48
 """From these widths a pin's first value is shown: sentences beside each other, or below."""
 
 
-def _value(value: float | None, looks: Looks) -> tuple[str, Style]:
-    palette = looks.palette
+def _value(value: float | None, chart_style: ChartStyle) -> tuple[str, Style]:
+    palette = chart_style.palette
     if value is None:
         return f"{'-':>7}", palette.dim
     return f"{correlation(value):>7}", palette.text if math.isfinite(value) else palette.bad
@@ -47,48 +47,50 @@ def _spread(left: Text, right: Text, width: int) -> Text:
     return Text.assemble(left, " " * gap, right)
 
 
-def heading(title: str, note: str, columns: str, width: int, looks: Looks) -> Text:
+def heading(title: str, note: str, columns: str, width: int, chart_style: ChartStyle) -> Text:
     """A list's title, a quiet note, and the names of its columns at the right."""
-    left = Text().append(title, looks.palette.title)
+    left = Text().append(title, chart_style.palette.title)
     room = width - len(title) - len(columns) - 3
     if note and room >= len(note):
-        left.append(f"  {note}", looks.palette.dim)
-    return _spread(left, Text(columns, looks.palette.dim), width)
+        left.append(f"  {note}", chart_style.palette.dim)
+    return _spread(left, Text(columns, chart_style.palette.dim), width)
 
 
 def pair_row(
-    first: str, second: str, base: float, tuned: float | None, width: int, looks: Looks
+    first: str, second: str, base: float, tuned: float | None, width: int, chart_style: ChartStyle
 ) -> Text:
     """Two sentences, their cosines by base and tuned, and the change."""
-    return _beside(first, second, _pair_figures(base, tuned, looks), width, looks)
+    return _beside(first, second, _pair_figures(base, tuned, chart_style), width, chart_style)
 
 
 def pair_lines(
-    first: str, second: str, base: float, tuned: float | None, width: int, looks: Looks
+    first: str, second: str, base: float, tuned: float | None, width: int, chart_style: ChartStyle
 ) -> list[Text]:
     """The same on two lines, with more room for the sentences."""
-    return _below(first, second, _pair_figures(base, tuned, looks), width, looks)
+    return _below(first, second, _pair_figures(base, tuned, chart_style), width, chart_style)
 
 
-def _beside(first: str, second: str, right: Text, width: int, looks: Looks) -> Text:
+def _beside(first: str, second: str, right: Text, width: int, chart_style: ChartStyle) -> Text:
     room = width - right.cell_len - 2
-    return _spread(Text(two_sides(first, second, room, looks), looks.palette.text), right, width)
+    return _spread(
+        Text(two_sides(first, second, room, chart_style), chart_style.palette.text), right, width
+    )
 
 
-def _below(first: str, second: str, right: Text, width: int, looks: Looks) -> list[Text]:
-    left = Text(clipped(second, width - right.cell_len - 2, looks), looks.palette.text)
+def _below(first: str, second: str, right: Text, width: int, chart_style: ChartStyle) -> list[Text]:
+    left = Text(clipped(second, width - right.cell_len - 2, chart_style), chart_style.palette.text)
     return [
-        Text(clipped(first, width, looks), looks.palette.text),
+        Text(clipped(first, width, chart_style), chart_style.palette.text),
         _spread(left, right, width),
     ]
 
 
-def _pair_figures(base: float, tuned: float | None, looks: Looks) -> Text:
+def _pair_figures(base: float, tuned: float | None, chart_style: ChartStyle) -> Text:
     right = Text()
-    right.append(*_value(base, looks))
+    right.append(*_value(base, chart_style))
     right.append("  ")
-    right.append(*_value(tuned, looks))
-    words, style = change(None if tuned is None else tuned - base, looks)
+    right.append(*_value(tuned, chart_style))
+    words, style = change(None if tuned is None else tuned - base, chart_style)
     return right.append(f"  {words:>{CHANGE}}", style)
 
 
@@ -108,11 +110,11 @@ def pin_row(
     now: float | None,
     points: Sequence[float],
     width: int,
-    looks: Looks,
+    chart_style: ChartStyle,
 ) -> Text:
     """A pinned pair: base, first and present cosine, and the path over checkpoints."""
     full = width >= FULL_BESIDE
-    return _beside(*pair, _pin_figures(base, now, points, full, looks), width, looks)
+    return _beside(*pair, _pin_figures(base, now, points, full, chart_style), width, chart_style)
 
 
 def pin_lines(
@@ -121,27 +123,31 @@ def pin_lines(
     now: float | None,
     points: Sequence[float],
     width: int,
-    looks: Looks,
+    chart_style: ChartStyle,
 ) -> list[Text]:
     """The same on two lines, with more room for the sentences."""
     full = width >= FULL_BELOW
-    return _below(*pair, _pin_figures(base, now, points, full, looks), width, looks)
+    return _below(*pair, _pin_figures(base, now, points, full, chart_style), width, chart_style)
 
 
 def _pin_figures(
-    base: float | None, now: float | None, points: Sequence[float], full: bool, looks: Looks
+    base: float | None,
+    now: float | None,
+    points: Sequence[float],
+    full: bool,
+    chart_style: ChartStyle,
 ) -> Text:
     right = Text()
-    right.append(*_value(base, looks))
+    right.append(*_value(base, chart_style))
     if full:
         right.append("  ")
-        right.append(*_value(points[0] if points else None, looks))
+        right.append(*_value(points[0] if points else None, chart_style))
     difference = None if now is None or base is None else now - base
-    words, style = change(difference, looks)
+    words, style = change(difference, chart_style)
     right.append(f"  {words[:1]:>1}", style)
-    right.append(*_value(now, looks))
+    right.append(*_value(now, chart_style))
     cells = PATH_WIDE if full else PATH_SMALL
-    drawn = path(points, cells, looks)
+    drawn = path(points, cells, chart_style)
     drawn.append(" " * (cells - drawn.cell_len))
     return right.append("  ").append(drawn)
 
@@ -152,15 +158,15 @@ def side_width(width: int) -> int:
 
 
 def match_row(
-    rank: int, cosine: float, moved: int | None, sentence: str, width: int, looks: Looks
+    rank: int, cosine: float, moved: int | None, sentence: str, width: int, chart_style: ChartStyle
 ) -> Text:
     """A sentence by its rank, with its cosine and by how many ranks training moved it."""
-    palette = looks.palette
+    palette = chart_style.palette
     line = Text().append(f"{rank:>3} ", palette.dim)
     line.append(correlation(cosine), palette.text if math.isfinite(cosine) else palette.bad)
-    words, style = rise(moved, looks)
+    words, style = rise(moved, chart_style)
     line.append(f" {words:<5} " if moved is not None else "  ", style)
-    line.append(clipped(sentence, width - line.cell_len, looks), palette.text)
+    line.append(clipped(sentence, width - line.cell_len, chart_style), palette.text)
     return line
 
 

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from nexus_engine.errors import one_line
 from nexus_engine.runs.summary import RunRecord
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.fitting import fitted
-from nexus_tui.charts.kit.looks import Looks
 from nexus_tui.words.formats import correlation, count, duration, gain, megabytes
 
 __all__ = ["Judged", "columns_that_fit", "comparison"]
@@ -65,14 +65,14 @@ def comparison(
     *,
     first: int,
     width: int,
-    looks: Looks,
+    chart_style: ChartStyle,
     judged: Sequence[Judged | None] = (),
     judged_on: str = "",
 ) -> list[Text]:
     """All lines: a legend, then the table of the runs from `first` on that fit into `width`."""
-    palette = looks.palette
+    palette = chart_style.palette
     seen = range(first, min(len(records), first + columns_that_fit(width)))
-    lines = _legend(records, letters, width, looks)
+    lines = _legend(records, letters, width, chart_style)
     head = Text().append(" " * LABEL)
     for place in seen:
         head.append(letters[place].rjust(COLUMN), palette.title)
@@ -80,34 +80,34 @@ def comparison(
         head.append(f"  {first + 1}-{seen.stop} of {len(records)}"[: max(0, width - head.cell_len)])
     lines.append(head)
     for row in _result_rows(records):
-        lines.append(_line(row, seen, looks))
+        lines.append(_line(row, seen, chart_style))
     if judged:
-        lines.append(Text(fitted(judged_on, width, looks), style=palette.dim))
-        lines += [_line(row, seen, looks) for row in _judged_rows(judged)]
+        lines.append(Text(fitted(judged_on, width, chart_style), style=palette.dim))
+        lines += [_line(row, seen, chart_style) for row in _judged_rows(judged)]
     settings = _setting_rows(records)
     words = "settings that differ" if settings else "all settings are the same"
-    lines += [Text(words, style=palette.dim), *(_line(row, seen, looks) for row in settings)]
+    lines += [Text(words, style=palette.dim), *(_line(row, seen, chart_style) for row in settings)]
     return lines
 
 
 def _legend(
-    records: Sequence[RunRecord], letters: Sequence[str], width: int, looks: Looks
+    records: Sequence[RunRecord], letters: Sequence[str], width: int, chart_style: ChartStyle
 ) -> list[Text]:
     lines = []
     for letter, record in list(zip(letters, records, strict=True))[:LEGEND]:
         run = record.summary
-        line = Text().append(f"{letter} ", looks.palette.title)
+        line = Text().append(f"{letter} ", chart_style.palette.title)
         words = f"{run.name}  {run.state}"
         if record.facts.get("data_fingerprint") != records[0].facts.get("data_fingerprint"):
             words += f"  other data than {letters[0]}"
-        lines.append(line.append(fitted(words, width - 2, looks), looks.palette.text))
+        lines.append(line.append(fitted(words, width - 2, chart_style), chart_style.palette.text))
     if len(records) > LEGEND:
-        lines.append(Text(f"and {len(records) - LEGEND} more", style=looks.palette.dim))
+        lines.append(Text(f"and {len(records) - LEGEND} more", style=chart_style.palette.dim))
     return lines
 
 
-def _line(row: _Row, seen: range, looks: Looks) -> Text:
-    palette = looks.palette
+def _line(row: _Row, seen: range, chart_style: ChartStyle) -> Text:
+    palette = chart_style.palette
     line = Text().append(row.label[: LABEL - 1].ljust(LABEL), palette.dim)
     finite = [n for n in row.numbers if n is not None and math.isfinite(n)]
     top = row.best(finite) if row.best is not None and len(finite) > 1 else None
@@ -116,9 +116,9 @@ def _line(row: _Row, seen: range, looks: Looks) -> Text:
     for place in seen:
         number = row.numbers[place] if row.numbers else None
         is_top = top is not None and number == top
-        words = fitted(row.values[place], COLUMN - 2, looks)
+        words = fitted(row.values[place], COLUMN - 2, chart_style)
         if is_top:
-            words = f"{looks.glyphs.best} {words}"
+            words = f"{chart_style.glyphs.best} {words}"
         style = palette.good if is_top else (palette.control if row.differs else palette.text)
         line.append(words.rjust(COLUMN), style)
     return line

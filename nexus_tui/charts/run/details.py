@@ -9,8 +9,8 @@ from rich.text import Text
 
 from nexus_engine.errors import one_line
 from nexus_engine.runs.summary import RunRecord
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.fitting import fitted
-from nexus_tui.charts.kit.looks import Looks
 from nexus_tui.charts.run.dev_curves import DevCurve, dev_curves
 from nexus_tui.words.formats import correlation, count, duration, epochs_words, gain, megabytes
 from nexus_tui.words.lines import resume_command
@@ -22,22 +22,29 @@ WORDS_WIDTH = 72
 GAP = 3
 
 
-def run_details(record: RunRecord, *, width: int, height: int, looks: Looks) -> list[Text]:
+def run_details(
+    record: RunRecord, *, width: int, height: int, chart_style: ChartStyle
+) -> list[Text]:
     """`height` lines: what the run is and came to, and dev Spearman by epoch to the right."""
-    palette = looks.palette
+    palette = chart_style.palette
     words_width = min(WORDS_WIDTH, width)
-    lines = [Text().append(fitted(record.summary.name, words_width, looks), palette.title)]
+    lines = [Text().append(fitted(record.summary.name, words_width, chart_style), palette.title)]
     for label, words in _facts(record):
         line = Text().append(label.ljust(11), palette.dim)
-        line.append(fitted(words, words_width - 11, looks), palette.text)
+        line.append(fitted(words, words_width - 11, chart_style), palette.text)
         lines.append(line)
     lines = [*lines, *(Text() for _ in range(height))][:height]
     room = width - WORDS_WIDTH - GAP - 1
     if room >= 24 and height >= 4 and record.points:
-        curve = DevCurve(record.points, looks.glyphs.dot, palette.run, record.summary.best_epoch)
+        curve = DevCurve(
+            record.points, chart_style.glyphs.dot, palette.run, record.summary.best_epoch
+        )
         base = record.summary.base_dev_spearman
         title = Text("dev Spearman by epoch", style=palette.dim)
-        drawn = [title, *dev_curves([curve], width=room, height=height - 1, looks=looks, base=base)]
+        drawn = [
+            title,
+            *dev_curves([curve], width=room, height=height - 1, chart_style=chart_style, base=base),
+        ]
         for line, part in zip(lines, drawn, strict=False):
             line.append(" " * (WORDS_WIDTH + GAP - line.cell_len))
             line.append_text(part)

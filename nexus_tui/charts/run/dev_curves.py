@@ -10,7 +10,7 @@ from rich.style import Style
 from rich.text import Text
 
 from nexus_engine.runs.series import SeriesPoint
-from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.plot import Curve, Reference, Span, plot
 
 __all__ = ["DevCurve", "dev_curves"]
@@ -29,7 +29,12 @@ class DevCurve(NamedTuple):
 
 
 def dev_curves(
-    curves: Sequence[DevCurve], *, width: int, height: int, looks: Looks, base: float | None = None
+    curves: Sequence[DevCurve],
+    *,
+    width: int,
+    height: int,
+    chart_style: ChartStyle,
+    base: float | None = None,
 ) -> list[Text]:
     """`height` lines of `width` cells. `base` is drawn as a level line."""
     last = max((epoch for curve in curves for epoch, _ in curve.points), default=0)
@@ -46,8 +51,10 @@ def dev_curves(
         )
         for place, curve in enumerate(curves)
     ]
-    level = [] if base is None else [Reference(name="base", value=base, style=looks.palette.base)]
-    return plot(drawn, span, width=width, height=height, looks=looks, references=level)
+    level = (
+        [] if base is None else [Reference(name="base", value=base, style=chart_style.palette.base)]
+    )
+    return plot(drawn, span, width=width, height=height, chart_style=chart_style, references=level)
 
 
 def _point(epoch: int, value: float) -> SeriesPoint:

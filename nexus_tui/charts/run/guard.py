@@ -7,7 +7,7 @@ import math
 from rich.text import Text
 
 from nexus_engine.runs.run_view import ArmView, EpochPoint
-from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.meter import spark
 from nexus_tui.words.formats import correlation, gain
 
@@ -36,9 +36,9 @@ def meaning(base: EpochPoint, now: EpochPoint) -> tuple[str, str]:
     return "much of what it knew is lost", "bad"
 
 
-def guard_lines(arm: ArmView, *, width: int, height: int, looks: Looks) -> list[Text]:
+def guard_lines(arm: ArmView, *, width: int, height: int, chart_style: ChartStyle) -> list[Text]:
     """One line where `height` is 1, else a heading and a line for each figure."""
-    palette, arrow = looks.palette, looks.glyphs.arrow
+    palette, arrow = chart_style.palette, chart_style.glyphs.arrow
     if not arm.points:
         words = "measured with the base model and after each epoch"
         if height == 1:
@@ -64,7 +64,7 @@ def guard_lines(arm: ArmView, *, width: int, height: int, looks: Looks) -> list[
                 line = Text.assemble(("guard ", palette.text), (f" {figures}", palette.dim))
                 return [line.append(f"  {told}" if told else "", style)]
         return [Text("guard", palette.text)]
-    path = spark([point.guard_scored_spearman for point in arm.points], 16, looks)
+    path = spark([point.guard_scored_spearman for point in arm.points], 16, chart_style)
     rows = [
         Text("guard against forgetting", palette.text),
         Text.assemble((f"agreement with base  {agreement}", palette.dim)),

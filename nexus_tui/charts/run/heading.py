@@ -14,8 +14,8 @@ from nexus_engine.errors import one_line
 from nexus_engine.events import RunFailed, RunFinished, RunStopped
 from nexus_engine.runs.requests import Ask
 from nexus_engine.runs.run_view import ArmView, RunView
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.fitting import fitted
-from nexus_tui.charts.kit.looks import Looks
 from nexus_tui.charts.kit.meter import meter
 from nexus_tui.words.formats import count, duration, megabytes
 from nexus_tui.words.lines import resume_command
@@ -56,9 +56,9 @@ def resumable(view: RunView, head: Head) -> bool:
     return isinstance(view.ended, RunStopped | RunFailed) or (view.ended is None and not head.alive)
 
 
-def doing(view: RunView, head: Head, looks: Looks) -> tuple[str, Style]:
+def doing(view: RunView, head: Head, chart_style: ChartStyle) -> tuple[str, Style]:
     """What the run does now, in words, and in which style."""
-    palette = looks.palette
+    palette = chart_style.palette
     arm = view.arm()
     place = f"epoch {arm.epoch}/{arm.epochs}"
     match view.ended:
@@ -92,10 +92,10 @@ def doing(view: RunView, head: Head, looks: Looks) -> tuple[str, Style]:
             return f"{lead}training {place}", palette.run
 
 
-def name_line(view: RunView, head: Head, width: int, looks: Looks) -> Text:
+def name_line(view: RunView, head: Head, width: int, chart_style: ChartStyle) -> Text:
     """The run's name, then its data, regime and device as far as there is room."""
-    palette = looks.palette
-    line = Text.assemble((fitted(head.name, width, looks), palette.title))
+    palette = chart_style.palette
+    line = Text.assemble((fitted(head.name, width, chart_style), palette.title))
     started = view.started
     if started is None:
         return line
@@ -115,31 +115,33 @@ def name_line(view: RunView, head: Head, width: int, looks: Looks) -> Text:
     return line
 
 
-def head_lines(view: RunView, head: Head, width: int, looks: Looks) -> list[Text]:
+def head_lines(view: RunView, head: Head, width: int, chart_style: ChartStyle) -> list[Text]:
     """Name, state with figures, and the bar; of an ended run, how it ended and how to go on."""
-    lines = [name_line(view, head, width, looks), _state_line(view, head, width, looks)]
+    lines = [name_line(view, head, width, chart_style), _state_line(view, head, width, chart_style)]
     if view.ended is None and head.alive:
-        return [*lines, _bar(view.arm(), width, looks)]
+        return [*lines, _bar(view.arm(), width, chart_style)]
     if isinstance(view.ended, RunFailed):
         message = wrap(one_line(view.ended.message), max(10, width)) or [""]
-        lines += [Text(line, looks.palette.text) for line in message[:MESSAGE_ROWS]]
+        lines += [Text(line, chart_style.palette.text) for line in message[:MESSAGE_ROWS]]
     if not isinstance(view.ended, RunFinished):
-        lines.append(Text(_way_on(view, head, width, looks), looks.palette.dim))
+        lines.append(Text(_way_on(view, head, width, chart_style), chart_style.palette.dim))
     return lines
 
 
-def _state_line(view: RunView, head: Head, width: int, looks: Looks) -> Text:
-    words, style = doing(view, head, looks)
-    sign = looks.glyphs.live if view.ended is None and head.alive else looks.glyphs.broken
+def _state_line(view: RunView, head: Head, width: int, chart_style: ChartStyle) -> Text:
+    words, style = doing(view, head, chart_style)
+    sign = (
+        chart_style.glyphs.live if view.ended is None and head.alive else chart_style.glyphs.broken
+    )
     if isinstance(view.ended, RunStopped):
-        sign = looks.glyphs.dot
-    line = Text.assemble((f"{sign} ", style), (fitted(words, width - 2, looks), style))
+        sign = chart_style.glyphs.dot
+    line = Text.assemble((f"{sign} ", style), (fitted(words, width - 2, chart_style), style))
     figures = _figures(view, head)
     while figures and len("  ".join(figures)) + 2 > width - line.cell_len:
         figures.pop(0)
     told = "  ".join(figures)
     if told:
-        line.append(" " * (width - line.cell_len - len(told)) + told, looks.palette.text)
+        line.append(" " * (width - line.cell_len - len(told)) + told, chart_style.palette.text)
     return line
 
 
@@ -163,20 +165,22 @@ def _figures(view: RunView, head: Head) -> list[str]:
     return found
 
 
-def _bar(arm: ArmView, width: int, looks: Looks) -> Text:
+def _bar(arm: ArmView, width: int, chart_style: ChartStyle) -> Text:
     percent = f" {arm.fraction:>4.0%}"
-    bar = meter(arm.fraction, max(1, width - len(percent)), looks)
-    return bar.append(percent, looks.palette.text)
+    bar = meter(arm.fraction, max(1, width - len(percent)), chart_style)
+    return bar.append(percent, chart_style.palette.text)
 
 
-def _way_on(view: RunView, head: Head, width: int, looks: Looks) -> str:
+def _way_on(view: RunView, head: Head, width: int, chart_style: ChartStyle) -> str:
     """How to go on with a run that was cut short. A command to copy is never cut."""
     if not resumable(view, head) or view.started is None:
-        return fitted("it had not begun; there is nothing to resume", width, looks)
+        return fitted("it had not begun; there is nothing to resume", width, chart_style)
     command = resume_command(view.started.name, view.started.run_dir)
     saved = "from its last checkpoint" if view.checkpoint is not None else "from the beginning"
     key = head.keys.get("run.resume", "")
     if not key:
         return f"go on with: {command}"
     whole = f"{key} goes on {saved}; elsewhere: {command}"
-    return whole if cell_len(whole) <= width else fitted(f"{key} goes on {saved}", width, looks)
+    return (
+        whole if cell_len(whole) <= width else fitted(f"{key} goes on {saved}", width, chart_style)
+    )

@@ -8,19 +8,19 @@ from collections.abc import Iterable, Sequence
 from rich.style import Style
 from rich.text import Text
 
-from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.chart_style import ChartStyle
 
 __all__ = ["window", "wrapped"]
 
 INDENT = "  "
 
 
-def wrapped(lines: Iterable[Text], width: int, looks: Looks) -> list[Text]:
+def wrapped(lines: Iterable[Text], width: int, chart_style: ChartStyle) -> list[Text]:
     """Each line cut into pieces of `width` cells, the following ones indented.
 
     Lines carry the plain colour names of the headless output; here they take the theme's styles.
     """
-    palette = looks.palette
+    palette = chart_style.palette
     styles = {
         "dim": palette.dim,
         "green": palette.good,

@@ -10,7 +10,7 @@ from rich.text import Text
 from nexus_engine.runs.run_view import ArmView, EpochPoint, RunView
 from nexus_engine.runs.series import EMPTY, Series
 from nexus_tui.charts.kit.axis import shown_end, whole_ticks
-from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.plot import Curve, Reference, Span, plot
 from nexus_tui.words.formats import correlation, duration, gain, megabytes
 
@@ -46,12 +46,14 @@ class Metric:
 
     key: str
     title: str
-    build: Callable[[RunView, Looks, bool], Drawing]
+    build: Callable[[RunView, ChartStyle, bool], Drawing]
 
 
-def drawing(metric: Metric, view: RunView, looks: Looks, *, large: bool = False) -> Drawing:
+def drawing(
+    metric: Metric, view: RunView, chart_style: ChartStyle, *, large: bool = False
+) -> Drawing:
     """The metric of the view. A small chart of steps shows the arm that trains, a large one all."""
-    return metric.build(view, looks, large)
+    return metric.build(view, chart_style, large)
 
 
 def chart(
@@ -60,20 +62,20 @@ def chart(
     *,
     width: int,
     height: int,
-    looks: Looks,
+    chart_style: ChartStyle,
     focused: bool = False,
     log: bool = False,
     large: bool = False,
 ) -> list[Text]:
     """A title with the metric's figures, then its plot, in `height` lines of `width` cells."""
-    drawn = drawing(metric, view, looks, large=large)
-    lines = [_title(metric, view, drawn, width, looks, focused=focused, log=log)]
+    drawn = drawing(metric, view, chart_style, large=large)
+    lines = [_title(metric, view, drawn, width, chart_style, focused=focused, log=log)]
     lines += plot(
         drawn.curves,
         drawn.span,
         width=width,
         height=height - 1,
-        looks=looks,
+        chart_style=chart_style,
         references=drawn.references,
         log=log,
         empty=drawn.empty,
@@ -86,12 +88,12 @@ def _title(
     view: RunView,
     drawn: Drawing,
     width: int,
-    looks: Looks,
+    chart_style: ChartStyle,
     *,
     focused: bool,
     log: bool,
 ) -> Text:
-    palette = looks.palette
+    palette = chart_style.palette
     title = metric.title + (", log scale" if log else "")
     if metric.key in STEP_METRICS and view.current != "main" and not drawn.names:
         title = f"{metric.title}, control"
@@ -109,13 +111,13 @@ def _title(
 
 def _over_steps(
     pick: Callable[[ArmView], Series], value: Callable[[float], str], extreme: str
-) -> Callable[[RunView, Looks, bool], Drawing]:
+) -> Callable[[RunView, ChartStyle, bool], Drawing]:
     """A metric with a value at each step; `extreme` names what is told beside the last value."""
 
-    def build(view: RunView, looks: Looks, large: bool) -> Drawing:
+    def build(view: RunView, chart_style: ChartStyle, large: bool) -> Drawing:
         now = view.arm()
         shown = view.arms if large else (now,)
-        curves = [_arm_curve(arm, pick(arm), looks) for arm in shown if pick(arm)]
+        curves = [_arm_curve(arm, pick(arm), chart_style) for arm in shown if pick(arm)]
         longest = max(shown, key=lambda arm: arm.steps_total, default=now)
         step = max((arm.step for arm in shown), default=0)
         end = float(max(step, 1))
@@ -126,7 +128,7 @@ def _over_steps(
         if longest.epoch_steps:
             lasts = whole_ticks(end - 1, longest.epoch_steps)[1:]
             ticks += [(n, f"epoch {n // longest.epoch_steps}" if large else "") for n in lasts]
-        figures, short = _figures(pick(now), value, extreme, looks)
+        figures, short = _figures(pick(now), value, extreme, chart_style)
         names = tuple((arm.label, i) for i, arm in enumerate(a for a in shown if pick(a)))
         return Drawing(
             curves=curves,
@@ -140,21 +142,21 @@ def _over_steps(
     return build
 
 
-def _arm_curve(arm: ArmView, series: Series, looks: Looks) -> Curve:
+def _arm_curve(arm: ArmView, series: Series, chart_style: ChartStyle) -> Curve:
     main = arm.name == "main"
-    style = looks.palette.run if main else looks.palette.control
+    style = chart_style.palette.run if main else chart_style.palette.control
     return Curve(points=series.points, style=style, dotted=not main)
 
 
 def _figures(
-    series: Series, value: Callable[[float], str], extreme: str, looks: Looks
+    series: Series, value: Callable[[float], str], extreme: str, chart_style: ChartStyle
 ) -> tuple[str, str]:
     """The last value, the lowest or highest, and how many were not finite."""
     if series.last is None:
         return "", ""
     last = f"last {value(series.last)}"
     broken = sum(point.weight - point.finite for point in series.points)
-    lost = f"  {looks.glyphs.broken} {broken} not finite" if broken else ""
+    lost = f"  {chart_style.glyphs.broken} {broken} not finite" if broken else ""
     bound = series.low if extreme == "low" else series.high
     told = f"  {extreme} {value(bound)}" if bound is not None else ""
     return f"{last}{told}{lost}", f"{last}{lost}" if lost else last
@@ -193,8 +195,8 @@ def _epochs(view: RunView) -> Span:
     return Span(low=0, high=end, ticks=ticks, end=f"epoch {end:.0f}")
 
 
-def _dev_spearman(view: RunView, looks: Looks, large: bool) -> Drawing:
-    palette, glyphs = looks.palette, looks.glyphs
+def _dev_spearman(view: RunView, chart_style: ChartStyle, large: bool) -> Drawing:
+    palette, glyphs = chart_style.palette, chart_style.glyphs
     main = view.arm("main")
     shown = [*(arm for arm in view.arms if arm.name != "main"), main]
     curves = [
@@ -234,8 +236,8 @@ def _dev_spearman(view: RunView, looks: Looks, large: bool) -> Drawing:
     )
 
 
-def _guard(view: RunView, looks: Looks, large: bool) -> Drawing:  # noqa: ARG001
-    palette = looks.palette
+def _guard(view: RunView, chart_style: ChartStyle, large: bool) -> Drawing:  # noqa: ARG001
+    palette = chart_style.palette
     points = view.arm("main").points
     agreement = _epoch_series(points, lambda point: point.guard_spearman)
     scored = _epoch_series(points, lambda point: point.guard_scored_spearman)
@@ -251,7 +253,7 @@ def _guard(view: RunView, looks: Looks, large: bool) -> Drawing:  # noqa: ARG001
     return Drawing(
         curves=[
             Curve(points=scored.points, style=palette.base, dotted=True),
-            Curve(points=agreement.points, style=palette.run, mark=looks.glyphs.kept),
+            Curve(points=agreement.points, style=palette.run, mark=chart_style.glyphs.kept),
         ],
         span=_epochs(view),
         figures=figures,
@@ -265,7 +267,7 @@ def _guard(view: RunView, looks: Looks, large: bool) -> Drawing:  # noqa: ARG001
 # Memory over time
 
 
-def _memory(view: RunView, looks: Looks, large: bool) -> Drawing:  # noqa: ARG001
+def _memory(view: RunView, chart_style: ChartStyle, large: bool) -> Drawing:  # noqa: ARG001
     points = view.memory.points
     first = points[0].x if points else 0.0
     last = points[-1].x if points else 1.0
@@ -274,9 +276,9 @@ def _memory(view: RunView, looks: Looks, large: bool) -> Drawing:  # noqa: ARG00
     high = shown_end(last - first, planned - first, (planned - first) / SHOWN_AT_LEAST)
     if view.ended is not None or planned == last:
         high = max(last - first, 1.0)
-    figures, short = _figures(view.memory, megabytes, "high", looks)
+    figures, short = _figures(view.memory, megabytes, "high", chart_style)
     return Drawing(
-        curves=[Curve(points=points, style=looks.palette.run)],
+        curves=[Curve(points=points, style=chart_style.palette.run)],
         span=Span(low=first, high=first + high, ticks=[(first, "0")], end=duration(high)),
         figures=figures,
         short=short,

@@ -7,41 +7,41 @@ from rich.text import Text
 
 from nexus_engine.errors import one_line
 from nexus_engine.runs.run_view import RunView
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.fitting import fitted
-from nexus_tui.charts.kit.looks import Looks
 from nexus_tui.words.formats import correlation
 
 __all__ = ["note_lines"]
 
 
-def note_lines(view: RunView, width: int, looks: Looks) -> list[Text]:
+def note_lines(view: RunView, width: int, chart_style: ChartStyle) -> list[Text]:
     """Nothing, where there is neither a control nor a warning; at most two lines."""
     lines = []
     if len(view.arms) > 1 and view.ended is None:
-        lines.append(_arms(view, width, looks))
+        lines.append(_arms(view, width, chart_style))
     if view.warnings:
-        lines.append(_warning(view, width, looks))
+        lines.append(_warning(view, width, chart_style))
     return lines
 
 
-def _arms(view: RunView, width: int, looks: Looks) -> Text:
+def _arms(view: RunView, width: int, chart_style: ChartStyle) -> Text:
     """Each arm with its best dev Spearman; the one that trains now is picked out."""
-    palette = looks.palette
+    palette = chart_style.palette
     line = Text.assemble(("dev ", palette.dim))
     for arm in view.arms:
         now = arm.name == view.current
-        sign = looks.glyphs.selected if now else " "
+        sign = chart_style.glyphs.selected if now else " "
         words = f"{sign}{one_line(arm.label, 40)} {correlation(arm.best_spearman)} "
         if line.cell_len + cell_len(words) > width:
-            line.append(looks.glyphs.ellipsis, palette.dim)
+            line.append(chart_style.glyphs.ellipsis, palette.dim)
             break
         line.append(words, palette.run if arm.name == "main" else palette.control)
     return line
 
 
-def _warning(view: RunView, width: int, looks: Looks) -> Text:
+def _warning(view: RunView, width: int, chart_style: ChartStyle) -> Text:
     """The newest warning, and how many there are."""
     more = f" ({len(view.warnings)} in the log)" if len(view.warnings) > 1 else ""
-    sign = looks.glyphs.warning
-    words = fitted(view.warnings[-1], max(1, width - len(more) - len(sign) - 1), looks)
-    return Text(f"{sign} {words}{more}", looks.palette.warn)
+    sign = chart_style.glyphs.warning
+    words = fitted(view.warnings[-1], max(1, width - len(more) - len(sign) - 1), chart_style)
+    return Text(f"{sign} {words}{more}", chart_style.palette.warn)

@@ -8,7 +8,7 @@ from rich.text import Text
 from nexus_engine.errors import one_line
 from nexus_engine.events import RunFinished
 from nexus_engine.runs.run_view import RunView
-from nexus_tui.charts.kit.looks import ASCII, UNICODE, Looks, Palette
+from nexus_tui.charts.kit.chart_style import ASCII, UNICODE, ChartStyle, Palette
 from nexus_tui.charts.run.guard import guard_lines
 from nexus_tui.charts.run.heading import Head, head_lines
 from nexus_tui.charts.run.metrics import METRICS, chart
@@ -16,7 +16,7 @@ from nexus_tui.charts.run.notes import note_lines
 from nexus_tui.charts.run.result import result_picture
 from nexus_tui.charts.run.timeline import summary, timeline
 
-__all__ = ["state_lines", "terminal_looks"]
+__all__ = ["state_lines", "terminal_chart_style"]
 
 CHART_ROWS = 7
 GAP = 2
@@ -26,8 +26,8 @@ COMMAND = "nexus train --resume"
 """A line with a command to copy is not cut."""
 
 
-def terminal_looks(*, ascii_only: bool) -> Looks:
-    """Looks for a terminal whose colours are not known: its own, by their names."""
+def terminal_chart_style(*, ascii_only: bool) -> ChartStyle:
+    """A style for a terminal whose colours are not known: its own, by their names."""
     palette = Palette(
         text=Style(),
         dim=Style(dim=True),
@@ -41,38 +41,41 @@ def terminal_looks(*, ascii_only: bool) -> Looks:
         axis=Style(dim=True),
         selected=Style(reverse=True),
     )
-    return Looks(glyphs=ASCII if ascii_only else UNICODE, palette=palette)
+    return ChartStyle(glyphs=ASCII if ascii_only else UNICODE, palette=palette)
 
 
-def state_lines(view: RunView, head: Head, width: int, looks: Looks) -> list[Text]:
+def state_lines(view: RunView, head: Head, width: int, chart_style: ChartStyle) -> list[Text]:
     """The picture of the run: head or result, charts, switches, guard, last remarks.
 
     Lines are at most `width` cells wide, and 120.
     """
     width = max(20, min(width, WIDEST))
     main = view.arm("main")
-    lines = result_picture(view, head, width, looks) or head_lines(view, head, width, looks)
-    lines += note_lines(view, width, looks)
+    lines = result_picture(view, head, width, chart_style) or head_lines(
+        view, head, width, chart_style
+    )
+    lines += note_lines(view, width, chart_style)
     if view.started is None:
         return lines
-    lines += [Text(), *_charts(view, width, looks), Text()]
-    lines.append(Text.assemble(("dendrites  ", looks.palette.text), summary(main)))
-    lines += timeline(main, width=width, looks=looks, planned=view.started.epochs)
+    lines += [Text(), *_charts(view, width, chart_style), Text()]
+    lines.append(Text.assemble(("dendrites  ", chart_style.palette.text), summary(main)))
+    lines += timeline(main, width=width, chart_style=chart_style, planned=view.started.epochs)
     if not isinstance(view.ended, RunFinished):
-        lines += [Text(), *guard_lines(main, width=width, height=1, looks=looks)]
+        lines += [Text(), *guard_lines(main, width=width, height=1, chart_style=chart_style)]
     for note in view.notes[-NOTES:]:
-        lines.append(Text(one_line(note, width), looks.palette.dim))
+        lines.append(Text(one_line(note, width), chart_style.palette.dim))
     for line in lines:
         if COMMAND not in line.plain:
             line.truncate(width, overflow="crop")
     return lines
 
 
-def _charts(view: RunView, width: int, looks: Looks) -> list[Text]:
+def _charts(view: RunView, width: int, chart_style: ChartStyle) -> list[Text]:
     """Loss and Spearman side by side."""
     half = (width - GAP) // 2
     left, right = (
-        chart(metric, view, width=half, height=CHART_ROWS, looks=looks) for metric in METRICS[:2]
+        chart(metric, view, width=half, height=CHART_ROWS, chart_style=chart_style)
+        for metric in METRICS[:2]
     )
     lines = []
     for first, second in zip(left, right, strict=True):

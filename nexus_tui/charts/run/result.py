@@ -7,8 +7,8 @@ from rich.text import Text
 from nexus_engine.errors import one_line
 from nexus_engine.events import RunFinished
 from nexus_engine.runs.run_view import RunView
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.fitting import fitted
-from nexus_tui.charts.kit.looks import Looks
 from nexus_tui.charts.run.heading import Head, name_line
 from nexus_tui.words.formats import aligned, correlation, count, duration, gain, megabytes
 
@@ -41,12 +41,12 @@ def headline(result: RunFinished) -> tuple[tuple[str, ...], bool]:
     return tuple(words), strongest.gain_low > 0
 
 
-def result_picture(view: RunView, head: Head, width: int, looks: Looks) -> list[Text]:
+def result_picture(view: RunView, head: Head, width: int, chart_style: ChartStyle) -> list[Text]:
     """The lines of a finished run; nothing for any other."""
     result = view.ended
     if not isinstance(result, RunFinished):
         return []
-    palette = looks.palette
+    palette = chart_style.palette
     pieces, good = headline(result)
     style = palette.good if good else palette.warn
     words = ", ".join(pieces)
@@ -54,12 +54,12 @@ def result_picture(view: RunView, head: Head, width: int, looks: Looks) -> list[
         pieces = pieces[:-1] if len(pieces) < 3 else (pieces[0], pieces[-1])
         words = ", ".join(pieces)
     lines = [
-        name_line(view, head, width, looks),
-        Text.assemble((f"{looks.glyphs.best} finished  ", style), (words, palette.text)),
+        name_line(view, head, width, chart_style),
+        Text.assemble((f"{chart_style.glyphs.best} finished  ", style), (words, palette.text)),
         Text(),
-        *_table(result, width, looks),
-        *(Text(fitted(line, width, looks), palette.dim) for line in _facts(result, width)),
-        Text(fitted(result.run_dir, width, looks), palette.dim),
+        *_table(result, width, chart_style),
+        *(Text(fitted(line, width, chart_style), palette.dim) for line in _facts(result, width)),
+        Text(fitted(result.run_dir, width, chart_style), palette.dim),
     ]
     steps = [(head.keys[name], words) for name, words in NEXT if name in head.keys]
     if steps:
@@ -71,7 +71,7 @@ def result_picture(view: RunView, head: Head, width: int, looks: Looks) -> list[
     return lines
 
 
-def _table(result: RunFinished, width: int, looks: Looks) -> list[Text]:
+def _table(result: RunFinished, width: int, chart_style: ChartStyle) -> list[Text]:
     """A row for base, run and each control; `ahead` is what the run has over that row on dev."""
     over = result.best_dev_spearman - result.base_dev_spearman
     header = ["Spearman", "dev", "test", "trained", "run ahead by", "95 % interval"]
@@ -99,7 +99,7 @@ def _table(result: RunFinished, width: int, looks: Looks) -> list[Text]:
                         [right[i] for i in columns])  # fmt: skip
         if max(len(line) for line in table) <= width:
             break
-    palette = looks.palette
+    palette = chart_style.palette
     styles = [palette.dim, palette.base, palette.run, *[palette.control] * len(result.controls)]
     return [Text(line, style) for line, style in zip(table, styles, strict=True)]
 

@@ -14,8 +14,8 @@ from rich.text import Text
 
 from nexus_engine.errors import one_line
 from nexus_engine.runs.summary import RunSummary
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.fitting import fitted
-from nexus_tui.charts.kit.looks import Looks
 from nexus_tui.words.formats import correlation, count, gain
 
 __all__ = [
@@ -59,16 +59,16 @@ def kept_words(run: RunSummary) -> str:
     return f"{run.switches_kept}/{run.switches_tried or 0}"
 
 
-def tiny_curve(values: Sequence[float], cells: int, looks: Looks) -> str:
+def tiny_curve(values: Sequence[float], cells: int, chart_style: ChartStyle) -> str:
     """The last `cells` values as levels between their lowest and highest; x where not finite."""
     taken = list(values)[-cells:]
     finite = [value for value in taken if math.isfinite(value)]
-    levels = looks.glyphs.levels[1:]
+    levels = chart_style.glyphs.levels[1:]
     low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
     marks = []
     for value in taken:
         if not math.isfinite(value):
-            marks.append(looks.glyphs.broken)
+            marks.append(chart_style.glyphs.broken)
         elif high == low:
             marks.append(levels[len(levels) // 2])
         else:
@@ -126,49 +126,49 @@ def columns_for(runs: Iterable[RunSummary], width: int) -> Columns:
     return Columns(name, tuple(sorted(chosen, key=lambda column: _ORDER.index(column.title))))
 
 
-def header_line(columns: Columns, looks: Looks) -> Text:
+def header_line(columns: Columns, chart_style: ChartStyle) -> Text:
     """The titles of the columns."""
     parts = [" " * LEAD + "run".ljust(columns.name)]
     for column in columns.rest:
         title = column.title
         parts.append(title.rjust(column.width) if column.right else title.ljust(column.width))
-    return Text((" " * GAP).join(parts), style=looks.palette.dim)
+    return Text((" " * GAP).join(parts), style=chart_style.palette.dim)
 
 
 def run_line(
-    run: RunSummary, columns: Columns, looks: Looks, *, now: float, letter: str = "",
+    run: RunSummary, columns: Columns, chart_style: ChartStyle, *, now: float, letter: str = "",
     here: bool = False,
 ) -> Text:  # fmt: skip
     """The line of a run; `letter` marks it for comparison, `here` is where the cursor stands."""
-    palette, glyphs = looks.palette, looks.glyphs
+    palette, glyphs = chart_style.palette, chart_style.glyphs
     line = Text().append(glyphs.selected if here else " ", palette.title)
     line.append((letter or " ").ljust(2), palette.control)
-    line.append(_padded(fitted(run.name, columns.name, looks), columns.name), palette.text)
+    line.append(_padded(fitted(run.name, columns.name, chart_style), columns.name), palette.text)
     for column in columns.rest:
         line.append(" " * GAP)
         if column is _STATE:
-            sign, style = _sign(run.state, looks)
+            sign, style = _sign(run.state, chart_style)
             line.append(_padded(f"{sign} {column.words(run, now)}", column.width), style)
         elif column is _CURVE:
-            curve = tiny_curve(run.curve, CURVE_CELLS, looks)
+            curve = tiny_curve(run.curve, CURVE_CELLS, chart_style)
             line.append(_padded(curve, column.width), palette.run)
         else:
-            words = fitted(column.words(run, now), column.width, looks)
+            words = fitted(column.words(run, now), column.width, chart_style)
             line.append(
-                _padded(words, column.width, right=column.right), _style(column, run, looks)
+                _padded(words, column.width, right=column.right), _style(column, run, chart_style)
             )
     return line
 
 
-def _style(column: _Column, run: RunSummary, looks: Looks) -> Style:
-    palette = looks.palette
+def _style(column: _Column, run: RunSummary, chart_style: ChartStyle) -> Style:
+    palette = chart_style.palette
     if column is _GAIN and run.gain is not None:
         return palette.good if run.gain > 0 else palette.warn
     return palette.text if column in (_DEV, _KEPT) else palette.dim
 
 
-def _sign(state: str, looks: Looks) -> tuple[str, Style]:
-    glyphs, palette = looks.glyphs, looks.palette
+def _sign(state: str, chart_style: ChartStyle) -> tuple[str, Style]:
+    glyphs, palette = chart_style.glyphs, chart_style.palette
     return {
         "live": (glyphs.live, palette.good),
         "failed": (glyphs.broken, palette.bad),

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from nexus_engine.runs.run_view import ArmView, SwitchView
 from nexus_tui.charts.kit.axis import shown_end, whole_ticks
-from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.words.formats import correlation, count, gain
 
 __all__ = ["TIMELINE_ROWS", "detail", "effect", "sign_of", "summary", "switch_columns", "timeline"]
@@ -29,9 +29,9 @@ EPOCHS_AT_LEAST = 8
 """Epochs that the axis shows at least, where the run has as many."""
 
 
-def sign_of(switch: SwitchView, looks: Looks) -> tuple[str, Style]:
+def sign_of(switch: SwitchView, chart_style: ChartStyle) -> tuple[str, Style]:
     """The character and the style of a switch by its state."""
-    glyphs, palette = looks.glyphs, looks.palette
+    glyphs, palette = chart_style.glyphs, chart_style.palette
     match switch.state:
         case "trial":
             return glyphs.trial, palette.warn
@@ -61,9 +61,9 @@ def summary(arm: ArmView) -> str:
     return ", ".join(words)
 
 
-def detail(switch: SwitchView, looks: Looks) -> str:
+def detail(switch: SwitchView, chart_style: ChartStyle) -> str:
     """One switch on one line: what it cost and what it brought."""
-    arrow = looks.glyphs.arrow
+    arrow = chart_style.glyphs.arrow
     after = "" if switch.after is None else f" {arrow} {correlation(switch.after)}"
     words = f"switch {switch.switch} {'on trial' if switch.after is None else switch.state}"
     change = f"{correlation(switch.before)}{after}"
@@ -72,7 +72,12 @@ def detail(switch: SwitchView, looks: Looks) -> str:
 
 
 def timeline(
-    arm: ArmView, *, width: int, looks: Looks, selected: int | None = None, planned: int = 0
+    arm: ArmView,
+    *,
+    width: int,
+    chart_style: ChartStyle,
+    selected: int | None = None,
+    planned: int = 0,
 ) -> list[Text]:
     """Three lines of `width` cells. `selected` is the number of the switch that is picked out.
 
@@ -83,9 +88,9 @@ def timeline(
     made, end = _reach(arm, planned)
     columns = [_column(switch.epoch, end, width) for switch in arm.switches]
     return [
-        _signs(arm.switches, columns, width, looks, selected),
-        _axis(made, end, width, looks),
-        _phases(arm.switches, columns, width, looks, selected),
+        _signs(arm.switches, columns, width, chart_style, selected),
+        _axis(made, end, width, chart_style),
+        _phases(arm.switches, columns, width, chart_style, selected),
     ]
 
 
@@ -112,7 +117,7 @@ def _signs(
     switches: Sequence[SwitchView],
     columns: Sequence[int],
     width: int,
-    looks: Looks,
+    chart_style: ChartStyle,
     selected: int | None,
 ) -> Text:
     """Each switch's sign with its gain where there is room; several in one cell are counted."""
@@ -120,22 +125,22 @@ def _signs(
     for column in sorted(set(columns)):
         here = [s for s, at in zip(switches, columns, strict=True) if at == column]
         shown = next((s for s in here if s.switch == selected), here[-1])
-        sign, style = sign_of(shown, looks)
+        sign, style = sign_of(shown, chart_style)
         if len(here) > 1 and shown.switch != selected:
             sign = str(min(len(here), 9))
         if shown.switch == selected:
-            style += looks.palette.selected
+            style += chart_style.palette.selected
         line.append(" " * (column - line.cell_len))
         line.append(sign, style)
         room = min((at for at in columns if at > column), default=width) - column - 2
         words = next((w for w in (effect(shown), "") if cell_len(w) < room), "")
         if words and len(here) == 1:
-            line.append(f" {words}", sign_of(shown, looks)[1])
+            line.append(f" {words}", sign_of(shown, chart_style)[1])
     return line
 
 
-def _axis(made: float, end: float, width: int, looks: Looks) -> Text:
-    glyphs, palette = looks.glyphs, looks.palette
+def _axis(made: float, end: float, width: int, chart_style: ChartStyle) -> Text:
+    glyphs, palette = chart_style.glyphs, chart_style.palette
     done = _column(made, end, width) + 1 if made else 0
     line = Text.assemble(
         (glyphs.heavy * done, palette.run), (glyphs.line * (width - done), palette.axis)
@@ -157,16 +162,16 @@ def _phases(
     switches: Sequence[SwitchView],
     columns: Sequence[int],
     width: int,
-    looks: Looks,
+    chart_style: ChartStyle,
     selected: int | None,
 ) -> Text:
     line = Text()
-    arrow = looks.glyphs.arrow
+    arrow = chart_style.glyphs.arrow
     for i, (switch, column) in enumerate(zip(switches, columns, strict=True)):
         if column < line.cell_len:
             continue
         line.append(" " * (column - line.cell_len))
-        line.append(looks.glyphs.upright, looks.palette.axis)
+        line.append(chart_style.glyphs.upright, chart_style.palette.axis)
         room = min((at for at in columns[i + 1 :] if at > column), default=width) - column - 2
         before = correlation(switch.before)
         choices = [f"from {before}", before]
@@ -177,7 +182,7 @@ def _phases(
             choices += [change, correlation(switch.after)]
         words = next((w for w in choices if cell_len(w) < room), "")
         chosen = switch.switch == selected
-        line.append(f" {words}" if words else "", looks.palette.text if chosen else None)
+        line.append(f" {words}" if words else "", chart_style.palette.text if chosen else None)
     return line
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.chart_style import ChartStyle
 
 __all__ = ["welcome"]
 
@@ -16,20 +16,22 @@ ABOUT = (
 SHORT = ("NEXUS teaches a sentence model your own", "language, here. Nothing leaves this machine.")
 
 
-def welcome(forecast: str, *, width: int, height: int, looks: Looks) -> list[Text]:
+def welcome(forecast: str, *, width: int, height: int, chart_style: ChartStyle) -> list[Text]:
     """`height` lines; `forecast` says what a run on the demo set will take."""
-    palette = looks.palette
+    palette = chart_style.palette
     about = ABOUT if width >= 70 else SHORT
     lines = [Text("No runs yet", style=palette.title), Text()]
     lines += [Text(words, style=palette.text) for words in about]
-    lines += [Text(), _key("n", "train on the demo set, or on your own pairs", looks)]
+    lines += [Text(), _key("n", "train on the demo set, or on your own pairs", chart_style)]
     lines += [Text(f"   {words}", style=palette.dim) for words in ([forecast] if forecast else [])]
-    lines += [Text(), _key("3", "compare two sentences by the untouched model", looks)]
-    lines += [_key("?", "every key", looks)]
+    lines += [Text(), _key("3", "compare two sentences by the untouched model", chart_style)]
+    lines += [_key("?", "every key", chart_style)]
     left = " " * max(1, (width - max(line.cell_len for line in lines)) // 2)
     above = max(0, (height - len(lines)) // 3)
     return [Text()] * above + [Text(left).append_text(line) for line in lines]
 
 
-def _key(key: str, words: str, looks: Looks) -> Text:
-    return Text().append(f"{key}  ", looks.palette.title).append(words, looks.palette.text)
+def _key(key: str, words: str, chart_style: ChartStyle) -> Text:
+    return (
+        Text().append(f"{key}  ", chart_style.palette.title).append(words, chart_style.palette.text)
+    )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from rich.style import Style
 
 from nexus_engine.sweeps.view import CellView, PointView, best_point
-from nexus_tui.charts.kit.looks import Looks
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.words.formats import correlation
 
 __all__ = ["HeatCell", "heat_cells", "legend_words"]
@@ -32,7 +32,7 @@ class HeatCell(NamedTuple):
 
 
 def heat_cells(
-    points: Sequence[PointView], runs: Sequence[CellView], looks: Looks
+    points: Sequence[PointView], runs: Sequence[CellView], chart_style: ChartStyle
 ) -> dict[int, HeatCell]:
     """The cell of every combination, by its number."""
     best = best_point(points)
@@ -40,18 +40,20 @@ def heat_cells(
     for run in runs:
         grouped.setdefault(run.cell.point, []).append(run)
     return {
-        point.point: _cell(point, grouped.get(point.point, []), point is best, looks)
+        point.point: _cell(point, grouped.get(point.point, []), point is best, chart_style)
         for point in points
     }
 
 
-def _cell(point: PointView, runs: Sequence[CellView], best: bool, looks: Looks) -> HeatCell:
+def _cell(
+    point: PointView, runs: Sequence[CellView], best: bool, chart_style: ChartStyle
+) -> HeatCell:
     states = {run.state for run in runs}
     state = next((state for state in STATES if state in states), "finished")
-    sign = _sign(state, looks)
+    sign = _sign(state, chart_style)
     if point.dev_spearman is not None:
         if best:
-            state, sign = "best", looks.glyphs.best
+            state, sign = "best", chart_style.glyphs.best
         under = f"{point.finished} of {point.runs}"
         if point.finished == point.runs:
             under = "" if point.deviation is None else f"sd {point.deviation:.4f}"
@@ -67,8 +69,8 @@ def _cell(point: PointView, runs: Sequence[CellView], best: bool, looks: Looks) 
     return HeatCell(state, sign, "", None, state)
 
 
-def _sign(state: str, looks: Looks) -> str:
-    glyphs = looks.glyphs
+def _sign(state: str, chart_style: ChartStyle) -> str:
+    glyphs = chart_style.glyphs
     return {
         "best": glyphs.best,
         "live": glyphs.ellipsis,
@@ -78,9 +80,9 @@ def _sign(state: str, looks: Looks) -> str:
     }.get(state, " ")
 
 
-def legend_words(cells: Iterable[HeatCell], looks: Looks) -> list[tuple[str, Style]]:
+def legend_words(cells: Iterable[HeatCell], chart_style: ChartStyle) -> list[tuple[str, Style]]:
     """The signs that occur, each with its meaning."""
-    palette = looks.palette
+    palette = chart_style.palette
     meanings = {
         "best": ("best", palette.title),
         "live": ("running, so far", palette.run),
@@ -90,7 +92,7 @@ def legend_words(cells: Iterable[HeatCell], looks: Looks) -> list[tuple[str, Sty
     }
     found = {cell.state for cell in cells}
     return [
-        (f"{_sign(state, looks)} {words}", style)
+        (f"{_sign(state, chart_style)} {words}", style)
         for state, (words, style) in meanings.items()
         if state in found
     ]

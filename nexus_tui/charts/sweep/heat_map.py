@@ -18,8 +18,8 @@ from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.fitting import fitted
-from nexus_tui.charts.kit.looks import Looks
 from nexus_tui.charts.sweep.heat_cells import HeatCell, legend_words
 from nexus_tui.charts.sweep.heat_grid import HeatGrid, Place
 from nexus_tui.words.formats import correlation, settings_words, value_text
@@ -111,7 +111,7 @@ def heat_map(
     *,
     width: int,
     height: int,
-    looks: Looks,
+    chart_style: ChartStyle,
 ) -> list[Text]:
     """At most `height` lines of at most `width` cells."""
     if width < CELL_LEAST or height < 1:
@@ -124,43 +124,47 @@ def heat_map(
         if row == BLANK:
             line = Text()
         elif row == TITLE:
-            line = _title(grid, panel, layout, width, looks)
+            line = _title(grid, panel, layout, width, chart_style)
         elif row == HEAD:
-            line = _head(grid, layout, looks)
+            line = _head(grid, layout, chart_style)
         else:
-            line = _row(grid, cells, Place(panel, row, 0), sub, tall, selected, layout, span, looks)
+            line = _row(
+                grid, cells, Place(panel, row, 0), sub, tall, selected, layout, span, chart_style
+            )
         line.truncate(width, overflow="crop")
         found.append(line)
-    for wanted, at, sign in ((layout.more_above, 0, looks.glyphs.up),
-                             (layout.more_below, -1, looks.glyphs.down)):  # fmt: skip
+    for wanted, at, sign in ((layout.more_above, 0, chart_style.glyphs.up),
+                             (layout.more_below, -1, chart_style.glyphs.down)):  # fmt: skip
         if wanted and found:
             line = found[at]
             line.truncate(width - 1, overflow="crop")
-            line.append(" " * (width - 1 - line.cell_len)).append(sign, looks.palette.title)
+            line.append(" " * (width - 1 - line.cell_len)).append(sign, chart_style.palette.title)
     return found
 
 
-def _title(grid: HeatGrid, panel: int, layout: HeatLayout, width: int, looks: Looks) -> Text:
+def _title(
+    grid: HeatGrid, panel: int, layout: HeatLayout, width: int, chart_style: ChartStyle
+) -> Text:
     """The panel's settings, and over the columns the name of their axis."""
-    line = Text().append(settings_words(grid.panels[panel]), looks.palette.title)
+    line = Text().append(settings_words(grid.panels[panel]), chart_style.palette.title)
     if grid.columns is not None:
-        words = fitted(grid.columns.name, width - 1, looks)
+        words = fitted(grid.columns.name, width - 1, chart_style)
         if layout.columns < grid.width:
             last = layout.first + layout.columns
             words += f", columns {layout.first + 1} to {last} of {grid.width}"
         gap = max(layout.label + GAP + 1 - line.cell_len, 3 if line.plain else 0)
-        line.append(" " * gap).append(words, looks.palette.dim)
+        line.append(" " * gap).append(words, chart_style.palette.dim)
     return line
 
 
-def _head(grid: HeatGrid, layout: HeatLayout, looks: Looks) -> Text:
+def _head(grid: HeatGrid, layout: HeatLayout, chart_style: ChartStyle) -> Text:
     """The name of the rows' axis, and the values of the columns'."""
-    palette = looks.palette
-    name = "" if grid.rows is None else fitted(grid.rows.name, layout.label, looks)
+    palette = chart_style.palette
+    name = "" if grid.rows is None else fitted(grid.rows.name, layout.label, chart_style)
     line = Text().append(_padded(name, layout.label) + " " * GAP, palette.dim)
     for column in range(layout.first, layout.first + layout.columns):
         words = "dev" if grid.columns is None else value_text(grid.columns.values[column])
-        words = _centred(fitted(words, layout.wide, looks), layout.wide)
+        words = _centred(fitted(words, layout.wide, chart_style), layout.wide)
         line.append(words + " " * GAP, palette.text)
     return line
 
@@ -174,27 +178,27 @@ def _row(
     selected: Place,
     layout: HeatLayout,
     span: tuple[float, float],
-    looks: Looks,
+    chart_style: ChartStyle,
 ) -> Text:
     """One line of a row of cells; with `tall` lines, the number is on the middle one."""
     middle = tall // 2
     label = ""
     if sub == middle and grid.rows is not None:
-        label = fitted(value_text(grid.rows.values[start.row]), layout.label, looks)
-    line = Text().append(_padded(label, layout.label) + " " * GAP, looks.palette.text)
+        label = fitted(value_text(grid.rows.values[start.row]), layout.label, chart_style)
+    line = Text().append(_padded(label, layout.label) + " " * GAP, chart_style.palette.text)
     for column in range(layout.first, layout.first + layout.columns):
         place = start._replace(column=column)
         cell = cells.get(grid.at(place))
         here = place == selected
         words = ""
         if cell is not None and sub == middle:
-            mark = looks.glyphs.selected if here else " "
+            mark = chart_style.glyphs.selected if here else " "
             words = f"{mark}{cell.words}{cell.sign}"
         elif cell is not None and sub == middle + 1:
             words = cell.under
-        style = looks.palette.dim if cell is None else _style(cell, span, looks)
+        style = chart_style.palette.dim if cell is None else _style(cell, span, chart_style)
         if here:
-            style = looks.palette.control + looks.palette.selected
+            style = chart_style.palette.control + chart_style.palette.selected
         if cell_len(words) > layout.wide:
             words = ""  # never half of a number
         line.append(_centred(words, layout.wide), style)
@@ -202,9 +206,9 @@ def _row(
     return line
 
 
-def _style(cell: HeatCell, span: tuple[float, float], looks: Looks) -> Style:
+def _style(cell: HeatCell, span: tuple[float, float], chart_style: ChartStyle) -> Style:
     """The colour of the number's place between the lowest and the highest; else of the state."""
-    palette = looks.palette
+    palette = chart_style.palette
     if cell.value is not None:
         if not math.isfinite(cell.value):
             return palette.bad
@@ -226,9 +230,9 @@ def _span(cells: Mapping[int, HeatCell]) -> tuple[float, float]:
     return min(values, default=0.0), max(values, default=0.0)
 
 
-def legend(cells: Mapping[int, HeatCell], *, width: int, looks: Looks) -> Text:
+def legend(cells: Mapping[int, HeatCell], *, width: int, chart_style: ChartStyle) -> Text:
     """The scale of the colours and the signs that occur, as far as there is room."""
-    palette = looks.palette
+    palette = chart_style.palette
     low, high = _span(cells)
     line = Text()
     if high > low and palette.heat:
@@ -236,7 +240,7 @@ def legend(cells: Mapping[int, HeatCell], *, width: int, looks: Looks) -> Text:
         for style in palette.heat:
             line.append("  ", style)
         line.append(f" {correlation(high)}", palette.dim)
-    for words, style in legend_words(cells.values(), looks):
+    for words, style in legend_words(cells.values(), chart_style):
         gap = "   " if line.plain else ""
         if line.cell_len + cell_len(gap + words) > width:
             break

@@ -11,8 +11,8 @@ from rich.text import Text
 
 from nexus_engine.errors import one_line
 from nexus_engine.sweeps.following import SweepSummary
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.fitting import fitted
-from nexus_tui.charts.kit.looks import Looks
 from nexus_tui.charts.run.rows import age
 from nexus_tui.words.formats import correlation, settings_words
 
@@ -71,37 +71,39 @@ def _settings(sweep: SweepSummary) -> str:
     return settings_words(sweep.best_values)
 
 
-def sweep_header(columns: SweepColumns, looks: Looks) -> Text:
+def sweep_header(columns: SweepColumns, chart_style: ChartStyle) -> Text:
     """The titles of the columns."""
     parts = ["sweep".ljust(columns.name)]
     for column in columns.rest:
         title = column.title
         parts.append(title.rjust(column.width) if column.right else title.ljust(column.width))
-    return Text((" " * GAP).join(parts), style=looks.palette.dim)
+    return Text((" " * GAP).join(parts), style=chart_style.palette.dim)
 
 
-def sweep_line(sweep: SweepSummary, columns: SweepColumns, looks: Looks, *, now: float) -> Text:
+def sweep_line(
+    sweep: SweepSummary, columns: SweepColumns, chart_style: ChartStyle, *, now: float
+) -> Text:
     """The line of a sweep."""
-    palette = looks.palette
-    line = Text(_padded(fitted(sweep.name, columns.name, looks), columns.name), palette.text)
+    palette = chart_style.palette
+    line = Text(_padded(fitted(sweep.name, columns.name, chart_style), columns.name), palette.text)
     for column in columns.rest:
         line.append(" " * GAP)
         words, style = column.words(sweep, now), palette.dim
         if column is _STATE:
-            sign, style = state_sign(sweep.state, looks)
+            sign, style = state_sign(sweep.state, chart_style)
             words = f"{sign} {words}"
         elif column is _DEV:
             style = palette.text
         elif column is _DONE and sweep.failed:
             style = palette.warn
-        words = fitted(words, column.width, looks)
+        words = fitted(words, column.width, chart_style)
         line.append(_padded(words, column.width, right=column.right), style)
     return line
 
 
-def state_sign(state: str, looks: Looks) -> tuple[str, Style]:
+def state_sign(state: str, chart_style: ChartStyle) -> tuple[str, Style]:
     """The sign and style of a sweep's state."""
-    glyphs, palette = looks.glyphs, looks.palette
+    glyphs, palette = chart_style.glyphs, chart_style.palette
     return {
         "live": (glyphs.live, palette.good),
         "failed": (glyphs.broken, palette.bad),
@@ -126,9 +128,9 @@ COMMANDS = (
 )
 
 
-def no_sweeps(*, width: int, height: int, looks: Looks) -> list[Text]:
+def no_sweeps(*, width: int, height: int, chart_style: ChartStyle) -> list[Text]:
     """`height` lines at most: what a sweep is and the command to type."""
-    palette = looks.palette
+    palette = chart_style.palette
     lines = [Text("No sweeps yet", palette.title), Text()]
     lines += [Text(words, palette.text) for words in (ABOUT if width >= 70 else SHORT)]
     lines.append(Text())

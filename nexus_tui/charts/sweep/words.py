@@ -12,8 +12,8 @@ from rich.text import Text
 from nexus_engine.errors import one_line
 from nexus_engine.sweeps.following import summary_of
 from nexus_engine.sweeps.view import CellView, PointView, SweepView, best_point, points
+from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.fitting import fitted
-from nexus_tui.charts.kit.looks import Looks
 from nexus_tui.charts.sweep.rows import state_sign, sweep_state_words
 from nexus_tui.words.formats import aligned, correlation, count, duration, gain, settings_words
 
@@ -30,16 +30,18 @@ WHY_LINES = 4
 ONLY = "the only combination"
 
 
-def sweep_head(view: SweepView, width: int, looks: Looks, command: str = "") -> list[Text]:
+def sweep_head(
+    view: SweepView, width: int, chart_style: ChartStyle, command: str = ""
+) -> list[Text]:
     """Name and what is swept; state and best; of one that stopped, the command to go on with."""
-    palette = looks.palette
+    palette = chart_style.palette
     summary = summary_of(view)
     seeds = f"{len(view.seeds)} seeds" if len(view.seeds) > 1 else f"seed {view.seeds[0]}"
     where = f"{one_line(view.data, 40)}, {one_line(view.tune, 20)}"
-    name = Text().append(fitted(view.name, width, looks), palette.title)
+    name = Text().append(fitted(view.name, width, chart_style), palette.title)
     lines = [_two_sides(name, [f"{where}, {seeds}", where], width, palette.dim)]
-    sign, style = state_sign(summary.state, looks)
-    words = fitted(f"{sign} {sweep_state_words(summary)}".strip(), width, looks)
+    sign, style = state_sign(summary.state, chart_style)
+    words = fitted(f"{sign} {sweep_state_words(summary)}".strip(), width, chart_style)
     left = Text().append(words, style)
     best = best_point(points(view.cells))
     told = []
@@ -86,10 +88,10 @@ def run_words(run: CellView) -> str:
 
 
 def combination_lines(
-    view: SweepView, point: PointView, *, width: int, height: int, looks: Looks
+    view: SweepView, point: PointView, *, width: int, height: int, chart_style: ChartStyle
 ) -> list[Text]:
     """At most `height` lines: settings; dev and test; every seed; what it cost; why one failed."""
-    palette = looks.palette
+    palette = chart_style.palette
     runs = [cell for cell in view.cells if cell.cell.point == point.point]
     names = [axis.name for axis in view.axes]
     settings = list(zip(names, point.values, strict=True))
@@ -98,21 +100,23 @@ def combination_lines(
     if failed is not None:
         why = f"seed {failed.cell.seed} failed: {one_line(failed.message)}"
     if height >= TALL:
-        return _tall(settings, point, runs, why, width, height, looks)
+        return _tall(settings, point, runs, why, width, height, chart_style)
     words = settings_words(settings) or ONLY
-    lines = [Text(fitted(words, width, looks), palette.title)]
-    lines.append(Text(_joined(_figures(point, runs), width, looks), palette.text))
+    lines = [Text(fitted(words, width, chart_style), palette.title)]
+    lines.append(Text(_joined(_figures(point, runs), width, chart_style), palette.text))
     cost = ", ".join(_cost(runs))
     if len(runs) > 1 and height >= TABLE_LEAST:
         if cost:
-            lines.append(Text(fitted(cost, width, looks), palette.dim))
-        lines += _table(runs, width, height - len(lines) - bool(why), looks)
+            lines.append(Text(fitted(cost, width, chart_style), palette.dim))
+        lines += _table(runs, width, height - len(lines) - bool(why), chart_style)
     else:
-        lines.append(Text(_joined([run_words(run) for run in runs], width, looks), palette.text))
+        lines.append(
+            Text(_joined([run_words(run) for run in runs], width, chart_style), palette.text)
+        )
         if cost and not (why and height < SHORT):
-            lines.append(Text(fitted(cost, width, looks), palette.dim))
+            lines.append(Text(fitted(cost, width, chart_style), palette.dim))
     if why:
-        lines.append(Text(fitted(why, width, looks), palette.bad))
+        lines.append(Text(fitted(why, width, chart_style), palette.bad))
     return lines[:height]
 
 
@@ -123,19 +127,19 @@ def _tall(
     why: str,
     width: int,
     height: int,
-    looks: Looks,
+    chart_style: ChartStyle,
 ) -> list[Text]:
     """The same with a line for each thing."""
-    palette = looks.palette
+    palette = chart_style.palette
     words = [settings_words([one]) for one in settings] or [ONLY]
-    lines = [Text(fitted(one, width, looks), palette.title) for one in words]
+    lines = [Text(fitted(one, width, chart_style), palette.title) for one in words]
     figures = [*_figures(point, runs), *_cost(runs)]
-    lines += [Text(), *(Text(fitted(one, width, looks), palette.text) for one in figures)]
+    lines += [Text(), *(Text(fitted(one, width, chart_style), palette.text) for one in figures)]
     if why:
         told = wrap(why, max(10, width))[:WHY_LINES]
         lines += [Text(), *(Text(one, palette.bad) for one in told)]
     lines.append(Text())
-    return [*lines, *_table(runs, width, height - len(lines), looks)][:height]
+    return [*lines, *_table(runs, width, height - len(lines), chart_style)][:height]
 
 
 def _figures(point: PointView, runs: Sequence[CellView]) -> list[str]:
@@ -181,7 +185,9 @@ def _time(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < SHORT_SECONDS else duration(seconds)
 
 
-def _table(runs: Sequence[CellView], width: int, height: int, looks: Looks) -> list[Text]:
+def _table(
+    runs: Sequence[CellView], width: int, height: int, chart_style: ChartStyle
+) -> list[Text]:
     """A line for each seed."""
     header = ("seed", "state", "dev", "test", "kept", "time")
     rows = []
@@ -202,15 +208,15 @@ def _table(runs: Sequence[CellView], width: int, height: int, looks: Looks) -> l
     if len(lines) > room > 0:
         more = len(lines) - room + 1
         lines = [*lines[: room - 1], f"and {more} more seeds"]
-    styles = [looks.palette.dim] + [looks.palette.text] * len(lines)
+    styles = [chart_style.palette.dim] + [chart_style.palette.text] * len(lines)
     return [Text(line[:width], style) for line, style in zip(lines[:room], styles, strict=False)]
 
 
-def _joined(pieces: Sequence[str], width: int, looks: Looks) -> str:
+def _joined(pieces: Sequence[str], width: int, chart_style: ChartStyle) -> str:
     """As many pieces as fit, and how many do not."""
     for shown in range(len(pieces), 0, -1):
         more = len(pieces) - shown
         words = "   ".join(pieces[:shown]) + (f"   and {more} more" if more else "")
         if cell_len(words) <= width:
             return words
-    return fitted(pieces[0], width, looks) if pieces else ""
+    return fitted(pieces[0], width, chart_style) if pieces else ""

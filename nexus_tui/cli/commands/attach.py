@@ -77,12 +77,15 @@ def _state_lines(view: RunView, path: Path, ascii_only: bool) -> list[Text]:
     from nexus_engine.errors import one_line
     from nexus_engine.runs.summary import state_of
     from nexus_tui.charts.run.heading import Head
-    from nexus_tui.charts.run.one_picture import state_lines, terminal_looks
+    from nexus_tui.charts.run.one_picture import state_lines, terminal_chart_style
     from nexus_tui.terminal import streams
     from nexus_tui.terminal.encoding import draws_pictures
 
     alive = view.ended is not None or state_of(path) == "live"
-    looks = terminal_looks(ascii_only=ascii_only or not draws_pictures(sys.stdout))
+    chart_style = terminal_chart_style(ascii_only=ascii_only or not draws_pictures(sys.stdout))
     return state_lines(
-        view, Head(name=one_line(path.name, 100), alive=alive), streams.width(sys.stdout), looks
+        view,
+        Head(name=one_line(path.name, 100), alive=alive),
+        streams.width(sys.stdout),
+        chart_style,
     )

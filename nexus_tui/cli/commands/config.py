@@ -49,9 +49,9 @@ def show(
     from nexus_tui.words.formats import shown
     from nexus_tui.words.render import table
 
-    looks = read_ui_settings()
-    found = [*training_settings(config), *ui_settings(looks)]
-    for warning in looks.warnings:
+    chart_style = read_ui_settings()
+    found = [*training_settings(config), *ui_settings(chart_style)]
+    for warning in chart_style.warnings:
         streams.say(f"warning: {warning}")
     if json:
         for setting in found:

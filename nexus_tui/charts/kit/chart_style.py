@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rich.style import Style
 
-__all__ = ["ASCII", "UNICODE", "Glyphs", "Looks", "Palette"]
+__all__ = ["ASCII", "UNICODE", "ChartStyle", "Glyphs", "Palette"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +119,8 @@ class Palette:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Looks:
-    """What a picture is drawn with."""
+class ChartStyle:
+    """Signs and styles of a picture: one for each theme."""
 
     glyphs: Glyphs
     palette: Palette
