@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["BASE_ALONE", "Stamp", "Target", "stamp_of"]
+__all__ = ["BASE_ALONE", "QueriedModel", "Stamp", "stamp_of"]
 
 Stamp = tuple[int, int, int]
 """Changes with the weights: time, inode and size of the file that is written last."""
 
 
-class Target(NamedTuple):
+class QueriedModel(NamedTuple):
     """The model that is asked: a run by its folder; None for the base model alone."""
 
     name: str
@@ -23,15 +23,15 @@ class Target(NamedTuple):
         return None if self.run is None else self.run / "best"
 
 
-BASE_ALONE = Target("base", None)
+BASE_ALONE = QueriedModel("base", None)
 
 
-def stamp_of(target: Target) -> Stamp | None:
+def stamp_of(model: QueriedModel) -> Stamp | None:
     """Which weights the target has on disk now."""
-    if target.best is None:
+    if model.best is None:
         return None
     try:
-        found = (target.best / "model.json").lstat()
+        found = (model.best / "model.json").lstat()
     except (OSError, ValueError):
         return None
     return found.st_mtime_ns, found.st_ino, found.st_size
