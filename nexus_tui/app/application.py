@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import threading
 import traceback
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import events as textual_events
 from textual.app import ScreenStackError, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
@@ -26,16 +23,16 @@ from nexus_engine.events import TERMINAL_EVENTS, Event
 from nexus_tui.app.command_palette import palette_commands
 from nexus_tui.app.endings import STOP_CODES, Ending
 from nexus_tui.app.kit.ascii_style import ASCII_CSS, PlainBar, plain_key
-from nexus_tui.app.kit.declared_keys import declared_keys
+from nexus_tui.app.kit.declared_keys import unknown_ids
 from nexus_tui.app.kit.dialogs import Choice, Question
 from nexus_tui.app.kit.frame import NexusScreen, TopBar
 from nexus_tui.app.main_screens import MAIN_SCREENS
 from nexus_tui.app.open_run import OpenRun
-from nexus_tui.app.playground.state import Play
+from nexus_tui.app.playground.state import PlaygroundState
 from nexus_tui.app.run_sources import LoggedRun, RunSource, SessionRun
 from nexus_tui.app.terminal.driver import LeavableDriver
-from nexus_tui.app.terminal.textual_private import QuietApp
-from nexus_tui.app.themes import DEFAULT_THEME, THEMES, chart_style_of
+from nexus_tui.app.terminal.typed_ahead import TypedAheadApp
+from nexus_tui.app.themes import DEFAULT_THEME, THEMES, chart_style_of, unknown_theme
 from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.settings.app import UiSettings
 
@@ -47,12 +44,10 @@ __all__ = ["NexusApp"]
 
 POLL_SECONDS = 0.1
 SLOW_POLL_SECONDS = 0.5
-"""Between two looks at the run; the second with --low-bandwidth."""
-TYPED_SECONDS = 0.01
-"""Between two looks whether a screen is there for which keys wait."""
+"""Between two polls of the run; the second with --low-bandwidth."""
 
 
-class NexusApp(QuietApp):
+class NexusApp(TypedAheadApp):
     """The app. `ending` says how it ended; `session` is the run that this process trains."""
 
     TITLE = "NEXUS"
@@ -79,21 +74,19 @@ class NexusApp(QuietApp):
         super().__init__(driver_class=LeavableDriver)
         self.settings = settings
         self.open_run: OpenRun | None = None
-        self.playground_target: str | None = None
+        self.pointed_run: str | None = None
         """The run that the list of runs points at: what the playground asks where none is open."""
         self.marked: list[Path] = []
         """Runs marked for comparison, in the order of their letters."""
         self.may_probe = True
         """Whether a screen may measure a forecast without being asked to."""
-        self.play = Play(self)
+        self.playground = PlaygroundState(self)
         self.session: Session | None = None
         self.ending: Ending = "quit"
         self.crash = ""
         self.loaded = threading.Event()
         """Set when torch and the engine's tensor parts are imported."""
-        self._leaving = False
         self._event_loop: asyncio.AbstractEventLoop | None = None
-        self._typed: deque[textual_events.Event] = deque()
         self._asking: Question | None = None
         """The question that quitting with a live run has asked last."""
         self._attached = attach
@@ -103,7 +96,6 @@ class NexusApp(QuietApp):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = settings.theme if settings.theme in self.available_themes else DEFAULT_THEME
-        self._theme_unknown = settings.theme not in self.available_themes
         if settings.keys:
             self.set_keymap(dict(settings.keys))
 
@@ -135,17 +127,15 @@ class NexusApp(QuietApp):
         ScrollBar.renderer = PlainBar if self.settings.ascii else ScrollBarRender
         for warning in self.settings.warnings:
             self.tell(warning, "warning")
-        if self._theme_unknown:
-            near = difflib.get_close_matches(self.settings.theme, self.available_themes, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            self.tell(f"theme {one_line(self.settings.theme, 40)} is unknown{hint}", "warning")
+        if self.settings.theme not in self.available_themes:
+            self.tell(unknown_theme(self.settings.theme, self.available_themes), "warning")
         if self._attached is not None:
             self.open_source(LoggedRun(self._attached), show=True)
         if self._at_once is not None:
             self.start_training(self._at_once)
         slow = self.settings.low_bandwidth
         self.set_interval(SLOW_POLL_SECONDS if slow else POLL_SECONDS, self._poll)
-        self.set_interval(1.0, self.play.tick)
+        self.set_interval(1.0, self.playground.tick)
         self.set_timer(0.3, self._load_engine)
         self.call_later(self._check_keys)
 
@@ -180,53 +170,12 @@ class NexusApp(QuietApp):
         threading.Thread(target=load, name="nexus-loading", daemon=True).start()
 
     def _check_keys(self) -> None:
-        known = {
-            binding.id
-            for holder in (self, *self.screen_stack)
-            for binding in declared_keys(holder)
-            if binding.id
-        }
-        for name in self.settings.keys:
-            if name not in known:
-                near = difflib.get_close_matches(name, sorted(known), n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                self.tell(f"[ui.keys]: no action is called {one_line(name, 40)}{hint}", "warning")
-
-    def exit(self, *given: Any, **named: Any) -> None:
-        """Leave; from now on widgets may be gone that a screen still looks for."""
-        self._leaving = True
-        super().exit(*given, **named)
-
-    async def on_event(self, event: textual_events.Event) -> None:
-        """Textual's own entry. What is typed waits for a screen that is still being made.
-
-        Its keys are in force already, but its widgets are not there. What is typed before the first
-        screen or after the last is lost.
-        """
-        if isinstance(event, textual_events.InputEvent | textual_events.Paste):
-            self._typed.append(event)
-            await self._pass_on_typed()
-        else:
-            await super().on_event(event)
-
-    async def _pass_on_typed(self) -> None:
-        while self._typed:
-            if self._leaving:  # a key that opens a screen now would open it while all are closed
-                self._typed.clear()
-                return
-            try:
-                ready = self.screen.is_mounted
-            except ScreenStackError:
-                self._typed.clear()
-                return
-            if not ready:
-                self.set_timer(TYPED_SECONDS, self._pass_on_typed)
-                return
-            await super().on_event(self._typed.popleft())
+        for warning in unknown_ids(self.settings.keys, (self, *self.screen_stack)):
+            self.tell(warning, "warning")
 
     def failed(self, error: Exception) -> bool:
         """Note a defect of the screen; whether it ends the app."""
-        if self._leaving and isinstance(error, NoMatches | ScreenStackError):
+        if self.leaving and isinstance(error, NoMatches | ScreenStackError):
             return False
         self.note_crash(error)
         return True

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["open_app"]
 
 WAIT_SECONDS = 0.2
-"""Between two looks at a run that is ending; signals are met meanwhile."""
+"""Between two checks of a run that is ending; signals are met meanwhile."""
 
 
 def open_app(

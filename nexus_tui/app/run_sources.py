@@ -1,6 +1,6 @@
 """Where the events of a run come from: a session of this process, or the log of any other.
 
-Both look the same to the screens: `drain` gives what is new, without waiting; `ask` steers.
+Both look the same to the screens: `drain` gives what is new, without waiting; `steer` steers.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class RunSource(Protocol):
     def live(self) -> bool:
         """Whether more events may come."""
 
-    def ask(self, ask: Ask) -> None:
+    def steer(self, request: Ask) -> None:
         """Steer the run."""
 
 
@@ -73,9 +73,9 @@ class SessionRun:
         """Whether the worker still works."""
         return self.session.alive
 
-    def ask(self, ask: Ask) -> None:
+    def steer(self, request: Ask) -> None:
         """Steer the run."""
-        self.session.steering.do(ask)
+        self.session.steering.do(request)
 
 
 class LoggedRun:
@@ -112,6 +112,6 @@ class LoggedRun:
             return False
         return state_of(self.path) == "live"
 
-    def ask(self, ask: Ask) -> None:
+    def steer(self, request: Ask) -> None:
         """Steer the run, by way of its folder."""
-        self._control.send(ask)
+        self._control.send(request)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 from rich.style import Style
 from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
+from nexus_engine.errors import one_line
 from nexus_tui.charts.kit.chart_style import ASCII, UNICODE, ChartStyle, Palette
 
-__all__ = ["DEFAULT_THEME", "THEMES", "chart_style_of"]
+__all__ = ["DEFAULT_THEME", "THEMES", "chart_style_of", "unknown_theme"]
 
 DEFAULT_THEME = "nexus"
 
@@ -68,6 +72,13 @@ THEMES = (
         },
     ),
 )
+
+
+def unknown_theme(name: str, known: Iterable[str]) -> str:
+    """A warning that no theme is called `name`."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"theme {one_line(name, 40)} is unknown{hint}"
 
 
 def chart_style_of(theme: Theme, *, ascii_only: bool) -> ChartStyle:

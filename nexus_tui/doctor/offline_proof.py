@@ -17,7 +17,7 @@ from nexus_engine.errors import RunError, one_line
 
 __all__ = ["prove_offline", "verdict", "write_receipt"]
 
-LONGEST_SECONDS = 900
+MAX_SECONDS = 900
 
 
 def prove_offline() -> dict[str, Any]:
@@ -39,7 +39,7 @@ def prove_offline() -> dict[str, Any]:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=LONGEST_SECONDS,
+            timeout=MAX_SECONDS,
             check=False,
         )
         try:

@@ -22,7 +22,7 @@ from nexus_tui.words.formats import count, duration, epochs_words, megabytes
 __all__ = ["Forecasted", "forecast_lines", "forecast_words", "probe", "question_lines"]
 
 POLL_SECONDS = 0.1
-LONGEST_SECONDS = 600.0
+MAX_SECONDS = 600.0
 
 
 class Forecasted(NamedTuple):
@@ -51,7 +51,7 @@ def probe(arguments: Sequence[str], cancelled: Callable[[], bool]) -> Forecasted
             while process.poll() is None:
                 if cancelled():
                     return None
-                if time.monotonic() - begun > LONGEST_SECONDS:
+                if time.monotonic() - begun > MAX_SECONDS:
                     return Forecasted(None, "the probe takes too long here")
                 time.sleep(POLL_SECONDS)
         finally:

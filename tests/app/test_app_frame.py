@@ -141,7 +141,7 @@ def test_a_logged_run_is_replayed_and_then_followed(home):
     assert source.drain() == rest
     assert source.drain() == []
     assert not source.live()
-    source.ask("pause")
+    source.steer("pause")
     assert '"ask": "pause"' in (folder / "control.jsonl").read_text()
 
 

@@ -20,11 +20,11 @@ from app_support import (
 from nexus_engine import events as ev
 from nexus_engine.runs.run_view import RunView, reduce
 from nexus_tui.app.kit.dialogs import Question
+from nexus_tui.app.live.applicable import why_not
 from nexus_tui.app.live.log import LogScreen
 from nexus_tui.app.live.log_view import LogView
 from nexus_tui.app.live.plot import PlotScreen
 from nexus_tui.app.live.screen import LiveScreen
-from nexus_tui.app.live.steps import why_not
 from nexus_tui.app.live.switch_detail import SwitchDetail
 from nexus_tui.app.live.switch_line import SwitchLine
 from nexus_tui.app.run_sources import LoggedRun
@@ -134,9 +134,9 @@ def test_a_run_whose_process_is_gone_is_interrupted():
     async def act(app, pilot, run):
         run.is_live = False
         screen = app.screen
-        screen._look()
-        await until(pilot, lambda: screen._seen is not None and not screen._seen[1])
-        screen._look()  # takes what the thread found
+        screen._check_process()
+        await until(pilot, lambda: not app.open_run.alive)
+        screen._check_process()  # draws what the thread found
         await pilot.pause()
         assert "interrupted" in screen_text(app)
         assert "u goes on" in screen_text(app)
@@ -187,7 +187,7 @@ def test_only_what_changed_is_drawn():
             refresh = canvas.refresh
             canvas.refresh = lambda *regions, _was=refresh, **more: (
                 drawn.extend(regions), _was(*regions, **more))[1]  # fmt: skip
-        screen._draw()
+        screen.draw()
         assert drawn == []
         await come(app, pilot, run, step(130, 0.05))
         assert 0 < sum(region.area for region in drawn) < 600
@@ -199,14 +199,14 @@ def test_figures_are_drawn_twice_a_second_at_most():
     async def act(app, pilot, run):
         screen = app.screen
         count = 0
-        draw = screen._draw
+        draw = screen.draw
 
         def counted():
             nonlocal count
             count += 1
             draw()
 
-        screen._draw = counted
+        screen.draw = counted
         await pilot.pause(0.6)
         for number in range(120, 130):
             run.waiting.append(step(number))
@@ -295,7 +295,7 @@ def test_a_folder_that_cannot_be_written_is_told():
         def refuse(ask):
             raise OSError(13, "Permission denied")
 
-        run.ask = refuse
+        run.steer = refuse
         await press(pilot, "p")
         assert any("Permission denied" in str(n.message) for n in app._notifications)
         assert "training" in screen_text(app)
@@ -311,7 +311,7 @@ def test_a_run_of_another_process_is_steered_through_its_folder(home):
         async with app.run_test(size=(80, 24)) as pilot:
             app.open_source(LoggedRun(folder), show=True)
             await pilot.pause()
-            app.screen._alive = True
+            app.open_run.alive = True
             await press(pilot, "p")
             assert '"ask": "pause"' in (folder / "control.jsonl").read_text()
 
@@ -336,7 +336,7 @@ def view_of(*events):
         ("grow", view_of(*WHOLE[:TRIAL]), {"alive": False}, False, "process is gone"),
         ("grow", view_of(*WHOLE[:TRIAL], evaluated(1, 0.4, arm="control:a")), {}, False, "control"),
         ("roll_back", view_of(*WHOLE[:TRIAL]), {}, False, None),
-        ("roll_back", view_of(*WHOLE[:TRIAL]), {"asked": "stop"}, False, "stopping"),
+        ("roll_back", view_of(*WHOLE[:TRIAL]), {"requested": "stop"}, False, "stopping"),
         ("pause", view_of(*WHOLE), {}, False, "finished"),
         ("pause", view_of(*WHOLE[:TRIAL], STOPPED), {}, False, "ended"),
         ("resume", view_of(*WHOLE[:TRIAL], STOPPED), {}, False, None),
@@ -590,7 +590,7 @@ def test_resizing_shares_the_room_out_anew():
 def test_nothing_is_painted_while_another_screen_is_in_front(monkeypatch):
     from nexus_tui.app.live import screen as module
 
-    monkeypatch.setattr(module, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(module, "PROCESS_SECONDS", 0.05)
 
     async def act(app, pilot, run):
         await press(pilot, "f")

@@ -25,14 +25,14 @@ from textual import events as textual_events
 from nexus_engine.errors import DataError
 from nexus_tui.app.kit.canvas import Canvas
 from nexus_tui.app.kit.dialogs import Question
-from nexus_tui.app.kit.text_line import Line, plain_text
-from nexus_tui.app.playground.ask_path import AskPath
-from nexus_tui.app.playground.background_work import Desk
+from nexus_tui.app.kit.text_input import TextInput, plain_text
 from nexus_tui.app.playground.many_pane import ManyPane
 from nexus_tui.app.playground.pair_pane import HistoryRows, PairPane, PinRows
+from nexus_tui.app.playground.path_question import PathQuestion
 from nexus_tui.app.playground.pick_model import PickModel
 from nexus_tui.app.playground.pinned import Pin, PinBook, pins_file, read_pins, write_pins
 from nexus_tui.app.playground.search_pane import SearchPane
+from nexus_tui.app.playground.work_queue import WorkQueue
 from nexus_tui.charts.pairs.bars import (
     PairValues,
     bar,
@@ -55,8 +55,8 @@ def driven(act, *, size=(80, 24), run=None, **settings):
 
     async def whole():
         app = make_app(**settings)
-        app.play._querier = WordQuerier()
-        app.playground_target = run
+        app.playground._querier = WordQuerier()
+        app.pointed_run = run
         async with app.run_test(size=size) as pilot:
             await pilot.press("3")
             await pilot.pause()
@@ -70,7 +70,7 @@ async def answered(app, pilot):
     await pilot.pause(0.06)  # what is typed rests
     until = time.monotonic() + 20
     while time.monotonic() < until:
-        if app.play.quick._thread is None and app.play.long._thread is None:
+        if app.playground.quick._thread is None and app.playground.long._thread is None:
             break
         await pilot.pause(0.02)
     await pilot.pause()
@@ -88,7 +88,7 @@ async def focused(app, pilot, wanted):
 
 async def typed(app, pilot, first, second):
     """Two sentences by the keyboard, answered."""
-    if not isinstance(app.screen.focused, Line):
+    if not isinstance(app.screen.focused, TextInput):
         await pilot.press("i")
     await focused(app, pilot, "pair-first")
     app.screen.query_one(PairPane).first.value = first
@@ -123,7 +123,7 @@ def test_a_pair_is_answered_by_both_models_as_it_is_typed(run):
         await pilot.press(*"home sent")
         await answered(app, pilot)
         text = screen_text(app)
-        answer = app.play.answer
+        answer = app.playground.answer
         assert answer.pair == ("went home", "home sent")
         assert f"{answer.base:.4f}" in text
         assert f"{answer.tuned:.4f}" in text
@@ -136,7 +136,7 @@ def test_a_pair_is_answered_by_both_models_as_it_is_typed(run):
 def test_the_base_model_alone_answers_too():
     async def act(app, pilot):
         await typed(app, pilot, A, B)
-        assert app.play.answer.tuned is None
+        assert app.playground.answer.tuned is None
         assert "nothing is tuned here" in screen_text(app)
         assert "base alone" in screen_text(app)
 
@@ -145,16 +145,16 @@ def test_the_base_model_alone_answers_too():
 
 def test_the_latest_question_wins_and_no_half_word_is_asked(run):
     async def act(app, pilot):
-        side = app.play._querier.base
+        side = app.playground._querier.base
         side.gate.clear()
         await pilot.press("i")
-        app.play.ask("one", "two")
+        app.playground.score_pair("one", "two")
         await pilot.pause(0.05)
-        app.play.ask("three", "four")
-        app.play.ask(A, B)
+        app.playground.score_pair("three", "four")
+        app.playground.score_pair(A, B)
         side.gate.set()
         await answered(app, pilot)
-        assert app.play.answer.pair == (A, B)
+        assert app.playground.answer.pair == (A, B)
         assert "three" not in side.asked
 
     driven(act, run="tuned-run")
@@ -165,7 +165,7 @@ def test_keys_typed_in_a_line_stay_there_and_escape_gives_them_back():
         await pilot.press("i")
         await focused(app, pilot, "pair-first")
         await pilot.press(*"14q", "question_mark", *"pmu")
-        assert app.screen.query_one("#pair-first", Line).value == "14q?pmu"
+        assert app.screen.query_one("#pair-first", TextInput).value == "14q?pmu"
         assert app.current_mode == "playground"
         await until(pilot, lambda: "Esc Leave the line" in screen_text(app).splitlines()[-1])
         await pilot.press("escape")
@@ -185,7 +185,7 @@ def test_enter_keeps_a_pair_and_it_comes_back(run):
         await typed(app, pilot, "alpha", "beta")
         await pilot.press("enter")
         await pilot.pause()
-        assert [one.pair for one in app.play.history] == [("alpha", "beta"), (A, B)]
+        assert [one.pair for one in app.playground.history] == [("alpha", "beta"), (A, B)]
         pane = app.screen.query_one(PairPane)
         await pilot.press("up", "up")
         assert pane.pair == (A, B)
@@ -204,7 +204,7 @@ def test_enter_keeps_a_pair_and_it_comes_back(run):
 
 def test_a_pair_kept_before_its_answer_is_stored_when_it_comes(run):
     async def act(app, pilot):
-        side = app.play._querier.base
+        side = app.playground._querier.base
         side.gate.clear()
         await pilot.press("i")
         await focused(app, pilot, "pair-first")
@@ -212,11 +212,11 @@ def test_a_pair_kept_before_its_answer_is_stored_when_it_comes(run):
         pane.first.value, pane.second.value = A, B
         await pilot.press("enter")
         await pilot.pause(0.3)
-        assert not app.play.history
+        assert not app.playground.history
         assert "loading the model" in screen_text(app)
         side.gate.set()
         await answered(app, pilot)
-        assert [one.pair for one in app.play.history] == [(A, B)]
+        assert [one.pair for one in app.playground.history] == [(A, B)]
 
     driven(act, run="tuned-run")
 
@@ -230,7 +230,7 @@ def test_swap_and_clear():
         await pilot.press("c")
         await pilot.pause()
         assert pane.pair is None
-        assert app.play.asked is None
+        assert app.playground.wanted_pair is None
         assert app.screen.focused is pane.first
 
     driven(act)
@@ -241,14 +241,16 @@ def test_text_is_shown_as_it_is_without_control_bytes():
 
     async def act(app, pilot):
         await typed(app, pilot, evil, "[bold]" + B)
-        assert app.screen.query_one("#pair-first", Line).value == "[red]x[/red] [31m31mgone tab"
+        assert (
+            app.screen.query_one("#pair-first", TextInput).value == "[red]x[/red] [31m31mgone tab"
+        )
         await pilot.press("enter", "escape", "p")
         await answered(app, pilot)
         text = screen_text(app)
         assert "[red]x[/red]" in text
         for sign in ("\x1b", "\x9b", "\u202e", "\t"):
             assert sign not in text
-        assert app.play.history[0].first == "[red]x[/red] [31m31mgone tab"
+        assert app.playground.history[0].first == "[red]x[/red] [31m31mgone tab"
 
     driven(act, size=(120, 40))
 
@@ -258,7 +260,7 @@ def test_failures_say_why_without_the_text(run):
         raise ValueError(CANARY)
 
     async def act(app, pilot):
-        app.play._querier.base.embed = broken
+        app.playground._querier.base.embed = broken
         await typed(app, pilot, A, B)
         assert "this could not be done (ValueError)" in screen_text(app)
         assert CANARY not in screen_text(app)
@@ -274,12 +276,12 @@ def test_the_open_run_is_asked_before_the_one_that_runs_points_at(run, home):
     leave_weights(other, 2)
 
     async def act(app, pilot):
-        assert app.play.target.name == "other"
+        assert app.playground.model.name == "other"
         source = ScriptedRun([started("tuned-run")])
         source.name, source.path = "tuned-run", run
         app.open_source(source, show=False)
         await pilot.pause()
-        assert app.play.target.name == "tuned-run"
+        assert app.playground.model.name == "tuned-run"
 
     driven(act, run="other")
 
@@ -287,20 +289,20 @@ def test_the_open_run_is_asked_before_the_one_that_runs_points_at(run, home):
 def test_a_model_is_picked_from_a_list(run):
     async def act(app, pilot):
         await typed(app, pilot, A, B)
-        assert app.play.answer.tuned is not None
+        assert app.playground.answer.tuned is not None
         await pilot.press("escape", "m")
         await answered(app, pilot)
         assert isinstance(app.screen, PickModel)
         assert "tuned-run" in screen_text(app)
         await pilot.press("k", "enter")
         await answered(app, pilot)
-        assert app.play.target.run is None
-        assert app.play.answer.tuned is None
+        assert app.playground.model.run is None
+        assert app.playground.answer.tuned is None
         await pilot.press("m")
         await answered(app, pilot)
         await pilot.press("escape")
         await pilot.pause()
-        assert app.play.target.run is None
+        assert app.playground.model.run is None
 
     driven(act, run="tuned-run")
 
@@ -318,7 +320,7 @@ def test_a_pin_is_kept_on_disk_for_the_owner_alone_and_goes_with_the_last(run):
         assert "Pinned" in screen_text(app)
         await pilot.press("escape", "u")
         await answered(app, pilot)
-        assert app.play.book.pins == ()
+        assert app.playground.book.pins == ()
         assert not pins_file().exists()
 
     driven(act, run="tuned-run")
@@ -330,7 +332,7 @@ def test_pins_are_there_at_the_next_start_and_can_be_switched_off(run):
     async def act(app, pilot):
         await answered(app, pilot)
         assert app.screen.query_one(PinRows).count() == 2
-        value = app.play.pin_cosines[A, B].tuned
+        value = app.playground.pin_cosines[A, B].tuned
         assert f"{value:.4f}" in screen_text(app)
         await pilot.press("P")
         await answered(app, pilot)
@@ -342,10 +344,10 @@ def test_pins_are_there_at_the_next_start_and_can_be_switched_off(run):
         app.screen.query_one(PinRows).focus()
         await pilot.press("down", "enter")
         await answered(app, pilot)
-        assert app.play.answer.pair == ("x", "y")
+        assert app.playground.answer.pair == ("x", "y")
         await pilot.press("u")
         await answered(app, pilot)
-        assert [pin.pair for pin in app.play.book.pins] == [(A, B)]
+        assert [pin.pair for pin in app.playground.book.pins] == [(A, B)]
 
     driven(act, run="tuned-run")
 
@@ -358,22 +360,25 @@ def test_pins_and_the_pair_are_scored_again_at_each_new_checkpoint(run):
         source.name, source.path = "tuned-run", run
         app.open_source(source, show=False)
         await typed(app, pilot, A, B)
-        first = app.play.answer.tuned
+        first = app.playground.answer.tuned
         await pilot.press("escape", "1")  # another screen is in front
         await pilot.pause()
         leave_weights(run, 2)
-        app.play.tick()
+        app.playground.tick()
         await answered(app, pilot)
         await pilot.press("3")
         await answered(app, pilot)
-        assert app.play.answer.tuned != first
-        assert app.play.path_of((A, B)) == [first, app.play.answer.tuned]
-        assert read_pins(pins_file()).pins[0].paths[str(run)][-1] == (2, app.play.answer.tuned)
+        assert app.playground.answer.tuned != first
+        assert app.playground.path_of((A, B)) == [first, app.playground.answer.tuned]
+        assert read_pins(pins_file()).pins[0].paths[str(run)][-1] == (
+            2,
+            app.playground.answer.tuned,
+        )
         row = next(line for line in screen_text(app).splitlines() if "│" in line)
         assert f"{first:.4f}" in row
         drawn = row.split()[-1]
         assert len(drawn) == 2
-        assert (drawn[0] < drawn[1]) == (first < app.play.answer.tuned)
+        assert (drawn[0] < drawn[1]) == (first < app.playground.answer.tuned)
 
     driven(act)
 
@@ -383,16 +388,16 @@ def test_pins_of_a_live_run_are_scored_though_the_playground_was_never_open(run)
 
     async def whole():
         app = make_app()
-        app.play._querier = WordQuerier()
+        app.playground._querier = WordQuerier()
         async with app.run_test(size=(80, 24)) as pilot:
             source = ScriptedRun([started("tuned-run")])
             source.name, source.path = "tuned-run", run
             app.open_source(source, show=False)
-            app.play.tick()
+            app.playground.tick()
             await answered(app, pilot)
-            app.play.tick()
+            app.playground.tick()
             await answered(app, pilot)
-            assert len(app.play.path_of((A, B))) == 1
+            assert len(app.playground.path_of((A, B))) == 1
 
     asyncio.run(whole())
 
@@ -462,7 +467,7 @@ def test_a_file_of_pairs_is_scored_sorted_and_saved(run, home):
         assert many.order == [0, 1, 2]
         await pilot.press("s")
         await pilot.pause()
-        assert isinstance(app.screen, AskPath)
+        assert isinstance(app.screen, PathQuestion)
         saved = home / "out.tsv"
         app.screen.focused.value = str(saved)
         await pilot.press("enter")
@@ -474,7 +479,7 @@ def test_a_file_of_pairs_is_scored_sorted_and_saved(run, home):
         assert "saved as" in screen_text(app)
         await pilot.press("j", "j", "enter")  # takes the pair to the part Pair
         await answered(app, pilot)
-        assert app.play.answer.pair == ("alpha", "alpha")
+        assert app.playground.answer.pair == ("alpha", "alpha")
 
     driven(act, run="tuned-run")
 
@@ -510,7 +515,7 @@ def test_pasted_pairs_are_scored_and_a_wrapped_sentence_is_one_line(run):
         await focused(app, pilot, "pair-first")
         app.screen.focused.post_message(textual_events.Paste("the patient\r\n  went \x1b[1mhome"))
         await pilot.pause()
-        assert app.screen.query_one("#pair-first", Line).value == "the patient went [1mhome"
+        assert app.screen.query_one("#pair-first", TextInput).value == "the patient went [1mhome"
         app.screen.focused.post_message(textual_events.Paste("a b,c d\ne f,g h\n"))
         await answered(app, pilot)
         assert "2 pairs of pasted pairs" in screen_text(app)
@@ -549,7 +554,7 @@ def test_a_file_that_cannot_be_used_is_refused_in_a_line(home, name, content, re
 
 def test_long_work_shows_how_far_it_is_and_can_be_given_up(run, home):
     async def act(app, pilot):
-        side = app.play._querier.base
+        side = app.playground._querier.base
         side.gate.clear()
         await pilot.press("i")
         app.screen.focused.post_message(textual_events.Paste(f"{A}\t{B}\nx y\tz\n"))
@@ -565,7 +570,7 @@ def test_long_work_shows_how_far_it_is_and_can_be_given_up(run, home):
         side.gate.set()
         await pilot.press("left_square_bracket")
         await typed(app, pilot, A, B)
-        assert app.play.answer.pair == (A, B)
+        assert app.playground.answer.pair == (A, B)
 
     driven(act, run="tuned-run")
 
@@ -601,13 +606,13 @@ def test_a_text_file_is_searched_by_both_models(run, home):
         await pilot.press("escape", "h", "j")
         await pilot.pause()
         assert f"line {found.by_base[1].line}" in screen_text(app)
-        embedded = len(app.play._querier.base.asked)
+        embedded = len(app.playground._querier.base.asked)
         await pilot.press("r")
         await answered(app, pilot)
-        assert len(app.play._querier.base.asked) == embedded + 1  # the query alone
+        assert len(app.playground._querier.base.asked) == embedded + 1  # the query alone
         await pilot.press("enter")
         await answered(app, pilot)
-        assert app.play.answer.pair == ("the patient home", found.by_base[1].sentence)
+        assert app.playground.answer.pair == ("the patient home", found.by_base[1].sentence)
 
     driven(act, run="tuned-run")
 
@@ -624,7 +629,7 @@ def test_results_of_older_weights_say_so(run, home):
         await answered(app, pilot)
         assert "r asks again" not in screen_text(app)
         leave_weights(run, 2)
-        app.play.tick()
+        app.playground.tick()
         await answered(app, pilot)
         assert "the model changed: r asks again" in screen_text(app)
         await pilot.press("escape", "r")
@@ -647,7 +652,7 @@ def test_every_part_fits(run, size, home):
         await pilot.press("enter", "ctrl+n")
         await answered(app, pilot)
         text = screen_text(app)
-        assert f"{app.play.answer.tuned:.4f}" in text
+        assert f"{app.playground.answer.tuned:.4f}" in text
         if size[1] >= 20:
             assert "Pinned" in text
             assert "History" in text
@@ -683,7 +688,7 @@ def test_nothing_is_drawn_when_nothing_changed(run, monkeypatch):
         monkeypatch.setattr(Canvas, "refresh", lambda self, *a, **k: drawn.append(self))
         for canvas in app.screen.query(Canvas):
             canvas.redraw()
-        app.play.tick()
+        app.playground.tick()
         app.screen._tick()
         app.screen.run_changed(())
         assert drawn == []
@@ -695,15 +700,15 @@ def test_the_mouse_goes_to_parts_and_rows(run):
     async def act(app, pilot):
         await typed(app, pilot, A, B)
         await pilot.press("enter", "escape")
-        await pilot.click("#play-head", offset=(10, 0))
+        await pilot.click("#playground-head", offset=(10, 0))
         await pilot.pause()
         assert app.screen._part == "many"
-        await pilot.click("#play-head", offset=(3, 0))
+        await pilot.click("#playground-head", offset=(3, 0))
         await pilot.pause()
         app.screen.query_one(PairPane).fill("", "")
         await pilot.click("#pair-history", offset=(4, 1), times=2)
         await answered(app, pilot)
-        assert app.play.asked == (A, B)
+        assert app.playground.wanted_pair == (A, B)
         assert isinstance(app.screen.focused, HistoryRows)
 
     driven(act, run="tuned-run")
@@ -801,19 +806,19 @@ def test_plain_text(text, wanted):
 
 def test_a_desk_works_in_its_own_thread_and_rests_when_there_is_nothing():
     came, threads = [], []
-    desk = Desk(lambda call: call(), "t")
+    queue = WorkQueue(lambda call: call(), "t")
 
     def work(_):
         threads.append(threading.current_thread().name)
         return 7
 
-    desk.ask("a", work, came.append, came.append)
+    queue.submit("a", work, came.append, came.append)
     until = time.monotonic() + 5
-    while desk._thread is not None and time.monotonic() < until:
+    while queue._thread is not None and time.monotonic() < until:
         time.sleep(0.01)
     assert came == [7]
     assert threads == ["t"]
-    assert desk._thread is None
+    assert queue._thread is None
 
 
 @pytest.mark.parametrize(
@@ -827,14 +832,14 @@ def test_a_desk_works_in_its_own_thread_and_rests_when_there_is_nothing():
 )
 def test_a_desk_tells_what_went_wrong_in_a_line(error, words):
     told = []
-    desk = Desk(lambda call: call(), "t")
+    queue = WorkQueue(lambda call: call(), "t")
 
     def work(_):
         raise error
 
-    desk.ask("a", work, told.append, told.append)
+    queue.submit("a", work, told.append, told.append)
     until = time.monotonic() + 5
-    while desk._thread is not None and time.monotonic() < until:
+    while queue._thread is not None and time.monotonic() < until:
         time.sleep(0.01)
     assert words in told[0]
     assert CANARY not in told[0]
@@ -882,7 +887,7 @@ def test_a_use_that_cannot_be_noted_is_told_and_hinders_nobody(run, monkeypatch)
 
     async def act(app, pilot):
         await typed(app, pilot, A, B)
-        assert app.play.answer.tuned is not None
+        assert app.playground.answer.tuned is not None
         assert any("not noted" in note.message for note in app._notifications)
 
     driven(act, run="tuned-run")

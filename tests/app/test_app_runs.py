@@ -322,7 +322,7 @@ def test_the_playground_is_pointed_at_the_run(root):
         await pilot.press("down", "p")
         await pilot.pause()
         assert app.current_mode == "playground"
-        assert app.playground_target == str(root / "beta")
+        assert app.pointed_run == str(root / "beta")
 
     driven(act)
 
@@ -335,7 +335,7 @@ def test_a_live_run_of_another_process_moves_on_the_screen(root):
         assert "live 1%" in screen_text(app)
         with (live / "events.jsonl").open("a") as file:
             file.write(ev.encode_event(step(69)) + "\n")
-        app.screen._look()
+        app.screen._read_runs()
         await until(pilot, lambda: "live 33%" in screen_text(app))
 
     driven(act)
@@ -346,7 +346,7 @@ def test_nothing_is_drawn_when_nothing_changed(root):
         drawn = []
         for widget in app.screen.query(RunList):
             widget.refresh = lambda *regions, **more: drawn.append(regions)
-        app.screen._look()
+        app.screen._read_runs()
         await pilot.pause(0.2)
         app.screen.query_one(RunList).redraw()
         assert drawn == []

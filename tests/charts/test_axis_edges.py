@@ -22,7 +22,7 @@ POSITIVE = (
     math.nextafter(LARGEST, 0), LARGEST,
 )  # fmt: skip
 EDGES = (0.0, *POSITIVE, *(-value for value in POSITIVE), math.inf, -math.inf, math.nan)
-MOST_TICKS = 700
+MAX_TICKS = 700
 """A logarithmic axis has one for each power of ten."""
 
 
@@ -41,7 +41,7 @@ def test_a_scale_around_any_two_numbers_has_few_ticks_and_places_all_on_it(log):
             assert not any(math.isfinite(value) and (value > 0 or not log) for value in pair)
             continue
         ticks = scale.ticks()
-        assert 0 < len(ticks) <= MOST_TICKS
+        assert 0 < len(ticks) <= MAX_TICKS
         for value in (*pair, ticks[0], ticks[-1]):
             assert 0 <= scale.place(value) <= 1
             assert len(number(value, scale.step or scale.high / 2 - scale.low / 2)) < 40

@@ -28,7 +28,7 @@ from nexus_tui.charts.run.metrics import METRICS, chart, drawing
 from nexus_tui.charts.run.notes import note_lines
 from nexus_tui.charts.run.one_picture import state_lines, terminal_chart_style
 from nexus_tui.charts.run.result import headline, result_picture
-from nexus_tui.charts.run.row_shares import rooms
+from nexus_tui.charts.run.row_shares import split_rows
 from nexus_tui.charts.run.timeline import detail, summary, switch_columns, timeline
 from nexus_tui.words.formats import shown
 
@@ -335,7 +335,7 @@ FAILED = ev.RunFailed(message="disk is full", kind="OSError", exit_code=4)
         (0, (), {}, "reading data and model"),
         (1, (), {}, "measuring the base model"),
         (12, (), {}, "training epoch 1/3"),
-        (12, (), {"asked": "pause"}, "pausing before the next step"),
+        (12, (), {"requested": "pause"}, "pausing before the next step"),
         (12, (), {"starting": True}, "reading data and model"),
         (12, (), {"alive": False}, "interrupted"),
         (12, (ev.PauseChanged(paused=True),), {}, "paused in epoch 1/3"),
@@ -441,7 +441,7 @@ def test_the_log_wraps_at_words_and_keeps_its_place():
 @pytest.mark.parametrize("head", [3, 5, 12])
 def test_rows_are_all_given_out_and_no_more(head, ended):
     for height in range(1, 90):
-        found = rooms(height, head, ended=ended)
+        found = split_rows(height, head, ended=ended)
         assert min(found) >= 0
         assert sum(found) <= max(0, height - head)
         if height >= 22 and not ended and head == 3:

@@ -100,7 +100,7 @@ def _app_open(run: Path) -> int:
     """What the app does when a run is opened: its events, its state, its charts, a wish."""
     from nexus_engine.errors import NexusError
     from nexus_engine.runs.run_view import RunView, reduce
-    from nexus_tui.app.playground.target import Target, stamp_of
+    from nexus_tui.app.playground.queried_model import QueriedModel, stamp_of
     from nexus_tui.app.run_sources import LoggedRun
     from nexus_tui.charts.run.heading import Head
     from nexus_tui.charts.run.one_picture import state_lines, terminal_chart_style
@@ -116,7 +116,7 @@ def _app_open(run: Path) -> int:
     chart_style = terminal_chart_style(ascii_only=True)
     for width in (20, 100):
         state_lines(view, Head(name=source.name, alive=alive), width, chart_style)
-    stamp_of(Target(source.name, run))
+    stamp_of(QueriedModel(source.name, run))
     return 0
 
 

@@ -155,8 +155,8 @@ class ScriptedRun:
     def live(self) -> bool:
         return self.is_live
 
-    def ask(self, ask: Ask) -> None:
-        self.asked.append(ask)
+    def steer(self, request: Ask) -> None:
+        self.asked.append(request)
 
 
 def make_app(**settings: object) -> NexusApp:

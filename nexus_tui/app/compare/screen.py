@@ -16,7 +16,7 @@ from textual.worker import Worker, WorkerState, get_current_worker
 from nexus_engine.runs.folder import runs_root
 from nexus_engine.runs.index import RunIndex
 from nexus_engine.runs.summary import RunRecord, RunSummary
-from nexus_tui.app.kit.drawn_lines import Lines
+from nexus_tui.app.kit.canvas import DrawnLines
 from nexus_tui.app.kit.frame import NexusScreen
 from nexus_tui.app.kit.run_list import RunList
 from nexus_tui.charts.kit.fitting import fitted
@@ -75,21 +75,21 @@ class CompareScreen(NexusScreen):
         """The list to choose from, or table and curves; a line of words."""
         yield RunList(letter_of=lambda path: letter(self.nexus.marked, path))
         with Container(id="both"):
-            yield Lines(self._draw_table, id="table")
-            yield Lines(self._draw_curves, id="curves")
-        yield Lines(self._draw_words, id="words")
+            yield DrawnLines(self._draw_table, id="table")
+            yield DrawnLines(self._draw_curves, id="curves")
+        yield DrawnLines(self._draw_words, id="words")
 
     def on_screen_resume(self) -> None:
         """To the front: other runs may be marked now."""
         super().on_screen_resume()
-        self._look()
+        self._read_runs()
 
-    def _look(self) -> None:
-        self.run_worker(self._index.refresh, thread=True, group="look", exit_on_error=False)
+    def _read_runs(self) -> None:
+        self.run_worker(self._index.refresh, thread=True, group="reading", exit_on_error=False)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """The folders were looked at, or the runs were judged."""
-        if event.worker.group == "look" and event.state is WorkerState.SUCCESS:
+        if event.worker.group == "reading" and event.state is WorkerState.SUCCESS:
             self._have(event.worker.result or [])
         elif event.worker.group == "judge" and event.worker.is_finished:
             self._stop_ticking()
@@ -121,7 +121,7 @@ class CompareScreen(NexusScreen):
 
     def _draw(self) -> None:
         for part in ("#table", "#curves", "#words"):
-            self.query_one(part, Lines).redraw()
+            self.query_one(part, DrawnLines).redraw()
 
     # Drawing
 
@@ -221,14 +221,14 @@ class CompareScreen(NexusScreen):
 
     def action_sideways(self, step: int) -> None:
         """Runs that did not fit beside the others."""
-        fits = columns_that_fit(self.query_one("#table", Lines).size.width)
+        fits = columns_that_fit(self.query_one("#table", DrawnLines).size.width)
         self._first = max(0, min(self._first + step, len(self._records) - fits))
         self._draw()
 
     def action_scroll(self, step: int) -> None:
         """Up or down the table."""
         self._top = max(0, self._top + step)
-        self.query_one("#table", Lines).redraw()
+        self.query_one("#table", DrawnLines).redraw()
 
     def action_judge(self) -> None:
         """Embed the first run's test pairs with the weights of each, in a thread."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from rich.segment import Segment
@@ -15,7 +15,7 @@ from textual.widget import Widget
 from nexus_tui.app.kit.host import host_of
 from nexus_tui.charts.kit.chart_style import ChartStyle
 
-__all__ = ["Canvas"]
+__all__ = ["Canvas", "DrawnLines"]
 
 
 CUT = "…"
@@ -85,6 +85,23 @@ class Canvas(Widget):
         if y < len(self._shown):
             return self._shown[y]
         return Strip.blank(self.size.width, self.rich_style)
+
+
+class DrawnLines(Canvas):
+    """Shows `draw(width, height)`; call `redraw` when what it draws from has changed."""
+
+    def __init__(
+        self,
+        draw: Callable[[int, int], Sequence[Text]],
+        *,
+        id: str | None = None,  # noqa: A002 - Textual's own name
+    ) -> None:
+        super().__init__(id=id)
+        self._draw = draw
+
+    def picture(self, width: int, height: int) -> Sequence[Text]:
+        """What `draw` gives."""
+        return self._draw(width, height)
 
 
 def _with_dots(strip: Strip, dots: str) -> Strip:

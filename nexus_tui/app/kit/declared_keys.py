@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
 
 from textual.binding import Binding, BindingsMap
 from textual.dom import DOMNode
 
-__all__ = ["declared_keys"]
+from nexus_engine.errors import one_line
+
+__all__ = ["declared_keys", "unknown_ids"]
 
 
 def declared_keys(node: DOMNode, keymap: Mapping[str, str] | None = None) -> list[Binding]:
@@ -23,6 +26,16 @@ def declared_keys(node: DOMNode, keymap: Mapping[str, str] | None = None) -> lis
     if keymap:
         bindings.apply_keymap({name: _whole_names(keys) for name, keys in keymap.items()})
     return [binding for same_key in bindings.key_to_bindings.values() for binding in same_key]
+
+
+def unknown_ids(keymap: Mapping[str, str], nodes: Iterable[DOMNode]) -> Iterator[str]:
+    """A warning for each ID of `keymap` that no binding of `nodes` has."""
+    known = {binding.id for node in nodes for binding in declared_keys(node) if binding.id}
+    for name in keymap:
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            yield f"[ui.keys]: no action is called {one_line(name, 40)}{hint}"
 
 
 def _whole_names(keys: str) -> str:

@@ -32,7 +32,7 @@ class Host(Protocol):
     """Runs marked for comparison, in the order of their letters."""
     may_probe: bool
     """Whether a screen may measure a forecast without being asked to."""
-    playground_target: str | None
+    pointed_run: str | None
     """The run that the list of runs points at: what the playground asks where none is open."""
 
     @property

@@ -1,4 +1,4 @@
-"""A screen that follows files: it looks at them now and then while it is in front."""
+"""A screen that follows files: it reads them now and then while it is in front."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ from textual.timer import Timer
 
 from nexus_tui.app.kit.frame import NexusScreen
 
-__all__ = ["LOOK", "LookingScreen"]
+__all__ = ["READING", "WatchingScreen"]
 
-LOOK = "look"
-"""Group of the workers that look; a screen handles their end in `on_worker_state_changed`."""
+READING = "reading"
+"""Group of the workers that read; a screen handles their end in `on_worker_state_changed`."""
 
 
-class LookingScreen(NexusScreen):
-    """Override `look`. Seconds between two looks: the second figure is for low bandwidth."""
+class WatchingScreen(NexusScreen):
+    """Override `read_disk`. Seconds lie between two readings; more with low bandwidth."""
 
-    LOOK_SECONDS: ClassVar[float] = 2.0
-    SLOW_LOOK_SECONDS: ClassVar[float] = 5.0
+    READ_SECONDS: ClassVar[float] = 2.0
+    SLOW_READ_SECONDS: ClassVar[float] = 5.0
 
     def __init__(self) -> None:
         super().__init__()
-        self._looking: Timer | None = None
+        self._reading_timer: Timer | None = None
 
-    def look(self) -> Any:
+    def read_disk(self) -> Any:
         """What is found on the disk; called in a thread of its own, one at a time."""
         raise NotImplementedError
 
     def on_mount(self) -> None:
-        """Begin to look."""
+        """Begin to read."""
         slow = self.nexus.settings.low_bandwidth
-        seconds = self.SLOW_LOOK_SECONDS if slow else self.LOOK_SECONDS
-        self._looking = self.set_interval(seconds, self.look_now)
+        seconds = self.SLOW_READ_SECONDS if slow else self.READ_SECONDS
+        self._reading_timer = self.set_interval(seconds, self.read_now)
 
     def on_screen_resume(self) -> None:
         """To the front: something may have changed."""
         super().on_screen_resume()
-        if self._looking is not None:
-            self._looking.resume()
-        self.look_now()
+        if self._reading_timer is not None:
+            self._reading_timer.resume()
+        self.read_now()
 
     def on_screen_suspend(self) -> None:
         """Rest while another screen is in front."""
-        if self._looking is not None:
-            self._looking.pause()
+        if self._reading_timer is not None:
+            self._reading_timer.pause()
 
-    def look_now(self) -> None:
-        """Look, unless a look is under way."""
-        if not any(worker.group == LOOK and not worker.is_finished for worker in self.workers):
-            self.run_worker(self.look, thread=True, group=LOOK, exit_on_error=False)
+    def read_now(self) -> None:
+        """Read, unless a reading is under way."""
+        if not any(worker.group == READING and not worker.is_finished for worker in self.workers):
+            self.run_worker(self.read_disk, thread=True, group=READING, exit_on_error=False)

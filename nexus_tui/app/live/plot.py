@@ -13,8 +13,8 @@ from textual.binding import Binding, BindingType
 from nexus_engine.events import Event
 from nexus_engine.runs.run_view import RunView
 from nexus_tui.app.kit.canvas import Canvas
+from nexus_tui.app.kit.draw_throttle import DrawThrottle
 from nexus_tui.app.kit.frame import NexusScreen
-from nexus_tui.app.kit.pace import Pace
 from nexus_tui.app.live.chart_view import ChartView
 from nexus_tui.charts.run.metrics import METRICS, Metric, drawing
 
@@ -106,7 +106,7 @@ class PlotScreen(NexusScreen):
     def __init__(self, *, metric: Metric) -> None:
         super().__init__()
         self._metric = metric
-        self._pace = Pace(PLOT_SECONDS)
+        self._throttle = DrawThrottle(PLOT_SECONDS)
 
     def body(self) -> ComposeResult:
         """Names, plot, legend."""
@@ -129,8 +129,8 @@ class PlotScreen(NexusScreen):
         self._draw()
 
     def run_changed(self, events: Sequence[Event]) -> None:
-        """Draw at the pace of the live screen."""
-        self._pace.ask(self, self._draw, events)
+        """Draw at a bounded rate."""
+        self._throttle.request_draw(self, self._draw, events)
 
     def _draw(self) -> None:
         run = self.nexus.open_run

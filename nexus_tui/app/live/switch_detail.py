@@ -18,7 +18,7 @@ from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.run.timeline import sign_of
 from nexus_tui.words.formats import aligned, correlation, count, gain
 
-__all__ = ["SwitchDetail", "detail_lines"]
+__all__ = ["SwitchDetail"]
 
 
 def detail_lines(view: RunView, switch: SwitchView, chart_style: ChartStyle) -> list[Text]:

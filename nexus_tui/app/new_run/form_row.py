@@ -9,15 +9,15 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from nexus_engine.errors import one_line
-from nexus_tui.app.kit.drawn_lines import Lines
+from nexus_tui.app.kit.canvas import DrawnLines
 from nexus_tui.app.kit.host import host_of
-from nexus_tui.app.kit.plain_input import PlainInput
+from nexus_tui.app.kit.text_input import PlainInput
 from nexus_tui.app.new_run.choice_field import ChoiceField
 from nexus_tui.app.new_run.run_form import Field
 from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.fitting import fitted
 
-__all__ = ["FormRow", "whole_words"]
+__all__ = ["FormRow"]
 
 
 def whole_words(text: str, columns: int, chart_style: ChartStyle) -> str:
@@ -49,14 +49,14 @@ class FormRow(Horizontal):
 
     def compose(self) -> ComposeResult:
         """Name, entry, remark."""
-        yield Lines(self._draw_label).add_class("label")
+        yield DrawnLines(self._draw_label).add_class("label")
         entry: ChoiceField | PlainInput
         if self.field.chosen:
             entry = ChoiceField(options=self._options, standing=self._standing)
         else:
             entry = PlainInput()
         yield entry.add_class("entry")
-        yield Lines(self._draw_remark).add_class("remark")
+        yield DrawnLines(self._draw_remark).add_class("remark")
 
     @property
     def entry(self) -> ChoiceField | PlainInput:
@@ -80,7 +80,7 @@ class FormRow(Horizontal):
 
     def redraw(self) -> None:
         """Draw name and remark anew."""
-        for part in self.query(Lines):
+        for part in self.query(DrawnLines):
             part.redraw()
 
     def on_descendant_focus(self) -> None:

@@ -19,7 +19,7 @@ from textual.widgets import Button
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from nexus_engine.errors import NexusError, one_line
-from nexus_tui.app.kit.drawn_lines import Lines
+from nexus_tui.app.kit.canvas import DrawnLines
 from nexus_tui.app.kit.frame import NexusScreen
 from nexus_tui.app.new_run.choice_field import ChoiceField
 from nexus_tui.app.new_run.form_row import FormRow
@@ -80,7 +80,7 @@ class NewRunScreen(NexusScreen):
         self._checked = Checked({}, None, {})
         self._data_error = ""
         self._data_note = ""
-        self._data_looked_at: str | None = None
+        self._data_glanced_at: str | None = None
         self._forecast: Forecasted | None = None
         self._measuring = ""
         self._failure = ""
@@ -91,15 +91,15 @@ class NewRunScreen(NexusScreen):
 
     def body(self) -> ComposeResult:
         """The fields, and under them what they come to."""
-        yield Lines(self._draw_title, id="title")
+        yield DrawnLines(self._draw_title, id="title")
         offered = choices()
         with VerticalScroll(id="form", can_focus=False):
             for field in FIELDS:
                 options, now = offered.get(field.name, ((), ""))
                 yield FormRow(field, options=options, standing=now)
-        yield Lines(self._draw_checks, id="checks")
-        yield Lines(self._draw_forecast, id="forecast")
-        yield Lines(self._draw_command, id="command")
+        yield DrawnLines(self._draw_checks, id="checks")
+        yield DrawnLines(self._draw_forecast, id="forecast")
+        yield DrawnLines(self._draw_command, id="command")
         with Horizontal(id="buttons"):
             yield Button("Start", id="start", compact=True, variant="primary")
             yield Button("Start detached", id="detach", compact=True)
@@ -133,7 +133,7 @@ class NewRunScreen(NexusScreen):
     def _check(self) -> None:
         before = self._checked.arguments
         self._checked = check({row.field.name: row.value for row in self.query(FormRow)})
-        if self._checked.said.get("data") != self._data_looked_at:
+        if self._checked.said.get("data") != self._data_glanced_at:
             self._data_error = self._data_note = ""
         self._say_all()
         if self._checked.arguments == before and self._probed is not None:
@@ -143,7 +143,7 @@ class NewRunScreen(NexusScreen):
         for timer in (self._glance_timer, self._probe_timer):
             if timer is not None:
                 timer.stop()
-        self._glance_timer = self.set_timer(GLANCE_SECONDS, self._look_at_data)
+        self._glance_timer = self.set_timer(GLANCE_SECONDS, self._glance_at_data)
         if self._checked.settings is not None and self._may_probe:
             self._probe_timer = self.set_timer(PROBE_SECONDS, self.action_measure)
 
@@ -168,16 +168,16 @@ class NewRunScreen(NexusScreen):
 
     def _draw_below(self) -> None:
         for name in ("#checks", "#forecast", "#command"):
-            self.query_one(name, Lines).redraw()
+            self.query_one(name, DrawnLines).redraw()
 
     # The data
 
-    def _look_at_data(self) -> None:
+    def _glance_at_data(self) -> None:
         settings = self._checked.settings
         if settings is None:
             return
         spec = settings.data
-        self._data_looked_at = self._checked.said.get("data")
+        self._data_glanced_at = self._checked.said.get("data")
 
         def look() -> tuple[str, str]:
             from nexus_engine.data.files.glance import glance

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from nexus_engine.disk.regular_files import FileStamp, stamp_of
 from nexus_engine.errors import DataError
 from nexus_engine.system.user_paths import user_path
-from nexus_tui.app.playground.background_work import Check
 from nexus_tui.app.playground.long_work import LongWork
-from nexus_tui.app.playground.state import Play
+from nexus_tui.app.playground.state import PlaygroundState
+from nexus_tui.app.playground.work_queue import Check
 
 if TYPE_CHECKING:
     from nexus_engine.scoring.querying import Sides
@@ -28,8 +28,8 @@ class CorpusSearch(LongWork):
 
     kind = "search"
 
-    def __init__(self, play: Play, changed: Callable[[], None]) -> None:
-        super().__init__(play, changed)
+    def __init__(self, playground: PlaygroundState, changed: Callable[[], None]) -> None:
+        super().__init__(playground, changed)
         self.query = ""
         self.found: Found | None = None
         self._path = ""
@@ -39,7 +39,7 @@ class CorpusSearch(LongWork):
 
     def search(self, path: str, query: str) -> None:
         """Find the nearest sentences of the file at `path`."""
-        target, stamp = self.play.target, self.play.stale
+        model, stamp = self.playground.model, self.playground.stale
         self._path = path
 
         def work(check: Check) -> tuple[Found, Sides]:
@@ -51,17 +51,17 @@ class CorpusSearch(LongWork):
                 state = _state(path, place)
                 self._index, self._file = SearchIndex(read_sentences(place, check)), state
             index = self._index
-            sides = self.play.sides(target)
-            if self._noted != (target.run, self._file):  # once a file and model, not once a query
-                self.play.note(target, "search", index.file.sentences)
-                self._noted = target.run, self._file
+            sides = self.playground.sides(model)
+            if self._noted != (model.run, self._file):  # once a file and model, not once a query
+                self.playground.note(model, "search", index.file.sentences)
+                self._noted = model.run, self._file
             self.expect(index.missing(sides))
             return search(sides, index, query, TOP, self.advance, check), sides
 
         def done(answer: tuple[Found, Sides]) -> None:
             self.found, sides = answer
             self.query = query
-            self.answered_by(target, stamp, None if sides.tuned is None else sides.tuned.epoch)
+            self.answered_by(model, stamp, None if sides.tuned is None else sides.tuned.epoch)
 
         self.begin("embedding the file", work, done)
 

@@ -9,12 +9,12 @@ from textual import events
 from textual.message import Message
 
 from nexus_tui.app.kit.canvas import Canvas
-from nexus_tui.app.playground.state import play_of
+from nexus_tui.app.playground.state import playground_of
 from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.pairs.bars import clipped
 from nexus_tui.words.formats import correlation
 
-__all__ = ["PARTS", "PlayHead", "head_picture"]
+__all__ = ["PARTS", "PlaygroundHead"]
 
 PARTS = (("pair", "Pair"), ("many", "Many"), ("search", "Search"))
 """ID and title of each part."""
@@ -67,33 +67,33 @@ def head_picture(
     return line.append(words, chart_style.palette.dim)
 
 
-class PlayHead(Canvas):
+class PlaygroundHead(Canvas):
     """Draws `head_picture`; a click on a part goes there, one on the model asks for another."""
 
-    class PartAsked(Message):
+    class PartChosen(Message):
         """Another part is wanted."""
 
         def __init__(self, part: str) -> None:
             super().__init__()
             self.part = part
 
-    class ModelAsked(Message):
+    class ModelClicked(Message):
         """Another model is wanted."""
 
     def __init__(self) -> None:
-        super().__init__(id="play-head")
+        super().__init__(id="playground-head")
         self.part = PARTS[0][0]
 
     def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
         """One line."""
-        play = play_of(self)
+        playground = playground_of(self)
         return [
             head_picture(
                 self.part,
-                play.target.name,
-                play.epoch,
-                play.dev_spearman,
-                run=play.target.run is not None,
+                playground.model.name,
+                playground.epoch,
+                playground.dev_spearman,
+                run=playground.model.run is not None,
                 width=width,
                 chart_style=self.chart_style,
             )
@@ -104,7 +104,7 @@ class PlayHead(Canvas):
         column = 1
         for key, title in PARTS:
             if column <= event.x < column + len(title) + 3:
-                self.post_message(self.PartAsked(key))
+                self.post_message(self.PartChosen(key))
                 return
             column += len(title) + 3
-        self.post_message(self.ModelAsked())
+        self.post_message(self.ModelClicked())

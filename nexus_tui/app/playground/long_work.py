@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from nexus_tui.app.playground.background_work import Check
-from nexus_tui.app.playground.state import Play
-from nexus_tui.app.playground.target import Stamp, Target
+from nexus_tui.app.playground.queried_model import QueriedModel, Stamp
+from nexus_tui.app.playground.state import PlaygroundState
+from nexus_tui.app.playground.work_queue import Check
 
 __all__ = ["LongWork"]
 
@@ -15,34 +15,34 @@ Result = TypeVar("Result")
 
 
 class LongWork:
-    """Base of `ManyPairs` and `CorpusSearch`: one piece of work at a time at the long desk."""
+    """Base of `ManyPairs` and `CorpusSearch`: one piece of work at a time in the long queue."""
 
     kind = ""
 
-    def __init__(self, play: Play, changed: Callable[[], None]) -> None:
-        self.play = play
+    def __init__(self, playground: PlaygroundState, changed: Callable[[], None]) -> None:
+        self.playground = playground
         self.changed = changed
         self.doing = ""
         """What is being done, in words; empty when nothing is."""
         self.done = 0
         self.total = 0
         self.trouble = ""
-        self.model = ""
+        self.model_name = ""
         self.epoch: int | None = None
-        self._target: Target | None = None
+        self._model: QueriedModel | None = None
         self._stamp: Stamp | None = None
 
     @property
     def stale(self) -> bool:
         """Whether the result is of another model, or of older weights, than would be asked now."""
-        if self._target is None:
+        if self._model is None:
             return False
-        return (self._target, self._stamp) != (self.play.target, self.play.stale)
+        return (self._model, self._stamp) != (self.playground.model, self.playground.stale)
 
     def begin(
         self, words: str, work: Callable[[Check], Result], done: Callable[[Result], None]
     ) -> None:
-        """Do `work` at the desk; `done` in the UI thread when it is wanted still."""
+        """Do `work` in the queue; `done` in the UI thread when it is wanted still."""
         self.doing, self.trouble, self.done, self.total = words, "", 0, 0
 
         def ended(result: Result) -> None:
@@ -54,27 +54,27 @@ class LongWork:
             self.doing, self.trouble = "", words
             self.changed()
 
-        self.play.long.ask(self.kind, work, ended, failed)
+        self.playground.long.submit(self.kind, work, ended, failed)
         self.changed()
 
     def expect(self, total: int) -> None:
-        """From the desk's thread: so many sentences are to be embedded."""
+        """From the queue's thread: so many sentences are to be embedded."""
         self.done, self.total = 0, total
 
     def advance(self, more: int) -> None:
-        """From the desk's thread: so many more are."""
+        """From the queue's thread: so many more are."""
         self.done += more
 
-    def answered_by(self, target: Target, stamp: Stamp | None, epoch: int | None) -> None:
+    def answered_by(self, model: QueriedModel, stamp: Stamp | None, epoch: int | None) -> None:
         """Note whose answer the result is."""
-        self._target, self._stamp = target, stamp
-        self.model, self.epoch = target.name, epoch
+        self._model, self._stamp = model, stamp
+        self.model_name, self.epoch = model.name, epoch
 
     def cancel(self) -> bool:
         """Give up what is being done; whether there was anything."""
         if not self.doing:
             return False
-        self.play.long.drop(self.kind)
+        self.playground.long.drop(self.kind)
         self.doing, self.trouble = "", "given up"
         self.changed()
         return True

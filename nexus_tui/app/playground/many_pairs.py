@@ -8,21 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from nexus_engine.errors import DataError, one_line
-from nexus_tui.app.playground.background_work import Check
 from nexus_tui.app.playground.long_work import LongWork
-from nexus_tui.app.playground.state import Play
+from nexus_tui.app.playground.state import PlaygroundState
+from nexus_tui.app.playground.work_queue import Check
 from nexus_tui.words.formats import cell
 
 if TYPE_CHECKING:
     from nexus_engine.data import Pairs
     from nexus_engine.scoring.querying import Cosines, Sides
 
-__all__ = ["MOST_PAIRS", "ORDERS", "ManyPairs", "scored_lines"]
+__all__ = ["ManyPairs"]
 
-MOST_PAIRS = 100_000
+MAX_PAIRS = 100_000
 ORDERS = ("difference", "tuned", "base", "file")
 """In the order in which a key goes through them."""
-PAIRS_PER_SCORE = 2_000
 
 
 class _Scored(NamedTuple):
@@ -38,8 +37,8 @@ class ManyPairs(LongWork):
 
     kind = "many"
 
-    def __init__(self, play: Play, changed: Callable[[], None]) -> None:
-        super().__init__(play, changed)
+    def __init__(self, playground: PlaygroundState, changed: Callable[[], None]) -> None:
+        super().__init__(playground, changed)
         self.label = ""
         self.pairs: list[tuple[str, str]] = []
         self.cosines: list[Cosines] = []
@@ -79,21 +78,21 @@ class ManyPairs(LongWork):
 
     def _score(self, label: str, read: Callable[[], Pairs], *, typed: bool = False) -> None:
         self._again, self._typed = read, typed
-        target, stamp, by = self.play.target, self.play.stale, self.by
+        model, stamp, by = self.playground.model, self.playground.stale, self.by
 
         def work(check: Check) -> _Scored:
             from nexus_engine.scoring.querying import distinct, ordered, score
 
             found = read()
-            if len(found) > MOST_PAIRS:
+            if len(found) > MAX_PAIRS:
                 raise DataError(
-                    f"{label}: holds {len(found):,} pairs; {MOST_PAIRS:,} are scored here at most, "
+                    f"{label}: holds {len(found):,} pairs; {MAX_PAIRS:,} are scored here at most, "
                     "`nexus similarity --file` takes any number"
                 )
             check()
             pairs = list(zip(found.first.to_pylist(), found.second.to_pylist(), strict=True))
-            sides = self.play.sides(target)
-            self.play.note(target, "similarity", found, typed=typed)
+            sides = self.playground.sides(model)
+            self.playground.note(model, "similarity", found, typed=typed)
             self.expect(distinct(pairs) * len(sides.each()))
             cosines = score(sides, pairs, self.advance, check)
             return _Scored(label, pairs, cosines, ordered(cosines, by), sides)
@@ -101,7 +100,7 @@ class ManyPairs(LongWork):
         def done(found: _Scored) -> None:
             self.label, self.pairs, self.cosines, self.order, sides = found
             self.saved = ""
-            self.answered_by(target, stamp, None if sides.tuned is None else sides.tuned.epoch)
+            self.answered_by(model, stamp, None if sides.tuned is None else sides.tuned.epoch)
 
         self.begin(f"scoring {label}", work, done)
 

@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from nexus_tui.app.kit.canvas import Canvas
 from nexus_tui.app.kit.rows import Rows
-from nexus_tui.app.kit.text_line import Field, Line
+from nexus_tui.app.kit.text_input import LabelledInput, TextInput
 from nexus_tui.app.playground.many_pairs import ManyPairs
 from nexus_tui.app.playground.pair_rows import PairRows
 from nexus_tui.app.playground.work_line import WorkLine
@@ -21,9 +21,9 @@ from nexus_tui.charts.pairs.tables import PAIR_COLUMNS, heading, pair_lines, pai
 from nexus_tui.words.formats import count
 
 if TYPE_CHECKING:
-    from nexus_tui.app.playground.state import Play
+    from nexus_tui.app.playground.state import PlaygroundState
 
-__all__ = ["ManyPane", "ManyRows"]
+__all__ = ["ManyPane"]
 
 SORTED_BY = {
     "difference": "largest change first",
@@ -104,14 +104,16 @@ class PairInFull(Canvas):
 class ManyPane(Container):
     """See the module."""
 
-    def __init__(self, play: Play) -> None:
+    def __init__(self, playground: PlaygroundState) -> None:
         super().__init__(id="part-many")
-        self.many = ManyPairs(play, self._changed)
+        self.many = ManyPairs(playground, self._changed)
         self._rows = ManyRows(self.many)
 
     def compose(self) -> ComposeResult:
         """The path, how it goes, the table, the row in full."""
-        yield Field("file", Line(placeholder="path of a file of pairs", id="many-path"))
+        yield LabelledInput(
+            "file", TextInput(placeholder="path of a file of pairs", id="many-path")
+        )
         yield WorkLine(self.many, self._result, "many-work")
         yield self._rows
         yield PairInFull(self.many, self._rows)
@@ -123,7 +125,7 @@ class ManyPane(Container):
         if many.saved:
             return many.saved
         epoch = "" if many.epoch is None else f", epoch {many.epoch}"
-        return f"{count(len(many.order))} pairs of {many.label} by {many.model}{epoch}"
+        return f"{count(len(many.order))} pairs of {many.label} by {many.model_name}{epoch}"
 
     def _changed(self) -> None:
         if self.is_attached:

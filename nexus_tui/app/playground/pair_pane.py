@@ -13,9 +13,9 @@ from textual.widgets import Input
 
 from nexus_tui.app.kit.canvas import Canvas
 from nexus_tui.app.kit.rows import Rows
-from nexus_tui.app.kit.text_line import Field, Line
+from nexus_tui.app.kit.text_input import LabelledInput, TextInput
 from nexus_tui.app.playground.pair_rows import PairRows
-from nexus_tui.app.playground.state import Play, play_of
+from nexus_tui.app.playground.state import PlaygroundState, playground_of
 from nexus_tui.charts.pairs.bars import PairValues, clipped, pair_picture
 from nexus_tui.charts.pairs.tables import (
     FULL_BELOW,
@@ -41,20 +41,20 @@ class AnswerBars(Canvas):
 
     def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
         """Three lines."""
-        play = play_of(self)
+        playground = playground_of(self)
         palette = self.chart_style.palette
-        if play.asked is None:
+        if playground.wanted_pair is None:
             return [
                 Text("i begins: type two sentences, their similarity shows", palette.dim),
                 Text("as you type. Or paste lines of tab-separated pairs.", palette.dim),
             ]
-        if play.error:
-            return [Text(clipped(play.error, width, self.chart_style), palette.warn)]
-        if play.answer is None:
-            words = "scoring" if play.ready else "loading the model, this takes some seconds"
+        if playground.error:
+            return [Text(clipped(playground.error, width, self.chart_style), palette.warn)]
+        if playground.answer is None:
+            words = "scoring" if playground.ready else "loading the model, this takes some seconds"
             return [Text(words, palette.dim)]
-        answer = play.answer
-        fresh = answer.pair == play.asked
+        answer = playground.answer
+        fresh = answer.pair == playground.wanted_pair
         return pair_picture(
             PairValues(answer.base, answer.tuned), width, self.chart_style, fresh=fresh
         )
@@ -65,7 +65,7 @@ class HistoryRows(PairRows):
 
     def count(self) -> int:
         """Pairs kept."""
-        return len(self.play.history)
+        return len(self.playground.history)
 
     def head(self, width: int) -> Sequence[Text]:
         """Title and columns."""
@@ -87,7 +87,7 @@ class HistoryRows(PairRows):
         return pair_lines(*self._facts(index), width, self.chart_style)
 
     def _facts(self, index: int) -> tuple[str, str, float, float | None]:
-        one = self.play.history[index]
+        one = self.playground.history[index]
         return one.first, one.second, one.base, one.tuned
 
 
@@ -102,7 +102,7 @@ class PinRows(PairRows):
 
     def count(self) -> int:
         """Pins; none while they are switched off."""
-        return len(self.play.book.pins) if self.play.book.on else 0
+        return len(self.playground.book.pins) if self.playground.book.on else 0
 
     def head(self, width: int) -> Sequence[Text]:
         """Title and columns."""
@@ -112,8 +112,8 @@ class PinRows(PairRows):
 
     def empty(self, width: int) -> Sequence[Text]:  # noqa: ARG002
         """How a pair gets here."""
-        if not self.play.book.on:
-            kept = len(self.play.book.pins)
+        if not self.playground.book.on:
+            kept = len(self.playground.book.pins)
             words = f"  switched off ({kept} kept); P switches them on"
         else:
             words = "  p pins a pair: it is scored again at each new checkpoint"
@@ -132,10 +132,10 @@ class PinRows(PairRows):
     def _facts(
         self, index: int
     ) -> tuple[tuple[str, str], float | None, float | None, Sequence[float]]:
-        pair = self.play.book.pins[index].pair
-        cosines = self.play.pin_cosines.get(pair)
+        pair = self.playground.book.pins[index].pair
+        cosines = self.playground.pin_cosines.get(pair)
         base, now = (None, None) if cosines is None else (cosines.base, cosines.tuned)
-        return pair, base, now, self.play.path_of(pair)
+        return pair, base, now, self.playground.path_of(pair)
 
 
 class PairPane(Container):
@@ -150,26 +150,28 @@ class PairPane(Container):
     def compose(self) -> ComposeResult:
         """Lines and bars, pins, history."""
         with Vertical(id="pair-main"):
-            yield Field("first", Line(placeholder="type or paste a sentence", id="pair-first"))
-            yield Field("second", Line(placeholder="and another", id="pair-second"))
+            yield LabelledInput(
+                "first", TextInput(placeholder="type or paste a sentence", id="pair-first")
+            )
+            yield LabelledInput("second", TextInput(placeholder="and another", id="pair-second"))
             yield AnswerBars(id="pair-answer")
         yield PinRows(id="pair-pins")
         yield HistoryRows(id="pair-history")
 
     @property
-    def play(self) -> Play:
+    def playground(self) -> PlaygroundState:
         """The playground's state."""
-        return play_of(self)
+        return playground_of(self)
 
     @property
-    def first(self) -> Line:
+    def first(self) -> TextInput:
         """The first line."""
-        return self.query_one("#pair-first", Line)
+        return self.query_one("#pair-first", TextInput)
 
     @property
-    def second(self) -> Line:
+    def second(self) -> TextInput:
         """The second line."""
-        return self.query_one("#pair-second", Line)
+        return self.query_one("#pair-second", TextInput)
 
     @property
     def pair(self) -> tuple[str, str] | None:
@@ -198,19 +200,19 @@ class PairPane(Container):
         """Put a pair into the lines; it is asked at once."""
         with self.prevent(Input.Changed):
             self.first.value, self.second.value = first, second
-        self.ask()
+        self.score()
 
-    def ask(self) -> None:
+    def score(self) -> None:
         """Have what stands in the lines answered now."""
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
         pair = self.pair
         if pair is None:
-            if self.play.asked is not None:
-                self.play.unask()
-        elif pair != self.play.asked or self.play.error:
-            self.play.ask(*pair)
+            if self.playground.wanted_pair is not None:
+                self.playground.drop_pair()
+        elif pair != self.playground.wanted_pair or self.playground.error:
+            self.playground.score_pair(*pair)
             self.query_one(AnswerBars).redraw()
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -218,7 +220,7 @@ class PairPane(Container):
         event.stop()
         if self._timer is not None:
             self._timer.stop()
-        self._timer = self.set_timer(DEBOUNCE_SECONDS, self.ask)
+        self._timer = self.set_timer(DEBOUNCE_SECONDS, self.score)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter goes to the line that is empty; with both full it keeps the pair."""
@@ -227,13 +229,13 @@ class PairPane(Container):
             (self.second if self.first.value.strip() else self.first).focus()
             return
         self._recalled = -1
-        self.ask()
-        self.play.keep()
+        self.score()
+        self.playground.keep()
 
-    def on_line_recalled(self, event: Line.Recalled) -> None:
+    def on_text_input_recalled(self, event: TextInput.Recalled) -> None:
         """Up and down in a line go through the history."""
         event.stop()
-        history = self.play.history
+        history = self.playground.history
         place = self._recalled + event.step
         if -1 <= place < len(history):
             self._recalled = place
@@ -254,14 +256,14 @@ class PairPane(Container):
         """A pair of the history or a pin comes into the lines."""
         event.stop()
         if isinstance(event.rows, PinRows):
-            self.fill(*self.play.book.pins[event.index].pair)
+            self.fill(*self.playground.book.pins[event.index].pair)
         else:
-            self.fill(*self.play.history[event.index].pair)
+            self.fill(*self.playground.history[event.index].pair)
 
     def pair_pointed_at(self) -> tuple[str, str] | None:
         """The pin under the cursor where the pins have the keys, else the present pair."""
         pins = self.query_one(PinRows)
         index = pins.selected
         if pins.has_focus and index is not None:
-            return self.play.book.pins[index].pair
+            return self.playground.book.pins[index].pair
         return self.pair

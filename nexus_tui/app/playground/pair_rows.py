@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nexus_tui.app.kit.rows import Rows
-from nexus_tui.app.playground.state import Play, play_of
+from nexus_tui.app.playground.state import PlaygroundState, playground_of
 
 __all__ = ["PairRows"]
 
@@ -15,9 +15,9 @@ class PairRows(Rows):
     """Base of the history, the pins and the scored pairs."""
 
     @property
-    def play(self) -> Play:
+    def playground(self) -> PlaygroundState:
         """The playground's state."""
-        return play_of(self)
+        return playground_of(self)
 
     @staticmethod
     def lines_at(width: int) -> int:

@@ -18,12 +18,12 @@ from nexus_engine.runs.folder import list_runs
 from nexus_engine.runs.summary import RunSummary
 from nexus_tui.app.kit.closing import ClosesOnce
 from nexus_tui.app.kit.rows import Rows
-from nexus_tui.app.playground.background_work import Desk
-from nexus_tui.app.playground.target import BASE_ALONE, Target
+from nexus_tui.app.playground.queried_model import BASE_ALONE, QueriedModel
+from nexus_tui.app.playground.work_queue import WorkQueue
 from nexus_tui.charts.pairs.bars import clipped
 from nexus_tui.words.formats import correlation
 
-__all__ = ["PickModel", "models_on_disk"]
+__all__ = ["PickModel"]
 
 
 def models_on_disk() -> list[RunSummary]:
@@ -36,7 +36,7 @@ class ModelRows(Rows):
 
     DEFAULT_CSS = "ModelRows { height: auto; max-height: 14; }"
 
-    def __init__(self, present: Target) -> None:
+    def __init__(self, present: QueriedModel) -> None:
         super().__init__(id="model-rows")
         self._present = present
         self.runs: Sequence[RunSummary] = ()
@@ -49,17 +49,17 @@ class ModelRows(Rows):
         """Base and runs."""
         return 1 + len(self.runs)
 
-    def target(self, index: int) -> Target:
+    def model(self, index: int) -> QueriedModel:
         """What a row stands for."""
         if index == 0:
             return BASE_ALONE
         run = self.runs[index - 1]
-        return Target(run.name, run.path)
+        return QueriedModel(run.name, run.path)
 
     def row(self, index: int, width: int) -> Text:
         """A model."""
         palette = self.chart_style.palette
-        here = self.target(index).run == self._present.run
+        here = self.model(index).run == self._present.run
         line = Text().append(f"{self.chart_style.glyphs.kept if here else ' '} ", palette.good)
         if index == 0:
             return line.append("base: the model before any training", palette.text)
@@ -72,7 +72,7 @@ class ModelRows(Rows):
         return line.append(facts, palette.dim)
 
 
-class PickModel(ClosesOnce, ModalScreen[Target | None]):
+class PickModel(ClosesOnce, ModalScreen[QueriedModel | None]):
     """Returns the model taken; None for Escape."""
 
     DEFAULT_CSS = """
@@ -87,10 +87,10 @@ class PickModel(ClosesOnce, ModalScreen[Target | None]):
         Binding("escape,q", "dismiss_none", "Stay", id="model.cancel"),
     ]
 
-    def __init__(self, present: Target, desk: Desk) -> None:
+    def __init__(self, present: QueriedModel, queue: WorkQueue) -> None:
         super().__init__()
         self._present = present
-        self._desk = desk
+        self._queue = queue
 
     def compose(self) -> ComposeResult:
         """The list, which fills when the disk was read."""
@@ -100,8 +100,8 @@ class PickModel(ClosesOnce, ModalScreen[Target | None]):
             yield Static(Content("looking for runs"), id="model-note")
 
     def on_mount(self) -> None:
-        """Read the disk at the desk."""
-        self._desk.ask("models", lambda _: models_on_disk(), self._listed, self._failed)
+        """Read the disk in the queue."""
+        self._queue.submit("models", lambda _: models_on_disk(), self._listed, self._failed)
 
     def _listed(self, runs: list[RunSummary]) -> None:
         if not self.is_attached:
@@ -121,7 +121,7 @@ class PickModel(ClosesOnce, ModalScreen[Target | None]):
 
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
         """Enter or a second click."""
-        self.dismiss(self.query_one(ModelRows).target(event.index))
+        self.dismiss(self.query_one(ModelRows).model(event.index))
 
     def action_dismiss_none(self) -> None:
         """Escape: nothing changes."""

@@ -19,13 +19,13 @@ from nexus_engine.disk.regular_files import read_json
 from nexus_engine.errors import DataError, one_line
 from nexus_engine.runs.folder import runs_root
 
-__all__ = ["MOST_PINS", "Pin", "PinBook", "pins_file", "read_pins", "write_pins"]
+__all__ = ["Pin", "PinBook", "pins_file", "read_pins", "write_pins"]
 
-MOST_PINS = 50
-MOST_RUNS = 6
+MAX_PINS = 50
+MAX_RUNS = 6
 """Runs whose path a pin keeps, the newest."""
-MOST_POINTS = 200
-MOST_BYTES = 200_000_000
+MAX_POINTS = 200
+MAX_BYTES = 200_000_000
 """Of the file: a pin's sentences may each be as long as one of a data file."""
 
 Path_ = tuple[tuple[int, float], ...]
@@ -48,11 +48,11 @@ class Pin:
     def scored(self, run: str, epoch: int, cosine: float) -> Pin:
         """The pin with one more point. An epoch that was there, or later ones, are taken back."""
         before = tuple(point for point in self.paths.get(run, ()) if point[0] < epoch)
-        path = (*before, (epoch, cosine))[-MOST_POINTS:]
+        path = (*before, (epoch, cosine))[-MAX_POINTS:]
         if path == self.paths.get(run):
             return self
         others = {name: held for name, held in self.paths.items() if name != run}
-        kept = dict(list(others.items())[-(MOST_RUNS - 1) :])
+        kept = dict(list(others.items())[-(MAX_RUNS - 1) :])
         return replace(self, paths={**kept, run: path})
 
 
@@ -67,7 +67,7 @@ class PinBook:
         """With this pair pinned; a pair that is pinned already stays where it is."""
         if any(pin.pair == (first, second) for pin in self.pins):
             return self
-        return replace(self, pins=(Pin(first, second), *self.pins)[:MOST_PINS])
+        return replace(self, pins=(Pin(first, second), *self.pins)[:MAX_PINS])
 
     def without(self, pair: tuple[str, str]) -> PinBook:
         """Without this pair."""
@@ -106,7 +106,7 @@ def read_pins(path: Path) -> PinBook:
         DataError: the file is there but cannot be used.
     """
     try:
-        found = revive(read_json(path, MOST_BYTES))
+        found = revive(read_json(path, MAX_BYTES))
         book = msgspec.convert(found, _BookOnDisk, strict=False)
     except FileNotFoundError:
         return PinBook()
@@ -117,7 +117,7 @@ def read_pins(path: Path) -> PinBook:
         ) from None
     pins = (
         Pin(pin.first, pin.second, {run: tuple(points) for run, points in pin.paths.items()})
-        for pin in book.pins[:MOST_PINS]
+        for pin in book.pins[:MAX_PINS]
     )
     return PinBook(book.on, tuple(pins))
 

@@ -16,15 +16,15 @@ from nexus_engine.system.user_paths import user_path
 from nexus_tui.app.kit.dialogs import Choice, Question
 from nexus_tui.app.kit.frame import NexusScreen
 from nexus_tui.app.kit.rows import Rows
-from nexus_tui.app.kit.text_line import Line
-from nexus_tui.app.playground.ask_path import AskPath
-from nexus_tui.app.playground.head import PARTS, PlayHead
+from nexus_tui.app.kit.text_input import TextInput
+from nexus_tui.app.playground.head import PARTS, PlaygroundHead
 from nexus_tui.app.playground.many_pane import ManyPane
 from nexus_tui.app.playground.pair_pane import PairPane, PinRows
+from nexus_tui.app.playground.path_question import PathQuestion
 from nexus_tui.app.playground.pick_model import PickModel
+from nexus_tui.app.playground.queried_model import QueriedModel
 from nexus_tui.app.playground.search_pane import SearchPane
-from nexus_tui.app.playground.state import Play, play_of
-from nexus_tui.app.playground.target import Target
+from nexus_tui.app.playground.state import PlaygroundState, playground_of
 from nexus_tui.words.formats import shown_path
 
 __all__ = ["PlaygroundScreen"]
@@ -34,12 +34,12 @@ SAVE_AS = "scored-pairs.tsv"
 
 
 class PlaygroundScreen(NexusScreen):
-    """Three parts of which one is shown; what they know is `NexusApp.play`'s."""
+    """Three parts of which one is shown; what they know is `NexusApp.playground`'s."""
 
     AUTO_FOCUS = "#pair-history"
     DEFAULT_CSS = """
-    PlaygroundScreen PlayHead { height: 1; margin-bottom: 1; }
-    PlaygroundScreen.-short PlayHead { margin-bottom: 0; }
+    PlaygroundScreen PlaygroundHead { height: 1; margin-bottom: 1; }
+    PlaygroundScreen.-short PlaygroundHead { margin-bottom: 0; }
     PlaygroundScreen #part-pair { layout: vertical; height: 1fr; }
     PlaygroundScreen #part-many, PlaygroundScreen #part-search { layout: vertical; height: 1fr; }
     PlaygroundScreen #pair-main { height: auto; }
@@ -80,15 +80,15 @@ class PlaygroundScreen(NexusScreen):
 
     def body(self) -> ComposeResult:
         """The head and the three parts."""
-        yield PlayHead()
+        yield PlaygroundHead()
         yield PairPane()
-        yield ManyPane(self.play)
-        yield SearchPane(self.play)
+        yield ManyPane(self.playground)
+        yield SearchPane(self.playground)
 
     @property
-    def play(self) -> Play:
+    def playground(self) -> PlaygroundState:
         """What the playground knows."""
-        return play_of(self)
+        return playground_of(self)
 
     @property
     def _pair(self) -> PairPane:
@@ -104,28 +104,28 @@ class PlaygroundScreen(NexusScreen):
 
     def on_mount(self) -> None:
         """Show the first part and follow the playground's state."""
-        self.play.opened = True
-        self.play.changed = self._changed
-        self.play.read_pins()
+        self.playground.opened = True
+        self.playground.changed = self._changed
+        self.playground.read_pins()
         self._show_part(self._part)
         self.set_interval(PROGRESS_SECONDS * (1 + self.nexus.settings.low_bandwidth), self._tick)
 
     def on_screen_resume(self) -> None:
         """Come to the front: ask whatever is to be asked now."""
         super().on_screen_resume()
-        self.play.look()
+        self.playground.follow_weights()
 
     def run_changed(self, events: Sequence[Event]) -> None:  # noqa: ARG002
-        """Another run may be open; new weights are seen by `Play.tick`."""
-        self.query_one(PlayHead).redraw()
-        if self.play.wanted() != self.play.target:
-            self.play.look()
+        """Another run may be open; new weights are seen by `PlaygroundState.tick`."""
+        self.query_one(PlaygroundHead).redraw()
+        if self.playground.wanted() != self.playground.model:
+            self.playground.follow_weights()
 
     def _changed(self, what: str) -> None:
         if not self.is_attached:
             return
         if what == "model":
-            self.query_one(PlayHead).redraw()
+            self.query_one(PlaygroundHead).redraw()
             self._many.tick()
             self._search.tick()
         self._pair.show(what)
@@ -140,7 +140,7 @@ class PlaygroundScreen(NexusScreen):
 
     def _show_part(self, part: str) -> None:
         self._part = part
-        head = self.query_one(PlayHead)
+        head = self.query_one(PlaygroundHead)
         head.part = part
         head.redraw()
         for key, _ in PARTS:
@@ -153,19 +153,19 @@ class PlaygroundScreen(NexusScreen):
     def action_part(self, step: int) -> None:
         """Go to the next part."""
         keys = [key for key, _ in PARTS]
-        typing = isinstance(self.focused, Line)
+        typing = isinstance(self.focused, TextInput)
         self._show_part(keys[(keys.index(self._part) + step) % len(keys)])
         if typing:
             self.action_type()
         else:
             self._pane().home().focus()
 
-    def on_play_head_part_asked(self, event: PlayHead.PartAsked) -> None:
+    def on_playground_head_part_chosen(self, event: PlaygroundHead.PartChosen) -> None:
         """A part was clicked."""
         self._show_part(event.part)
         self._pane().home().focus()
 
-    def on_play_head_model_asked(self) -> None:
+    def on_playground_head_model_clicked(self) -> None:
         """The model was clicked."""
         self.action_model()
 
@@ -186,7 +186,7 @@ class PlaygroundScreen(NexusScreen):
             case "pin" | "swap" | "clear" | "history" | "switch_pins":
                 return self._part == "pair"
             case "unpin":
-                return self._part == "pair" and bool(self.play.book.pins)
+                return self._part == "pair" and bool(self.playground.book.pins)
         return True
 
     # Typing
@@ -196,13 +196,13 @@ class PlaygroundScreen(NexusScreen):
         if self._part == "search":
             self._search.begin()
         else:
-            self._pane().query(Line).first().focus()
+            self._pane().query(TextInput).first().focus()
 
-    def on_line_left(self) -> None:
+    def on_text_input_left(self) -> None:
         """Escape: the keys are the screen's again."""
         self._pane().home().focus()
 
-    def on_line_pasted(self, event: Line.Pasted) -> None:
+    def on_text_input_pasted(self, event: TextInput.Pasted) -> None:
         """Several lines: pairs to score, or one sentence that was wrapped."""
         event.stop()
         kind = pasted_kind(event.text)
@@ -235,28 +235,28 @@ class PlaygroundScreen(NexusScreen):
         if pair is None:
             self.nexus.tell("type two sentences first: they can be pinned then")
         else:
-            self.play.pin(*pair)
+            self.playground.pin(*pair)
 
     def action_unpin(self) -> None:
         """Take away the pin under the cursor, or that of the present pair."""
         pair = self._pair.pair_pointed_at()
-        if pair is not None and any(pin.pair == pair for pin in self.play.book.pins):
-            self.play.unpin(pair)
+        if pair is not None and any(pin.pair == pair for pin in self.playground.book.pins):
+            self.playground.unpin(pair)
         else:
             self._pair.query_one(PinRows).focus()
             self.nexus.tell("choose a pin with the arrows; u takes it away")
 
     def action_switch_pins(self) -> None:
         """Switch the pins off, or on again."""
-        self.play.switch_pins()
+        self.playground.switch_pins()
 
     def action_model(self) -> None:
         """Choose which model is asked."""
-        self.app.push_screen(PickModel(self.play.target, self.play.quick), self._picked)
+        self.app.push_screen(PickModel(self.playground.model, self.playground.quick), self._picked)
 
-    def _picked(self, target: Target | None) -> None:
-        if target is not None:
-            self.play.pick(target)
+    def _picked(self, model: QueriedModel | None) -> None:
+        if model is not None:
+            self.playground.pick(model)
 
     def action_load(self) -> None:
         """Load a file of pairs."""
@@ -299,7 +299,7 @@ class PlaygroundScreen(NexusScreen):
     def action_save(self) -> None:
         """Save the table as TSV."""
         note = "The file will hold the sentences, readable for you alone."
-        self.app.push_screen(AskPath("Save the scored pairs", SAVE_AS, note), self._save_to)
+        self.app.push_screen(PathQuestion("Save the scored pairs", SAVE_AS, note), self._save_to)
 
     def _save_to(self, asked: str | None) -> None:
         if asked is None:

@@ -15,7 +15,7 @@ from textual.widgets import Input
 from nexus_engine.errors import one_line
 from nexus_tui.app.kit.canvas import Canvas
 from nexus_tui.app.kit.rows import Rows
-from nexus_tui.app.kit.text_line import Field, Line
+from nexus_tui.app.kit.text_input import LabelledInput, TextInput
 from nexus_tui.app.playground.corpus_search import CorpusSearch
 from nexus_tui.app.playground.work_line import WorkLine
 from nexus_tui.charts.pairs.bars import clipped
@@ -24,9 +24,9 @@ from nexus_tui.words.formats import count
 
 if TYPE_CHECKING:
     from nexus_engine.scoring.searching import Match
-    from nexus_tui.app.playground.state import Play
+    from nexus_tui.app.playground.state import PlaygroundState
 
-__all__ = ["MatchRows", "SearchPane"]
+__all__ = ["SearchPane"]
 
 TWO_COLUMNS = 70
 """Below this one side is shown at a time."""
@@ -166,35 +166,35 @@ class MatchInFull(Canvas):
 class SearchPane(Container):
     """See the module."""
 
-    def __init__(self, play: Play) -> None:
+    def __init__(self, playground: PlaygroundState) -> None:
         super().__init__(id="part-search")
-        self.work = CorpusSearch(play, self._changed)
+        self.work = CorpusSearch(playground, self._changed)
         self._rows = MatchRows(self.work)
 
     def compose(self) -> ComposeResult:
         """File and query, how it goes, the matches, one in full."""
-        yield Field("file", Line(placeholder="path of a text file", id="search-path"))
-        yield Field("query", Line(placeholder="what to look for", id="search-query"))
+        yield LabelledInput("file", TextInput(placeholder="path of a text file", id="search-path"))
+        yield LabelledInput("query", TextInput(placeholder="what to look for", id="search-query"))
         yield WorkLine(self.work, self._result, "search-work")
         yield self._rows
         yield MatchInFull(self._rows)
 
     @property
-    def path(self) -> Line:
+    def path(self) -> TextInput:
         """The file's line."""
-        return self.query_one("#search-path", Line)
+        return self.query_one("#search-path", TextInput)
 
     @property
-    def query_line(self) -> Line:
+    def query_line(self) -> TextInput:
         """The query's line."""
-        return self.query_one("#search-query", Line)
+        return self.query_one("#search-query", TextInput)
 
     def _result(self) -> str:
         work = self.work
         if work.found is None:
             return ""
         epoch = "" if work.epoch is None else f", epoch {work.epoch}"
-        return f"{count(work.found.sentences)} sentences by {work.model}{epoch}"
+        return f"{count(work.found.sentences)} sentences by {work.model_name}{epoch}"
 
     def _changed(self) -> None:
         if self.is_attached:

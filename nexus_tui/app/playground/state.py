@@ -1,7 +1,7 @@
 """What the playground knows, apart from its screen: model, present pair, history, pins, results.
 
 It lives as long as the app, so that pins are scored at each checkpoint whatever screen is in
-front. Its methods belong to the UI thread; model work and disk work happen at two desks, one for
+front. Its methods belong to the UI thread; model work and disk work happen in two queues, one for
 short questions and one for long ones, and come back as calls of `changed`.
 """
 
@@ -18,15 +18,15 @@ from textual.message_pump import MessagePump
 from nexus_engine.errors import ConfigError, RunError
 from nexus_engine.runs.folder import find_run
 from nexus_tui.app.kit.host import Host
-from nexus_tui.app.playground.background_work import Check, Desk
 from nexus_tui.app.playground.pinned import PinBook, pins_file, read_pins, write_pins
-from nexus_tui.app.playground.target import BASE_ALONE, Stamp, Target, stamp_of
+from nexus_tui.app.playground.queried_model import BASE_ALONE, QueriedModel, Stamp, stamp_of
+from nexus_tui.app.playground.work_queue import Check, WorkQueue
 
 if TYPE_CHECKING:
     from nexus_engine.data import Pairs
     from nexus_engine.scoring.querying import Cosines, Querier, Sides
 
-__all__ = ["Answer", "Play", "play_of"]
+__all__ = ["PlaygroundState", "playground_of"]
 
 HISTORY = 200
 
@@ -53,20 +53,20 @@ class Answer:
         return None if self.tuned is None else self.tuned - self.base
 
 
-class Play:
+class PlaygroundState:
     """See the module. `changed(what)` is called after each change: answer, model, pins, history."""
 
     def __init__(self, app: Host) -> None:
         self._app = app
         self.changed: Callable[[str], None] = lambda _: None
         """Set by the screen."""
-        self.quick = Desk(app.call_later, "nexus-queries")
-        self.long = Desk(app.call_later, "nexus-scoring")
+        self.quick = WorkQueue(app.call_later, "nexus-queries")
+        self.long = WorkQueue(app.call_later, "nexus-scoring")
         self._querier: Querier | None = None
-        self._picked: Target | None = None
+        self._picked: QueriedModel | None = None
         self._picked_beside: object = None
         self._stamp: Stamp | None = None
-        self.target = BASE_ALONE
+        self.model = BASE_ALONE
         self.opened = False
         """Whether the playground was ever in front."""
         self.ready = False
@@ -76,7 +76,7 @@ class Play:
         self.error = ""
         """Why the last question about a pair has no answer."""
         self.answer: Answer | None = None
-        self.asked: tuple[str, str] | None = None
+        self.wanted_pair: tuple[str, str] | None = None
         """The pair that is to be answered, or was."""
         self.history: deque[Answer] = deque(maxlen=HISTORY)
         self._keep: tuple[str, str] | None = None
@@ -88,7 +88,7 @@ class Play:
 
     # The model
 
-    def wanted(self) -> Target:
+    def wanted(self) -> QueriedModel:
         """What is to be asked: the user's pick; else the open run; else what Runs points at."""
         run = self._app.open_run
         beside = None if run is None else run.source.path
@@ -96,40 +96,40 @@ class Play:
             return self._picked
         self._picked = None
         if run is not None:
-            own = Target(run.source.name, run.source.path)
+            own = QueriedModel(run.source.name, run.source.path)
             if stamp_of(own) is not None:
                 return own
-        asked = self._app.playground_target
-        if asked:
+        wanted_pair = self._app.pointed_run
+        if wanted_pair:
             try:
-                folder = find_run(asked)
+                folder = find_run(wanted_pair)
             except (RunError, ConfigError):
                 return BASE_ALONE
-            pointed = Target(folder.name, folder.path)
+            pointed = QueriedModel(folder.name, folder.path)
             if stamp_of(pointed) is not None:
                 return pointed
         return BASE_ALONE
 
-    def pick(self, target: Target) -> None:
+    def pick(self, model: QueriedModel) -> None:
         """Ask this model from now on, until another run is opened."""
         run = self._app.open_run
-        self._picked = target
+        self._picked = model
         self._picked_beside = None if run is None else run.source.path
-        self.look()
+        self.follow_weights()
 
-    def look(self) -> None:
+    def follow_weights(self) -> None:
         """See whether another model, or newer weights, are to be asked now; ask again then."""
-        target = self.wanted()
-        stamp = stamp_of(target)
-        if target == self.target and stamp == self._stamp:
+        model = self.wanted()
+        stamp = stamp_of(model)
+        if model == self.model and stamp == self._stamp:
             return
-        if target != self.target:
+        if model != self.model:
             self.pin_cosines = {}
         self.epoch = self.dev_spearman = None
-        self.target, self._stamp = target, stamp
+        self.model, self._stamp = model, stamp
         self.changed("model")
-        if self.asked is not None:
-            self.ask(*self.asked)
+        if self.wanted_pair is not None:
+            self.score_pair(*self.wanted_pair)
         self.score_pins()
 
     @property
@@ -137,44 +137,44 @@ class Play:
         """Changes with the weights: results that keep it can tell that they are older."""
         return self._stamp
 
-    def sides(self, target: Target) -> Sides:
-        """The models; in a desk's thread: torch and the weights may have to be loaded."""
+    def sides(self, model: QueriedModel) -> Sides:
+        """The models; in a queue's thread: torch and the weights may have to be loaded."""
         from nexus_engine.scoring.querying import Querier
 
         if self._querier is None:
             self._querier = Querier()
-        return self._querier.sides(target.best)
+        return self._querier.sides(model.best)
 
     def note(
-        self, target: Target, use: str, data: Pairs | Sequence[str], *, typed: bool = False
+        self, model: QueriedModel, use: str, data: Pairs | Sequence[str], *, typed: bool = False
     ) -> None:
-        """From a desk's thread: note in the run's audit file that its model is used on `data`."""
-        if target.run is None:
+        """From a queue's thread: note in the run's audit file that its model is used on `data`."""
+        if model.run is None:
             return
         from nexus_tui.work.uses import note_uses
 
-        for words in note_uses([target.run], use, data, typed=typed):
+        for words in note_uses([model.run], use, data, typed=typed):
             self._app.call_later(self._warn, words)
 
-    def _note_typed(self, target: Target, pairs: list[tuple[str, str]]) -> None:
-        """From the desk's thread: one line for each run, not for each word that is typed."""
-        if target.run is not None and target.run not in self._noted:
-            self._noted.add(target.run)
-            self.note(target, "playground", [first for first, _ in pairs], typed=True)
+    def _note_typed(self, model: QueriedModel, pairs: list[tuple[str, str]]) -> None:
+        """From the queue's thread: one line for each run, not for each word that is typed."""
+        if model.run is not None and model.run not in self._noted:
+            self._noted.add(model.run)
+            self.note(model, "playground", [first for first, _ in pairs], typed=True)
 
     # The present pair
 
-    def ask(self, first: str, second: str) -> None:
+    def score_pair(self, first: str, second: str) -> None:
         """Have the pair answered; an earlier one is no longer wanted."""
-        self.asked = (first, second)
-        target = self.target
+        self.wanted_pair = (first, second)
+        model = self.model
 
         def work(check: Check) -> tuple[Cosines, Sides]:
             from nexus_engine.scoring.querying import score
 
-            sides = self.sides(target)
+            sides = self.sides(model)
             check()
-            self._note_typed(target, [(first, second)])
+            self._note_typed(model, [(first, second)])
             return score(sides, [(first, second)], check=check)[0], sides
 
         def done(found: tuple[Cosines, Sides]) -> None:
@@ -185,7 +185,7 @@ class Play:
                 second=second,
                 base=cosines.base,
                 tuned=cosines.tuned,
-                model=target.name,
+                model=model.name,
                 epoch=self.epoch,
             )
             self.error = ""
@@ -197,12 +197,12 @@ class Play:
             self.error = words
             self.changed("answer")
 
-        self.quick.ask("pair", work, done, failed)
+        self.quick.submit("pair", work, done, failed)
 
-    def unask(self) -> None:
+    def drop_pair(self) -> None:
         """There is no pair any more."""
         self.quick.drop("pair")
-        self.asked = self.answer = self._keep = None
+        self.wanted_pair = self.answer = self._keep = None
         self.error = ""
         self.changed("answer")
 
@@ -217,8 +217,8 @@ class Play:
 
     def keep(self) -> None:
         """Put the present pair into the history, when it is answered."""
-        self._keep = self.asked
-        if self.answer is not None and self.answer.pair == self.asked:
+        self._keep = self.wanted_pair
+        if self.answer is not None and self.answer.pair == self.wanted_pair:
             self._store(self.answer)
 
     def _store(self, answer: Answer) -> None:
@@ -242,7 +242,7 @@ class Play:
             self.changed("pins")
             self.score_pins()
 
-        self.quick.ask("read pins", lambda _: read_pins(pins_file()), done, self._warn)
+        self.quick.submit("read pins", lambda _: read_pins(pins_file()), done, self._warn)
 
     def pin(self, first: str, second: str) -> None:
         """Pin a pair."""
@@ -264,7 +264,9 @@ class Play:
             return
         self.book = book
         self.changed("pins")
-        self.quick.ask("save pins", lambda _: write_pins(pins_file(), book), _nothing, self._warn)
+        self.quick.submit(
+            "save pins", lambda _: write_pins(pins_file(), book), _nothing, self._warn
+        )
 
     def _warn(self, words: str) -> None:
         self._app.tell(words, "warning")
@@ -274,34 +276,34 @@ class Play:
         pairs = [pin.pair for pin in self.book.pins]
         if not pairs or not self.book.on:
             return
-        target = self.target
+        model = self.model
 
         def work(check: Check) -> tuple[list[Cosines], Sides]:
             from nexus_engine.scoring.querying import score
 
-            sides = self.sides(target)
-            self._note_typed(target, pairs)
+            sides = self.sides(model)
+            self._note_typed(model, pairs)
             return score(sides, pairs, check=check), sides
 
         def done(found: tuple[list[Cosines], Sides]) -> None:
             cosines, sides = found
             self._met(sides)
             self.pin_cosines = dict(zip(pairs, cosines, strict=True))
-            if target.run is not None and sides.tuned is not None:
+            if model.run is not None and sides.tuned is not None:
                 assert sides.tuned.epoch is not None
                 tuned = {p: c.tuned for p, c in self.pin_cosines.items() if c.tuned is not None}
-                self._take(self.book.scored(str(target.run), sides.tuned.epoch, tuned))
+                self._take(self.book.scored(str(model.run), sides.tuned.epoch, tuned))
             self.changed("pins")
 
-        self.quick.ask("pins", work, done, self._warn)
+        self.quick.submit("pins", work, done, self._warn)
 
     def path_of(self, pair: tuple[str, str]) -> Sequence[float]:
         """A pin's cosines over the present run's checkpoints, oldest first."""
-        if self.target.run is None:
+        if self.model.run is None:
             return ()
         for pin in self.book.pins:
             if pin.pair == pair:
-                return [cosine for _, cosine in pin.paths.get(str(self.target.run), ())]
+                return [cosine for _, cosine in pin.paths.get(str(self.model.run), ())]
         return ()
 
     # Life
@@ -318,17 +320,17 @@ class Play:
                 return
             self.read_pins()
         if self.opened or (self.book.pins and self.book.on):
-            self.look()
+            self.follow_weights()
 
 
 def _nothing(_: object) -> None:
     """A write needs no answer."""
 
 
-class _HoldsPlay(Protocol):
-    play: Play
+class _HoldsPlayground(Protocol):
+    playground: PlaygroundState
 
 
-def play_of(node: MessagePump) -> Play:
+def playground_of(node: MessagePump) -> PlaygroundState:
     """The playground's state in the app that `node`, a screen or widget, belongs to."""
-    return cast("_HoldsPlay", node.app).play
+    return cast("_HoldsPlayground", node.app).playground

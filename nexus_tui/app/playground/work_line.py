@@ -11,7 +11,7 @@ from nexus_tui.app.playground.long_work import LongWork
 from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.pairs.bars import clipped
 
-__all__ = ["WorkLine", "work_picture"]
+__all__ = ["WorkLine"]
 
 BAR = 16
 

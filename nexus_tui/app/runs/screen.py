@@ -16,11 +16,11 @@ from nexus_engine.errors import NexusError, one_line
 from nexus_engine.runs.folder import remove_run, runs_root
 from nexus_engine.runs.index import RunIndex
 from nexus_engine.runs.summary import RunSummary
+from nexus_tui.app.kit.canvas import DrawnLines
 from nexus_tui.app.kit.dialogs import Choice, Question
-from nexus_tui.app.kit.drawn_lines import Lines
 from nexus_tui.app.kit.frame import NexusScreen
-from nexus_tui.app.kit.plain_input import PlainInput
 from nexus_tui.app.kit.run_list import RunList
+from nexus_tui.app.kit.text_input import PlainInput
 from nexus_tui.charts.kit.fitting import fitted
 from nexus_tui.charts.run.details import run_details
 from nexus_tui.charts.run.rows import letter, matches
@@ -32,9 +32,9 @@ __all__ = [
     "RunsScreen",
 ]
 
-LOOK_SECONDS = 2.0
-SLOW_LOOK_SECONDS = 5.0
-"""Between two looks at the folders while the screen is in front; the second: low bandwidth."""
+READ_SECONDS = 2.0
+SLOW_READ_SECONDS = 5.0
+"""Between two readings of the folders while the screen is in front; the second: low bandwidth."""
 RESUMABLE = ("stopped", "failed", "interrupted")
 
 
@@ -75,40 +75,40 @@ class RunsScreen(NexusScreen):
     def body(self) -> ComposeResult:
         """The list, or the welcome; details; the filter; a line of state."""
         yield RunList(letter_of=lambda path: letter(self.nexus.marked, path))
-        yield Lines(self._welcome, id="welcome")
-        yield Lines(self._details, id="details")
+        yield DrawnLines(self._welcome, id="welcome")
+        yield DrawnLines(self._details, id="details")
         yield PlainInput(placeholder="name, data, regime or state", id="filter")
-        yield Lines(self._line, id="line")
+        yield DrawnLines(self._line, id="line")
 
     def on_mount(self) -> None:
         """Look at the folders, now and then while this screen is in front."""
         slow = self.nexus.settings.low_bandwidth
-        self.set_interval(SLOW_LOOK_SECONDS if slow else LOOK_SECONDS, self._look_if_in_front)
+        self.set_interval(SLOW_READ_SECONDS if slow else READ_SECONDS, self._read_if_in_front)
         self.query_one(RunList).focus()
 
     def on_screen_resume(self) -> None:
         """To the front again: runs may have come and gone."""
         super().on_screen_resume()
-        self._look()
+        self._read_runs()
 
     # Reading
 
-    def _look_if_in_front(self) -> None:
+    def _read_if_in_front(self) -> None:
         if self.is_current:
-            self._look()
+            self._read_runs()
 
-    def _look(self) -> None:
-        if not any(worker.group == "look" and not worker.is_finished for worker in self.workers):
-            self.run_worker(self._index.refresh, thread=True, group="look", exit_on_error=False)
+    def _read_runs(self) -> None:
+        if not any(worker.group == "reading" and not worker.is_finished for worker in self.workers):
+            self.run_worker(self._index.refresh, thread=True, group="reading", exit_on_error=False)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A look at the folders, a removal or a forecast is over."""
-        if event.worker.group == "look" and event.state is WorkerState.SUCCESS:
+        if event.worker.group == "reading" and event.state is WorkerState.SUCCESS:
             self._have(event.worker.result or [])
         elif event.worker.group == "remove" and event.worker.is_finished:
             if event.state is WorkerState.SUCCESS and event.worker.result:
                 self.nexus.tell(event.worker.result, "warning")
-            self._look()
+            self._read_runs()
         elif event.worker.group == "demo" and event.state is WorkerState.SUCCESS:
             found: Forecasted | None = event.worker.result
             if found is None:  # taken back: this screen was left; measured again at the return
@@ -117,7 +117,7 @@ class RunsScreen(NexusScreen):
                 self._forecast = f"no forecast: {found.error}"
             else:
                 self._forecast = f"the demo takes {forecast_words(found.figures)}"
-            self.query_one("#welcome", Lines).redraw()
+            self.query_one("#welcome", DrawnLines).redraw()
 
     def _have(self, runs: Sequence[RunSummary]) -> None:
         first, same = self._all is None, self._all == runs
@@ -129,7 +129,7 @@ class RunsScreen(NexusScreen):
             self._list()
         if not runs and not self._forecast and self.nexus.may_probe:
             self._forecast = "measuring how long the demo takes here ..."
-            self.query_one("#welcome", Lines).redraw()
+            self.query_one("#welcome", DrawnLines).redraw()
             self.run_worker(self._probe_demo, thread=True, group="demo", exit_on_error=False)
 
     def _probe_demo(self) -> Forecasted | None:
@@ -146,8 +146,8 @@ class RunsScreen(NexusScreen):
         self._draw_around()
 
     def _draw_around(self) -> None:
-        self.query_one("#line", Lines).redraw()
-        self.query_one("#details", Lines).redraw()
+        self.query_one("#line", DrawnLines).redraw()
+        self.query_one("#details", DrawnLines).redraw()
 
     # Drawing
 
@@ -296,13 +296,13 @@ class RunsScreen(NexusScreen):
         """Query the run's model."""
         run = self.current
         if run is not None:
-            self.nexus.playground_target = str(run.path)
+            self.nexus.pointed_run = str(run.path)
             self.nexus.open_folder(run.path, show=False)
             self.app.switch_mode("playground")
 
     def action_refresh(self) -> None:
         """Look at the folders now."""
-        self._look()
+        self._read_runs()
 
     def action_remove(self) -> None:
         """Ask, then delete the run's folder."""

@@ -14,9 +14,9 @@ from textual.worker import Worker, WorkerState
 from nexus_engine.errors import one_line
 from nexus_engine.sweeps.following import FollowedSweep
 from nexus_engine.sweeps.view import CellView, SweepView, best_point, points, state_of
+from nexus_tui.app.kit.canvas import DrawnLines
 from nexus_tui.app.kit.dialogs import Choice, Question
-from nexus_tui.app.kit.drawn_lines import Lines
-from nexus_tui.app.kit.watching_screen import LOOK, LookingScreen
+from nexus_tui.app.kit.watching_screen import READING, WatchingScreen
 from nexus_tui.app.sweeps.heat_view import HeatView
 from nexus_tui.charts.kit.fitting import fitted
 from nexus_tui.charts.sweep.heat_map import legend
@@ -30,7 +30,7 @@ CHOICE_KEYS = "123456789abcdefgimnopqrstuvwxyz"
 """Keys of the seeds to choose from, without those that move."""
 
 
-class SweepScreen(LookingScreen):
+class SweepScreen(WatchingScreen):
     """The sweep in a folder, followed while any process works on it."""
 
     DEFAULT_CSS = """
@@ -46,7 +46,7 @@ class SweepScreen(LookingScreen):
     SweepScreen.-wide #left { width: 1fr; }
     SweepScreen.-wide #details { width: 44; height: 100%; margin: 0 0 0 3; }
     """
-    LOOK_SECONDS = 1.0
+    READ_SECONDS = 1.0
     AUTO_FOCUS = "HeatView"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("b", "best", "Best", id="sweep.best"),
@@ -61,22 +61,22 @@ class SweepScreen(LookingScreen):
 
     def body(self) -> ComposeResult:
         """Head, heat map, legend, details."""
-        yield Lines(self._draw_head, id="head")
+        yield DrawnLines(self._draw_head, id="head")
         with Container(id="both"):
             with Container(id="left"):
                 yield HeatView()
-                yield Lines(self._draw_legend, id="legend")
-            yield Lines(self._draw_details, id="details")
+                yield DrawnLines(self._draw_legend, id="legend")
+            yield DrawnLines(self._draw_details, id="details")
 
     # Following
 
-    def look(self) -> SweepView:
+    def read_disk(self) -> SweepView:
         """The sweep as it is now."""
         return self._followed.look()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A look is over: draw what changed."""
-        if event.worker.group != LOOK or not event.worker.is_finished:
+        if event.worker.group != READING or not event.worker.is_finished:
             return
         view, trouble = self._view, self._trouble
         if event.state is WorkerState.SUCCESS:
@@ -96,7 +96,7 @@ class SweepScreen(LookingScreen):
             self.query_one("#head").styles.height = 3 if self._command else 2
             self.query_one(HeatView).show(view)
         for part in ("#head", "#legend", "#details"):
-            self.query_one(part, Lines).redraw()
+            self.query_one(part, DrawnLines).redraw()
 
     @property
     def _command(self) -> str:
@@ -138,7 +138,7 @@ class SweepScreen(LookingScreen):
 
     def on_heat_view_moved(self) -> None:
         """Another cell: its details."""
-        self.query_one("#details", Lines).redraw()
+        self.query_one("#details", DrawnLines).redraw()
 
     def on_heat_view_opened(self) -> None:
         """Open the run of the cell; of several, ask which, the best finished one first."""

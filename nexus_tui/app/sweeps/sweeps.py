@@ -12,9 +12,9 @@ from textual.worker import Worker, WorkerState
 
 from nexus_engine.sweeps.folder import sweeps_root
 from nexus_engine.sweeps.following import SweepIndex, SweepSummary
-from nexus_tui.app.kit.drawn_lines import Lines
+from nexus_tui.app.kit.canvas import DrawnLines
 from nexus_tui.app.kit.rows import Rows
-from nexus_tui.app.kit.watching_screen import LOOK, LookingScreen
+from nexus_tui.app.kit.watching_screen import READING, WatchingScreen
 from nexus_tui.app.sweeps.sweep_list import SweepList
 from nexus_tui.charts.kit.fitting import fitted
 from nexus_tui.charts.sweep.rows import no_sweeps
@@ -23,7 +23,7 @@ from nexus_tui.words.formats import count
 __all__ = ["SweepsScreen"]
 
 
-class SweepsScreen(LookingScreen):
+class SweepsScreen(WatchingScreen):
     """The list of sweeps; without any, the command that begins one."""
 
     DEFAULT_CSS = """
@@ -46,23 +46,23 @@ class SweepsScreen(LookingScreen):
     def body(self) -> ComposeResult:
         """The list or the words instead of it, and a line of state."""
         yield SweepList()
-        yield Lines(self._none, id="none")
-        yield Lines(self._line, id="line")
+        yield DrawnLines(self._none, id="none")
+        yield DrawnLines(self._line, id="line")
 
-    def look(self) -> Sequence[SweepSummary]:
+    def read_disk(self) -> Sequence[SweepSummary]:
         """The sweeps that there are now."""
         return self._index.refresh()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A look at the folders is over."""
-        if event.worker.group == LOOK and event.state is WorkerState.SUCCESS:
+        if event.worker.group == READING and event.state is WorkerState.SUCCESS:
             found: Sequence[SweepSummary] = event.worker.result or []
             if found != self._all:
                 self._all = found
                 self.set_class(not found, "-empty")
                 self.query_one(SweepList).show_sweeps(found)
-                self.query_one("#none", Lines).redraw()
-                self.query_one("#line", Lines).redraw()
+                self.query_one("#none", DrawnLines).redraw()
+                self.query_one("#line", DrawnLines).redraw()
 
     def _none(self, width: int, height: int) -> list[Text]:
         return no_sweeps(width=width, height=height, chart_style=self.chart_style)
@@ -92,4 +92,4 @@ class SweepsScreen(LookingScreen):
 
     def action_refresh(self) -> None:
         """Look at the folders now."""
-        self.look_now()
+        self.read_now()

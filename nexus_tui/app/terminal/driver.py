@@ -30,8 +30,8 @@ __all__ = ["LeavableDriver", "terminal_is_gone"]
 
 BYTES_A_READ = 4096
 WAIT_SECONDS = 0.1
-"""Between two looks whether a lone Escape or an unfinished paste is to be taken as it is."""
-MOST_CELLS = 1000
+"""Between two checks whether a lone Escape or an unfinished paste is to be taken as it is."""
+MAX_CELLS = 1000
 """Columns or rows of a terminal whose size the system does not know."""
 
 
@@ -154,4 +154,4 @@ class LeavableDriver(LinuxDriver):
             known = os.get_terminal_size(self.fileno)
             if known.columns and known.lines:
                 return Size(*known)
-        return Size(min(max(told.width, 1), MOST_CELLS), min(max(told.height, 1), MOST_CELLS))
+        return Size(min(max(told.width, 1), MAX_CELLS), min(max(told.height, 1), MAX_CELLS))

@@ -15,8 +15,8 @@ __all__ = ["Scale", "Tick", "nice_scale", "number", "shown_end", "whole_ticks", 
 NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 SMALLEST, LARGEST = 5e-324, 1.7e308
 """Ends of the numbers that a logarithmic axis can show."""
-MOST_HALVINGS = 64
-MOST_TICKS = 2000
+MAX_HALVINGS = 64
+MAX_TICKS = 2000
 """More than any terminal has columns."""
 PLAIN_LOW, PLAIN_HIGH = 1e-4, 1e6
 """Numbers of a size between these are written out; others as powers of ten."""
@@ -115,14 +115,14 @@ def shown_end(now: float, planned: float, floor: float) -> float:
     end = max(least, planned if math.isfinite(planned) else 0.0)
     if end <= 0:
         return 1.0
-    for _ in range(MOST_HALVINGS):
+    for _ in range(MAX_HALVINGS):
         if not end / 2 >= max(least, SMALLEST):
             break
         end /= 2
     return end
 
 
-def whole_ticks(end: float, every: int = 1, most: int = MOST_TICKS) -> range:
+def whole_ticks(end: float, every: int = 1, most: int = MAX_TICKS) -> range:
     """Whole numbers from 0 to `end` at multiples of `every`, of which every so many are left out.
 
     At most about `most` are left, however far the axis reaches.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rich.style import Style
 
-__all__ = ["ASCII", "UNICODE", "ChartStyle", "Glyphs", "Palette"]
+__all__ = ["ASCII", "UNICODE", "ChartStyle", "Palette"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +18,6 @@ class Glyphs:
     bar_part: str
     bar_empty: str
     line: str
-    corner: str
     upright: str
     tick: str
     reference: str
@@ -47,7 +46,6 @@ UNICODE = Glyphs(
     bar_part="▏▎▍▌▋▊▉",
     bar_empty="░",
     line="─",
-    corner="└",
     upright="│",
     tick="┬",
     reference="╌",
@@ -74,7 +72,6 @@ ASCII = Glyphs(
     bar_part="",
     bar_empty=".",
     line="-",
-    corner="+",
     upright="|",
     tick="+",
     reference="-",

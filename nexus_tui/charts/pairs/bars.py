@@ -18,9 +18,9 @@ __all__ = ["PairValues", "bar", "change", "clipped", "pair_picture", "path", "ri
 
 SAME = 0.00005
 """A difference that four digits do not show."""
-LEAST_SPAN = 0.02
+MIN_SPAN = 0.02
 """A path that moves less than this is drawn nearly flat: noise is not blown up."""
-LONGEST_CUT = 11
+MAX_CUT = 11
 """Cells that are given up so that a text ends after a word."""
 LABEL = 7
 FIGURE = 9
@@ -46,7 +46,7 @@ def clipped(text: str, columns: int, chart_style: ChartStyle) -> str:
     kept = set_cell_size(clean, columns - 1)
     words, space, _ = kept.rpartition(" ")
     whole = clean[len(kept) : len(kept) + 1] == " " or kept.endswith(" ")
-    if space and not whole and cell_len(words) >= columns - min(LONGEST_CUT, columns // 5):
+    if space and not whole and cell_len(words) >= columns - min(MAX_CUT, columns // 5):
         kept = words
     return kept.rstrip(" ,;:.") + chart_style.glyphs.ellipsis
 
@@ -178,9 +178,9 @@ def path(values: Sequence[float], cells: int, chart_style: ChartStyle) -> Text:
     if not finite:
         return line.append(glyphs.broken * len(shown), palette.bad)
     low, high = min(finite), max(finite)
-    if high - low < LEAST_SPAN:
+    if high - low < MIN_SPAN:
         middle = (low + high) / 2
-        low, high = middle - LEAST_SPAN / 2, middle + LEAST_SPAN / 2
+        low, high = middle - MIN_SPAN / 2, middle + MIN_SPAN / 2
     steps = glyphs.levels[1:]
     for value in shown:
         if math.isfinite(value):

@@ -22,7 +22,7 @@ from nexus_tui.words.lines import resume_command
 
 __all__ = ["Head", "doing", "head_lines", "name_line", "resumable"]
 
-ASKED: dict[Ask, str] = {
+REQUESTED: dict[Ask, str] = {
     "pause": "pausing before the next step",
     "resume": "going on",
     "stop": "stopping: saving a checkpoint",
@@ -36,14 +36,14 @@ MESSAGE_ROWS = 3
 class Head:
     """What the head shows beside the view.
 
-    `alive` is False when the process of an unended run is gone; `asked` is what the run was asked
-    for and has not done yet; `starting`, that a resumed run has not said a word yet. `keys` gives
-    the key of an action by its ID (none: a picture alone).
+    `alive` is False when the process of an unended run is gone; `requested` is what the run was
+    asked for and has not done yet; `starting`, that a resumed run has not said a word yet. `keys`
+    gives the key of an action by its ID (none: a picture alone).
     """
 
     name: str
     alive: bool = True
-    asked: Ask | None = None
+    requested: Ask | None = None
     dropped_steps: int = 0
     starting: bool = False
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -74,8 +74,8 @@ def doing(view: RunView, head: Head, chart_style: ChartStyle) -> tuple[str, Styl
             pass
         case _:
             return "finished", palette.good
-    if head.asked is not None:
-        return ASKED[head.asked], palette.warn
+    if head.requested is not None:
+        return REQUESTED[head.requested], palette.warn
     if view.paused:
         return f"paused in {place}", palette.warn
     if head.starting:

@@ -16,11 +16,9 @@ from nexus_tui.words.formats import correlation, duration, gain, megabytes
 
 __all__ = ["METRICS", "Drawing", "Metric", "chart", "drawing"]
 
-SHOWN_AT_LEAST = 8
-"""The horizontal axis shows at least this fraction (one eighth) of the plan."""
-EPOCHS_AT_LEAST = 8
-LARGE = 60
-"""Columns from which on the ticks of epochs have words."""
+MIN_SHOWN = 1 / 8
+"""The horizontal axis shows at least this share of the plan."""
+MIN_EPOCHS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +121,7 @@ def _over_steps(
         end = float(max(step, 1))
         if view.ended is None:
             planned = float(longest.steps_total)
-            end = shown_end(end, planned, planned / SHOWN_AT_LEAST)
+            end = shown_end(end, planned, planned * MIN_SHOWN)
         ticks = [(0.0, "0")]
         if longest.epoch_steps:
             lasts = whole_ticks(end - 1, longest.epoch_steps)[1:]
@@ -188,7 +186,7 @@ def _epochs(view: RunView) -> Span:
     planned = view.started.epochs if view.started is not None else 1
     planned = max([planned, *(arm.epochs for arm in view.arms)])
     reached = max((arm.epoch for arm in view.arms), default=0)
-    end = shown_end(max(reached, 1), planned, min(EPOCHS_AT_LEAST, planned))
+    end = shown_end(max(reached, 1), planned, min(MIN_EPOCHS, planned))
     if view.ended is not None:
         end = float(max(reached, 1))
     ticks = [(float(n), str(n)) for n in whole_ticks(end)]
@@ -273,7 +271,7 @@ def _memory(view: RunView, chart_style: ChartStyle, large: bool) -> Drawing:  # 
     last = points[-1].x if points else 1.0
     left = view.arm().remaining_seconds if view.ended is None else None
     planned = last + left if left is not None and left < 1e9 else last
-    high = shown_end(last - first, planned - first, (planned - first) / SHOWN_AT_LEAST)
+    high = shown_end(last - first, planned - first, (planned - first) * MIN_SHOWN)
     if view.ended is not None or planned == last:
         high = max(last - first, 1.0)
     figures, short = _figures(view.memory, megabytes, "high", chart_style)

@@ -20,7 +20,7 @@ __all__ = ["state_lines", "terminal_chart_style"]
 
 CHART_ROWS = 7
 GAP = 2
-WIDEST = 120
+MAX_WIDTH = 120
 NOTES = 3
 COMMAND = "nexus train --resume"
 """A line with a command to copy is not cut."""
@@ -49,7 +49,7 @@ def state_lines(view: RunView, head: Head, width: int, chart_style: ChartStyle) 
 
     Lines are at most `width` cells wide, and 120.
     """
-    width = max(20, min(width, WIDEST))
+    width = max(20, min(width, MAX_WIDTH))
     main = view.arm("main")
     lines = result_picture(view, head, width, chart_style) or head_lines(
         view, head, width, chart_style

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["Rooms", "rooms"]
+__all__ = ["split_rows"]
 
-CHART_LEAST, CHART_MOST = 5, 12
+MIN_CHART, MAX_CHART = 5, 12
 TIMELINE = 4
-LOG_LEAST = 2
+MIN_LOG = 2
 LOG_AFTER_END = 12
 """Rows that must be left for an ended run to show its log."""
 
 
-class Rooms(NamedTuple):
+class RowShares(NamedTuple):
     """Rows of each part, 0 where it is left out; gaps are blank rows above a part."""
 
     gap: int
@@ -25,18 +25,18 @@ class Rooms(NamedTuple):
     log: int
 
 
-def rooms(height: int, head: int, *, ended: bool) -> Rooms:
+def split_rows(height: int, head: int, *, ended: bool) -> RowShares:
     """Rows for all parts below the head, in a single column of `height` rows.
 
     What can be done without goes first: blank rows, the log, the guard (whose figures an ended
     run's result holds), the timeline.
     """
-    left = height - head - CHART_LEAST
+    left = height - head - MIN_CHART
     timeline = TIMELINE if left >= TIMELINE else 0
     left -= timeline
     guard = 1 if not ended and left >= 1 else 0
     left -= guard
-    log = LOG_LEAST if left >= (LOG_AFTER_END if ended else LOG_LEAST) else 0
+    log = MIN_LOG if left >= (LOG_AFTER_END if ended else MIN_LOG) else 0
     left -= log
     gap = timeline_gap = guard_gap = extra = 0
     if log and left > 0:
@@ -53,7 +53,7 @@ def rooms(height: int, head: int, *, ended: bool) -> Rooms:
         log, left = log + 1, left - 1
     if left > 0:
         extra, left = extra + 1, left - 1
-    more = min(left // 2, CHART_MOST - CHART_LEAST - extra) if log else left
-    charts = max(0, min(CHART_LEAST + extra + more, height - head))
+    more = min(left // 2, MAX_CHART - MIN_CHART - extra) if log else left
+    charts = max(0, min(MIN_CHART + extra + more, height - head))
     log = log + left - more if log else 0
-    return Rooms(gap, charts, timeline_gap, timeline, guard_gap, guard, log)
+    return RowShares(gap, charts, timeline_gap, timeline, guard_gap, guard, log)

@@ -25,7 +25,7 @@ from nexus_tui.words.formats import correlation, count, gain
 __all__ = ["TIMELINE_ROWS", "detail", "effect", "sign_of", "summary", "switch_columns", "timeline"]
 
 TIMELINE_ROWS = 3
-EPOCHS_AT_LEAST = 8
+MIN_EPOCHS = 8
 """Epochs that the axis shows at least, where the run has as many."""
 
 
@@ -105,7 +105,7 @@ def _reach(arm: ArmView, planned: int) -> tuple[float, float]:
     epochs = max(arm.epochs or planned, 1)
     made = arm.fraction * epochs
     last = max((switch.epoch for switch in arm.switches), default=0)
-    end = shown_end(max(made, arm.epoch, last), epochs, min(EPOCHS_AT_LEAST, epochs))
+    end = shown_end(max(made, arm.epoch, last), epochs, min(MIN_EPOCHS, epochs))
     return made, end
 
 

@@ -24,9 +24,9 @@ from nexus_tui.charts.sweep.heat_cells import HeatCell, legend_words
 from nexus_tui.charts.sweep.heat_grid import HeatGrid, Place
 from nexus_tui.words.formats import correlation, settings_words, value_text
 
-__all__ = ["HeatLayout", "heat_layout", "heat_map", "legend"]
+__all__ = ["heat_layout", "heat_map", "legend"]
 
-CELL_LEAST, CELL_MOST = 9, 20
+MIN_CELL, MAX_CELL = 9, 20
 """Cells across for one combination: the cursor's sign, seven of words, its own sign."""
 TALL = 3
 """Lines of a combination where there is room."""
@@ -67,8 +67,8 @@ def heat_layout(grid: HeatGrid, selected: Place, *, width: int, height: int) -> 
     names = [] if grid.rows is None else [grid.rows.name, *map(value_text, grid.rows.values)]
     label = min(max((cell_len(name) for name in names), default=0), LABEL_MOST, width // 3)
     room = width - label - GAP - 1  # the last column is for the signs of more
-    columns = min(grid.width, max(1, room // (CELL_LEAST + GAP)))
-    wide = max(CELL_LEAST, min(CELL_MOST, room // columns - GAP))
+    columns = min(grid.width, max(1, room // (MIN_CELL + GAP)))
+    wide = max(MIN_CELL, min(MAX_CELL, room // columns - GAP))
     first = min(max(0, selected.column - columns // 2), grid.width - columns)
     for tall, gap in ((TALL, 1), (1, 1), (1, 0)):
         every = _lines(grid, tall, gap)
@@ -114,7 +114,7 @@ def heat_map(
     chart_style: ChartStyle,
 ) -> list[Text]:
     """At most `height` lines of at most `width` cells."""
-    if width < CELL_LEAST or height < 1:
+    if width < MIN_CELL or height < 1:
         return []
     layout = heat_layout(grid, selected, width=width, height=height)
     span = _span(cells)

@@ -23,7 +23,7 @@ __all__ = [
 GAP = 2
 NAME_ROOM = (14, 40)
 """Fewest and most cells for names."""
-SETTINGS_LEAST = 18
+MIN_SETTINGS = 18
 """Cells from which on the settings of the best point are shown."""
 
 
@@ -62,7 +62,7 @@ def sweep_columns(sweeps: Iterable[SweepSummary], width: int) -> SweepColumns:
             break
         left -= GAP + column.width
         chosen.append(column)
-    if left >= GAP + SETTINGS_LEAST and len(chosen) == 4:
+    if left >= GAP + MIN_SETTINGS and len(chosen) == 4:
         chosen.append(_Column(_WITH, left - GAP, False, lambda one, _: _settings(one)))
     return SweepColumns(name, tuple(sorted(chosen, key=lambda one: _ORDER.index(one.title))))
 

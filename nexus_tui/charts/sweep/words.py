@@ -19,7 +19,7 @@ from nexus_tui.words.formats import aligned, correlation, count, duration, gain,
 
 __all__ = ["combination_lines", "run_words", "seed_order", "sweep_head"]
 
-TABLE_LEAST = 7
+MIN_TABLE = 7
 """Lines from which on every seed has one of its own."""
 GAP = 3
 SHORT_SECONDS = 60
@@ -105,7 +105,7 @@ def combination_lines(
     lines = [Text(fitted(words, width, chart_style), palette.title)]
     lines.append(Text(_joined(_figures(point, runs), width, chart_style), palette.text))
     cost = ", ".join(_cost(runs))
-    if len(runs) > 1 and height >= TABLE_LEAST:
+    if len(runs) > 1 and height >= MIN_TABLE:
         if cost:
             lines.append(Text(fitted(cost, width, chart_style), palette.dim))
         lines += _table(runs, width, height - len(lines) - bool(why), chart_style)

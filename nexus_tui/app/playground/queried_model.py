@@ -8,13 +8,13 @@ from typing import NamedTuple
 from nexus_engine.disk.regular_files import FileStamp
 from nexus_engine.disk.regular_files import stamp_of as file_stamp
 
-__all__ = ["BASE_ALONE", "Stamp", "Target", "stamp_of"]
+__all__ = ["BASE_ALONE", "QueriedModel", "Stamp", "stamp_of"]
 
 Stamp = FileStamp
 """Of the file of the weights that is written last."""
 
 
-class Target(NamedTuple):
+class QueriedModel(NamedTuple):
     """The model that is asked: a run by its folder; None for the base model alone."""
 
     name: str
@@ -26,9 +26,9 @@ class Target(NamedTuple):
         return None if self.run is None else self.run / "best"
 
 
-BASE_ALONE = Target("base", None)
+BASE_ALONE = QueriedModel("base", None)
 
 
-def stamp_of(target: Target) -> Stamp | None:
+def stamp_of(model: QueriedModel) -> Stamp | None:
     """Which weights the target has on disk now."""
-    return None if target.best is None else file_stamp(target.best / "model.json")
+    return None if model.best is None else file_stamp(model.best / "model.json")

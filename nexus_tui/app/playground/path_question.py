@@ -13,22 +13,22 @@ from textual.widgets import Input, Static
 
 from nexus_engine.errors import one_line
 from nexus_tui.app.kit.closing import ClosesOnce
-from nexus_tui.app.kit.text_line import Line
+from nexus_tui.app.kit.text_input import TextInput
 
-__all__ = ["AskPath"]
+__all__ = ["PathQuestion"]
 
 
-class AskPath(ClosesOnce, ModalScreen[str | None]):
+class PathQuestion(ClosesOnce, ModalScreen[str | None]):
     """Returns what was typed; None for Escape or an empty line."""
 
     DEFAULT_CSS = """
-    AskPath { align: center middle; background: $background 60%; }
-    AskPath > Vertical {
+    PathQuestion { align: center middle; background: $background 60%; }
+    PathQuestion > Vertical {
         width: 72; max-width: 96%; height: auto;
         background: $panel; padding: 1 2; border: round $primary; border-title-color: $primary;
     }
-    AskPath Static { height: auto; margin-top: 1; color: $foreground 70%; }
-    AskPath Line, AskPath Line:focus { background: $surface; }
+    PathQuestion Static { height: auto; margin-top: 1; color: $foreground 70%; }
+    PathQuestion TextInput, PathQuestion TextInput:focus { background: $surface; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss_none", "Stay", id="path.cancel"),
@@ -42,7 +42,7 @@ class AskPath(ClosesOnce, ModalScreen[str | None]):
         """The line and what becomes of it."""
         with Vertical() as box:
             box.border_title = Content(one_line(self._title, 60))
-            line = Line(placeholder="path", id="asked-path")
+            line = TextInput(placeholder="path", id="asked-path")
             line.value = self._proposed
             yield line
             yield Static(Content(f"{one_line(self._note, 200)} Enter saves, Esc does not."))
@@ -52,7 +52,7 @@ class AskPath(ClosesOnce, ModalScreen[str | None]):
         event.stop()
         self.dismiss(event.value.strip() or None)
 
-    def on_line_left(self, event: Line.Left) -> None:
+    def on_text_input_left(self, event: TextInput.Left) -> None:
         """Escape in the line leaves the question."""
         event.stop()
         self.dismiss(None)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from nexus_engine.errors import NexusError, one_line
 from nexus_engine.system.shortages import out_of_memory
 
-__all__ = ["Check", "Desk"]
+__all__ = ["Check", "WorkQueue"]
 
 Result = TypeVar("Result")
 Check = Callable[[], None]
@@ -42,7 +42,7 @@ class _Job:
             raise _Dropped
 
 
-class Desk:
+class WorkQueue:
     """Takes questions from the UI thread alone."""
 
     def __init__(self, deliver: Callable[[Callable[[], None]], object], name: str) -> None:
@@ -53,7 +53,7 @@ class Desk:
         self._running: _Job | None = None
         self._thread: threading.Thread | None = None
 
-    def ask(
+    def submit(
         self,
         kind: str,
         work: Callable[[Check], Result],
@@ -80,14 +80,6 @@ class Desk:
                 if one is not None:
                     one.dropped = True
         return job is not None or running is not None
-
-    def busy(self, kind: str) -> bool:
-        """Whether an answer of this kind is to come."""
-        with self._lock:
-            running = self._running
-            return kind in self._waiting or (
-                running is not None and running.kind == kind and not running.dropped
-            )
 
     def _next(self) -> _Job | None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""A line to type in: plain text only, whatever is typed or pasted, and a way out by Escape."""
+"""Lines to type in: plain text only, whatever is typed or pasted, and none blinks."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
 
-__all__ = ["Field", "Line", "plain_text"]
+__all__ = ["LabelledInput", "PlainInput", "TextInput", "plain_text"]
 
-LONGEST = 4000
+MAX_CHARACTERS = 4000
 """Characters of a line; the model reads 256 tokens of it."""
 
 
@@ -23,12 +23,12 @@ def plain_text(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
 
 
-class Line(Input):
+class TextInput(Input):
     """One line of the user's text. Escape leaves it, up and down ask for what was there before."""
 
     DEFAULT_CSS = """
-    Line, Line:focus { background: $surface; border: none; padding: 0; }
-    Line:focus { background: $panel; }
+    TextInput, TextInput:focus { background: $surface; border: none; padding: 0; }
+    TextInput:focus { background: $panel; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "Leave the line", key_display="Esc", id="play.leave"),
@@ -49,7 +49,7 @@ class Line(Input):
     class Pasted(Message):
         """Several lines were pasted. Stop this message to take them; else they become one line."""
 
-        def __init__(self, line: Line, text: str) -> None:
+        def __init__(self, line: TextInput, text: str) -> None:
             super().__init__()
             self.line = line
             self.text = text
@@ -57,13 +57,13 @@ class Line(Input):
     def __init__(self, *, placeholder: str, id: str) -> None:  # noqa: A002 - Textual's name
         super().__init__(
             placeholder=placeholder, id=id, compact=True, select_on_focus=False,
-            max_length=LONGEST,
+            max_length=MAX_CHARACTERS,
         )  # fmt: skip
         self.cursor_blink = False
 
     def validate_value(self, value: str) -> str:
         """Whatever sets the value: no control characters reach the screen or the model."""
-        return plain_text(value)[:LONGEST]
+        return plain_text(value)[:MAX_CHARACTERS]
 
     def on_paste(self, event: events.Paste) -> None:
         """Take one line; of several, let the screen decide."""
@@ -78,7 +78,7 @@ class Line(Input):
     def put_in(self, text: str) -> None:
         """Put `text` where the cursor is, in place of what is selected, as one line."""
         clean = " ".join(plain_text(text).split()) if "\n" in text else plain_text(text).strip("\n")
-        room = max(0, LONGEST - len(self.value) + len(self.selected_text))
+        room = max(0, MAX_CHARACTERS - len(self.value) + len(self.selected_text))
         self.replace(clean[:room], *self.selection)
 
     def action_leave(self) -> None:
@@ -90,17 +90,36 @@ class Line(Input):
         self.post_message(self.Recalled(step))
 
 
-class Field(Horizontal):
+class PlainInput(Input):
+    """Textual's input, one row high; what is pasted is cleaned before it is shown."""
+
+    DEFAULT_CSS = """
+    PlainInput, PlainInput:focus { border: none; height: 1; padding: 0; background: $surface; }
+    """
+
+    def __init__(self, *, value: str = "", placeholder: str = "", id: str | None = None  # noqa: A002
+                 ) -> None:  # fmt: skip
+        super().__init__(
+            value=value, placeholder=placeholder, id=id, compact=True, select_on_focus=False
+        )
+        self.cursor_blink = False
+
+    def validate_value(self, value: str) -> str:
+        """Printable characters alone."""
+        return "".join(c for c in value if c.isprintable())
+
+
+class LabelledInput(Horizontal):
     """A label and its line."""
 
     DEFAULT_CSS = """
-    Field { height: 1; padding: 0 1; }
-    Field > Static { width: 9; height: 1; color: $foreground 70%; }
-    Field:focus-within > Static { color: $primary; text-style: bold; }
-    Field > Line { width: 1fr; }
+    LabelledInput { height: 1; padding: 0 1; }
+    LabelledInput > Static { width: 9; height: 1; color: $foreground 70%; }
+    LabelledInput:focus-within > Static { color: $primary; text-style: bold; }
+    LabelledInput > TextInput { width: 1fr; }
     """
 
-    def __init__(self, label: str, line: Line) -> None:
+    def __init__(self, label: str, line: TextInput) -> None:
         super().__init__()
         self._label = label
         self.line = line

@@ -1,4 +1,4 @@
-"""What can be done with the open run now, and why not: one answer for keys, footer and words."""
+"""Which actions apply to the open run now, and why the others do not."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _why_not_steer(action: str, view: RunView, head: Head) -> str | None:
         return f"the run has {done}"
     if not head.alive:
         return "the run's process is gone"
-    if head.asked == "stop":
+    if head.requested == "stop":
         return "the run is stopping"
     if action in ("pause", "stop"):
         return None

@@ -1,4 +1,4 @@
-"""How often a live screen draws: at once when something happens, else at a bounded pace."""
+"""How often a live screen draws: at once when something happens, else at a bounded rate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from textual.screen import Screen
 from nexus_engine.events import Event, Step
 from nexus_tui.app.kit.host import host_of
 
-__all__ = ["FIGURES_SECONDS", "Pace"]
+__all__ = ["DrawThrottle"]
 
 FIGURES_SECONDS = 0.5
 """Between two drawings of figures that tick."""
@@ -18,7 +18,7 @@ AT_ONCE_SECONDS = 0.1
 """Between two drawings whatever comes in."""
 
 
-class Pace:
+class DrawThrottle:
     """Draws now or soon, never more often than it may; what came last is always drawn.
 
     While only steps come in, `seconds` lie between two drawings, twice that with low bandwidth.
@@ -29,7 +29,9 @@ class Pace:
         self._drawn_at = 0.0
         self._waiting = False
 
-    def ask(self, screen: Screen[None], draw: Callable[[], None], events: Sequence[Event]) -> None:
+    def request_draw(
+        self, screen: Screen[None], draw: Callable[[], None], events: Sequence[Event]
+    ) -> None:
         """There are new events: draw. Without events something else changed: draw at once."""
         only_steps = bool(events) and all(isinstance(event, Step) for event in events)
         slow = 2 if host_of(screen).settings.low_bandwidth else 1
