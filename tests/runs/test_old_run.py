@@ -1,7 +1,7 @@
 """A run folder made by an earlier version opens, resumes and reports.
 
 `run_of_0_1_0` was stopped in its second epoch by the code of 0.1.0 as it was before the packages
-were divided into rooms; `pairs` beside it are its data. That code, left alone, ended as `THEN` says.
+were divided into rooms; `pairs` beside it are its data. That code, left alone, ended as in `THEN`.
 """
 
 import json

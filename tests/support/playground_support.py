@@ -1,14 +1,25 @@
-"""Models for the playground's tests that answer at once: a sentence is the sum of its words."""
+"""The playground under test: models that answer at once, and what drives its screen.
+
+A sentence is the sum of its words.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import threading
+import time
 from pathlib import Path
 
 import torch
+from app_support import make_app
 
 from nexus_engine.scoring.querying import Querier, Sides
+from nexus_tui.app.kit.text_input import TextInput
+from nexus_tui.app.playground.pair_pane import PairPane
+
+A, B = "the patient went home", "the patient was sent home"
+CANARY = "kanarienvogel"
 
 
 class WordSide:
@@ -67,3 +78,50 @@ def leave_weights(run: Path, epoch: int) -> None:
     fresh = run / "best" / f"model.json.{epoch}"
     fresh.write_text(str(epoch))
     fresh.replace(run / "best" / "model.json")
+
+
+def driven(act, *, size=(80, 24), run=None, **settings):
+    """Run `act(app, pilot)` with the playground in front; `run` is what Runs points at."""
+
+    async def whole():
+        app = make_app(**settings)
+        app.playground._querier = WordQuerier()
+        app.playground.rest_seconds = 0.03
+        app.pointed_run = run
+        async with app.run_test(size=size) as pilot:
+            await pilot.press("3")
+            await pilot.pause()
+            await act(app, pilot)
+
+    asyncio.run(whole())
+
+
+async def answered(app, pilot):
+    """Wait until both queues are idle and their answers shown."""
+    await pilot.pause(0.06)  # what is typed rests
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        if app.playground.quick._thread is None and app.playground.long._thread is None:
+            break
+        await pilot.pause(0.02)
+    await pilot.pause()
+    await pilot.pause()
+
+
+async def focused(app, pilot, wanted):
+    """Wait until `wanted` (an ID) has the keys."""
+    for _ in range(200):
+        if app.screen.focused is not None and app.screen.focused.id == wanted:
+            return
+        await pilot.pause(0.01)
+    raise AssertionError(f"{app.screen.focused} has the keys, not {wanted}")
+
+
+async def typed(app, pilot, first, second):
+    """Two sentences by the keyboard, answered."""
+    if not isinstance(app.screen.focused, TextInput):
+        await pilot.press("i")
+    await focused(app, pilot, "pair-first")
+    app.screen.query_one(PairPane).first.value = first
+    app.screen.query_one(PairPane).second.value = second
+    await answered(app, pilot)

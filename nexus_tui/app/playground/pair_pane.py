@@ -31,8 +31,6 @@ from nexus_tui.charts.pairs.tables import (
 
 __all__ = ["AnswerBars", "HistoryRows", "PairPane", "PinRows"]
 
-DEBOUNCE_SECONDS = 0.15
-
 
 class AnswerBars(Canvas):
     """The present pair's similarities, or why there are none yet."""
@@ -220,7 +218,7 @@ class PairPane(Container):
         event.stop()
         if self._timer is not None:
             self._timer.stop()
-        self._timer = self.set_timer(DEBOUNCE_SECONDS, self.score)
+        self._timer = self.set_timer(self.playground.rest_seconds, self.score)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter goes to the line that is empty; with both full it keeps the pair."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["PlaygroundState", "playground_of"]
 
 HISTORY = 200
+REST_SECONDS = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -66,6 +67,8 @@ class PlaygroundState:
         self._picked: QueriedModel | None = None
         self._picked_beside: object = None
         self._stamp: Stamp | None = None
+        self.rest_seconds = REST_SECONDS
+        """How long typing rests before a pair is scored."""
         self.model = BASE_ALONE
         self.opened = False
         """Whether the playground was ever in front."""

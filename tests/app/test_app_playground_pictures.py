@@ -1,0 +1,156 @@
+"""Pictures of pairs and the queue that works for them, alone."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+
+import pytest
+from app_support import (
+    make_app,
+)
+from playground_support import (
+    CANARY,
+    A,
+    B,
+)
+
+from nexus_engine.errors import DataError
+from nexus_tui.app.kit.text_input import plain_text
+from nexus_tui.app.playground.work_queue import WorkQueue
+from nexus_tui.charts.pairs.bars import (
+    PairValues,
+    bar,
+    change,
+    clipped,
+    pair_picture,
+    path,
+    two_sides,
+)
+from nexus_tui.charts.pairs.tables import match_row, pin_row
+
+pytestmark = pytest.mark.usefixtures("home")
+
+
+CHART_STYLE = make_app().chart_style
+PLAIN = make_app(ascii=True).chart_style
+
+
+@pytest.mark.parametrize(
+    ("value", "mark", "wanted"),
+    [
+        (0.0, None, ".........."),
+        (0.5, None, "#####....."),
+        (1.5, None, "##########"),
+        (-0.5, None, ".........."),
+        (0.3, 0.6, "###---...."),
+        (0.6, 0.3, "######...."),
+        (math.nan, None, "xxxxxxxxxx"),
+        (math.inf, 0.5, "xxxxxxxxxx"),
+        (0.5, math.nan, "#####....."),
+    ],
+)
+def test_bars(value, mark, wanted):
+    assert bar(value, 10, PLAIN, PLAIN.palette.run, mark).plain == wanted
+    assert bar(value, 10, CHART_STYLE, CHART_STYLE.palette.run, mark).cell_len == 10
+
+
+@pytest.mark.parametrize(
+    ("difference", "wanted"),
+    [
+        (None, ""), (0.00001, "= +0.0000"), (0.1, "^ +0.1000"), (-0.1, "v -0.1000"),
+        (math.nan, "x nan"),
+    ],
+)  # fmt: skip
+def test_changes(difference, wanted):
+    assert change(difference, PLAIN)[0] == wanted
+
+
+def test_the_answer_in_words_for_every_case():
+    for base, tuned, words in (
+        (0.5, 0.6, "closer"),
+        (0.5, 0.4, "apart"),
+        (0.5, 0.5, "as alike as they were"),
+        (0.5, math.nan, "not a finite number"),
+        (0.5, None, "base model alone"),
+    ):
+        lines = pair_picture(PairValues(base, tuned), 78, CHART_STYLE)
+        assert len(lines) == 3
+        assert words in lines[2].plain
+        assert all(line.cell_len <= 78 for line in lines)
+
+
+def test_paths_show_every_value_and_what_is_not_finite():
+    drawn = path([0.0, 1.0, math.nan, 0.5], 8, CHART_STYLE).plain
+    assert (drawn[0], drawn[1], drawn[2]) == ("▁", "█", "×")
+    assert path([0.0, 1.0, math.inf], 8, PLAIN).plain == "_#x"
+    assert set(path([0.5, 0.5001, 0.4999], 8, CHART_STYLE).plain) <= set(
+        "▄▅"
+    )  # noise is not blown up
+    assert len(path([0.1] * 50, 8, CHART_STYLE)) == 8
+    assert path([math.nan], 8, CHART_STYLE).plain == "×"
+    assert path([], 8, CHART_STYLE).plain == ""
+
+
+def test_rows_are_as_wide_as_they_may_be():
+    wide = "日本語の文 " * 20
+    for width in (30, 58, 80, 118):
+        assert pin_row((wide, A), 0.5, 0.6, [0.4, 0.6], width, CHART_STYLE).cell_len == width
+        assert match_row(3, 0.5, -12, wide, width, CHART_STYLE).cell_len <= width
+        assert len(two_sides(A, B, width, CHART_STYLE)) <= width
+    assert clipped("one two three four five six", 20, CHART_STYLE) == "one two three four…"
+    assert clipped("\x1b[31mred", 20, CHART_STYLE) == "[31mred"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("a\tb", "a b"), ("a\x1bb\x9bc", "abc"), ("\u202eab\u2066", "ab"), ("é日本", "é日本"),
+     ("a\u00a0b", "a b"), ("\ud800x", "x")],
+)  # fmt: skip
+def test_plain_text(text, wanted):
+    assert plain_text(text) == wanted
+
+
+# The desk
+
+
+def test_a_desk_works_in_its_own_thread_and_rests_when_there_is_nothing():
+    came, threads = [], []
+    queue = WorkQueue(lambda call: call(), "t")
+
+    def work(_):
+        threads.append(threading.current_thread().name)
+        return 7
+
+    queue.submit("a", work, came.append, came.append)
+    until = time.monotonic() + 5
+    while queue._thread is not None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert came == [7]
+    assert threads == ["t"]
+    assert queue._thread is None
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError(CANARY), "this could not be done (ValueError)"),
+        (DataError("f.csv:3: empty"), "f.csv:3: empty"),
+        (MemoryError(), "out of memory"),
+        (PermissionError(13, "Permission denied", "x.tsv"), "x.tsv: Permission denied"),
+    ],
+)
+def test_a_desk_tells_what_went_wrong_in_a_line(error, words):
+    told = []
+    queue = WorkQueue(lambda call: call(), "t")
+
+    def work(_):
+        raise error
+
+    queue.submit("a", work, told.append, told.append)
+    until = time.monotonic() + 5
+    while queue._thread is not None and time.monotonic() < until:
+        time.sleep(0.01)
+    assert words in told[0]
+    assert CANARY not in told[0]
