@@ -31,136 +31,23 @@ from reliability import (
 from reliability.hostile_mutations import HOSTILE_MUTATIONS
 from reliability.mutating import MUTATIONS, Mutation, applied, here, put
 from reliability.outcome import Outcome
+from reliability.saving_mutations import (
+    best_forgotten,
+    card_before_weights,
+    dropout_begun_again,
+    epoch_begun_again,
+    no_cleaning,
+    no_fsync_of_files,
+    no_fsync_of_folders,
+    no_manifest_check,
+    optimizer_lost,
+    patience_reset,
+    prune_first,
+    write_in_place,
+)
 from reliability.sweep_mutations import SWEEP_MUTATIONS
 
 __all__ = ["MUTATIONS"]
-
-
-# Saving
-
-
-def _write_in_place() -> None:
-    from nexus_engine.disk import files
-    from nexus_engine.runs import folder as run_folder
-    from nexus_engine.runs import saved_model
-
-    def replace(path: Path, value: Any) -> None:
-        path.unlink(missing_ok=True)
-        files.write_json(path, value)
-
-    put(run_folder, "replace_json", replace)
-    put(saved_model, "replace_json", replace)
-
-
-def _card_before_weights() -> None:
-    from nexus_engine.runs import saved_model
-
-    made = saved_model.save_model
-
-    def save(folder: Path, snapshot: Any, facts: Any) -> None:
-        for old in folder.glob("weights-*"):
-            os.unlink(old)
-        made(folder, snapshot, facts)
-
-    put(saved_model, "save_model", save)
-    from reliability import storage
-
-    put(storage, "save_model", save)
-
-
-def _prune_first() -> None:
-    import shutil
-
-    from nexus_engine.runs import checkpoints
-
-    made = checkpoints.save
-
-    def save(folder: Path, *given: Any) -> Any:
-        for name in checkpoints.names(folder):
-            shutil.rmtree(folder / name)
-        return made(folder, *given)
-
-    put(checkpoints, "save", save)
-
-
-def _no_manifest_check() -> None:
-    from nexus_engine.runs import checkpoints
-
-    put(checkpoints, "_complete", lambda folder: True)
-
-
-def _no_fsync_of_files() -> None:
-    from nexus_engine.disk import files, tensor_files
-
-    class Lazy:
-        def __getattr__(self, name: str) -> Any:
-            return (lambda handle: None) if name == "fsync" else getattr(os, name)
-
-    put(files, "os", Lazy())
-    put(tensor_files, "os", Lazy())
-
-
-def _no_fsync_of_folders() -> None:
-    from nexus_engine.disk import files
-    from nexus_engine.runs import checkpoints
-
-    put(files, "sync", lambda path: None)
-    put(checkpoints, "sync", lambda path: None)
-
-
-def _no_cleaning() -> None:
-    from nexus_engine.runs import checkpoints
-
-    put(checkpoints, "_prune", lambda folder, older: None)
-
-
-# Resuming
-
-
-def _after_loading(change: Callable[[Any], None]) -> None:
-    from nexus_engine.training import saving as run_saving
-
-    loaded = run_saving.load_state
-
-    def load(arm: Any, tensors: Any, meta: Any) -> None:
-        loaded(arm, tensors, meta)
-        change(arm)
-
-    put(run_saving, "load_state", load)
-
-
-def _dropout_begun_again() -> None:
-    """Masks are chosen by the number of the step: a resumed run counts from 0."""
-
-    def forget(arm: Any) -> None:
-        begin, first = arm.steps.pool.begin, arm.progress.step
-        arm.steps.pool.begin = lambda step: begin(step - first)
-
-    _after_loading(forget)
-
-
-def _optimizer_lost() -> None:
-    _after_loading(lambda arm: arm.optimizer and arm.optimizer.state.clear())
-
-
-def _patience_reset() -> None:
-    import msgspec
-
-    def reset(arm: Any) -> None:
-        arm.growth = msgspec.structs.replace(arm.growth, phase_best_epoch=arm.progress.epoch)
-
-    _after_loading(reset)
-
-
-def _epoch_begun_again() -> None:
-    _after_loading(lambda arm: setattr(arm.progress, "step_in_epoch", 0))
-
-
-def _best_forgotten() -> None:
-    def forget(arm: Any) -> None:
-        arm.best = arm.before_switch
-
-    _after_loading(forget)
 
 
 # Signals, trouble, the log, the lock
@@ -349,7 +236,7 @@ cli.try_memory = lambda command: None
 """
 
 
-NO_ROOM = "from nexus_engine import shortages; shortages.OUT_OF_ROOM = ()"
+NO_ROOM = "from nexus_engine.system import shortages; shortages.OUT_OF_ROOM = ()"
 
 
 def _nothing_here() -> None:
@@ -407,39 +294,39 @@ def _hung_up_screen(place: Path, name: str) -> Outcome:
 
 
 _LISTED: dict[str, Mutation] = {
-    "write in place": Mutation("run.json is written in place", _write_in_place, _killed),
-    "card first": Mutation("old weights go before the new card", _card_before_weights, _killed),
-    "prune first": Mutation("old checkpoints go before the new", _prune_first, _killed),
-    "no cleaning": Mutation("what a killed save left is never removed", _no_cleaning, _left_behind),
+    "write in place": Mutation("run.json is written in place", write_in_place, _killed),
+    "card first": Mutation("old weights go before the new card", card_before_weights, _killed),
+    "prune first": Mutation("old checkpoints go before the new", prune_first, _killed),
+    "no cleaning": Mutation("what a killed save left is never removed", no_cleaning, _left_behind),
     "no manifest": Mutation(
         "the loader believes any folder",
-        _no_manifest_check,
+        no_manifest_check,
         here(lambda place: check_folder.damaged(place, 8, load=False)),
     ),
     "files not pushed": Mutation(
-        "no fsync of files", _no_fsync_of_files, here(check_power.cut_at_each_moment)
+        "no fsync of files", no_fsync_of_files, here(check_power.cut_at_each_moment)
     ),
     "folders not pushed": Mutation(
-        "no fsync of folders", _no_fsync_of_folders, here(check_power.cut_at_each_moment)
+        "no fsync of folders", no_fsync_of_folders, here(check_power.cut_at_each_moment)
     ),
     "dropout again": Mutation(
-        "a resume draws its dropout from the start", _dropout_begun_again, _resumed("in an epoch")
+        "a resume draws its dropout from the start", dropout_begun_again, _resumed("in an epoch")
     ),
     "optimizer lost": Mutation(
-        "a resume begins with an empty optimizer", _optimizer_lost, _resumed("in an epoch")
+        "a resume begins with an empty optimizer", optimizer_lost, _resumed("in an epoch")
     ),
     "patience reset": Mutation(
-        "a resume resets patience", _patience_reset, _resumed("while patience runs")
+        "a resume resets patience", patience_reset, _resumed("while patience runs")
     ),
     "epoch again": Mutation(
-        "a resume begins its epoch again", _epoch_begun_again, _resumed("in an epoch")
+        "a resume begins its epoch again", epoch_begun_again, _resumed("in an epoch")
     ),
     "best forgotten": Mutation(
-        "a resume forgets the best", _best_forgotten, _resumed("while patience runs")
+        "a resume forgets the best", best_forgotten, _resumed("while patience runs")
     ),
     "kills, dropout": Mutation(
         "a resume draws its dropout from the start",
-        _dropout_begun_again,
+        dropout_begun_again,
         lambda place, name: check_kills.killed_at_random(place, 8, name),
     ),
     "hang-up": Mutation("SIGHUP is not handled", _hangup_unhandled, _hung_up, "SIGHUP"),
