@@ -26,10 +26,11 @@ def palette_commands(app: App[None], screen: Screen[Any]) -> Iterator[SystemComm
     for theme in THEMES:
         yield SystemCommand(f"Theme: {theme.name}", "Change the colours", _themed(app, theme.name))
     for holder in (screen, app):
-        for binding in declared_keys(holder):
-            if binding.id and binding.description and binding.id not in HIDDEN:
+        by_id = {binding.id: binding for binding in declared_keys(holder)}  # once with two keys
+        for name, binding in by_id.items():
+            if name and binding.description and name not in HIDDEN:
                 act = _acting(app, binding.action, holder)
-                yield SystemCommand(binding.description, binding.id, act)
+                yield SystemCommand(binding.description, name, act)
 
 
 def _themed(app: App[None], name: str) -> Callable[[], None]:

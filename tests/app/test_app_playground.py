@@ -9,15 +9,7 @@ import pytest
 from app_support import (
     screen_text,
 )
-from playground_support import (
-    CANARY,
-    A,
-    B,
-    answered,
-    driven,
-    focused,
-    typed,
-)
+from playground_support import CANARY, A, B, answered, driven, focused, tuned_run, typed
 
 from nexus_tui.app.kit.canvas import Canvas
 from nexus_tui.app.playground.pair_pane import HistoryRows, PairPane
@@ -25,6 +17,11 @@ from nexus_tui.app.playground.pinned import pins_file
 from nexus_tui.app.playground.search_pane import SearchPane
 
 pytestmark = pytest.mark.usefixtures("home")
+
+
+@pytest.fixture
+def run(home):
+    return tuned_run(home)
 
 
 # Style
@@ -99,6 +96,15 @@ def test_the_mouse_goes_to_parts_and_rows(run):
         assert isinstance(app.screen.focused, HistoryRows)
 
     driven(act, run="tuned-run")
+
+
+def test_an_action_with_two_keys_is_offered_once():
+    async def act(app, pilot):
+        offered = [command.help for command in app.get_system_commands(app.screen)]
+        assert "play.clear" in offered  # by c and by ctrl+l
+        assert len(offered) == len(set(offered)) + 2  # the themes' words are the same
+
+    driven(act)
 
 
 def test_keys_can_be_changed():

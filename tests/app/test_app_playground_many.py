@@ -16,6 +16,7 @@ from playground_support import (
     driven,
     focused,
     leave_weights,
+    tuned_run,
     typed,
 )
 from textual import events as textual_events
@@ -27,6 +28,11 @@ from nexus_tui.app.playground.path_question import PathQuestion
 from nexus_tui.app.playground.search_pane import SearchPane
 
 pytestmark = pytest.mark.usefixtures("home")
+
+
+@pytest.fixture
+def run(home):
+    return tuned_run(home)
 
 
 # Many pairs

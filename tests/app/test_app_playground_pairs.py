@@ -18,6 +18,7 @@ from playground_support import (
     driven,
     focused,
     leave_weights,
+    tuned_run,
     typed,
 )
 
@@ -26,6 +27,11 @@ from nexus_tui.app.playground.pair_pane import PairPane
 from nexus_tui.app.playground.pick_model import PickModel
 
 pytestmark = pytest.mark.usefixtures("home")
+
+
+@pytest.fixture
+def run(home):
+    return tuned_run(home)
 
 
 # Pairs

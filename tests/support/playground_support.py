@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import torch
-from app_support import make_app
+from app_support import make_app, started, write_run
 
 from nexus_engine.scoring.querying import Querier, Sides
 from nexus_tui.app.kit.text_input import TextInput
@@ -125,3 +125,10 @@ async def typed(app, pilot, first, second):
     app.screen.query_one(PairPane).first.value = first
     app.screen.query_one(PairPane).second.value = second
     await answered(app, pilot)
+
+
+def tuned_run(home: Path) -> Path:
+    """A run with weights of epoch 1."""
+    folder = write_run(home / "data" / "nexus" / "runs", "tuned-run", [started("tuned-run")])
+    leave_weights(folder, 1)
+    return folder
