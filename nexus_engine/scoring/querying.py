@@ -28,10 +28,10 @@ from nexus_engine.runs.saved_model import LoadedModel, check_finite, load_saved
 from nexus_engine.scoring.evaluation import embed_all
 
 __all__ = [
-    "Cosines",
+    "Embedder",
+    "ModelPair",
+    "PairCosines",
     "Querier",
-    "Side",
-    "Sides",
     "distinct",
     "ordered",
     "score",
@@ -49,7 +49,7 @@ Check = Callable[[], None]
 """Called before each batch; raises to end the work."""
 
 
-class Cosines(NamedTuple):
+class PairCosines(NamedTuple):
     """Cosine similarity of one pair, -1..1; `tuned` is None where there is no tuned model."""
 
     base: float
@@ -61,7 +61,7 @@ def stamp_of(folder: Path) -> FileStamp | None:
     return file_stamp(folder / "model.json")
 
 
-class Side:
+class Embedder:
     """One model ready to embed, with the embeddings that it remembers. Any thread may ask.
 
     `epoch` and `dev_spearman` are those of the tuned weights, None for a base model.
@@ -154,13 +154,13 @@ class Side:
                 self._memory.popitem(last=False)
 
 
-class Sides(NamedTuple):
+class ModelPair(NamedTuple):
     """The base model, and the tuned one where there is one. A snapshot: weights never change."""
 
-    base: Side
-    tuned: Side | None
+    base: Embedder
+    tuned: Embedder | None
 
-    def each(self) -> list[Side]:
+    def each(self) -> list[Embedder]:
         """The sides that there are."""
         return [self.base] if self.tuned is None else [self.base, self.tuned]
 
@@ -172,13 +172,13 @@ class Querier:
         self._lock = threading.Lock()
         self._turn = threading.Lock()
         self._dtype = torch.float32
-        self._base: Side | None = None
+        self._base: Embedder | None = None
         self._base_model: BaseModel | None = None
-        self._tuned: Side | None = None
+        self._tuned: Embedder | None = None
         self._folder: Path | None = None
         self._stamp: FileStamp | None = None
 
-    def sides(self, folder: Path | None) -> Sides:
+    def sides(self, folder: Path | None) -> ModelPair:
         """The base model and the tuned model that `folder` holds now (None: the base alone).
 
         What is in memory and still true is used; a folder without a model (yet) gives the base
@@ -190,23 +190,23 @@ class Querier:
         with self._lock:
             stamp = None if folder is None else stamp_of(folder)
             if folder is None or stamp is None:
-                return Sides(self._some_base(), None)
+                return ModelPair(self._some_base(), None)
             if folder != self._folder or stamp != self._stamp or self._tuned is None:
                 self._read(folder)
             assert self._base is not None
-            return Sides(self._base, self._tuned)
+            return ModelPair(self._base, self._tuned)
 
-    def adopt(self, loaded: LoadedModel) -> Sides:
+    def adopt(self, loaded: LoadedModel) -> ModelPair:
         """The sides of a model that was loaded elsewhere; its base computes in the same format."""
         with self._lock:
             self._dtype = loaded.model.dtype
             if loaded.card is None:
                 self._base_model = loaded.base
-                self._base = Side(loaded.model.eval(), loaded.tokenizer, self._turn)
-                return Sides(self._base, None)
-            return Sides(*self._fitted(loaded))
+                self._base = Embedder(loaded.model.eval(), loaded.tokenizer, self._turn)
+                return ModelPair(self._base, None)
+            return ModelPair(*self._fitted(loaded))
 
-    def _some_base(self) -> Side:
+    def _some_base(self) -> Embedder:
         if self._base is None:
             self._set_base(find_base_model())
         assert self._base is not None
@@ -215,7 +215,7 @@ class Querier:
     def _set_base(self, base: BaseModel) -> None:
         model = SentenceModel(load_encoder(base)).eval()
         model.dtype = self._dtype
-        self._base = Side(model, Tokenizer(base.folder), self._turn)
+        self._base = Embedder(model, Tokenizer(base.folder), self._turn)
         self._base_model = base
 
     def _read(self, folder: Path) -> None:
@@ -231,14 +231,14 @@ class Querier:
         self._base, self._tuned = self._fitted(loaded)
         self._folder, self._stamp = folder, stamp
 
-    def _fitted(self, loaded: LoadedModel) -> tuple[Side, Side]:
+    def _fitted(self, loaded: LoadedModel) -> tuple[Embedder, Embedder]:
         """The base side that `loaded` was trained from, and `loaded` with the weights of that."""
         if self._base_model is None or self._base_model.sha256 != loaded.base.sha256:
             self._set_base(loaded.base)
         assert self._base is not None
         assert loaded.card is not None
         share_weights(loaded.model, self._base.model)
-        tuned = Side(
+        tuned = Embedder(
             loaded.model.eval(),
             loaded.tokenizer,
             self._turn,
@@ -269,22 +269,22 @@ def distinct(pairs: Iterable[tuple[str, str]]) -> int:
 
 
 def score(
-    sides: Sides,
+    sides: ModelPair,
     pairs: Sequence[tuple[str, str]],
     progress: Progress = lambda _: None,
     check: Check = lambda: None,
-) -> list[Cosines]:
+) -> list[PairCosines]:
     """Each pair by both sides. `progress` comes to `distinct(pairs)` for each side."""
     if not pairs:
         return []
     columns = [_cosines(side, pairs, progress, check) for side in sides.each()]
     if len(columns) == 1:
-        return [Cosines(base, None) for base in columns[0]]
-    return [Cosines(base, tuned) for base, tuned in zip(*columns, strict=True)]
+        return [PairCosines(base, None) for base in columns[0]]
+    return [PairCosines(base, tuned) for base, tuned in zip(*columns, strict=True)]
 
 
 def _cosines(
-    side: Side, pairs: Sequence[tuple[str, str]], progress: Progress, check: Check
+    side: Embedder, pairs: Sequence[tuple[str, str]], progress: Progress, check: Check
 ) -> list[float]:
     sentences = list(dict.fromkeys(sentence for pair in pairs for sentence in pair))
     row = {sentence: place for place, sentence in enumerate(sentences)}
@@ -298,7 +298,7 @@ def _cosines(
     return found
 
 
-def ordered(found: Sequence[Cosines], by: str) -> list[int]:
+def ordered(found: Sequence[PairCosines], by: str) -> list[int]:
     """Places of `found`, the most telling first.
 
     `by` is `difference` (the largest change, whatever its sign), `tuned` or `base` (the most

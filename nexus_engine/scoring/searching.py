@@ -15,7 +15,7 @@ from nexus_engine.data.messages import file_error, row_error
 from nexus_engine.data.reading.sources import file_source
 from nexus_engine.data.reading.text_lines import text_lines
 from nexus_engine.errors import DataError
-from nexus_engine.scoring.querying import Check, Progress, Side, Sides
+from nexus_engine.scoring.querying import Check, Embedder, ModelPair, Progress
 from nexus_engine.system.user_paths import user_path
 
 __all__ = [
@@ -128,15 +128,15 @@ class SearchIndex:
         self.file = file
         self.cut = 0
         """How many of the sentences are longer than the model reads, once they are embedded."""
-        self._vectors: dict[int, tuple[Side, Tensor]] = {}
+        self._vectors: dict[int, tuple[Embedder, Tensor]] = {}
 
-    def missing(self, sides: Sides) -> int:
+    def missing(self, sides: ModelPair) -> int:
         """How many sentences are still to be embedded before `sides` can be searched."""
         each = len(self.file)
         return each * sum(id(side) not in self._vectors for side in sides.each())
 
     def embed(
-        self, sides: Sides, progress: Progress = lambda _: None, check: Check = lambda: None
+        self, sides: ModelPair, progress: Progress = lambda _: None, check: Check = lambda: None
     ) -> None:
         """Embed the file for those of `sides` that have not seen it; forget all other sides."""
         wanted = {id(side): side for side in sides.each()}
@@ -150,14 +150,14 @@ class SearchIndex:
                 self.cut = max(self.cut, sum(found))
                 self._vectors[key] = side, F.normalize(vectors, dim=1)
 
-    def scores(self, side: Side, query: str, cut: Progress = lambda _: None) -> Tensor:
+    def scores(self, side: Embedder, query: str, cut: Progress = lambda _: None) -> Tensor:
         """(n,) cosine of each sentence with the query, -1..1; `cut` is told whether it was cut."""
         _, vectors = self._vectors[id(side)]
         return vectors @ F.normalize(side.embed([query], cut=cut), dim=1)[0]
 
 
 def search(
-    sides: Sides,
+    sides: ModelPair,
     index: SearchIndex,
     query: str,
     top: int,

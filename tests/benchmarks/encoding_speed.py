@@ -26,7 +26,7 @@ from nexus_engine.model.base_model import find_base_model, load_encoder
 from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.model.tokens import Tokenizer
 from nexus_engine.scoring.correlation import spearman
-from nexus_engine.scoring.querying import Side, Sides, score
+from nexus_engine.scoring.querying import Embedder, ModelPair, score
 
 
 def line(values: list[float], unit: str) -> str:
@@ -34,20 +34,20 @@ def line(values: list[float], unit: str) -> str:
     return f"{statistics.median(values):8.2f}{unit} [{min(values):.2f}, {max(values):.2f}]"
 
 
-def make_side(dtype: torch.dtype) -> Side:
+def make_side(dtype: torch.dtype) -> Embedder:
     """The base model, ready to embed."""
     base = find_base_model()
     model = SentenceModel(load_encoder(base)).eval()
     model.dtype = dtype
-    return Side(model, Tokenizer(base.folder), threading.Lock())
+    return Embedder(model, Tokenizer(base.folder), threading.Lock())
 
 
-def pair_times(side: Side, pairs: list[tuple[str, str]]) -> list[float]:
+def pair_times(side: Embedder, pairs: list[tuple[str, str]]) -> list[float]:
     """Milliseconds of each pair, each new to the model."""
     found: list[float] = []
     for pair in pairs:
         begun = time.perf_counter()
-        score(Sides(side, None), [pair])
+        score(ModelPair(side, None), [pair])
         found.append(1e3 * (time.perf_counter() - begun))
     return found
 
@@ -92,7 +92,7 @@ def main() -> int:
             f"{statistics.quantiles(times, n=20)[-1]:.2f} ms at 95 %"
         )
     for name, side in sides.items():
-        cosines = [c.base for c in score(Sides(side, None), [(a, b) for a, b, _ in dev])]
+        cosines = [c.base for c in score(ModelPair(side, None), [(a, b) for a, b, _ in dev])]
         found = spearman(np.asarray(cosines), np.asarray([s for *_, s in dev]))
         print(f"dev Spearman of the base model, {name}: {found:.6f}")
     return 0

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from app_support import make_app, started, write_run
 
-from nexus_engine.scoring.querying import Querier, Sides
+from nexus_engine.scoring.querying import ModelPair, Querier
 from nexus_tui.app.kit.text_input import TextInput
 from nexus_tui.app.playground.pair_pane import PairPane
 
@@ -65,11 +65,11 @@ class WordQuerier(Querier):
         self.base = WordSide(0.0)
         self.made: dict[int, WordSide] = {}
 
-    def sides(self, folder: Path | None) -> Sides:
+    def sides(self, folder: Path | None) -> ModelPair:
         if folder is None or not (folder / "model.json").exists():
-            return Sides(self.base, None)
+            return ModelPair(self.base, None)
         epoch = int((folder / "model.json").read_text())
-        return Sides(self.base, self.made.setdefault(epoch, WordSide(0.05 * epoch, epoch)))
+        return ModelPair(self.base, self.made.setdefault(epoch, WordSide(0.05 * epoch, epoch)))
 
 
 def leave_weights(run: Path, epoch: int) -> None:

@@ -14,7 +14,7 @@ from nexus_tui.app.playground.state import PlaygroundState
 from nexus_tui.app.playground.work_queue import Check
 
 if TYPE_CHECKING:
-    from nexus_engine.scoring.querying import Sides
+    from nexus_engine.scoring.querying import ModelPair
     from nexus_engine.scoring.searching import Found, SearchIndex
 
 __all__ = ["TOP", "CorpusSearch"]
@@ -42,7 +42,7 @@ class CorpusSearch(LongWork):
         model, stamp = self.playground.model, self.playground.stale
         self._path = path
 
-        def work(check: Check) -> tuple[Found, Sides]:
+        def work(check: Check) -> tuple[Found, ModelPair]:
             from nexus_engine.scoring.searching import SearchIndex, read_sentences, search
 
             place = user_path(path, DataError)
@@ -58,7 +58,7 @@ class CorpusSearch(LongWork):
             self.expect(index.missing(sides))
             return search(sides, index, query, TOP, self.advance, check), sides
 
-        def done(answer: tuple[Found, Sides]) -> None:
+        def done(answer: tuple[Found, ModelPair]) -> None:
             self.found, sides = answer
             self.query = query
             self.answered_by(model, stamp, None if sides.tuned is None else sides.tuned.epoch)

@@ -15,7 +15,7 @@ from nexus_tui.words.formats import cell
 
 if TYPE_CHECKING:
     from nexus_engine.data import Pairs
-    from nexus_engine.scoring.querying import Cosines, Sides
+    from nexus_engine.scoring.querying import ModelPair, PairCosines
 
 __all__ = ["ManyPairs"]
 
@@ -27,9 +27,9 @@ ORDERS = ("difference", "tuned", "base", "file")
 class _Scored(NamedTuple):
     label: str
     pairs: list[tuple[str, str]]
-    cosines: list[Cosines]
+    cosines: list[PairCosines]
     order: list[int]
-    sides: Sides
+    sides: ModelPair
 
 
 class ManyPairs(LongWork):
@@ -41,7 +41,7 @@ class ManyPairs(LongWork):
         super().__init__(playground, changed)
         self.label = ""
         self.pairs: list[tuple[str, str]] = []
-        self.cosines: list[Cosines] = []
+        self.cosines: list[PairCosines] = []
         self.order: list[int] = []
         self.by = ORDERS[0]
         self.saved = ""
@@ -158,7 +158,7 @@ def _write(path: Path, lines: Iterator[str]) -> None:
 
 
 def scored_lines(
-    pairs: list[tuple[str, str]], cosines: list[Cosines], order: list[int]
+    pairs: list[tuple[str, str]], cosines: list[PairCosines], order: list[int]
 ) -> Iterator[str]:
     """The table as lines of TSV; no cell is a formula to a spreadsheet."""
     yield "base\ttuned\tdifference\tsentence1\tsentence2\n"

@@ -24,7 +24,7 @@ from nexus_tui.app.playground.work_queue import Check, WorkQueue
 
 if TYPE_CHECKING:
     from nexus_engine.data import Pairs
-    from nexus_engine.scoring.querying import Cosines, Querier, Sides
+    from nexus_engine.scoring.querying import ModelPair, PairCosines, Querier
 
 __all__ = ["PlaygroundState", "playground_of"]
 
@@ -84,7 +84,7 @@ class PlaygroundState:
         self.history: deque[Answer] = deque(maxlen=HISTORY)
         self._keep: tuple[str, str] | None = None
         self.book = PinBook()
-        self.pin_cosines: dict[tuple[str, str], Cosines] = {}
+        self.pin_cosines: dict[tuple[str, str], PairCosines] = {}
         self._pins_read = False
         self._noted: set[Path] = set()
         """Runs whose audit files have a line for what is typed and pinned."""
@@ -140,7 +140,7 @@ class PlaygroundState:
         """Changes with the weights: results that keep it can tell that they are older."""
         return self._stamp
 
-    def sides(self, model: QueriedModel) -> Sides:
+    def sides(self, model: QueriedModel) -> ModelPair:
         """The models; in a queue's thread: torch and the weights may have to be loaded."""
         from nexus_engine.scoring.querying import Querier
 
@@ -172,7 +172,7 @@ class PlaygroundState:
         self.wanted_pair = (first, second)
         model = self.model
 
-        def work(check: Check) -> tuple[Cosines, Sides]:
+        def work(check: Check) -> tuple[PairCosines, ModelPair]:
             from nexus_engine.scoring.querying import score
 
             sides = self.sides(model)
@@ -180,7 +180,7 @@ class PlaygroundState:
             self._note_typed(model, [(first, second)])
             return score(sides, [(first, second)], check=check)[0], sides
 
-        def done(found: tuple[Cosines, Sides]) -> None:
+        def done(found: tuple[PairCosines, ModelPair]) -> None:
             cosines, sides = found
             self._met(sides)
             self.answer = Answer(
@@ -209,7 +209,7 @@ class PlaygroundState:
         self.error = ""
         self.changed("answer")
 
-    def _met(self, sides: Sides) -> None:
+    def _met(self, sides: ModelPair) -> None:
         """A model has answered: its weights are known now."""
         self.ready = True
         tuned = sides.tuned
@@ -281,14 +281,14 @@ class PlaygroundState:
             return
         model = self.model
 
-        def work(check: Check) -> tuple[list[Cosines], Sides]:
+        def work(check: Check) -> tuple[list[PairCosines], ModelPair]:
             from nexus_engine.scoring.querying import score
 
             sides = self.sides(model)
             self._note_typed(model, pairs)
             return score(sides, pairs, check=check), sides
 
-        def done(found: tuple[list[Cosines], Sides]) -> None:
+        def done(found: tuple[list[PairCosines], ModelPair]) -> None:
             cosines, sides = found
             self._met(sides)
             self.pin_cosines = dict(zip(pairs, cosines, strict=True))
