@@ -39,7 +39,7 @@ __all__ = [
 ]
 
 REMEMBERED = 4096
-"""Sentences whose embeddings a side remembers: 6 MB at 384 float32 each."""
+"""Sentences whose embeddings an embedder remembers: 6 MB at 384 float32 each."""
 READ_TRIES = 3
 """Of weights that a live run may replace between the card and the file that it names."""
 
@@ -161,7 +161,7 @@ class ModelPair(NamedTuple):
     tuned: Embedder | None
 
     def each(self) -> list[Embedder]:
-        """The sides that there are."""
+        """The models that there are."""
         return [self.base] if self.tuned is None else [self.base, self.tuned]
 
 
@@ -178,7 +178,7 @@ class Querier:
         self._folder: Path | None = None
         self._stamp: FileStamp | None = None
 
-    def sides(self, folder: Path | None) -> ModelPair:
+    def models(self, folder: Path | None) -> ModelPair:
         """The base model and the tuned model that `folder` holds now (None: the base alone).
 
         What is in memory and still true is used; a folder without a model (yet) gives the base
@@ -197,7 +197,7 @@ class Querier:
             return ModelPair(self._base, self._tuned)
 
     def adopt(self, loaded: LoadedModel) -> ModelPair:
-        """The sides of a model that was loaded elsewhere; its base computes in the same format."""
+        """The models of a run that was loaded elsewhere; its base computes in the same format."""
         with self._lock:
             self._dtype = loaded.model.dtype
             if loaded.card is None:
@@ -232,7 +232,7 @@ class Querier:
         self._folder, self._stamp = folder, stamp
 
     def _fitted(self, loaded: LoadedModel) -> tuple[Embedder, Embedder]:
-        """The base side that `loaded` was trained from, and `loaded` with the weights of that."""
+        """The base model that `loaded` was trained from, and `loaded` with the weights of that."""
         if self._base_model is None or self._base_model.sha256 != loaded.base.sha256:
             self._set_base(loaded.base)
         assert self._base is not None
@@ -264,31 +264,31 @@ def share_weights(model: SentenceModel, source: SentenceModel) -> int:
 
 
 def distinct(pairs: Iterable[tuple[str, str]]) -> int:
-    """How many sentences each side embeds for `pairs`."""
+    """How many sentences each model embeds for `pairs`."""
     return len({sentence for pair in pairs for sentence in pair})
 
 
 def score(
-    sides: ModelPair,
+    models: ModelPair,
     pairs: Sequence[tuple[str, str]],
     progress: Progress = lambda _: None,
     check: Check = lambda: None,
 ) -> list[PairCosines]:
-    """Each pair by both sides. `progress` comes to `distinct(pairs)` for each side."""
+    """Each pair by both models. `progress` comes to `distinct(pairs)` for each of them."""
     if not pairs:
         return []
-    columns = [_cosines(side, pairs, progress, check) for side in sides.each()]
+    columns = [_cosines(embedder, pairs, progress, check) for embedder in models.each()]
     if len(columns) == 1:
         return [PairCosines(base, None) for base in columns[0]]
     return [PairCosines(base, tuned) for base, tuned in zip(*columns, strict=True)]
 
 
 def _cosines(
-    side: Embedder, pairs: Sequence[tuple[str, str]], progress: Progress, check: Check
+    embedder: Embedder, pairs: Sequence[tuple[str, str]], progress: Progress, check: Check
 ) -> list[float]:
     sentences = list(dict.fromkeys(sentence for pair in pairs for sentence in pair))
     row = {sentence: place for place, sentence in enumerate(sentences)}
-    vectors = side.embed(sentences, progress, check)
+    vectors = embedder.embed(sentences, progress, check)
     first = torch.tensor([row[a] for a, _ in pairs])
     second = torch.tensor([row[b] for _, b in pairs])
     found: list[float] = []

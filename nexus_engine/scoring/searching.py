@@ -130,34 +130,34 @@ class SearchIndex:
         """How many of the sentences are longer than the model reads, once they are embedded."""
         self._vectors: dict[int, tuple[Embedder, Tensor]] = {}
 
-    def missing(self, sides: ModelPair) -> int:
-        """How many sentences are still to be embedded before `sides` can be searched."""
+    def missing(self, models: ModelPair) -> int:
+        """How many sentences are still to be embedded before `models` can be searched."""
         each = len(self.file)
-        return each * sum(id(side) not in self._vectors for side in sides.each())
+        return each * sum(id(embedder) not in self._vectors for embedder in models.each())
 
     def embed(
-        self, sides: ModelPair, progress: Progress = lambda _: None, check: Check = lambda: None
+        self, models: ModelPair, progress: Progress = lambda _: None, check: Check = lambda: None
     ) -> None:
-        """Embed the file for those of `sides` that have not seen it; forget all other sides."""
-        wanted = {id(side): side for side in sides.each()}
+        """Embed the file for those of `models` that have not seen it; forget all other models."""
+        wanted = {id(embedder): embedder for embedder in models.each()}
         self._vectors = {key: held for key, held in self._vectors.items() if key in wanted}
-        for key, side in wanted.items():
+        for key, embedder in wanted.items():
             if key not in self._vectors:
                 found: list[int] = []
-                vectors = side.embed(
+                vectors = embedder.embed(
                     self.file.sentences, progress, check, remember=False, cut=found.append
                 )
                 self.cut = max(self.cut, sum(found))
-                self._vectors[key] = side, F.normalize(vectors, dim=1)
+                self._vectors[key] = embedder, F.normalize(vectors, dim=1)
 
-    def scores(self, side: Embedder, query: str, cut: Progress = lambda _: None) -> Tensor:
+    def scores(self, embedder: Embedder, query: str, cut: Progress = lambda _: None) -> Tensor:
         """(n,) cosine of each sentence with the query, -1..1; `cut` is told whether it was cut."""
-        _, vectors = self._vectors[id(side)]
-        return vectors @ F.normalize(side.embed([query], cut=cut), dim=1)[0]
+        _, vectors = self._vectors[id(embedder)]
+        return vectors @ F.normalize(embedder.embed([query], cut=cut), dim=1)[0]
 
 
 def search(
-    sides: ModelPair,
+    models: ModelPair,
     index: SearchIndex,
     query: str,
     top: int,
@@ -168,10 +168,10 @@ def search(
 
     Sentences that are equally near stand in the order of the file.
     """
-    index.embed(sides, progress, check)
+    index.embed(models, progress, check)
     query_cut: list[int] = []
-    base = index.scores(sides.base, query, query_cut.append)
-    tuned = None if sides.tuned is None else index.scores(sides.tuned, query)
+    base = index.scores(models.base, query, query_cut.append)
+    tuned = None if models.tuned is None else index.scores(models.tuned, query)
     base_order, base_ranks = _ranked(base)
     tuned_order, tuned_ranks = (None, None) if tuned is None else _ranked(tuned)
 

@@ -42,12 +42,12 @@ def make_side(dtype: torch.dtype) -> Embedder:
     return Embedder(model, Tokenizer(base.folder), threading.Lock())
 
 
-def pair_times(side: Embedder, pairs: list[tuple[str, str]]) -> list[float]:
+def pair_times(embedder: Embedder, pairs: list[tuple[str, str]]) -> list[float]:
     """Milliseconds of each pair, each new to the model."""
     found: list[float] = []
     for pair in pairs:
         begun = time.perf_counter()
-        score(ModelPair(side, None), [pair])
+        score(ModelPair(embedder, None), [pair])
         found.append(1e3 * (time.perf_counter() - begun))
     return found
 
@@ -68,31 +68,31 @@ def main() -> int:
     np.random.default_rng(1).shuffle(sentences)
     sentences = sentences[: asked.sentences]
     reference: Any = SentenceTransformer(str(find_base_model().folder), device="cpu")
-    sides = {"fp32": make_side(torch.float32), "bf16": make_side(torch.bfloat16)}
+    models = {"fp32": make_side(torch.float32), "bf16": make_side(torch.bfloat16)}
     reference.encode(sentences[:200])
-    for side in sides.values():
-        side.embed(sentences[:200], remember=False)
-    speed: dict[str, list[float]] = {"encode": [], **{name: [] for name in sides}}
+    for embedder in models.values():
+        embedder.embed(sentences[:200], remember=False)
+    speed: dict[str, list[float]] = {"encode": [], **{name: [] for name in models}}
     for _ in range(asked.rounds):
         begun = time.perf_counter()
         reference.encode(sentences)
         speed["encode"].append(len(sentences) / (time.perf_counter() - begun))
-        for name, side in sides.items():
+        for name, embedder in models.items():
             begun = time.perf_counter()
-            side.embed(sentences, remember=False)
+            embedder.embed(sentences, remember=False)
             speed[name].append(len(sentences) / (time.perf_counter() - begun))
     for name, found in speed.items():
         ratio = [a / b for a, b in zip(found, speed["encode"], strict=True)]
         print(f"{name:7} {line(found, ' sentences/s')}   {line(ratio, 'x')}")
     dev = read_pairs(asked.data, "dev")
-    for name, side in sides.items():
-        times = pair_times(side, [(a, b) for a, b, _ in dev[:300]])[20:]
+    for name, embedder in models.items():
+        times = pair_times(embedder, [(a, b) for a, b, _ in dev[:300]])[20:]
         print(
             f"one new pair, warm, {name}: {statistics.median(times):.2f} ms at the median, "
             f"{statistics.quantiles(times, n=20)[-1]:.2f} ms at 95 %"
         )
-    for name, side in sides.items():
-        cosines = [c.base for c in score(ModelPair(side, None), [(a, b) for a, b, _ in dev])]
+    for name, embedder in models.items():
+        cosines = [c.base for c in score(ModelPair(embedder, None), [(a, b) for a, b, _ in dev])]
         found = spearman(np.asarray(cosines), np.asarray([s for *_, s in dev]))
         print(f"dev Spearman of the base model, {name}: {found:.6f}")
     return 0

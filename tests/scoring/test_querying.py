@@ -72,38 +72,38 @@ def test_cosines_are_those_of_the_similarity_command(querier, saved):
     from nexus_engine.data import Pairs
     from nexus_engine.scoring.similarity import score_pairs
 
-    sides = querier.sides(saved)
-    found = score(sides, PAIRS)
+    models = querier.models(saved)
+    found = score(models, PAIRS)
     arrays = [pa.array(column) for column in zip(*PAIRS, strict=True)]
     wanted = score_pairs(load_saved(saved, "x"), Pairs(*arrays, None))
     for got, base, tuned in zip(found, wanted.base, wanted.tuned, strict=True):
         assert got.base == pytest.approx(base, abs=1e-5)
         assert got.tuned == pytest.approx(tuned, abs=1e-5)
         assert abs(got.base - got.tuned) > 1e-4
-    assert sides.tuned.epoch == 1
-    assert score(querier.sides(None), PAIRS)[0] == (found[0].base, None)
+    assert models.tuned.epoch == 1
+    assert score(querier.models(None), PAIRS)[0] == (found[0].base, None)
 
 
 def test_the_tuned_model_holds_the_weights_of_the_base(querier, saved, base):
-    sides = querier.sides(saved)
-    own = dict(sides.base.model.named_parameters())
-    theirs = dict(sides.tuned.model.named_parameters())
+    models = querier.models(saved)
+    own = dict(models.base.model.named_parameters())
+    theirs = dict(models.tuned.model.named_parameters())
     assert all(theirs[name].data_ptr() == p.data_ptr() for name, p in own.items())
     other = build_model(base, "full")
     with torch.no_grad():
         other.encoder.norm.bias += 1
-    assert share_weights(other, sides.base.model) == len(own) - 1
-    assert not torch.equal(other.encoder.norm.bias, sides.base.model.encoder.norm.bias)
+    assert share_weights(other, models.base.model) == len(own) - 1
+    assert not torch.equal(other.encoder.norm.bias, models.base.model.encoder.norm.bias)
 
 
 def test_a_new_checkpoint_is_seen_and_the_base_is_kept(best, base):
     querier = Querier()
-    before = querier.sides(best)
-    assert querier.sides(best) == before
+    before = querier.models(best)
+    assert querier.models(best) == before
     old = stamp_of(best)
     grown(best, 2, 0.6, base)
     assert stamp_of(best) != old
-    after = querier.sides(best)
+    after = querier.models(best)
     assert after.tuned.epoch == 2
     assert after.base is before.base
     assert score(after, PAIRS)[0].tuned != score(before, PAIRS)[0].tuned
@@ -112,12 +112,12 @@ def test_a_new_checkpoint_is_seen_and_the_base_is_kept(best, base):
 def test_a_folder_without_a_model_yet_gives_the_base_alone_and_a_broken_one_is_refused(
     querier, best, tmp_path
 ):
-    assert querier.sides(tmp_path / "nothing").tuned is None
+    assert querier.models(tmp_path / "nothing").tuned is None
     weights = next(best.glob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(ModelError, match="damaged"):
-        querier.sides(best)
-    assert querier.sides(None).tuned is None
+        querier.models(best)
+    assert querier.models(None).tuned is None
 
 
 def test_weights_replaced_while_they_are_read_are_read_again(best, base, monkeypatch):
@@ -131,31 +131,31 @@ def test_weights_replaced_while_they_are_read_are_read_again(best, base, monkeyp
         return real(folder, name)
 
     monkeypatch.setattr(querying, "load_saved", racing)
-    assert Querier().sides(best).tuned.epoch == 7
+    assert Querier().models(best).tuned.epoch == 7
 
 
 def test_sentences_are_embedded_once_and_memory_is_bounded(saved, monkeypatch):
     monkeypatch.setattr(querying, "REMEMBERED", 3)
-    sides = Querier().sides(saved)
+    models = Querier().models(saved)
     told = []
-    score(sides, PAIRS, told.append)
+    score(models, PAIRS, told.append)
     assert sum(told) == 2 * distinct(PAIRS) == 6
     calls = []
-    monkeypatch.setattr(sides.base.model, "embed", lambda *a: calls.append(a))
-    sides.base.embed([PAIRS[0][0], PAIRS[1][1], PAIRS[0][0]])
+    monkeypatch.setattr(models.base.model, "embed", lambda *a: calls.append(a))
+    models.base.embed([PAIRS[0][0], PAIRS[1][1], PAIRS[0][0]])
     assert not calls
     monkeypatch.undo()
     monkeypatch.setattr(querying, "REMEMBERED", 3)
-    sides.base.embed(["one more"])
-    assert len(sides.base._memory) == 3
-    sides.base.embed(["a", "b", "c", "d"])
-    assert "a" not in sides.base._memory
+    models.base.embed(["one more"])
+    assert len(models.base._memory) == 3
+    models.base.embed(["a", "b", "c", "d"])
+    assert "a" not in models.base._memory
 
 
 def test_known_and_new_sentences_come_in_the_order_asked(saved):
-    side = Querier().sides(saved).base
-    one = side.embed(["alpha", "beta"])
-    both = side.embed(["gamma", "beta", "alpha", "gamma"])
+    embedder = Querier().models(saved).base
+    one = embedder.embed(["alpha", "beta"])
+    both = embedder.embed(["gamma", "beta", "alpha", "gamma"])
     assert torch.allclose(both[2], one[0])
     assert torch.allclose(both[1], one[1])
     assert torch.equal(both[0], both[3])
@@ -169,13 +169,13 @@ def test_a_check_ends_the_work_between_batches(saved):
         raise EndedError
 
     with pytest.raises(EndedError):
-        score(Querier().sides(saved), PAIRS, check=check)
+        score(Querier().models(saved), PAIRS, check=check)
 
 
 def test_threads_may_ask_at_once(saved):
     querier, found = Querier(), []
     threads = [
-        threading.Thread(target=lambda: found.append(score(querier.sides(saved), PAIRS)))
+        threading.Thread(target=lambda: found.append(score(querier.models(saved), PAIRS)))
         for _ in range(3)
     ]
     for thread in threads:
@@ -242,12 +242,12 @@ def test_the_nearest_come_first_with_their_lines_and_moves(querier, saved, tmp_p
         "stocks fell sharply\nthe patient was discharged\n"
     )
     index = SearchIndex(read_sentences(file))
-    sides = querier.sides(saved)
-    assert index.missing(sides) == 2 * 4
+    models = querier.models(saved)
+    assert index.missing(models) == 2 * 4
     told = []
-    found = search(sides, index, "the patient was sent home", 5, told.append)
+    found = search(models, index, "the patient was sent home", 5, told.append)
     assert sum(told) == 8
-    assert index.missing(sides) == 0
+    assert index.missing(models) == 0
     for matches, score_of, rank_of in (
         (found.by_base, lambda m: m.base, lambda m: m.base_rank),
         (found.by_tuned, lambda m: m.tuned, lambda m: m.tuned_rank),
@@ -261,7 +261,7 @@ def test_the_nearest_come_first_with_their_lines_and_moves(querier, saved, tmp_p
     assert first.rise == first.base_rank - 1
     twice = next(m for m in found.by_base if m.sentence == "the patient was discharged")
     assert (twice.line, twice.times) == (3, 2)
-    alone = search(querier.sides(None), index, "the patient was sent home", 2)
+    alone = search(querier.models(None), index, "the patient was sent home", 2)
     assert alone.by_tuned == []
     assert alone.by_base[0].rise is None
 
@@ -271,9 +271,9 @@ def test_only_the_new_side_is_embedded_after_a_checkpoint(best, base, tmp_path):
     file.write_text("one\ntwo\n")
     querier = Querier()
     index = SearchIndex(read_sentences(file))
-    search(querier.sides(best), index, "one", 1)
+    search(querier.models(best), index, "one", 1)
     grown(best, 2, 0.6, base)
-    assert index.missing(querier.sides(best)) == 2
+    assert index.missing(querier.models(best)) == 2
 
 
 # Pasted text
@@ -309,12 +309,12 @@ def test_bfloat16_answers_are_near_and_of_both_sides():
     texts = ["No acute distress.", "Patient in distress."]
     exact = Querier().adopt(load_model("base"))
     fast = Querier().adopt(load_model("base", bf16=True))
-    one, two = (score(sides, [(texts[0], texts[1])])[0].base for sides in (exact, fast))
+    one, two = (score(models, [(texts[0], texts[1])])[0].base for models in (exact, fast))
     assert one != two
     assert abs(one - two) < 0.01
 
 
 def test_the_base_beside_a_tuned_model_computes_in_its_format(saved):
     loaded = load_model(str(saved), bf16=True)
-    sides = Querier().adopt(loaded)
-    assert sides.base.model.dtype is sides.tuned.model.dtype is torch.bfloat16
+    models = Querier().adopt(loaded)
+    assert models.base.model.dtype is models.tuned.model.dtype is torch.bfloat16

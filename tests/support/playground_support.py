@@ -58,14 +58,14 @@ class WordSide:
 
 
 class WordQuerier(Querier):
-    """Two such sides; the tuned one is of the epoch that stands in the run's best/model.json."""
+    """Two such models; the tuned one is of the epoch that stands in the run's best/model.json."""
 
     def __init__(self) -> None:
         super().__init__()
         self.base = WordSide(0.0)
         self.made: dict[int, WordSide] = {}
 
-    def sides(self, folder: Path | None) -> ModelPair:
+    def models(self, folder: Path | None) -> ModelPair:
         if folder is None or not (folder / "model.json").exists():
             return ModelPair(self.base, None)
         epoch = int((folder / "model.json").read_text())

@@ -51,17 +51,17 @@ class CorpusSearch(LongWork):
                 state = _state(path, place)
                 self._index, self._file = SearchIndex(read_sentences(place, check)), state
             index = self._index
-            sides = self.playground.sides(model)
+            models = self.playground.models(model)
             if self._noted != (model.run, self._file):  # once a file and model, not once a query
                 self.playground.note(model, "search", index.file.sentences)
                 self._noted = model.run, self._file
-            self.expect(index.missing(sides))
-            return search(sides, index, query, TOP, self.advance, check), sides
+            self.expect(index.missing(models))
+            return search(models, index, query, TOP, self.advance, check), models
 
         def done(answer: tuple[Found, ModelPair]) -> None:
-            self.found, sides = answer
+            self.found, models = answer
             self.query = query
-            self.answered_by(model, stamp, None if sides.tuned is None else sides.tuned.epoch)
+            self.answered_by(model, stamp, None if models.tuned is None else models.tuned.epoch)
 
         self.begin("embedding the file", work, done)
 

@@ -29,7 +29,7 @@ class _Scored(NamedTuple):
     pairs: list[tuple[str, str]]
     cosines: list[PairCosines]
     order: list[int]
-    sides: ModelPair
+    models: ModelPair
 
 
 class ManyPairs(LongWork):
@@ -91,16 +91,16 @@ class ManyPairs(LongWork):
                 )
             check()
             pairs = list(zip(found.first.to_pylist(), found.second.to_pylist(), strict=True))
-            sides = self.playground.sides(model)
+            models = self.playground.models(model)
             self.playground.note(model, "similarity", found, typed=typed)
-            self.expect(distinct(pairs) * len(sides.each()))
-            cosines = score(sides, pairs, self.advance, check)
-            return _Scored(label, pairs, cosines, ordered(cosines, by), sides)
+            self.expect(distinct(pairs) * len(models.each()))
+            cosines = score(models, pairs, self.advance, check)
+            return _Scored(label, pairs, cosines, ordered(cosines, by), models)
 
         def done(found: _Scored) -> None:
-            self.label, self.pairs, self.cosines, self.order, sides = found
+            self.label, self.pairs, self.cosines, self.order, models = found
             self.saved = ""
-            self.answered_by(model, stamp, None if sides.tuned is None else sides.tuned.epoch)
+            self.answered_by(model, stamp, None if models.tuned is None else models.tuned.epoch)
 
         self.begin(f"scoring {label}", work, done)
 

@@ -140,13 +140,13 @@ class PlaygroundState:
         """Changes with the weights: results that keep it can tell that they are older."""
         return self._stamp
 
-    def sides(self, model: QueriedModel) -> ModelPair:
+    def models(self, model: QueriedModel) -> ModelPair:
         """The models; in a queue's thread: torch and the weights may have to be loaded."""
         from nexus_engine.scoring.querying import Querier
 
         if self._querier is None:
             self._querier = Querier()
-        return self._querier.sides(model.best)
+        return self._querier.models(model.best)
 
     def note(
         self, model: QueriedModel, use: str, data: Pairs | Sequence[str], *, typed: bool = False
@@ -175,14 +175,14 @@ class PlaygroundState:
         def work(check: Check) -> tuple[PairCosines, ModelPair]:
             from nexus_engine.scoring.querying import score
 
-            sides = self.sides(model)
+            models = self.models(model)
             check()
             self._note_typed(model, [(first, second)])
-            return score(sides, [(first, second)], check=check)[0], sides
+            return score(models, [(first, second)], check=check)[0], models
 
         def done(found: tuple[PairCosines, ModelPair]) -> None:
-            cosines, sides = found
-            self._met(sides)
+            cosines, models = found
+            self._met(models)
             self.answer = Answer(
                 first=first,
                 second=second,
@@ -209,10 +209,10 @@ class PlaygroundState:
         self.error = ""
         self.changed("answer")
 
-    def _met(self, sides: ModelPair) -> None:
+    def _met(self, models: ModelPair) -> None:
         """A model has answered: its weights are known now."""
         self.ready = True
-        tuned = sides.tuned
+        tuned = models.tuned
         facts = (None, None) if tuned is None else (tuned.epoch, tuned.dev_spearman)
         if facts != (self.epoch, self.dev_spearman):
             self.epoch, self.dev_spearman = facts
@@ -284,18 +284,18 @@ class PlaygroundState:
         def work(check: Check) -> tuple[list[PairCosines], ModelPair]:
             from nexus_engine.scoring.querying import score
 
-            sides = self.sides(model)
+            models = self.models(model)
             self._note_typed(model, pairs)
-            return score(sides, pairs, check=check), sides
+            return score(models, pairs, check=check), models
 
         def done(found: tuple[list[PairCosines], ModelPair]) -> None:
-            cosines, sides = found
-            self._met(sides)
+            cosines, models = found
+            self._met(models)
             self.pin_cosines = dict(zip(pairs, cosines, strict=True))
-            if model.run is not None and sides.tuned is not None:
-                assert sides.tuned.epoch is not None
+            if model.run is not None and models.tuned is not None:
+                assert models.tuned.epoch is not None
                 tuned = {p: c.tuned for p, c in self.pin_cosines.items() if c.tuned is not None}
-                self._take(self.book.scored(str(model.run), sides.tuned.epoch, tuned))
+                self._take(self.book.scored(str(model.run), models.tuned.epoch, tuned))
             self.changed("pins")
 
         self.quick.submit("pins", work, done, self._warn)

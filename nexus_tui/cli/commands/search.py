@@ -59,9 +59,9 @@ def search(
         read = read_sentences(Path(corpus))
         index = SearchIndex(read)
         record_use([model], "search", read.sentences)
-        sides = Querier().adopt(load_model(model, bf16=precision == "bf16"))
-        progress.begin("embedding", index.missing(sides))
-        found = find(sides, index, words, top, progress.advance)
+        models = Querier().adopt(load_model(model, bf16=precision == "bf16"))
+        progress.begin("embedding", index.missing(models))
+        found = find(models, index, words, top, progress.advance)
     if found.query_cut:
         streams.note(f"the query: {cut_note(1, 1)}")
     streams.note(cut_note(found.cut, found.sentences))
