@@ -31,7 +31,6 @@ __all__ = [
     "as_unscored",
     "joined_pairs",
     "read_scored",
-    "refuse_unmeasurable",
 ]
 
 FEWEST_PAIRS = 2

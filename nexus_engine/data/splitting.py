@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from nexus_engine.data.sentence_ids import NumberedPairs
 
-__all__ = ["DROPPED", "HELD_OUT_SHARE", "Cut", "cut_splits"]
+__all__ = ["Cut", "cut_splits"]
 
 HELD_OUT_SHARE = 0.1
 """Of the pairs, for each of dev and test."""

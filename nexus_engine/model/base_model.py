@@ -24,7 +24,6 @@ from nexus_engine.model.encoder import Encoder, EncoderShape
 from nexus_engine.system.user_paths import user_path
 
 __all__ = [
-    "BASE_NAME",
     "MAX_TOKENS",
     "WEIGHTS_SHA256",
     "BaseModel",

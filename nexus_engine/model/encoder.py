@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from nexus_engine.model.dendrites import DendriteLinear
 from nexus_engine.model.dropout import dropout
 
-__all__ = ["SITE_NAMES", "Encoder", "EncoderShape", "PackedBatch", "pack", "pad"]
+__all__ = ["Encoder", "EncoderShape", "PackedBatch", "pack", "pad"]
 
 SITE_NAMES = ("q", "k", "v", "o", "up", "down")
 """The linear layers of one encoder layer, by the names that `--place` takes."""

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from nexus_engine.errors import one_line
 from nexus_engine.system.shortages import out_of_memory
 
-__all__ = ["TIME_LIMIT", "TorchvisionFit", "torchvision_fit"]
+__all__ = ["TorchvisionFit", "torchvision_fit"]
 
 TIME_LIMIT = 60.0
 """Seconds for the child. The import takes 2 s of processor time (measured on two cores)."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nexus_engine.errors import DataError
 
-__all__ = ["MODEL_REPOSITORY", "STSB_REPOSITORY", "fetch_model", "fetch_stsb"]
+__all__ = ["fetch_model", "fetch_stsb"]
 
 STSB_REPOSITORY = "sentence-transformers/stsb"
 MODEL_REPOSITORY = "sentence-transformers/all-MiniLM-L6-v2"

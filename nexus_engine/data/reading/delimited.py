@@ -23,7 +23,7 @@ from nexus_engine.data.reading.spanning import takes_in_rows
 from nexus_engine.data.reading.text_lines import text_lines
 from nexus_engine.errors import DataError
 
-__all__ = ["QuoteError", "Tally", "read_delimited"]
+__all__ = ["Tally", "read_delimited"]
 
 SAMPLE_ROWS = 1000
 """Rows looked at to tell a header from data."""

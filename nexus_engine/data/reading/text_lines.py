@@ -13,7 +13,7 @@ from nexus_engine.data.messages import file_error, row_error
 from nexus_engine.data.reading.sources import Source
 from nexus_engine.errors import DataError
 
-__all__ = ["GZIP_MAGIC", "text_lines", "text_pieces"]
+__all__ = ["text_lines", "text_pieces"]
 
 GZIP_MAGIC = b"\x1f\x8b"
 LINE_CHARACTERS = 8_000_000

@@ -12,7 +12,7 @@ from nexus_engine.training.arm.spec import ArmProgress, ArmSpec
 from nexus_engine.training.steps.adamw import AdamW
 from nexus_engine.training.steps.trained_parameters import leaf
 
-__all__ = ["make_optimizer", "peak_rate", "phase_epochs", "rate_factor"]
+__all__ = ["make_optimizer", "phase_epochs", "rate_factor"]
 
 
 def make_optimizer(

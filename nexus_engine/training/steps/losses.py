@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["LOSSES", "cosent", "cosine_mse", "cosine_mse_pearson", "pearson_distance"]
+__all__ = ["LOSSES", "cosent", "cosine_mse", "pearson_distance"]
 
 COSENT_SCALE = 20.0
 """Inverse temperature of CoSENT, as its author and sentence-transformers use it."""
