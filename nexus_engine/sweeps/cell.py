@@ -131,7 +131,10 @@ def _work(
                 begun()
             case RunFinished():
                 code = int(ExitCode.OK)
-            case RunFailed() | RunStopped():
+            case RunFailed():
+                code = event.exit_code
+                sys.stderr.write(event.message + "\n")  # its log may be what failed
+            case RunStopped():
                 code = event.exit_code
     return code
 

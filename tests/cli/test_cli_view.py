@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import get_args
 
+import msgspec
 import pytest
 from msgspec import structs
 
@@ -143,7 +144,8 @@ def test_switches_are_kept_or_rolled_back_and_units_counted_from_what_was_kept()
 
 def test_a_resumed_run_replaces_the_epochs_it_makes_again() -> None:
     view = fold(STARTED, evaluated(0, 0.8), evaluated(1, 0.81), evaluated(2, 0.82))
-    view = reduce(reduce(view, STARTED), evaluated(2, 0.83))
+    again = msgspec.structs.replace(STARTED, resumed=True)
+    view = reduce(reduce(view, again), evaluated(2, 0.83))
     assert [(p.epoch, p.spearman) for p in view.arm().points] == [(0, 0.8), (1, 0.81), (2, 0.83)]
 
 
