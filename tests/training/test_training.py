@@ -51,7 +51,7 @@ def guard_pairs():
 
 
 def settings_for(data, **changes):
-    return resolve(TrainConfig(**{"data": str(data), "threads": 2, **SMALL, **changes}))
+    return resolve(TrainConfig(**{"data": str(data), "threads": 1, **SMALL, **changes}))
 
 
 def run(settings, path, steering=None, resume=False):
