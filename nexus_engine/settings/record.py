@@ -68,23 +68,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         group=MAIN, default="demo", metavar="SPEC", help=DATA_HELP,
         form=FormField("Data", "demo, stsb, a file of pairs, or a folder", row=1))]
     tune: Annotated[Tune, Setting(
-        group=MAIN, default="dendrites", help="{choices}.",
+        group=MAIN, default="dendrites", help="What to train: {choices}.",
         form=FormField("Regime", "dendrites and adapter leave the encoder as it is", row=2))]
     recipe: Annotated[str, Setting(
-        group=MAIN, default="default", metavar="NAME", help="default, fast, best, or test.",
+        group=MAIN, default="default", metavar="NAME",
+        help="Settings by name: default, fast, best, test.",
         form=FormField("Recipe", "what is left blank below comes from it", row=3))]
     base: Annotated[str | None, Setting(
-        group=MAIN, metavar="DIR", help="Folder of other weights, same architecture.")]
+        group=MAIN, metavar="DIR", help="Folder of other base weights of the same architecture.")]
     dendrites: Annotated[bool, Setting(
-        group=GROWTH, default=True, help="Grow dendrites, or none.")]
+        group=GROWTH, default=True, help="Grow dendrites, or grow none.")]
     control: Annotated[bool, Setting(
-        group=MAIN, default=False, help="Train also without dendrites.",
+        group=MAIN, default=False, help="Also train a control without dendrites.",
         form=FormField("Control", "the same training without dendrites, to compare", row=12))]
     epochs: Annotated[int, Setting(
-        group=LENGTH, min=1, max=1000, help="Passes over the train pairs, or parts of one.",
+        group=LENGTH, min=1, max=1000, help="Passes over the training pairs, or parts of a pass.",
         form=FormField("Epochs", "passes over the pairs, or parts of one", row=4))]
     epochs_per_pass: Annotated[int, Setting(
-        group=LENGTH, min=1, max=1000, help="Epochs that a pass is cut into.")] = 1
+        group=LENGTH, min=1, max=1000, help="Epochs in one pass over the training pairs.")] = 1
     batch_size: Annotated[int, Setting(
         group=LENGTH, min=2, max=4096, help="Pairs in a step.",
         form=FormField("Batch size", "pairs in a step; little data gets fewer", row=5))]
@@ -94,59 +95,68 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         form=FormField("Learning rate", "the peak rate; little data gets a larger one", row=6))]
     dendrite_lr: Annotated[float, Setting(
         group=GROWTH, after="units", min=1e-9, max=1, max_fitted=3,
-        help="Learning rate of dendrites.")]
+        help="Learning rate of the dendrites.")]
     weight_decay: Annotated[float, Setting(
-        group=LENGTH, min=0, max=1, help="Of AdamW, {range}.")]
+        group=LENGTH, min=0, max=1, help="Weight decay of AdamW, {range}.")]
     layer_decay: Annotated[float, Setting(
-        group=LENGTH, min=0.01, max=1, help="With --tune full: rate by depth.")]
-    schedule: Annotated[Schedule, Setting(group=LENGTH, help="{choices}.")]
-    order: Annotated[Order, Setting(group=LENGTH, help="Of the pairs: {choices}.")]
-    loss: Annotated[LossName, Setting(group=LENGTH, help="{choices}.")]
-    dropout: Annotated[float, Setting(group=LENGTH, min=0, max=0.9, help="{range}.")]
+        group=LENGTH, min=0.01, max=1, help="With --tune full: layer-wise decay of the rate.")]
+    schedule: Annotated[Schedule, Setting(group=LENGTH,
+        help="Schedule of the learning rate: {choices}.")]
+    order: Annotated[Order, Setting(group=LENGTH, help="Order of the pairs: {choices}.")]
+    loss: Annotated[LossName, Setting(group=LENGTH, help="Loss function: {choices}.")]
+    dropout: Annotated[float, Setting(group=LENGTH, min=0, max=0.9,
+        help="Dropout probability, {range}.")]
     sharpness: Annotated[float, Setting(
-        group=LENGTH, min=0, max=100, help="Radius of the worst loss; 0: plain.")] = 0.0
+        group=LENGTH, min=0, max=100,
+        help="Radius of sharpness-aware steps; 0 for plain steps.")] = 0.0
     warmup_epochs: Annotated[int, Setting(
         group=GROWTH, after="switch_epochs", min=0, max=1000,
         help="Switch at stalls, from this epoch on.",
         form=FormField("Warm-up", "no switch before this epoch, then at a stall", row=8))]
     switches: Annotated[int, Setting(
-        group=GROWTH, min=0, max=32, help="At most so many sets. Beyond the recipe's: at stalls.",
+        group=GROWTH, min=0, max=32,
+        help="Most sets of dendrites. Those beyond the recipe's are added at stalls.",
         form=FormField("Switches", "at most so many sets of dendrites", row=7))]
     switch_epochs: Annotated[tuple[int, ...] | None, Setting(
         group=GROWTH, min=0, below="epochs", example="0,2",
-        help="Switch after these epochs, not at stalls.")]
+        help="Add a set after each of these epochs, not at stalls.")]
     patience: Annotated[int, Setting(
-        group=GROWTH, min=1, max=1000, help="Epochs without gain: a stall.")]
+        group=GROWTH, min=1, max=1000, help="Epochs without gain that make a stall.")]
     min_gain: Annotated[float, Setting(
-        group=GROWTH, min=0, max=1, help="Gain that a set must bring.")]
+        group=GROWTH, min=0, max=1, help="Gain in dev Spearman that a set must bring.")]
     place: Annotated[tuple[SiteName, ...], Setting(
-        group=GROWTH, example="q,v", help="{choices}.",
+        group=GROWTH, example="q,v", help="Linear layers that grow units: {choices}.",
         form=FormField("Placement", "of q, k, v, o, up, down, as v,up", row=9))]
     layers: Annotated[tuple[int, ...], Setting(
-        group=GROWTH, min=0, max=5, example="0,1,2", metavar="0,1", help="Layers, {range}.")]
+        group=GROWTH, min=0, max=5, example="0,1,2", metavar="0,1",
+        help="Encoder layers that grow units, {range}.")]
     budget_parameters: Annotated[int | None, Setting(
         group=GROWTH, name="budget", type=str, metavar="SIZE",
-        help="Parameters: 0.01% or a number.",
+        help="Parameters to add: a share such as 0.01%, or a number.",
         form=FormField("Budget", "or parameters: 0.01% or a number", row=10))]
     units: Annotated[int, Setting(
-        group=GROWTH, min=1, max=64, help="Units on a layer in a set.")]
-    nonlinearity: Annotated[Nonlinearity, Setting(group=GROWTH, help="{choices}.")]
-    dendrite: Annotated[Dendrite, Setting(group=GROWTH, after="grower", help="{choices}.")]
+        group=GROWTH, min=1, max=64, help="Units per linear layer in a set.")]
+    nonlinearity: Annotated[Nonlinearity, Setting(group=GROWTH,
+        help="Nonlinearity of a unit: {choices}.")]
+    dendrite: Annotated[Dendrite, Setting(group=GROWTH, after="grower",
+        help="Form of a dendrite: {choices}.")]
     grower: Annotated[Grower, Setting(
-        group=GROWTH, default="native", help="Who grows: {choices}.")]
+        group=GROWTH, default="native", help="Code that grows dendrites: {choices}.")]
     rule: Annotated[Rule, Setting(
-        group=GROWTH, default="gradient", help="How units learn: {choices}.")]
+        group=GROWTH, default="gradient", help="How new units learn: {choices}.")]
     rule_steps: Annotated[int, Setting(
-        group=GROWTH, min=1, max=100_000, help="Batches of correlation alone.")]
+        group=GROWTH, min=1, max=100_000, help="Batches that learn by correlation alone.")]
     seed: Annotated[int, Setting(
-        group=MAIN, default=1, min=0, max=2**31 - 1, help="Of order, cuts and new dendrites.",
+        group=MAIN, default=1, min=0, max=2**31 - 1,
+        help="Seed of order, splits and new dendrites.",
         form=FormField("Seed", "of order, cuts and new dendrites", row=11))]
     score_range: Annotated[tuple[float, float] | None, Setting(
         group=MAIN, after="control", min=-1e30, max=1e30, example="0,5", help=SCORE_RANGE_HELP)]
-    device: Annotated[Device, Setting(group=MACHINE, default="auto", help="{choices}.")]
-    precision: Annotated[Precision, Setting(group=MACHINE, default="auto", help="{choices}.")]
+    device: Annotated[Device, Setting(group=MACHINE, default="auto", help="Device: {choices}.")]
+    precision: Annotated[Precision, Setting(group=MACHINE, default="auto",
+        help="Number format: {choices}.")]
     threads: Annotated[int | None, Setting(
-        group=MACHINE, min=1, max=1024, help="CPU threads. All that are allowed if left.")]
+        group=MACHINE, min=1, max=1024, help="CPU threads; by default all that are allowed.")]
     warmup_after_first_set: bool = False
     # fmt: on
 
