@@ -66,8 +66,8 @@ def _no_save_at_a_stop() -> None:
         self.loop = None
         yield from made(self, stop)
 
-    made = _Run._stopped
-    put(_Run, "_stopped", stopped)
+    made = _Run.stopped
+    put(_Run, "stopped", stopped)
 
 
 def _full_disk_ignored() -> None:
