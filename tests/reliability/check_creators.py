@@ -52,9 +52,9 @@ def _faults(kind: str, path: Path) -> list[str]:
     found = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
     if found != expected:
         wrong.append(f"the winner's {kind} holds {sorted(found)}")
-    elif json.loads((path / "events.jsonl").read_text())["kind"] != (
-        "nexus-events" if kind == "run" else "nexus-sweep-events"
-    ):
+    elif [
+        json.loads(line)["kind"] for line in (path / "events.jsonl").read_text().splitlines()
+    ] != ["nexus-events" if kind == "run" else "nexus-sweep-events"]:
         wrong.append(f"the winner's {kind} has another's log")
     return wrong
 

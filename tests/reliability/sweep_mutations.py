@@ -56,7 +56,7 @@ SWEEP_MUTATIONS: dict[str, Mutation] = {
     "parent unseen": Mutation(
         "a run does not see that its sweep died",
         lambda: None,  # the check puts it into the processes of the runs
-        lambda place, name: check_sweeps.killed(place, [(check_sweeps.START, 3.0)], unseen=True),
+        lambda place, name: check_sweeps.killed(place, [(check_sweeps.START, 1.5)], unseen=True),
         "live on",
     ),
     "cell without lock": Mutation(
