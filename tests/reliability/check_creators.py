@@ -45,6 +45,14 @@ def _create(folder: Path, *, place: str, number: int, rounds: int, together: Any
     return told
 
 
+def _kinds(log: Path) -> list[str]:
+    """The kinds that the lines of a new log name: one line, unless two processes made it."""
+    try:
+        return [json.loads(line)["kind"] for line in log.read_text().splitlines()]
+    except ValueError:
+        return ["torn"]
+
+
 def _faults(kind: str, path: Path) -> list[str]:
     """What is wrong with a winner's folder."""
     wrong = []
@@ -52,9 +60,9 @@ def _faults(kind: str, path: Path) -> list[str]:
     found = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
     if found != expected:
         wrong.append(f"the winner's {kind} holds {sorted(found)}")
-    elif [
-        json.loads(line)["kind"] for line in (path / "events.jsonl").read_text().splitlines()
-    ] != ["nexus-events" if kind == "run" else "nexus-sweep-events"]:
+    elif _kinds(path / "events.jsonl") != [
+        "nexus-events" if kind == "run" else "nexus-sweep-events"
+    ]:
         wrong.append(f"the winner's {kind} has another's log")
     return wrong
 
