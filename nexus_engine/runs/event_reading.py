@@ -18,6 +18,7 @@ import numpy.typing as npt
 from nexus_engine.disk.growing_lines import LONGEST_LINE, MAX_READ, LineTail, decoded
 from nexus_engine.disk.regular_files import open_reader
 from nexus_engine.events import Event, decode_event
+from nexus_engine.runs.log_scan import decode_events
 
 __all__ = ["EventLog"]
 
@@ -45,7 +46,8 @@ class EventLog:
     def picture(self, steps: int = 1000) -> list[Event]:
         """Every event but steps, and at most about `steps` step events, evenly taken, in order.
 
-        The last step is always among them. `read_new` goes on where this ended.
+        The last step is always among them; a warning comes last where some events cannot be read.
+        `read_new` goes on where this ended.
         """
         try:
             with open_reader(self._path) as file:
@@ -53,7 +55,7 @@ class EventLog:
                 lines, is_step = _lines(tail)
                 self._tail = LineTail(self._path, tail.position, READ_AT_ONCE)
                 chosen = (_line(file, *place) for place in _choose(lines, is_step, steps))
-                return list(decoded(chosen, decode_event))
+                return list(decode_events(chosen))
         except OSError:
             return []
 

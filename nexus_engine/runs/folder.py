@@ -22,14 +22,15 @@ from typing import Any
 import msgspec
 
 from nexus_engine.disk.files import replace_json
-from nexus_engine.disk.growing_lines import append_line, decoded, read_lines
+from nexus_engine.disk.growing_lines import append_line, read_lines
 from nexus_engine.disk.json_text import plain
 from nexus_engine.disk.lock import LOCK_FILE, RunLock
 from nexus_engine.disk.named_folders import LATEST, find_folder, point_latest
 from nexus_engine.disk.new_folders import LOG_NAME, claimed_folder, fresh_folder, usable_path
 from nexus_engine.errors import ConfigError, RunError, one_line
-from nexus_engine.events import TERMINAL_EVENTS, Event, decode_event, encode_event
+from nexus_engine.events import TERMINAL_EVENTS, Event, encode_event
 from nexus_engine.runs.index import RunIndex
+from nexus_engine.runs.log_scan import decode_events
 from nexus_engine.runs.summary import RUN, RunSummary, read_facts, state_of
 from nexus_engine.system.ownership import whose
 from nexus_engine.system.user_paths import data_folder
@@ -148,8 +149,8 @@ class RunFolder:
         replace_json(self.path / "result.json", plain(msgspec.to_builtins(event)))
 
     def events(self) -> list[Event]:
-        """The events of the log; a last line that was cut short is left out."""
-        return list(decoded(read_lines(self.events_file), decode_event))
+        """The events of the log, and a warning at the end where some cannot be read."""
+        return list(decode_events(read_lines(self.events_file)))
 
 
 def reserve_folder(label: str) -> Path:

@@ -1,4 +1,4 @@
-"""A run's event log folded fast: only the few lines are decoded from which its figures are made.
+"""A run's event log read: whole, or folded fast from the few lines that its figures need.
 
 A list of a thousand runs reads every log, and a log of days is nearly all steps. So the lines that
 matter are found by how they begin, and folded into a `RunView` as any other reader folds them; a
@@ -8,17 +8,22 @@ growing log is read on from where the last look ended.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from nexus_engine.disk.growing_lines import MAX_READ, LineTail, decoded
 from nexus_engine.disk.json_text import parse_json
 from nexus_engine.disk.regular_files import open_reader
-from nexus_engine.events import decode_event
+from nexus_engine.errors import RunError
+from nexus_engine.events import Event, Warned, decode_event
 from nexus_engine.runs.run_view import ArmView, RunView, reduce
 
-__all__ = ["LogScan", "last_event"]
+__all__ = [
+    "LogScan",
+    "decode_events",
+    "last_event",
+]
 
 TAIL_BYTES = 65_536
 """Bytes from a log's end that hold its last whole event."""
@@ -35,7 +40,7 @@ class LogScan:
     """The event log at `path`, folded as far as it went at the last `read`.
 
     `view` holds evaluations on dev and switches, and nothing of steps or notes. `last` is the last
-    event as plain values, of whatever kind; empty before there is one.
+    event that this version can read, as plain values, of whatever kind; empty before there is one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -84,10 +89,36 @@ def _scanned_lines(block: bytes) -> Iterator[bytes]:
 
 
 def _last_object(block: bytes) -> dict[str, Any]:
-    """The last line of `block` that is an event."""
+    """The last line of `block` that is an event, as every other reader of the log takes it."""
     for line in reversed(block[-TAIL_BYTES:].splitlines()):
-        with contextlib.suppress(ValueError):
-            value = parse_json(line)
-            if isinstance(value, dict) and "event" in value:
-                return value
+        with contextlib.suppress(ValueError, RunError):
+            decode_event(line)
+            value: dict[str, Any] = parse_json(line)
+            return value
     return {}
+
+
+def decode_events(lines: Iterable[bytes]) -> Iterator[Event]:
+    """The events of a log's lines, in their order.
+
+    What is no event is passed over: the first line of a log, a torn line. Where lines name an event
+    that this version cannot read, a last `Warned` tells how many there are.
+    """
+    unreadable = 0
+    for line in lines:
+        try:
+            yield decode_event(line)
+        except RunError:
+            unreadable += _names_an_event(line)
+    if unreadable:
+        are = "1 line is" if unreadable == 1 else f"{unreadable:,} lines are"
+        message = f"of the event log {are} left out: damaged, or written by another version"
+        yield Warned(message=message)
+
+
+def _names_an_event(line: bytes) -> bool:
+    try:
+        value = parse_json(line)
+    except ValueError:
+        return False
+    return isinstance(value, dict) and "event" in value

@@ -293,8 +293,19 @@ def _after_settling(arm: ArmView, event: SwitchSettled) -> ArmView:
         else old
         for old in arm.switches
     )
-    best = arm.best_spearman if event.kept else event.spearman_before
-    return replace(arm, switches=switches, best_spearman=best)
+    arm = replace(arm, switches=switches)
+    return arm if event.kept else _before_switch(arm, event)
+
+
+def _before_switch(arm: ArmView, event: SwitchSettled) -> ArmView:
+    """The arm without the best that a set had reached and that went with it."""
+    grown_after = max((old.epoch for old in arm.switches if old.switch == event.switch), default=0)
+    points = tuple(
+        replace(point, is_best=False) if point.epoch > grown_after else point
+        for point in arm.points
+    )
+    best_epoch = max((point.epoch for point in points if point.is_best), default=0)
+    return replace(arm, points=points, best_spearman=event.spearman_before, best_epoch=best_epoch)
 
 
 def _noted(notes: tuple[str, ...], message: str) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import msgspec
 import pytest
 from app_support import (
@@ -27,6 +29,7 @@ from nexus_engine.runs.summary import read_record
 from nexus_engine.sweeps.grid import Cell
 from nexus_engine.sweeps.loop import _Tail
 from nexus_engine.sweeps.reading import read_cell
+from nexus_tui.cli import main as cli
 
 CONTROL = "control:no-dendrites"
 CELL = Cell(name="001-seed-1", point=0, values=(), seed=1)
@@ -171,3 +174,31 @@ def test_a_log_put_in_the_place_of_another_is_read_from_its_start(tmp_path):
     other = write_run(tmp_path / "other", "r", LOGS["failed"]) / "events.jsonl"
     other.rename(path / "events.jsonl")
     assert index.refresh() == [read_record(path).summary]
+
+
+def test_a_set_that_is_rolled_back_takes_its_best_with_it():
+    main = folded([*FIRST[:-1], settled(2, 2, 0.45, 0.44, kept=False)]).arm("main")
+    assert (main.best_epoch, main.best_spearman) == (1, 0.45)
+    assert [point.is_best for point in main.points] == [True, True, False]
+
+
+def test_an_end_that_cannot_be_read_gets_one_verdict_and_a_word(tmp_path, monkeypatch, capsys):
+    """It may be damaged, or by a later version: no reader takes it for what another does not."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    path = write_run(tmp_path / "data/nexus/runs", "r", whole_run())
+    log = path / "events.jsonl"
+    *lines, end = log.read_text().splitlines()
+    facts = json.loads(end)
+    del facts["test_pearson"]
+    log.write_text("\n".join([*lines, json.dumps(facts)]) + "\n")
+
+    words = "of the event log 1 line is left out: damaged, or written by another version"
+    assert read_record(path).summary.state == "interrupted"
+    report = gather_run(RunFolder(path))
+    assert (report.state, report.result) == ("interrupted", None)
+    assert words in report.warnings[-1]
+    for command in (["runs"], ["runs", "show", "r"], ["attach", "--once", "r"]):
+        assert cli.main(command) == 0
+        shown = capsys.readouterr().out
+        assert "interrupted" in shown
+        assert words in shown or command == ["runs"]

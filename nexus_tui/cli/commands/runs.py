@@ -156,6 +156,8 @@ def _print_run(summary: RunSummary, facts: dict[str, Any], view: RunView) -> Non
                 ),
                 "",
             )
+    for message in view.warnings:
+        streams.put(f"warning: {one_line(message, 300)}")
     match view.ended:
         case RunFinished():
             streams.put(*result_lines(view.ended))
