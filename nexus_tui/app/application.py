@@ -315,6 +315,15 @@ class NexusApp(TypedAheadApp):
                 return
             await self.pop_screen()
 
+    async def action_new_run(self) -> None:
+        """The form for a new run, over the list of runs."""
+        from nexus_tui.app.new_run.screen import NewRunScreen
+
+        if self.current_mode != "runs":
+            await self.switch_mode("runs")
+        if not isinstance(self.screen, NewRunScreen):
+            await self.push_screen(NewRunScreen())
+
     async def action_sweeps(self) -> None:
         """The list of sweeps, over the list of runs."""
         from nexus_tui.app.sweeps.sweeps import SweepsScreen

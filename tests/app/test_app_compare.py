@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from app_support import RUN_JSON, finished, make_app, screen_text, whole_run, write_run
+from app_support import RUN_JSON, finished, make_app, screen_text, until, whole_run, write_run
 
 from nexus_engine.runs.summary import read_record
 from nexus_tui.app.compare import screen
@@ -42,14 +42,6 @@ def driven(act, marked=(), size=(80, 24), **settings):
     asyncio.run(whole())
 
 
-async def until(pilot, true):
-    for _ in range(300):
-        if true():
-            return
-        await pilot.pause(0.02)
-    raise AssertionError("it did not come to pass")
-
-
 def table(root, names, **more):
     chart_style = chart_style_of(make_app().current_theme, ascii_only=True)
     records = [read_record(root / name) for name in names]
@@ -71,7 +63,7 @@ def test_figures_stand_side_by_side_and_the_best_is_marked_without_colour(root):
 def test_scores_on_different_data_are_in_no_order(root):
     write_run(root, "other", whole_run(), data_fingerprint="e" * 64)
     lines = table(root, ["alpha", "other"])
-    assert "other data than A" in lines[1]
+    assert "other pairs or splits than A" in lines[1]
     best = next(line for line in lines if line.startswith("dev, best"))
     assert "*" not in best
 
@@ -114,6 +106,18 @@ def test_marked_runs_are_shown_with_their_curves(root):
         await pilot.press(*"jjjjjjjjjjjj")
         await pilot.pause()
         assert "settings that differ" in screen_text(app)
+
+    driven(act, marked=[root / "alpha", root / "beta"])
+
+
+def test_the_question_takes_what_is_marked_while_others_can_be_chosen(root, monkeypatch):
+    words = "on 368 test pairs"
+    found = Judged(spearman=0.5, difference=0.1, low=0.05, high=0.15)
+    monkeypatch.setattr(screen, "judge", lambda *_: Judgement((found, found), words, ""))
+
+    async def act(app, pilot):
+        await pilot.press("a", "b")
+        await until(pilot, lambda: words in screen_text(app))  # without scrolling
 
     driven(act, marked=[root / "alpha", root / "beta"])
 

@@ -11,6 +11,7 @@ from app_support import (
     make_app,
     screen_text,
     step,
+    until,
 )
 from live_support import STOPPED, TRIAL, WHOLE, come, live, press
 
@@ -21,6 +22,7 @@ from nexus_tui.app.live.plot import PlotScreen
 from nexus_tui.app.live.screen import LiveScreen
 from nexus_tui.app.live.switch_detail import SwitchDetail
 from nexus_tui.app.live.switch_line import SwitchLine
+from nexus_tui.app.new_run.screen import NewRunScreen
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -153,11 +155,21 @@ def test_tab_goes_through_the_panes():
     live(act, WHOLE[:TRIAL])
 
 
-@pytest.mark.parametrize(("key", "mode"), [("t", "playground"), ("c", "compare"), ("n", "runs")])
+@pytest.mark.parametrize(("key", "mode"), [("t", "playground"), ("c", "compare")])
 def test_the_next_steps_lead_elsewhere(key, mode):
     async def act(app, pilot, run):
         await press(pilot, key)
         assert app.current_mode == mode
+
+    live(act, WHOLE)
+
+
+def test_n_opens_the_form_that_the_screen_promises():
+    async def act(app, pilot, run):
+        await press(pilot, "n")
+        await until(pilot, lambda: isinstance(app.screen, NewRunScreen))
+        await press(pilot, "escape")
+        assert app.current_mode == "runs"
 
     live(act, WHOLE)
 

@@ -95,6 +95,7 @@ class CompareScreen(NexusScreen):
             self._stop_ticking()
             if event.state is WorkerState.SUCCESS and event.worker.result is not None:
                 self._judgement = event.worker.result
+                self._top = 0  # the verdict stands at the top
             self._draw()
 
     def _have(self, runs: Sequence[RunSummary]) -> None:
@@ -233,7 +234,8 @@ class CompareScreen(NexusScreen):
     def action_judge(self) -> None:
         """Embed the first run's test pairs with the weights of each, in a thread."""
         if self.has_class("-choosing"):
-            self.nexus.tell("mark two runs or more first, with the space bar")
+            self.action_compare()  # what is marked; it says so where that is too little
+        if self.has_class("-choosing"):
             return
         paths = self._judged_paths = tuple(record.summary.path for record in self._records)
         self._judgement, self._done = None, 0.0

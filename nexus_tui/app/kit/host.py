@@ -55,6 +55,9 @@ class Host(Protocol):
     async def action_runs(self) -> None:
         """To the list of runs."""
 
+    async def action_new_run(self) -> None:
+        """The form for a new run."""
+
     def call_later(self, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> bool:
         """Call `callback` in the app's own thread, soon."""
 

@@ -190,8 +190,8 @@ class LiveScreen(SteeringScreen):
         self.app.switch_mode("compare")
 
     def action_new_run(self) -> None:
-        """To the list of runs, where a new one begins."""
-        self.app.switch_mode("runs")
+        """The form for a new run."""
+        self.app.call_later(self.nexus.action_new_run)
 
     def action_back(self) -> None:
         """To where the run was opened: the list of runs, or a sweep."""

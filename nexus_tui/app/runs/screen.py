@@ -228,9 +228,7 @@ class RunsScreen(NexusScreen):
 
     def action_new(self) -> None:
         """The form for a new run."""
-        from nexus_tui.app.new_run.screen import NewRunScreen
-
-        self.app.push_screen(NewRunScreen())
+        self.app.call_later(self.nexus.action_new_run)
 
     def action_filter(self) -> None:
         """Type into the filter."""

@@ -79,11 +79,11 @@ def comparison(
     if len(seen) < len(records):
         head.append(f"  {first + 1}-{seen.stop} of {len(records)}"[: max(0, width - head.cell_len)])
     lines.append(head)
-    for row in _result_rows(records):
-        lines.append(_line(row, seen, chart_style))
-    if judged:
+    if judged:  # first, so that who asked for it sees it without scrolling
         lines.append(Text(fitted(judged_on, width, chart_style), style=palette.dim))
         lines += [_line(row, seen, chart_style) for row in _judged_rows(judged)]
+    for row in _result_rows(records):
+        lines.append(_line(row, seen, chart_style))
     settings = _setting_rows(records)
     words = "settings that differ" if settings else "all settings are the same"
     lines += [Text(words, style=palette.dim), *(_line(row, seen, chart_style) for row in settings)]
@@ -99,7 +99,7 @@ def _legend(
         line = Text().append(f"{letter} ", chart_style.palette.title)
         words = f"{run.name}  {run.state}"
         if record.facts.get("data_fingerprint") != records[0].facts.get("data_fingerprint"):
-            words += f"  other data than {letters[0]}"
+            words += f"  other pairs or splits than {letters[0]}"
         lines.append(line.append(fitted(words, width - 2, chart_style), chart_style.palette.text))
     if len(records) > LEGEND:
         lines.append(Text(f"and {len(records) - LEGEND} more", style=chart_style.palette.dim))
