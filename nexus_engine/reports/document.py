@@ -224,10 +224,9 @@ def _curves(runs: Sequence[Run], names: dict[str, str]) -> Section:
 
 def _marks(run: Run) -> tuple[Mark, ...]:
     """A switch is marked at the epoch after which its set grew."""
-    grown = _grown_after(run)
     return tuple(
         Mark(
-            grown.get(record.switch, record.epoch),
+            run.grown_after.get(record.switch, record.epoch),
             f"set {record.switch} {'kept' if record.kept else 'rolled back'}",
             record.kept,
         )
@@ -235,24 +234,14 @@ def _marks(run: Run) -> tuple[Mark, ...]:
     )
 
 
-def _grown_after(run: Run) -> dict[int, int]:
-    """The epoch after which each switch was made: where the trial of the one before ended."""
-    epochs: dict[int, int] = {}
-    fixed = run.settings.get("switch_epochs")
-    if isinstance(fixed, list):
-        epochs = {i + 1: epoch for i, epoch in enumerate(fixed) if isinstance(epoch, int)}
-    return epochs
-
-
 def _switches(runs: Sequence[Run]) -> Section:
     rows = []
     for run in runs:
-        grown = _grown_after(run)
         rows += [
             (
                 run.label,
                 str(record.switch),
-                str(grown.get(record.switch, "-")),
+                str(run.grown_after.get(record.switch, "-")),
                 str(record.epoch),
                 figure(record.spearman_before),
                 figure(record.spearman_after),

@@ -38,6 +38,7 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A run. `result` is None unless it finished; `switches` are those of the result.
 
+    `grown_after` has, by the number of a switch, the epoch after which its set was grown.
     `begun_unix_s` is when its first event happened; resuming it changes nothing there.
     """
 
@@ -50,6 +51,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     arms: tuple[Arm, ...]
     switches: tuple[SwitchRecord, ...]
     result: RunFinished | None
+    grown_after: dict[int, int] = {}
     warnings: tuple[str, ...] = ()
 
     @property
@@ -113,6 +115,7 @@ def gather_run(folder: RunFolder) -> Run:
         arms=_arms(view, losses),
         switches=() if result is None else result.switch_records,
         result=result,
+        grown_after={switch.switch: switch.epoch for switch in view.arm("main").switches},
         warnings=_warnings(folder.name, view),
     )
 

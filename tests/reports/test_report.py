@@ -14,6 +14,7 @@ from scipy import stats
 from nexus_engine.errors import ConfigError, RunError
 from nexus_engine.events import (
     ControlResult,
+    DendritesAdded,
     EpochStarted,
     Evaluated,
     RunFailed,
@@ -80,12 +81,16 @@ def write_run(path, dev=0.52, seed=1, lr=1e-3, state="finished", control=0.5, pa
     )  # fmt: skip
     failed = RunFailed(message=NASTY, kind="DataError", exit_code=3)
     events.append(finished if state == "finished" else failed)
-    settings = {"seed": seed, "lr": lr, "dendrite_lr": lr, "switch_epochs": [0], "epochs": 2}
+    settings = {"seed": seed, "lr": lr, "dendrite_lr": lr, "epochs": 2}
     folder.write_run(
         {"settings": settings, "data_name": NASTY, "pid": 1, "started_unix_s": 1.0,
          "versions": {"torch": "2.13"}, "device": "cpu", "precision": "fp32", "threads": 1}
     )  # fmt: skip
-    for event in events:
+    grown = DendritesAdded(
+        switch=1, epoch=0, sites=1, units=24, params_added=params, params_added_total=params,
+        params_trained=params, spearman_before=0.42,
+    )  # fmt: skip
+    for event in (grown, *events):
         folder.append(event)
     return str(path)
 
@@ -109,6 +114,13 @@ def test_seeds_of_a_configuration_are_one_row_and_differences_name_it(home):
     assert rest.gain.mean == pytest.approx(0.02)
     # Of a single run the interval is its bootstrap's.
     assert (best.gain.low, best.gain.high) == pytest.approx((0.09, 0.11))
+
+
+def test_the_epoch_after_which_a_set_grew_comes_from_the_log(home):
+    """Settings do not have it where switches follow stalls, or were asked for."""
+    sections = document(gather([write_run(home / "a")])).sections
+    (table,) = next(section for section in sections if section.title == "Switches").tables
+    assert dict(zip(table.header, table.rows[0], strict=True))["grown after"] == "0"
 
 
 @pytest.mark.parametrize("values", [[0.1], [0.5, 0.5], [-3, 1e4], [1e-9, 2e-9], [0, math.nan]])
