@@ -58,8 +58,9 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     `train_seconds`, a part of them, those of the run proper (without controls). `peak_rss_mb` is
     the most resident memory. A run that ends by stall may end sooner. `steps` are those of the run
     proper, `arms` counts it and its controls. The settings are those that the data left of what was
-    asked. `questions` are those that the run would ask before its first step. `notes` are what the
-    user should know of the texts, a line each; that the run will be refused for them is one.
+    asked. `questions` are those that the run would ask before its first step. `notes` are
+    what was found in the data, and what the user should know of its texts, a line each; that the
+    run will be refused for them is one.
     """
 
     data: str
@@ -113,7 +114,7 @@ def forecast(settings: Settings) -> Forecast:
     start = untrained(settings, base)
     params_base = start.parameters
     corpus = tokenise(inputs)
-    notes = _text_notes(corpus)
+    notes = (*data.notes, *_text_notes(corpus))
     main = start.plan(settings, len(corpus.train))
     settings = main.settings
     del start

@@ -45,6 +45,7 @@ def test_a_forecast_counts_what_the_run_will_do(small_data, fixed):
     assert (found.lr, found.dendrite_lr) == (used.lr, used.dendrite_lr) != (1.7e-3, 1.7e-3)
     assert (found.switches, found.params_added, found.params_base) == (2, 64_632, 22_565_376)
     assert found.peak_rss_mb > 100
+    assert any("scores from" in note for note in found.notes)  # as the run says it
     shorter = engine.forecast(settings(small_data, epochs=2))
     assert found.train_seconds > shorter.train_seconds > 0
     assert found.seconds > found.train_seconds
