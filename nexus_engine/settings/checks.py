@@ -53,14 +53,17 @@ def check_settings(settings: Settings) -> None:
     _check_lists(settings)
     if settings.tune == "dendrites":
         _check_frozen_encoder(settings)
-    if settings.dendrite == "full" and (
-        settings.rule == "correlation" or settings.budget_parameters is not None
-    ):
-        raise ConfigError(
-            "--dendrite full learns by --rule gradient and has one size: leave out --budget"
-        )
     if settings.grower == "perforatedai":
         _check_perforatedai(settings)
+    if settings.dendrite == "full":
+        if settings.rule == "correlation":
+            raise ConfigError(
+                "--dendrite full learns by --rule gradient: leave out --rule correlation"
+            )
+        if settings.budget_parameters is not None:
+            raise ConfigError(
+                "full dendrites have one size: leave out --budget, or use --dendrite unit"
+            )
     if settings.tune != "dendrites" and settings.control and not settings.dendrites:
         raise ConfigError(
             "--control compares with a run without dendrites; leave out --no-dendrites"

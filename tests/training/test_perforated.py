@@ -219,6 +219,7 @@ def test_the_version_in_the_message_is_the_one_that_the_extra_installs():
         ({"tune": "dendrites"}, "on the adapter"),
         ({"dendrites": False}, "no-dendrites"),
         ({"rule": "correlation", "dendrite": "unit"}, "correlation rule"),
+        ({"rule": "correlation"}, "correlation rule"),  # not by what it implies
         ({"units": 2}, "one dendrite"),
         ({"min_gain": 0.1}, "min-gain"),
         ({"grower": "native", "tune": "dendrites", "dendrite": "full"}, "--dendrite full"),
