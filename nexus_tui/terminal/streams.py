@@ -11,7 +11,6 @@ import os
 import sys
 import time
 from collections.abc import Iterable
-from types import TracebackType
 from typing import IO, NoReturn, Self, TextIO, cast
 
 from rich.console import Console
@@ -144,12 +143,7 @@ class Counting:
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
     def begin(self, description: str, total: int) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import os
 
 import pytest
-from app_support import make_app, screen_text, whole_run, write_run
+from app_support import make_app, screen_text, until, whole_run, write_run
 
 from nexus_tui.app.new_run import screen
 from nexus_tui.app.new_run.run_form import FIELDS, check, command_words, plan_in_words
@@ -50,14 +50,6 @@ def driven(act, size=(80, 24), **settings):
             await act(app, pilot)
 
     asyncio.run(whole())
-
-
-async def until(pilot, true):
-    for _ in range(300):
-        if true():
-            return
-        await pilot.pause(0.02)
-    raise AssertionError("it did not come to pass")
 
 
 async def enter(app, pilot, name, text):

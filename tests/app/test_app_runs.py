@@ -8,7 +8,7 @@ import os
 import time
 
 import pytest
-from app_support import evaluated, make_app, screen_text, step, whole_run, write_run
+from app_support import evaluated, make_app, screen_text, step, until, whole_run, write_run
 
 from nexus_engine import events as ev
 from nexus_engine.disk import regular_files
@@ -55,14 +55,6 @@ async def listed(app, pilot):
         await pilot.pause(0.02)
         if app.screen._all is not None and not list(app.screen.workers):
             return
-
-
-async def until(pilot, true):
-    for _ in range(200):
-        if true():
-            return
-        await pilot.pause(0.02)
-    raise AssertionError("it did not come to pass")
 
 
 # The index

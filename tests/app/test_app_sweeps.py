@@ -6,7 +6,7 @@ import asyncio
 import shutil
 
 import pytest
-from app_support import make_app, screen_text
+from app_support import make_app, screen_text, until
 from sweep_support import BATCH, LR, PLACE, begin, evaluate, fail, finish, make_sweep
 
 from nexus_engine.sweeps import events as sv
@@ -62,14 +62,6 @@ async def settled(app, pilot):
             await pilot.pause()
             return
     raise AssertionError("a look did not end")
-
-
-async def until(pilot, true):
-    for _ in range(300):
-        if true():
-            return
-        await pilot.pause(0.02)
-    raise AssertionError("it did not come to pass")
 
 
 # Following

@@ -1,6 +1,7 @@
 """Private names of Textual are used in one file, where each has its reason."""
 
 import ast
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -27,16 +28,21 @@ def private_names(kind):
     names = set()
     for base in kind.__mro__:
         if base.__module__.startswith("textual"):
-            names |= set(vars(base)) | set(given_to_self(base))
+            names |= set(vars(base)) | given_to_self(base)
     return {name for name in names if is_private(name)}
 
 
+@functools.cache
 def given_to_self(base):
     """What the methods of `base` itself assign to `self`."""
     tree = ast.parse(inspect.getsource(sys.modules[base.__module__]))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and node.name == base.__name__:
-            yield from (part.attr for part in ast.walk(node) if _of_self(part))
+    return {
+        part.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and node.name == base.__name__
+        for part in ast.walk(node)
+        if _of_self(part)
+    }
 
 
 def found_in(source, classes):

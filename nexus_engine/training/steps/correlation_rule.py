@@ -23,7 +23,6 @@ Tensor maths only; which parameters learn when is `trained_parameters.py`'s busi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any, Self
 
 import torch
@@ -125,12 +124,7 @@ class ActivationHooks:
             self._handles.append(site.register_forward_hook(self._tap(name)))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for handle in self._handles:
             handle.remove()
 

@@ -14,10 +14,10 @@ from nexus_tui.app.kit.canvas import Canvas
 from nexus_tui.app.kit.rows import Rows
 from nexus_tui.app.kit.text_input import LabelledInput, TextInput
 from nexus_tui.app.playground.many_pairs import ManyPairs
-from nexus_tui.app.playground.pair_rows import PairRows
+from nexus_tui.app.playground.pair_rows import ScoredRows
 from nexus_tui.app.playground.work_line import WorkLine
 from nexus_tui.charts.pairs.bars import clipped
-from nexus_tui.charts.pairs.tables import PAIR_COLUMNS, heading, pair_lines, pair_row
+from nexus_tui.charts.pairs.tables import PAIR_COLUMNS, heading
 from nexus_tui.words.formats import count
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ SORTED_BY = {
 }
 
 
-class ManyRows(PairRows):
+class ManyRows(ScoredRows):
     """The scored pairs."""
 
     def __init__(self, many: ManyPairs) -> None:
@@ -61,17 +61,8 @@ class ManyRows(PairRows):
             Text("  by tabs or commas, into any line.", dim),
         ]
 
-    def row(self, index: int, width: int) -> Text:
-        """A pair."""
-        return pair_row(*self._facts(index), width, self.chart_style)
-
-    def row_lines(self, index: int, width: int) -> Sequence[Text]:
-        """A pair on one line or two."""
-        if self.each == 1:
-            return [self.row(index, width)]
-        return pair_lines(*self._facts(index), width, self.chart_style)
-
-    def _facts(self, index: int) -> tuple[str, str, float, float | None]:
+    def facts(self, index: int) -> tuple[str, str, float, float | None]:
+        """See the base."""
         place = self._many.order[index]
         (first, second), (base, tuned) = self._many.pairs[place], self._many.cosines[place]
         return first, second, base, tuned

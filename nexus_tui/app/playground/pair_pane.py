@@ -14,7 +14,7 @@ from textual.widgets import Input
 from nexus_tui.app.kit.canvas import Canvas
 from nexus_tui.app.kit.rows import Rows
 from nexus_tui.app.kit.text_input import LabelledInput, TextInput
-from nexus_tui.app.playground.pair_rows import PairRows
+from nexus_tui.app.playground.pair_rows import PairRows, ScoredRows
 from nexus_tui.app.playground.state import PlaygroundState, playground_of
 from nexus_tui.charts.pairs.bars import PairValues, clipped, pair_picture
 from nexus_tui.charts.pairs.tables import (
@@ -22,8 +22,6 @@ from nexus_tui.charts.pairs.tables import (
     FULL_BESIDE,
     PAIR_COLUMNS,
     heading,
-    pair_lines,
-    pair_row,
     pin_columns,
     pin_lines,
     pin_row,
@@ -58,7 +56,7 @@ class AnswerBars(Canvas):
         )
 
 
-class HistoryRows(PairRows):
+class HistoryRows(ScoredRows):
     """Pairs that were kept by Enter, the newest first."""
 
     def count(self) -> int:
@@ -74,17 +72,8 @@ class HistoryRows(PairRows):
         """How a pair gets here."""
         return [Text("  Enter in the second line keeps a pair here", self.chart_style.palette.dim)]
 
-    def row(self, index: int, width: int) -> Text:
-        """A pair."""
-        return pair_row(*self._facts(index), width, self.chart_style)
-
-    def row_lines(self, index: int, width: int) -> Sequence[Text]:
-        """A pair on one line or two."""
-        if self.each == 1:
-            return [self.row(index, width)]
-        return pair_lines(*self._facts(index), width, self.chart_style)
-
-    def _facts(self, index: int) -> tuple[str, str, float, float | None]:
+    def facts(self, index: int) -> tuple[str, str, float, float | None]:
+        """See the base."""
         one = self.playground.history[index]
         return one.first, one.second, one.base, one.tuned
 

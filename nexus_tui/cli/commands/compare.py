@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nexus_tui.cli.commands.evaluate import Split
-from nexus_tui.cli.commands.query_options import PrecisionOption
+from nexus_tui.cli.commands.query_options import (
+    PrecisionOption,
+    ScoreRangeOption,
+    SplitOption,
+)
 from nexus_tui.terminal.failures import UsageError
 
 if TYPE_CHECKING:
@@ -28,11 +31,8 @@ def compare(
         str | None,
         typer.Option("--data", help="Pairs to judge on. Default: the first run's own, or demo."),
     ] = None,
-    split: Annotated[Split, typer.Option("--split", help="Which part of the pairs.")] = "test",
-    score_range: Annotated[
-        str | None,
-        typer.Option("--score-range", help="LOW,HIGH of the scores.", metavar="LOW,HIGH"),
-    ] = None,
+    split: SplitOption = "test",
+    score_range: ScoreRangeOption = None,
     precision: PrecisionOption = "fp32",
     json: Annotated[
         bool, typer.Option("--json", help="A JSON object for each model on stdout.")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from nexus_tui.cli.commands.query_options import PrecisionOption
+from nexus_tui.cli.commands.query_options import PrecisionOption, ScoreRangeOption, SplitOption
 
-__all__ = ["Split", "evaluate"]
-
-Split = Literal["test", "dev", "train", "all"]
+__all__ = ["evaluate"]
 
 
 def evaluate(
@@ -22,11 +20,8 @@ def evaluate(
         str | None,
         typer.Option("--data", help="Pairs to judge on. Default: the run's own data, or demo."),
     ] = None,
-    split: Annotated[Split, typer.Option("--split", help="Which part of the pairs.")] = "test",
-    score_range: Annotated[
-        str | None,
-        typer.Option("--score-range", help="LOW,HIGH of the scores.", metavar="LOW,HIGH"),
-    ] = None,
+    split: SplitOption = "test",
+    score_range: ScoreRangeOption = None,
     precision: PrecisionOption = "fp32",
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:

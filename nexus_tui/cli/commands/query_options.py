@@ -1,4 +1,4 @@
-"""The options that the commands share which ask a model."""
+"""The options that the commands share which query or judge a model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from typing import Annotated, Literal
 
 import typer
 
-__all__ = ["PrecisionOption"]
+__all__ = ["PrecisionOption", "ScoreRangeOption", "Split", "SplitOption"]
+
+Split = Literal["test", "dev", "train", "all"]
+SplitOption = Annotated[Split, typer.Option("--split", help="Which part of the pairs.")]
+ScoreRangeOption = Annotated[
+    str | None,
+    typer.Option("--score-range", help="LOW,HIGH of the scores.", metavar="LOW,HIGH"),
+]
 
 PrecisionOption = Annotated[
     Literal["fp32", "bf16"],
