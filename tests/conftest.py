@@ -101,13 +101,13 @@ data.load_guard = lambda: whole().take(np.arange(20))
 """
 
 
-def write_small(folder: Path) -> Path:
+def write_small(folder: Path, pairs: int = 48) -> Path:
     """The first demo pairs as a folder; dev is half of train, so that training shows."""
     folder.mkdir()
     for split, source, count in (
-        ("train", "train", 48),
-        ("dev", "train", 24),
-        ("test", "test", 24),
+        ("train", "train", pairs),
+        ("dev", "train", pairs // 2),
+        ("test", "test", pairs // 2),
     ):
         with (ROOT / "assets" / "demo" / f"{source}.csv").open(newline="") as file:
             rows = list(csv.reader(file))

@@ -2,7 +2,17 @@
 
 import pytest
 import torch
-from test_training import StopAfter, finish, guard_pairs, kinds, run, settings_for, weights_of
+from conftest import write_small
+from test_training import (
+    PAIRS,
+    StopAfter,
+    finish,
+    guard_pairs,
+    kinds,
+    run,
+    settings_for,
+    weights_of,
+)
 
 from nexus_engine.events import DendritesAdded, Log, RunFinished, RunStopped
 from nexus_engine.model.dendrites import DendriteLinear
@@ -143,6 +153,11 @@ def test_a_stopped_run_resumes_to_the_same_weights(home, small_data, checks, who
     result = run(correlating(small_data), home / "run", resume=True)[-1]
     assert isinstance(result, RunFinished), result
     assert (result.best_dev_spearman, weights_of(home / "run")) == whole
+
+
+@pytest.fixture
+def small_data(tmp_path):
+    return write_small(tmp_path / "small", PAIRS)
 
 
 @pytest.fixture(autouse=True)
