@@ -20,6 +20,7 @@ from nexus_engine.config import Settings
 from nexus_engine.errors import DataError
 from nexus_engine.model.base_model import BaseModel
 from nexus_engine.model.regimes import build_model
+from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.model.tokens import Rows
 from nexus_engine.scoring.corpus import Corpus, PairRows
 from nexus_engine.scoring.cut_texts import corpus_notes, refuse_indistinct
@@ -117,8 +118,9 @@ def forecast(settings: Settings) -> Forecast:
     notes = (*data.notes, *_text_notes(corpus))
     main = start.plan(settings, len(corpus.train))
     settings = main.settings
-    del start
     prepared = time.perf_counter() - begun
+    questions = [*data.questions, *_direction(start.model, corpus, hardware)]
+    del start
     switches = _switch_epochs(main)
     arms = [main]
     if settings.control:
@@ -144,7 +146,6 @@ def forecast(settings: Settings) -> Forecast:
             main_train, added = made + judged, probe.added
         peak = max(peak, probe.peak)
         probe.release()
-    questions = [*data.questions, *_direction(base, corpus, hardware, settings)]
     once = tokens.all if settings.tune == "adapter" else tokens.each_epoch + tokens.test
     baseline = once * encode
     return Forecast(
@@ -182,11 +183,8 @@ def forecast(settings: Settings) -> Forecast:
     )
 
 
-def _direction(
-    base: BaseModel, corpus: Corpus, hardware: Hardware, settings: Settings
-) -> list[str]:
+def _direction(model: SentenceModel, corpus: Corpus, hardware: Hardware) -> list[str]:
     """The question whether the scores run the other way, as the run would ask it."""
-    model = build_model(base, settings.tune)
     model.to(hardware.device).eval()
     store = corpus.store
     question = ask_direction(

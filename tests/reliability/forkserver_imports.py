@@ -14,5 +14,8 @@ import scipy.stats  # noqa: E402, F401
 import tokenizers  # noqa: E402, F401
 import torch  # noqa: E402, F401
 
+import nexus_engine.data.assembling  # noqa: E402
+import nexus_engine.scoring.similarity  # noqa: E402
+import nexus_engine.session  # noqa: E402, F401
 import nexus_tui.cli.main  # noqa: E402, F401
 from reliability import tiny_runs  # noqa: E402, F401
