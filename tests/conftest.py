@@ -2,9 +2,7 @@
 
 import csv
 import os
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -14,43 +12,11 @@ import pytest
 sys.modules["torchvision"] = None  # type: ignore[assignment]
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+# Two workers share the processor: a thread of torch that waits must not spin.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 ROOT = Path(__file__).resolve().parent.parent
 STSB = ROOT.parent / "shared" / "data" / "stsb"
-
-
-CODE_CHECKS = ("ruff check .", "ruff format --check .", "mypy", "lint-imports --no-logo")
-
-
-def pytest_collection_modifyitems(items):
-    """The app's tests come last: the checks of the code are over then.
-
-    A test waits until the app rests, which an app that gets no time of the processor seems to do.
-    """
-    items.sort(key=lambda item: item.path.name.startswith("test_app_"))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def code_checks(request):
-    """The checks of `test_code.py`: they run beside the tests, few of which need a second core."""
-    started = {}
-    if any(item.path.name == "test_code.py" for item in request.session.items):
-        for command in CODE_CHECKS:
-            program, *arguments = command.split()
-            output = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end
-            process = subprocess.Popen(
-                [str(Path(sys.executable).parent / program), *arguments],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-            started[command] = process, output
-    yield started
-    for process, output in started.values():
-        process.kill()
-        process.wait()
-        output.close()
 
 
 @pytest.fixture(scope="session")
