@@ -106,5 +106,5 @@ def test_each_note_of_the_page_is_given(tmp_path, note):
 
 
 def test_every_note_of_the_page_is_tried():
-    listed = [name for notes, _ in table("What is noted") for name in quoted(notes)]
+    listed = [name for notes, _ in table("Notes") for name in quoted(notes)]
     assert len(listed) == len(NOTED) + 1  # and `columns ...`
