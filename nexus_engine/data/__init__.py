@@ -1,10 +1,10 @@
-"""Pairs of sentences with a score: found, read, checked, split and numbered.
+"""Sentence pairs with scores: find their files, read and check them, split them.
 
     spec → files → strict reader (row numbers) → `datasets` stream → score range → splits → PairData
 
-Importing this package costs nothing beyond numpy: pyarrow and `datasets` come with the first load.
-No function here opens a socket except the two of `nexus_engine.data.files.fetching`, none writes a
-file, and no message quotes a sentence of the data.
+Importing this package imports numpy and nothing heavier: the first load imports pyarrow and
+`datasets`. Only the two functions of `nexus_engine.data.files.fetching` open a socket. No function
+here writes a file, and no message quotes a sentence of the data.
 """
 
 from nexus_engine.data.files.assets import assets_dir
@@ -12,7 +12,7 @@ from nexus_engine.data.loading import (
     load_data,
     load_guard,
     load_split,
-    load_split_asked,
+    load_split_with_questions,
     load_unscored,
 )
 from nexus_engine.data.pairs import PairData, Pairs, arrow_strings
@@ -25,6 +25,6 @@ __all__ = [
     "load_data",
     "load_guard",
     "load_split",
-    "load_split_asked",
+    "load_split_with_questions",
     "load_unscored",
 ]

@@ -1,4 +1,4 @@
-"""Class labels where scores are expected: classes have no order that a similarity could follow."""
+"""Recognise class labels in the place of scores: classes have no order of similarity."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy.typing as npt
 
 __all__ = ["GIVE_SCORES", "class_word_reason", "inference_classes", "inference_reason"]
 
-GIVE_SCORES = "write scores in their place, or name another column score"
-"""The ways from a column of classes to data that can be used."""
+GIVE_SCORES = "write scores in their place, or rename another column to score"
+"""What to do about a column of classes."""
 AS_SCORES = "(entailment 1, neutral 0.5, contradiction 0)"
 
 INFERENCE_NAMES = ("premise", "hypothesis")
 INFERENCE_CLASSES = (-1, 0, 1, 2)
-"""As the NLI sets on the Hub number them: 0 entailment, 1 neutral, 2 contradiction, -1 no label.
-Read as scores they would teach that contradictions are alike."""
+"""The numbering of the NLI sets on the Hub: 0 entailment, 1 neutral, 2 contradiction, -1 no label.
+Read as scores, they would teach the model that contradictions are alike."""
 
 INFERENCE_WORDS = frozenset(
     {"entailment", "neutral", "contradiction", "notentailment", "nonentailment", "entails"}
@@ -28,37 +28,37 @@ BINARY_WORDS = frozenset(
 
 
 def inference_classes(names: Sequence[str], scores: npt.NDArray[np.float64]) -> tuple[int, ...]:
-    """The class numbers in `scores` (n,), where premise and hypothesis are judged by classes.
+    """The class numbers in `scores` (n,) if the columns are a premise and a hypothesis, else empty.
 
-    `names` are those of the two sentence columns, squeezed. Empty where the scores are something
-    else: labels 0 and 1 alone can be scores, 0 for pairs that are not alike.
+    `names` are the squeezed names of the two sentence columns. Labels of only 0 and 1 are no
+    classes: they can be scores, 0 for pairs that are not alike.
     """
     if tuple(names) != INFERENCE_NAMES or 2 not in scores:
         return ()
-    found = np.unique(scores)
-    if not np.isin(found, INFERENCE_CLASSES).all():
+    classes = np.unique(scores)
+    if not np.isin(classes, INFERENCE_CLASSES).all():
         return ()
-    return tuple(int(value) for value in found)
+    return tuple(int(value) for value in classes)
 
 
 def inference_reason(classes: Sequence[int]) -> str:
-    """Why the numbers of `inference_classes` are refused, and what to do."""
+    """Say why the numbers of `inference_classes` are refused, and what to do."""
     shown = ", ".join(map(str, classes))
     return (
-        f"premise and hypothesis with the classes {shown}, which are no scores; map them to scores "
-        f"{AS_SCORES}, or, if they are grades, name the columns sentence1, sentence2, score"
+        f"premise and hypothesis with the classes {shown}, which are not scores; map them to "
+        f"scores {AS_SCORES}, or, if they are grades, name the columns sentence1, sentence2, score"
     )
 
 
 def class_word_reason(cell: object) -> str | None:
-    """Why a word that names a class is no score, and what to do; None for any other cell.
+    """Say why a word that names a class is not a score, and what to do; None for any other cell.
 
-    Only words of the tables above are repeated, so no text of the data reaches a message.
+    Only words of the tables above are quoted, so no text of the data reaches a message.
     """
     word = "".join(cell.split()).casefold() if isinstance(cell, str) and len(cell) < 40 else ""
     squeezed = word.replace("_", "").replace("-", "")
     if squeezed in INFERENCE_WORDS:
-        advice = f"write scores {AS_SCORES}, or name another column score"
+        advice = f"write scores {AS_SCORES}, or rename another column to score"
         return f"the score is the class {word}; {advice}"
     if squeezed in BINARY_WORDS:
         return f"the score is the word {word}; write 1 for pairs that are alike, 0 for the others"

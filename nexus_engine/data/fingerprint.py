@@ -1,4 +1,4 @@
-"""One number for the contents of three splits, whatever files they came from."""
+"""A fingerprint of the contents of the splits, whatever files they came from."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ from nexus_engine.data.pairs import Pairs
 __all__ = ["fingerprint_of"]
 
 VERSION = b"nexus pairs 1\n"
-SLICE = 1 << 16
+SLICE_ROWS = 1 << 16
 
 
 def fingerprint_of(splits: Mapping[str, Pairs]) -> str:
-    """SHA-256 (hex) of the splits in the order given.
+    """SHA-256 (hex) of the splits in the given order.
 
-    Hashed for each split: its name and number of pairs; for each column, 65,536 sentences at a
-    time, their lengths in bytes (little-endian int64) and then their UTF-8; the mapped scores
-    (little-endian float32).
-    The lengths keep ("ab", "c") and ("a", "bc") apart.
+    Each split adds its name and number of pairs; for each column, 65,536 sentences at a time, their
+    lengths in bytes (little-endian int64) and then their UTF-8; and the mapped scores
+    (little-endian float32). The lengths distinguish ("ab", "c") from ("a", "bc").
     """
     digest = hashlib.sha256(VERSION)
     for name, pairs in splits.items():
         digest.update(f"{name} {len(pairs)}\n".encode())
         for column in (pairs.first, pairs.second):
-            for start in range(0, len(column), SLICE):
-                _add_sentences(digest, column.slice(start, SLICE))
+            for start in range(0, len(column), SLICE_ROWS):
+                _add_sentences(digest, column.slice(start, SLICE_ROWS))
         if pairs.scores is not None:
-            # + 0.0 makes one zero of the two.
+            # + 0.0 turns -0.0 into 0.0.
             digest.update((pairs.scores + np.float32(0.0)).astype("<f4").tobytes())
     return digest.hexdigest()
 

@@ -1,8 +1,9 @@
-"""The doors of the data layer. What they need is imported when they are called, not before."""
+"""The public functions of the data layer. They import what they need when they are called."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Literal
 
 from nexus_engine.data.files.assets import assets_dir
@@ -10,7 +11,7 @@ from nexus_engine.data.pairs import PairData, Pairs
 from nexus_engine.errors import DataError
 from nexus_engine.system.user_paths import user_path
 
-__all__ = ["load_data", "load_guard", "load_split", "load_split_asked", "load_unscored"]
+__all__ = ["load_data", "load_guard", "load_split", "load_split_with_questions", "load_unscored"]
 
 GUARD_RANGE = (0.0, 5.0)
 
@@ -22,14 +23,14 @@ def load_data(
 
     Args:
         spec: `demo`; `stsb` (from the local Hugging Face cache); a CSV, TSV, JSONL or Parquet
-            file, which is split; a folder with train, dev and test files of those kinds, which
-            are kept as given, and cut from train where dev or test is not given; or a folder that
-            the `datasets` library saved.
-        seed: What a cut is drawn from; the same file and seed give the same splits. 0 or more.
-        score_range: (lowest, highest) mark of the files' scores, mapped to 0..1; found when None.
+            file, which is cut into splits; a folder with train, dev and test files of those kinds,
+            where a missing dev or test is cut from train; or a folder that the `datasets` library
+            saved.
+        seed: Seed of the cut, 0 or more; the same file and seed give the same splits.
+        score_range: Lowest and highest score of the scale, mapped to 0..1; None to infer it.
 
-    Raises DataError, with file, row and reason, for what cannot be used, and ConfigError for a
-    seed or range that is none.
+    Raises DataError, with file, row and reason, for data that cannot be used, and ConfigError for
+    an invalid seed or range.
     """
     from nexus_engine.data.assembling import assemble
 
@@ -45,21 +46,21 @@ def load_split(
 ) -> Pairs:
     """Load one split of `spec`, or `all` of it: a file uncut, a folder's splits joined.
 
-    A split that is not given is cut as by `load_data` with the same seed. The scores are mapped
-    from the range found in all files of `spec`, as in training.
+    A missing split is cut as `load_data` cuts it with the same seed. The scores are mapped from the
+    range inferred from all files of `spec`, as in training.
     Raises DataError and ConfigError as `load_data` does.
     """
-    return load_split_asked(spec, split, seed=seed, score_range=score_range)[0]
+    return load_split_with_questions(spec, split, seed=seed, score_range=score_range)[0]
 
 
-def load_split_asked(
+def load_split_with_questions(
     spec: str,
     split: Literal["train", "dev", "test", "all"],
     *,
     seed: int = 0,
     score_range: tuple[float, float] | None = None,
 ) -> tuple[Pairs, tuple[str, ...]]:
-    """The same with the questions that the data raises, as `PairData.questions`."""
+    """Like `load_split`, with the questions that the data raises, as in `PairData.questions`."""
     from nexus_engine.data.assembling import assemble_split
 
     return assemble_split(os.fspath(spec), split, seed, score_range)
@@ -68,9 +69,9 @@ def load_split_asked(
 def load_unscored(path: str | os.PathLike[str]) -> Pairs:
     """Load pairs whose scores are not needed, from a file or, for `-`, from stdin to its end.
 
-    Two columns are enough. A score column is kept when all its scores are numbers of a usual
-    range, and otherwise ignored: `scores` is None then.
-    Raises DataError with file, row and reason for what cannot be used.
+    Two columns are enough. A score column is kept if all its scores are numbers of a known range;
+    otherwise it is ignored and `scores` is None.
+    Raises DataError with file, row and reason for data that cannot be used.
     """
     from nexus_engine.data.files.locating import located_file
     from nexus_engine.data.reading.formats import kind_of_stdin
@@ -83,14 +84,15 @@ def load_unscored(path: str | os.PathLike[str]) -> Pairs:
     return as_unscored(*located_file(user_path(path, DataError)))
 
 
-def load_guard() -> Pairs:
-    """The general pairs that ship with the project, to see whether training cost general skill.
+def load_guard(*, assets: Path | None = None) -> Pairs:
+    """Load the guard pairs, which show what training does to general similarities.
 
-    Raises DataError when the installation lacks them.
+    `assets` is the folder that holds `guard.csv`; by default the one that ships with the project.
+    Raises DataError when the file is missing or cannot be used.
     """
-    from nexus_engine.data.files.locating import WHOLE, Located, located_file
+    from nexus_engine.data.files.locating import ALL_PAIRS, Located, located_file
     from nexus_engine.data.scored import read_scored
 
-    source, kind = located_file(assets_dir() / "guard.csv")
-    located = Located("guard", source.label, {WHOLE: [(source, kind)]})
-    return read_scored(located, GUARD_RANGE).splits[WHOLE]
+    source, kind = located_file((assets or assets_dir()) / "guard.csv")
+    located = Located("guard", source.label, {ALL_PAIRS: [(source, kind)]})
+    return read_scored(located, GUARD_RANGE).splits[ALL_PAIRS]

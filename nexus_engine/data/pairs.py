@@ -1,4 +1,4 @@
-"""The two shapes in which the rest of the engine sees data."""
+"""`Pairs` and `PairData`: the forms in which the rest of the engine sees data."""
 
 from __future__ import annotations
 
@@ -12,28 +12,31 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["PairData", "Pairs", "arrow_strings"]
+__all__ = ["MIN_PAIRS", "PairData", "Pairs", "arrow_strings"]
+
+MIN_PAIRS = 2
+"""In a split: Spearman is undefined on fewer."""
 
 
 def arrow_strings(texts: Sequence[str]) -> pa.Array:
-    """A few texts as an Arrow array; what is no Unicode in them becomes a question mark.
+    """A few texts as an Arrow array; a lone surrogate becomes a question mark.
 
-    `pa.array` does the same, but imports pandas where that is installed: 0.2 s of a start.
+    `pa.array` does the same, but imports pandas if it is installed, which delays a start by 0.2 s.
     """
     import pyarrow as pa
 
-    found = [text.encode("utf-8", "replace") for text in texts]
-    ends = np.cumsum([0, *map(len, found)], dtype=np.int32)
+    encoded = [text.encode("utf-8", "replace") for text in texts]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     return pa.StringArray.from_buffers(
-        len(found), pa.py_buffer(ends), pa.py_buffer(b"".join(found))
+        len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Pairs:
-    """`n` pairs of sentences, in Arrow's memory rather than as Python strings.
+    """`n` pairs of sentences, held in Arrow arrays rather than as Python strings.
 
-    Compared by identity; `PairData.fingerprint` compares contents.
+    Two objects compare by identity; `PairData.fingerprint` compares contents.
     """
 
     first: pa.Array
@@ -41,7 +44,7 @@ class Pairs:
     second: pa.Array
     """(n,) strings, never null or blank."""
     scores: NDArray[np.float32] | None
-    """(n,) float32 in 0..1, 1 the most alike; None when the pairs carry no score."""
+    """(n,) float32 in 0..1, 1 for the most alike; None when the pairs have no scores."""
 
     def __post_init__(self) -> None:
         lengths = {len(self.first), len(self.second)}
@@ -54,7 +57,7 @@ class Pairs:
         return len(self.first)
 
     def __repr__(self) -> str:
-        # Without the sentences: a repr ends up in logs and tracebacks.
+        # A repr ends up in logs and tracebacks, so it shows no sentence.
         return f"Pairs(n={len(self)}, scored={self.scores is not None})"
 
     def take(self, rows: NDArray[np.intp]) -> Pairs:
@@ -79,20 +82,20 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairData:
-    """Three splits of scored pairs and what was decided while they were loaded."""
+    """Three splits of scored pairs, and the decisions made while they were loaded."""
 
     name: str
-    """For the screen: `demo`, `stsb`, or the file's or folder's name without control characters."""
+    """For display: `demo`, `stsb`, or the name of the file or folder without control characters."""
     source: str
-    """The SPEC as it was given."""
+    """The SPEC, as the user gave it."""
     train: Pairs
     dev: Pairs
     test: Pairs
     score_range: tuple[float, float]
-    """The range of the file's scores that was mapped to 0..1."""
+    """The range of the scores in the files that was mapped to 0..1."""
     fingerprint: str
-    """SHA-256 (hex) of the splits' sentences and scores, whatever format they came in."""
+    """SHA-256 (hex) of the sentences and scores of the splits, whatever their format."""
     notes: tuple[str, ...]
-    """What was decided and the user should know, one line each; never a sentence of the data."""
+    """Decisions that the user should know of, one line each; never a sentence of the data."""
     questions: tuple[str, ...] = ()
-    """What the user should answer before training: the data may not be what it was taken for."""
+    """Doubts about the data that the user should settle before training, one line each."""

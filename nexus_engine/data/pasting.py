@@ -1,4 +1,4 @@
-"""Pairs that were pasted as text: tab- or comma-separated lines, told apart from mere prose."""
+"""Read pasted text: tab- or comma-separated pairs, told apart from prose."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ PASTED = "the pasted text"
 
 
 def pasted_kind(text: str) -> Literal["tsv", "csv"] | None:
-    """How the lines of `text` hold pairs; None when it is a sentence, wrapped or not.
+    """How the lines of `text` separate pairs; None for prose, wrapped or not.
 
-    Two lines or more, every one with a tab; or every one with the same number of comma-separated
-    cells, two or three. A wrapped sentence with a comma in each line and the same number of them
-    is taken for pairs: give such text with tabs.
+    Pairs take at least two lines, which all hold a tab or all have the same number of
+    comma-separated cells, two or three. Wrapped prose with one or two commas in every line is
+    mistaken for pairs; pairs separated by tabs are never in doubt.
     """
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) < 2:
@@ -33,10 +33,9 @@ def pasted_kind(text: str) -> Literal["tsv", "csv"] | None:
 
 
 def read_pasted(text: str, kind: Literal["tsv", "csv"]) -> Pairs:
-    """The pairs of `text`, read as a file of that kind is.
+    """Read the pairs of `text` like a file of that kind.
 
-    Raises:
-        DataError: with the line and the reason, for what cannot be used.
+    Raises DataError with the line and the reason for text that cannot be used.
     """
     from nexus_engine.data.reading.formats import FileKind
     from nexus_engine.data.reading.sources import Source

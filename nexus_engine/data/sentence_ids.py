@@ -1,4 +1,4 @@
-"""Sentences as numbers: which are the same, within a split and across splits."""
+"""Number the sentences, so that equal ones are found within a split and across splits."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from numpy.typing import NDArray
 
 from nexus_engine.data.pairs import Pairs
 
-__all__ = ["NumberedPairs", "contradictions", "number_sentences", "shared_sentences"]
+__all__ = ["NumberedPairs", "count_contradictions", "count_shared_sentences", "number_sentences"]
 
-SLICE = 1 << 16
+SLICE_ROWS = 1 << 16
 UNEVEN = r"[\x00-\x1f\x7f]|  |^ | $"
-"""In a sentence of ASCII: whitespace other than single spaces between words, or what may be."""
+"""Matches an ASCII sentence that may hold whitespace other than single spaces between words."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NumberedPairs:
-    """A split with each sentence replaced by its number; equal numbers, equal sentences."""
+    """A split with each sentence replaced by its number; equal sentences have equal numbers."""
 
     first: NDArray[np.int64]
     """(n,) in 0..total-1."""
     second: NDArray[np.int64]
     """(n,) in 0..total-1."""
     total: int
-    """How many different sentences were numbered, in this split and those numbered with it."""
+    """Number of distinct sentences in all splits that were numbered together."""
 
     def present(self) -> NDArray[np.bool_]:
-        """(total,) whether each sentence stands in this split."""
-        found = np.zeros(self.total, dtype=np.bool_)
-        found[self.first] = True
-        found[self.second] = True
-        return found
+        """(total,) whether each sentence occurs in this split."""
+        occurs = np.zeros(self.total, dtype=np.bool_)
+        occurs[self.first] = True
+        occurs[self.second] = True
+        return occurs
 
 
 def number_sentences(splits: Sequence[Pairs]) -> list[NumberedPairs]:
     """Number the sentences of all `splits` together.
 
-    Two sentences are the same when they differ in case (Unicode case folding) and whitespace only.
+    Sentences count as equal if they differ only in case (Unicode case folding) and whitespace.
     """
     # large_string: the dictionary of a big file may hold more than 2 GB.
     chunks = [
-        _normalised(column.slice(start, SLICE)).cast(pa.large_string())
+        _normalised(column.slice(start, SLICE_ROWS)).cast(pa.large_string())
         for pairs in splits
         for column in (pairs.first, pairs.second)
-        for start in range(0, len(column), SLICE)
+        for start in range(0, len(column), SLICE_ROWS)
     ]
     encoded = pa.chunked_array(chunks, pa.large_string()).dictionary_encode()
     parts = [chunk.indices.to_numpy() for chunk in encoded.chunks]
@@ -62,31 +62,33 @@ def number_sentences(splits: Sequence[Pairs]) -> list[NumberedPairs]:
     return numbered
 
 
-def shared_sentences(split: NumberedPairs, other: NumberedPairs) -> int:
-    """How many different sentences of `split` stand in `other` too."""
+def count_shared_sentences(split: NumberedPairs, other: NumberedPairs) -> int:
+    """Count the distinct sentences of `split` that also occur in `other`."""
     return int((split.present() & other.present()).sum())
 
 
-def contradictions(splits: Sequence[NumberedPairs], scores: Sequence[NDArray[np.float32]]) -> int:
-    """How many pairs, in either order, stand more than once with different scores."""
+def count_contradictions(
+    splits: Sequence[NumberedPairs], scores: Sequence[NDArray[np.float32]]
+) -> int:
+    """Count the pairs, in either order, that occur more than once with different scores."""
     first = np.concatenate([split.first for split in splits])
     second = np.concatenate([split.second for split in splits])
     low, high = np.minimum(first, second), np.maximum(first, second)
-    marks = np.concatenate(list(scores))
-    order = np.lexsort((marks, high, low))
-    low, high, marks = low[order], high[order], marks[order]
+    all_scores = np.concatenate(list(scores))
+    order = np.lexsort((all_scores, high, low))
+    low, high, all_scores = low[order], high[order], all_scores[order]
     same_pair = (low[1:] == low[:-1]) & (high[1:] == high[:-1])
-    differs = same_pair & (marks[1:] != marks[:-1])
-    # A pair with three scores differs twice: count the pair, not the steps.
-    at = np.flatnonzero(differs)
-    return len(np.unique(np.stack([low[at], high[at]]), axis=1).T)
+    differs = same_pair & (all_scores[1:] != all_scores[:-1])
+    # A pair with three scores differs twice and counts once.
+    rows = np.flatnonzero(differs)
+    return len(np.unique(np.stack([low[rows], high[rows]]), axis=1).T)
 
 
 def _normalised(sentences: pa.Array) -> pa.Array:
-    """Case folded, each run of whitespace one space, none at the ends.
+    """Fold the case, make each run of whitespace one space, and strip the ends.
 
-    Arrow does it for sentences of plain ASCII with single spaces, which are nearly all of most
-    files; Python, which knows Unicode's folding and spaces, for the others.
+    Arrow handles ASCII sentences with single spaces, which are nearly all in most files. Python,
+    which knows Unicode's case folding and spaces, handles the rest.
     """
     plain = pc.ascii_lower(sentences)
     special = pc.or_(

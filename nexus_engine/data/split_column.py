@@ -1,4 +1,4 @@
-"""A single file that names the split of each pair in a column called `split`."""
+"""Split a single file by its column `split`, which names the split of each pair."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nexus_engine.data.files.folders import SPLITS
-from nexus_engine.data.files.locating import WHOLE
+from nexus_engine.data.files.locating import ALL_PAIRS
 from nexus_engine.data.messages import row_error
 from nexus_engine.data.reading.raw_pairs import RawPairs
 
@@ -27,43 +27,43 @@ SPELLINGS = {
 def by_split_column(
     raw: Mapping[str, list[RawPairs]],
 ) -> tuple[dict[str, list[RawPairs]], list[str]]:
-    """The pairs of a file as its column `split` deals them out, and notes on that.
+    """The pairs of a file by the splits that its column `split` names, and notes on that.
 
-    A folder's files are its splits: there the column is not looked at. A column whose words are
-    mostly not those of splits, or name no train pair, is ignored, and said to be.
-    Raises DataError, with the row, where only some words are not: a pair that is meant for the test
-    would be trained on.
+    The files of a folder are its splits, so the column is not used there. A column in which at
+    least half of the words name no split, or none names train, is ignored with a note.
+    Raises DataError, with the row, if fewer words name no split: a pair meant for test could
+    otherwise be trained on.
     """
-    parts = raw.get(WHOLE, [])
+    parts = raw.get(ALL_PAIRS, [])
     named = [_named(part) for part in parts if part.splits is not None]
     if not parts or len(named) < len(parts):
         return dict(raw), []
-    everything = [split for splits in named for split in splits]
-    unknown = everything.count(None)
+    all_splits = [split for splits in named for split in splits]
+    unknown = all_splits.count(None)
     if unknown:
         part, splits = next(pair for pair in zip(parts, named, strict=True) if None in pair[1])
         row = int(part.rows[splits.index(None)])
-        if 2 * unknown < len(everything):
+        if 2 * unknown < len(all_splits):
             reason = "the split is none of train, dev (or validation) and test"
-            many = f", as in {unknown:,} rows" if unknown > 1 else ""
-            advice = "correct it, or give the column another name to have it ignored"
-            raise row_error(part.label, row, f"{reason}{many}; {advice}")
+            count = f", as in {unknown:,} rows" if unknown > 1 else ""
+            advice = "correct it, or rename the column to have it ignored"
+            raise row_error(part.label, row, f"{reason}{count}; {advice}")
         reason = f"row {row} says neither train, dev (or validation) nor test"
         return dict(raw), [f"the column split is ignored: {reason}"]
-    if "train" not in everything:
+    if "train" not in all_splits:
         return dict(raw), ["the column split is ignored: it names no train pair"]
-    dealt: dict[str, list[RawPairs]] = {}
+    by_split: dict[str, list[RawPairs]] = {}
     for split in SPLITS:
         for part, splits in zip(parts, named, strict=True):
             places = np.flatnonzero([name == split for name in splits])
             if len(places):
-                dealt.setdefault(split, []).append(_taken(part, places))
-    sizes = ", ".join(f"{sum(map(len, found)):,} {split}" for split, found in dealt.items())
-    return dealt, [f"split as the column split says: {sizes} pairs"]
+                by_split.setdefault(split, []).append(_taken(part, places))
+    sizes = ", ".join(f"{sum(map(len, parts)):,} {split}" for split, parts in by_split.items())
+    return by_split, [f"split as the column split says: {sizes} pairs"]
 
 
 def _named(part: RawPairs) -> list[str | None]:
-    """The split of each pair; None where its word is none."""
+    """The split of each pair; None where the word names none."""
     words = pc.utf8_lower(pc.utf8_trim_whitespace(part.splits))
     return [SPELLINGS.get(word) for word in words.to_pylist()]
 

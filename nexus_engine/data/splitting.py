@@ -1,13 +1,13 @@
-"""Cutting dev and test from one file so that no sentence stands in two splits.
+"""Cut dev and test from one file so that no sentence occurs in two splits.
 
-Pairs that share a sentence, directly or through others, form a component, and components go to a
-split whole: in an order drawn from the seed, each to that of dev and test which still lacks most
-of its tenth, if it fits, else to train. Nothing is lost.
+Pairs that share a sentence, directly or through other pairs, form a component. A component goes to
+one split as a whole. In an order drawn from the seed, each goes to the split, dev or test, that has
+the most of its tenth left to fill, if it fits there, and else to train. No pair is lost.
 
-Where components are so large that dev or test gets less than half of its tenth, those larger than
-a tenth are taken apart: their sentences are gathered into clusters along the pairs, pairs of rare
-sentences first, up to a twentieth of the file each; clusters are then dealt out as components were,
-and the pairs whose sentences came to lie in two splits are dropped.
+If dev or test then gets less than half of its tenth, the components larger than a tenth are
+broken up. Their sentences are merged into clusters along the pairs, pairs of rare sentences first,
+until a cluster holds a twentieth of the file. Clusters are then dealt out like components, and
+pairs whose sentences lie in two splits are dropped.
 """
 
 from __future__ import annotations
@@ -18,75 +18,74 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nexus_engine.data.pairs import MIN_PAIRS
 from nexus_engine.data.sentence_ids import NumberedPairs
 
 __all__ = ["Cut", "cut_splits"]
 
 HELD_OUT_SHARE = 0.1
-"""Of the pairs, for each of dev and test."""
-CLUSTER_SHARE = HELD_OUT_SHARE / 2
-"""Of the pairs' ends, at most, in one cluster of a component that is taken apart."""
-CLUSTER_ENDS = 8
-"""A cluster may always grow to this, else small files fall into single sentences."""
-FEWEST = 2
-"""Pairs in a split: Spearman needs two."""
+"""Share of the pairs that dev and test get each."""
+MAX_CLUSTER_SHARE = HELD_OUT_SHARE / 2
+"""Of the ends of pairs (two a pair), in one cluster of a component that is broken up."""
+MIN_CLUSTER_ENDS = 8
+"""Every cluster may grow to this size, or small files would break up into single sentences."""
 ATTEMPTS = 16
-"""Orders tried: in a small file chance may give dev two pairs with the same score."""
+"""Number of orders tried: in a small file, dev may by chance get two pairs with equal scores."""
 
 DROPPED = -1
 
 Groups = NDArray[np.int64]
-Chooser = Callable[[NDArray[np.int8]], bool]
+"""(total,) the number of each sentence's group."""
+IsUsable = Callable[[NDArray[np.int8]], bool]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cut:
-    """Which split each pair went to."""
+    """The split of each pair."""
 
     split: NDArray[np.int8]
-    """(n,) 0 for what stays, 1, 2, ... for the splits asked for in their order, -1 dropped."""
+    """(n,) 0 for pairs that stay, 1, 2, ... for those of the cut splits, -1 for dropped ones."""
 
     @property
     def dropped(self) -> int:
-        """Pairs that were dropped because their sentences lie in two splits."""
+        """Number of pairs dropped because their sentences lie in two splits."""
         return int((self.split == DROPPED).sum())
 
 
 def cut_splits(
     pairs: NumberedPairs,
     *,
-    wanted: int,
+    count: int,
     seed: int,
-    usable: Chooser,
+    usable: IsUsable,
     barred: NDArray[np.bool_] | None = None,
 ) -> Cut | None:
-    """Cut `wanted` splits (1 or 2) of about a tenth each from `pairs`; the rest stays split 0.
+    """Cut `count` splits (1 or 2) of about a tenth each from `pairs`; the rest stays in split 0.
 
-    `usable` says of a (n,) assignment whether every split can be used. `barred` (total,) marks
-    sentences that must stay in split 0 with all that hangs on them.
-    The same pairs and seed give the same cut. None when no usable cut was found.
+    `usable` tells whether every split of an (n,) assignment can be used. `barred` (total,) marks
+    sentences that must stay in split 0, together with their components.
+    The same pairs and seed give the same cut. None if no usable cut was found.
     """
     barred = np.zeros(pairs.total, np.bool_) if barred is None else barred
-    count = len(pairs.first)
-    target = max(FEWEST, round(count * HELD_OUT_SHARE))
+    target = max(MIN_PAIRS, round(len(pairs.first) * HELD_OUT_SHARE))
     components = _components(pairs)
-    whole = _Dealer(components, np.bincount(components[pairs.first], minlength=pairs.total), barred)
+    weights = np.bincount(components[pairs.first], minlength=pairs.total)
+    dealer = _Dealer(components, weights, barred)
     for attempt in range(ATTEMPTS):
-        sides = whole.deal(wanted, target, _random(seed, attempt))
-        split = sides[pairs.first]
-        sizes = [int((split == side).sum()) for side in range(1, wanted + 1)]
-        if min(sizes) >= max(FEWEST, target / 2) and usable(split):
+        split_of = dealer.deal(count, target, _random(seed, attempt))
+        split = split_of[pairs.first]
+        sizes = [int((split == number).sum()) for number in range(1, count + 1)]
+        if min(sizes) >= max(MIN_PAIRS, target / 2) and usable(split):
             return Cut(split)
     for attempt in range(ATTEMPTS):
         random = _random(seed, ATTEMPTS + attempt)
         clusters = _clusters(pairs, components, target, random)
-        # Clusters are weighed by their sentences' places in pairs, two a pair.
+        # The weight of a cluster counts the ends of pairs in it, of which each pair has two.
         ends = np.bincount(clusters[pairs.first], minlength=pairs.total)
         ends += np.bincount(clusters[pairs.second], minlength=pairs.total)
-        sides = _Dealer(clusters, ends, barred).deal(wanted, 2 * target, random)
-        split = np.where(
-            sides[pairs.first] == sides[pairs.second], sides[pairs.first], np.int8(DROPPED)
-        )
+        split_of = _Dealer(clusters, ends, barred).deal(count, 2 * target, random)
+        first, second = split_of[pairs.first], split_of[pairs.second]
+        split = np.where(first == second, first, np.int8(DROPPED))
         if usable(split):
             return Cut(split)
     return None
@@ -94,7 +93,7 @@ def cut_splits(
 
 def _components(pairs: NumberedPairs) -> Groups:
     """(total,) the number of each sentence's component."""
-    # Not with this module: 0.1 s, and splits that are given need no cutting.
+    # Imported here because it takes 0.1 s and data with all its splits needs no cut.
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -105,7 +104,7 @@ def _components(pairs: NumberedPairs) -> Groups:
 
 
 class _Dealer:
-    """Deals groups of sentences out to splits."""
+    """Deals out groups of sentences to splits."""
 
     def __init__(
         self, groups: Groups, weights: NDArray[np.int64], barred: NDArray[np.bool_]
@@ -116,29 +115,29 @@ class _Dealer:
         free[groups[barred]] = False
         self._free = np.flatnonzero(free)
 
-    def deal(self, wanted: int, target: int, random: np.random.RandomState) -> NDArray[np.int8]:
-        """(total,) the split of each sentence: 1..wanted up to `target` of weight each, else 0."""
-        side = np.zeros(len(self._groups), np.int8)
-        room = [target] * wanted
+    def deal(self, count: int, target: int, random: np.random.RandomState) -> NDArray[np.int8]:
+        """(total,) the split of each sentence: 1..count up to a weight of `target` each, else 0."""
+        split_of_group = np.zeros(len(self._groups), np.int8)
+        room = [target] * count
         for group in random.permutation(self._free).tolist():
             weight = int(self._weights[group])
             roomiest = room.index(max(room))
             if weight <= room[roomiest]:
-                side[group] = roomiest + 1
+                split_of_group[group] = roomiest + 1
                 room[roomiest] -= weight
                 if not any(room):
                     break
-        return side[self._groups]
+        return split_of_group[self._groups]
 
 
 def _clusters(
     pairs: NumberedPairs, components: Groups, target: int, random: np.random.RandomState
 ) -> Groups:
-    """(total,) a cluster for each sentence: its component, or its part of one above `target`.
+    """(total,) the cluster of each sentence: its component, or a part of one above `target`.
 
-    Kruskal's algorithm with a bound on a cluster's weight. Pairs whose sentences are rare come
-    first, so that what is left between clusters, and may be dropped, hangs on the sentences that
-    everything shares.
+    This is Kruskal's algorithm with a bound on the weight of a cluster. Pairs of rare sentences
+    come first, so that the pairs left between clusters, which may be dropped, are those of the most
+    frequent sentences.
     """
     ends = np.bincount(pairs.first, minlength=pairs.total)
     ends += np.bincount(pairs.second, minlength=pairs.total)
@@ -146,7 +145,7 @@ def _clusters(
     large = np.flatnonzero(sizes[components[pairs.first]] > target)
     rarity = np.maximum(ends[pairs.first[large]], ends[pairs.second[large]])
     order = large[np.lexsort((random.permutation(len(large)), rarity))]
-    bound = max(CLUSTER_ENDS, int(2 * len(pairs.first) * CLUSTER_SHARE))
+    max_weight = max(MIN_CLUSTER_ENDS, int(2 * len(pairs.first) * MAX_CLUSTER_SHARE))
     weight: list[int] = ends.tolist()
     parent = list(range(pairs.total))
 
@@ -157,18 +156,18 @@ def _clusters(
 
     links = zip(pairs.first[order].tolist(), pairs.second[order].tolist(), strict=True)
     for first, second in links:
-        one, other = root(first), root(second)
-        if one != other and weight[one] + weight[other] <= bound:
-            parent[other] = one
-            weight[one] += weight[other]
+        kept, merged = root(first), root(second)
+        if kept != merged and weight[kept] + weight[merged] <= max_weight:
+            parent[merged] = kept
+            weight[kept] += weight[merged]
     roots = np.fromiter((root(sentence) for sentence in range(pairs.total)), np.int64, pairs.total)
-    # Components that stay whole are named by one of their own sentences, so that no name of
-    # theirs meets one of a cluster.
+    # An unbroken component is named by one of its own sentences, so that its name differs from
+    # that of every cluster.
     names = np.full(pairs.total, pairs.total, np.int64)
     np.minimum.at(names, components, np.arange(pairs.total))
     return np.where(sizes[components] > target, roots, names[components])
 
 
 def _random(seed: int, attempt: int) -> np.random.RandomState:
-    # RandomState: its permutations are promised to stay the same in every later numpy.
+    # numpy promises that the permutations of a RandomState never change between versions.
     return np.random.RandomState(np.random.MT19937(np.random.SeedSequence([seed, attempt])))

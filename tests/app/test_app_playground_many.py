@@ -124,7 +124,7 @@ def test_pasted_pairs_are_scored_and_a_wrapped_sentence_is_one_line(run):
     [
         ("none.csv", None, "does not exist"),
         ("one.csv", f"{CANARY}\n", "one.csv"),
-        ("x.doc", "a,b", "not a kind of file"),
+        ("x.doc", "a,b", "not a known kind of file"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_in_a_line(home, name, content, reason):

@@ -1,7 +1,7 @@
-"""Every line of a delimited file is accounted for: a pair, a header, a note's number, or a refusal.
+"""Every line of a delimited file is accounted for: as a pair, a header, in a note, or in a refusal.
 
-What takes rows in without a word, or sends the user to a place that is not the fault, is tried here
-in the mixtures that occur: quotes that are text, remarks, separators, split columns.
+The tests mix what could make rows vanish silently or make a refusal name the wrong row: quotes
+that are text, remarks, separators, split columns.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ def test_the_refusal_of_such_a_row_names_both_of_its_ends(tmp_path):
     message = refusal(path)
     assert ":4: 2 columns where the first row has 3, and a quote that opens in this row" in message
     assert "closes in row 9; write each quote that is text twice" in message
-    told = {4: '"""Noise at"\tfan 2 hums\t2', 9: 'a duct\t"the duct of 5"""\t1'}
-    pairs = load_split(written(tmp_path, "b.csv", table(",", told)), "all")
+    corrected = {4: '"""Noise at"\tfan 2 hums\t2', 9: 'a duct\t"the duct of 5"""\t1'}
+    pairs = load_split(written(tmp_path, "b.csv", table(",", corrected)), "all")
     assert pairs.first[2].as_py() == '"Noise at'
     assert pairs.second[7].as_py() == 'the duct of 5"'
     assert len(pairs) == len(PAIRS)
@@ -91,9 +91,9 @@ def test_lines_of_a_header_are_counted_and_rows_in_it_refused(tmp_path):
     rows = "".join(f"{a},{b},{score},x\n" for a, b, score in PAIRS)
     path = written(tmp_path, "a.csv", header + rows)
     assert accounted(path, header=True) == len(PAIRS) + 2
-    taken = header.replace('\nlater"', f'\n{rows[:200]}"')
+    swallowing = header.replace('\nlater"', f'\n{rows[:200]}"')
     assert ":1: a quote opens a cell that takes in" in refusal(
-        written(tmp_path, "b.csv", taken + "\n" + rows)
+        written(tmp_path, "b.csv", swallowing + "\n" + rows)
     )
 
 
@@ -113,7 +113,7 @@ def test_text_in_lines_of_a_quoted_cell_stays_a_cell(tmp_path):
 
 
 def accounted(path: str, *, header: bool) -> int:
-    """The lines of the file as pairs and notes tell them."""
+    """The number of lines that the pairs and notes of the file account for."""
     data = load_data(path)
     notes = " / ".join(data.notes)
     blank = re.search(r"([\d,]+) blank lines? (?:is|are) passed over", notes)
@@ -125,7 +125,7 @@ def accounted(path: str, *, header: bool) -> int:
 
 @pytest.mark.parametrize("separator", ["\t", ","])
 def test_pairs_header_and_notes_add_up_to_the_lines_of_any_file(tmp_path, separator):
-    """Quotes, line ends in cells, blank lines, remarks at random: whatever is read adds up."""
+    """Quotes, line ends in cells and blank lines come at random; whatever is read adds up."""
     chance = random.Random(11)
     read = spanning = 0
     for trial in range(60):
@@ -151,13 +151,13 @@ def test_pairs_header_and_notes_add_up_to_the_lines_of_any_file(tmp_path, separa
         name = f"{trial}.tsv" if separator == "\t" else f"{trial}.csv"
         path = written(tmp_path, name, content)
         try:
-            found = accounted(path, header=header)
+            lines = accounted(path, header=header)
         except DataError:
             assert damaged
             continue
         read += 1
         spanning += broken
-        assert found == len(re.findall(r"\r\n|\n|\r", content))
+        assert lines == len(re.findall(r"\r\n|\n|\r", content))
     assert read > 30
     assert spanning > 10
 
@@ -254,7 +254,7 @@ def test_a_first_row_with_remarks_is_one_of_the_wide_rows(tmp_path):
     notes = noted(tmp_path, "a.tsv", "\n".join(rows))
     assert "no header; columns 6, 7, 5" in notes
     wide_rows = (
-        "1 row has more columns than the others, from row 1 on; what is beyond them is ignored"
+        "1 row has more columns than the others, from row 1 on; the extra columns are ignored"
     )
     assert wide_rows in notes
 
@@ -351,14 +351,15 @@ def test_a_split_that_cannot_be_measured_is_named(tmp_path):
 def test_utf_16_without_its_mark_is_told_with_its_order(tmp_path):
     for order in ("UTF-16LE", "UTF-16BE"):
         path = written(tmp_path, "a.tsv", table("\t").encode(order))
-        assert f"{order} without a mark; convert the file: iconv -f {order} -t UTF-8" in refusal(
-            path
+        assert (
+            f"{order} without a byte order mark; convert the file: iconv -f {order} -t UTF-8"
+            in refusal(path)
         )
     path = written(tmp_path, "a.tsv", table("\t", {5: "one\0\ttwo\t3"}))
     assert ":5: holds a NUL byte, which is not text; remove it" in refusal(path)
 
 
-# What is said of rows and cells that do not fit, followed to the pairs
+# The advice on rows and cells that do not fit leads to the pairs
 
 
 @pytest.mark.parametrize("first", ["# from the fans\n", "sep=,\n"])
@@ -367,7 +368,7 @@ def test_a_line_above_the_table_is_told_and_removed(tmp_path, first, header):
     content = table(",", header=header)
     message = refusal(written(tmp_path, "a.csv", first + content))
     assert ":1: " in message
-    assert "where the rows below have 3: no part of the table; remove it" in message
+    assert "where the rows below have 3: not part of the table; remove it" in message
     assert len(load_split(written(tmp_path, "a.csv", content), "all")) == len(PAIRS)
 
 
@@ -393,8 +394,8 @@ def test_scores_that_are_no_numbers_are_counted(tmp_path):
     content = table("\t", {4: "one\ttwo\tNA", 9: "three\tfour\tn/a", 11: "five\tsix\t"})
     message = refusal(written(tmp_path, "a.tsv", content))
     assert ":4: the score is not a number, as in 2 rows; correct or remove them" in message
-    kept = [x for x in content.splitlines() if not x.endswith(("NA", "n/a"))]
-    message = refusal(written(tmp_path, "a.tsv", "\n".join(kept)))
+    lines = [line for line in content.splitlines() if not line.endswith(("NA", "n/a"))]
+    message = refusal(written(tmp_path, "a.tsv", "\n".join(lines)))
     assert ":9: the score is empty; correct or remove the row" in message
-    kept = [x for x in kept if not x.endswith("\t")]
-    assert len(load_split(written(tmp_path, "a.tsv", "\n".join(kept)), "all")) == len(PAIRS) - 3
+    lines = [line for line in lines if not line.endswith("\t")]
+    assert len(load_split(written(tmp_path, "a.tsv", "\n".join(lines)), "all")) == len(PAIRS) - 3

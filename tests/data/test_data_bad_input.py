@@ -32,7 +32,7 @@ def test_a_bad_file_is_refused_with_file_row_and_reason(tmp_path: Path, bad: Bad
     assert CANARY not in message
     assert len(message) < 400 + len(str(path))
     assert refusal.value.exit_code is ExitCode.DATA
-    # What the libraries raised may hold the data: a traceback must not show it.
+    # The errors of the libraries may hold data, which a traceback must not show.
     assert refusal.value.__cause__ is None
     assert refusal.value.__suppress_context__ or refusal.value.__context__ is None
 

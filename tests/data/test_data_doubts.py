@@ -1,4 +1,4 @@
-"""Numbers that are no graded similarity are refused or asked about, and the advice works."""
+"""Numbers that are no graded similarities are refused or questioned, and the advice works."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ import pyarrow as pa
 import pytest
 from data_cases import delimited_text, table_bytes
 
-from nexus_engine.data import PairData, load_data, load_split, load_split_asked, load_unscored
+from nexus_engine.data import (
+    PairData,
+    load_data,
+    load_split,
+    load_split_with_questions,
+    load_unscored,
+)
 from nexus_engine.errors import DataError
 
 Table = list[tuple[str, str, object]]
@@ -42,7 +48,7 @@ def spread(low: float, high: float, count: int = 40) -> list[float]:
 
 
 COLUMNS = {
-    # name: (scores, the range found, words of the questions)
+    # name: (scores, inferred range, words of the questions)
     "0 and 1": ([0, 1] * 20, (0, 1), []),
     "0..5": (spread(0, 5), (0, 5), []),
     "grades 0..5": ([0, 1, 2, 3, 4, 5] * 6, (0, 5), []),
@@ -70,18 +76,18 @@ def test_score_columns_are_taken_or_asked_about(
     tmp_path: Path, scores: list[float], score_range: tuple[float, float], words: list[str]
 ) -> None:
     path = write(tmp_path / "pairs.csv", scores)
-    pairs, questions = load_split_asked(path, "all")
+    pairs, questions = load_split_with_questions(path, "all")
     assert len(pairs) == len(scores)
     assert load_data(path).score_range == score_range
     assert load_data(path).questions == questions
     assert all(any(word in question for question in questions) for word in words), questions
     assert bool(words) is bool(questions), questions
-    # The answer that the question names ends it.
+    # The answer that a question proposes settles it.
     for question in questions:
-        given = re.search(r"--score-range (\S+),(\S+)", question)
-        if given:
-            asked = load_split_asked(path, "all", score_range=(float(given[1]), float(given[2])))
-            assert asked[1] == ()
+        option = re.search(r"--score-range (\S+),(\S+)", question)
+        if option:
+            score_range = float(option[1]), float(option[2])
+            assert load_split_with_questions(path, "all", score_range=score_range)[1] == ()
 
 
 REFUSED = {
@@ -96,7 +102,7 @@ REFUSED = {
     "ranks": ([float(i) for i in range(40, 0, -1)], "are 40, 39, 38 and so on"),
     "long row numbers": ([float(i) for i in range(7, 300)], "are 7, 8, 9 and so on"),
     "one score": ([3] * 40, "all 40 scores are equal"),
-    "no label at all": ([-1] * 40, r"pairs\.csv: all 40 scores are -1: it is not labelled"),
+    "no label at all": ([-1] * 40, r"pairs\.csv: all 40 scores are -1: no labels"),
 }
 
 
@@ -121,8 +127,8 @@ def test_graded_data_raises_no_question(stsb: Path) -> None:
 def test_rows_that_a_message_says_to_remove_are_the_only_ones(tmp_path: Path) -> None:
     path = tmp_path / "pairs.csv"
     write(path, [*spread(0, 5), -1, -1])
-    kept = [line for line in path.read_text().splitlines() if not line.endswith(",-1")]
-    path.write_text("\n".join(kept))
+    lines = [line for line in path.read_text().splitlines() if not line.endswith(",-1")]
+    path.write_text("\n".join(lines))
     assert len(load_split(str(path), "all")) == 40
 
 
@@ -145,9 +151,9 @@ def test_classes_of_premise_and_hypothesis_are_refused(
     path = tmp_path / "pairs.csv"
     write(path, classes * 12, ("Premise", "hypothesis", name))
     shown = ", ".join(map(str, classes))
-    with pytest.raises(DataError, match=f"the classes {shown}, which are no scores; map them"):
+    with pytest.raises(DataError, match=f"the classes {shown}, which are not scores; map them"):
         load_data(str(path))
-    with pytest.raises(DataError, match="which are no scores"):
+    with pytest.raises(DataError, match="which are not scores"):
         load_data(str(path), score_range=(-1, 2))
     # First way out: the scores that the message names.
     scores = {0: 1.0, 1: 0.5, 2: 0.0, -1: 0.5}
@@ -206,19 +212,19 @@ def test_a_word_of_the_data_is_not_repeated(tmp_path: Path) -> None:
 
 def test_a_parquet_column_of_classes_is_refused_by_their_names(tmp_path: Path) -> None:
     label = {"names": ["sports", "science", "trade"], "_type": "ClassLabel"}
-    noted = json.dumps({"info": {"features": {"label": label}}})
+    metadata = {"huggingface": json.dumps({"info": {"features": {"label": label}}})}
     first, second, scores = zip(*rows_of([0, 1, 2] * 12), strict=True)
     table = pa.table(
         [pa.array(first), pa.array(second), pa.array(scores, pa.int64())],
         names=["sentence1", "sentence2", "label"],
     )
     path = tmp_path / "pairs.parquet"
-    path.write_bytes(table_bytes(table.replace_schema_metadata({"huggingface": noted})))
+    path.write_bytes(table_bytes(table.replace_schema_metadata(metadata)))
     with pytest.raises(DataError, match="holds the classes sports, science, trade, which are no"):
         load_data(str(path))
     # A column that is called score comes before one that is called label.
     table = table.append_column("score", pa.array([c / 2 for c in scores]))
-    path.write_bytes(table_bytes(table.replace_schema_metadata({"huggingface": noted})))
+    path.write_bytes(table_bytes(table.replace_schema_metadata(metadata)))
     assert load_data(str(path)).score_range == (0, 1)
     assert len(load_unscored(path)) == 36
 
@@ -247,14 +253,14 @@ def test_a_test_split_without_labels_is_left_out_and_another_is_cut(
     data = load_data(folder, score_range=score_range)
     assert data.score_range == (0, 5)
     assert sizes(data) == [36, 20, 4]
-    (said,) = data.questions
+    (question,) = data.questions
     assert re.search(
-        r"test\.tsv: all 6 scores are -1: it is not labelled and left out; a test", said
+        r"test\.tsv: all 6 scores are -1: no labels, so it is left out; a test", question
     )
-    # Every pair of the folder is accounted for: 40 + 20 are in splits, 6 are said to be left out.
-    judged, asked = load_split_asked(folder, "test", score_range=score_range)
-    assert judged.first.to_pylist() == data.test.first.to_pylist()
-    assert asked == data.questions
+    # Every pair of the folder is accounted for: 40 + 20 are in splits, 6 are reported as left out.
+    pairs, questions = load_split_with_questions(folder, "test", score_range=score_range)
+    assert pairs.first.to_pylist() == data.test.first.to_pylist()
+    assert questions == data.questions
     assert len(load_split(folder, "all", score_range=score_range)) == 60
 
 
@@ -266,9 +272,7 @@ def test_dev_and_test_may_both_be_without_labels(tmp_path: Path) -> None:
 
 def test_a_train_split_without_labels_is_refused_by_its_name(tmp_path: Path) -> None:
     folder = unlabelled(tmp_path, "train")
-    with pytest.raises(
-        DataError, match=r"train\.tsv: all 6 scores are -1: it is not labelled; give"
-    ):
+    with pytest.raises(DataError, match=r"train\.tsv: all 6 scores are -1: no labels; give"):
         load_data(folder)
     (tmp_path / "train.tsv").unlink()
     unlabelled(tmp_path, "test", train="training.tsv")

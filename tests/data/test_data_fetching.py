@@ -1,4 +1,4 @@
-"""What `nexus fetch` asks for, and what it says when nothing answers."""
+"""What `nexus fetch` requests, and what it reports when nothing answers."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
-    """What snapshot_download was called with; it answers with a folder."""
+def requests(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
+    """The arguments of the calls of snapshot_download, which returns a folder."""
     calls: list[dict[str, Any]] = []
 
     def snapshot_download(**arguments: Any) -> str:
@@ -31,9 +31,9 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any
     return calls
 
 
-def test_stsb_is_asked_for_as_a_data_set(asked: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_stsb_is_asked_for_as_a_data_set(requests: list[dict[str, Any]], tmp_path: Path) -> None:
     assert fetch_stsb() == tmp_path
-    assert asked == [
+    assert requests == [
         {
             "repo_id": "sentence-transformers/stsb",
             "repo_type": "dataset",
@@ -44,10 +44,10 @@ def test_stsb_is_asked_for_as_a_data_set(asked: list[dict[str, Any]], tmp_path: 
 
 
 def test_the_model_is_asked_for_without_pickles(
-    asked: list[dict[str, Any]], tmp_path: Path
+    requests: list[dict[str, Any]], tmp_path: Path
 ) -> None:
     assert fetch_model() == tmp_path
-    [call] = asked
+    [call] = requests
     assert call["repo_id"] == "sentence-transformers/all-MiniLM-L6-v2"
     assert call["repo_type"] == "model"
     assert call["token"] is False
@@ -67,7 +67,7 @@ def test_the_model_is_asked_for_without_pickles(
 @pytest.mark.parametrize("fetch", [fetch_stsb, fetch_model])
 def test_a_failure_is_one_line_that_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch,
-    asked: list[dict[str, Any]],
+    requests: list[dict[str, Any]],
     error: Exception,
     fetch: Any,
 ) -> None:
@@ -77,18 +77,20 @@ def test_a_failure_is_one_line_that_says_what_to_do(
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     with pytest.raises(
         DataError, match=r"could not be fetched.*check the network.*instead"
-    ) as said:
+    ) as refusal:
         fetch()
-    assert asked == []
-    assert str(said.value).isprintable()
-    assert said.value.exit_code is ExitCode.DATA
+    assert requests == []
+    assert str(refusal.value).isprintable()
+    assert refusal.value.exit_code is ExitCode.DATA
 
 
-def test_offline_is_honoured(monkeypatch: pytest.MonkeyPatch, asked: list[dict[str, Any]]) -> None:
+def test_offline_is_honoured(
+    monkeypatch: pytest.MonkeyPatch, requests: list[dict[str, Any]]
+) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(DataError, match="HF_HUB_OFFLINE is set"):
         fetch_stsb()
-    assert asked == []
+    assert requests == []
 
 
 def test_no_answer_from_the_network_is_an_error_not_a_traceback(tmp_path: Path) -> None:

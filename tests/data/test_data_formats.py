@@ -77,15 +77,15 @@ def test_the_fingerprint_sees_every_column(
 
 
 def test_the_fingerprint_tells_where_a_sentence_ends(tmp_path: Path) -> None:
-    found = set()
+    fingerprints = set()
     for name, sentences in (("one", ("ab", "c")), ("other", ("a", "bc"))):
         folder = tmp_path / name
         folder.mkdir()
         for split in ("train", "dev", "test"):
             rows = [(sentence, "x", float(i)) for i, sentence in enumerate(sentences)]
             (folder / f"{split}.csv").write_text(delimited_text(rows))
-        found.add(load_data(str(folder)).fingerprint)
-    assert len(found) == 2
+        fingerprints.add(load_data(str(folder)).fingerprint)
+    assert len(fingerprints) == 2
 
 
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "ndjson", "parquet"])

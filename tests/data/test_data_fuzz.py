@@ -30,7 +30,7 @@ rows = st.lists(
     st.tuples(sentences, sentences, st.floats(0, 5, width=32).map(lambda x: round(x, 3))),
     min_size=2,
     max_size=12,
-).filter(lambda found: len({score for _, _, score in found}) > 1)
+).filter(lambda table: len({score for _, _, score in table}) > 1)
 
 
 @UNHURRIED
@@ -46,15 +46,15 @@ def test_any_text_survives_every_format(
         "d.ndjson": array_text(rows).encode(),
         "e.parquet": parquet_bytes(rows),
     }
-    found = []
+    all_scores = []
     for name, content in contents.items():
         (folder / name).write_bytes(content)
         pairs = load_split(str(folder / name), "all", score_range=(0, 5))
         assert pairs.scores is not None
         assert pairs.first.to_pylist() == [first for first, _, _ in rows]
         assert pairs.second.to_pylist() == [second for _, second, _ in rows]
-        found.append(pairs.scores.tolist())
-    assert all(scores == found[0] for scores in found)
+        all_scores.append(pairs.scores.tolist())
+    assert all(scores == all_scores[0] for scores in all_scores)
 
 
 GOOD = pair_rows(30)

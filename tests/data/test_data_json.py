@@ -1,4 +1,4 @@
-"""JSON files of every usual shape are read a pair at a time, or named for what they are."""
+"""JSON files of every usual shape are read one pair at a time, or refused by their shape."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ import pytest
 from data_cases import CANARY, HEADER, json_text, pair_rows
 
 from nexus_engine.data import load_data, load_split, load_unscored
-from nexus_engine.data.reading import json_values, text_lines
-from nexus_engine.data.reading.json_values import JsonText, array_values
+from nexus_engine.data.reading.batches import RowBatch
+from nexus_engine.data.reading.json_lines import read_json_lines
+from nexus_engine.data.reading.json_values import JsonLimits, JsonText, array_values
 from nexus_engine.data.reading.sources import Source
 from nexus_engine.errors import DataError
 
@@ -46,6 +47,11 @@ def write(path: Path, text: str) -> str:
     return str(path)
 
 
+def read(text: str, limits: JsonLimits) -> list[RowBatch]:
+    source = Source("pairs.json", None, text.encode())
+    return list(read_json_lines(source, score_needed=True, limits=limits)[1])
+
+
 @pytest.mark.parametrize("text", READ.values(), ids=READ)
 def test_json_of_other_shapes_is_the_same_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
@@ -60,26 +66,22 @@ def test_json_of_other_shapes_is_the_same_data(
 
 @pytest.mark.parametrize("chunk", [1, 7, 64])
 @pytest.mark.parametrize("name", ["an array on one line", "rows under data, indented"])
-def test_where_the_text_is_cut_into_pieces_makes_no_difference(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int, name: str
-) -> None:
-    monkeypatch.setattr(json_values, "CHUNK_CHARACTERS", chunk)
-    monkeypatch.setattr(text_lines, "CHUNK_BYTES", max(8, chunk))
-    pairs = load_split(write(tmp_path / "pairs.json", READ[name]), "all")
-    assert pairs.second.to_pylist() == [second for _, second, _ in ROWS]
+def test_where_the_text_is_cut_into_pieces_makes_no_difference(chunk: int, name: str) -> None:
+    batches = read(READ[name], JsonLimits(chunk_characters=chunk))
+    assert [sentence for batch in batches for sentence in batch.second] == [b for _, b, _ in ROWS]
 
 
 def test_a_long_array_is_never_held_whole(tmp_path: Path) -> None:
     text = json.dumps(OBJECTS * 400)
     path = tmp_path / "pairs.json"
     path.write_text(text)
-    most = 0
+    longest = 0
     with closing(JsonText(Source("pairs.json", path))) as cursor:
         count = 0
         for count, _ in enumerate(array_values(cursor), start=1):  # noqa: B007 - used below
-            most = max(most, len(cursor._text))
+            longest = max(longest, len(cursor._text))
     assert count == 400 * len(OBJECTS)
-    assert most < 3 * json_values.CHUNK_CHARACTERS < len(text)
+    assert longest < 3 * JsonLimits().chunk_characters < len(text)
 
 
 def swapped(place: int, **fields: object) -> list[dict[str, Any]]:
@@ -166,19 +168,16 @@ def test_other_tables_of_pandas_are_named_and_the_advice_works(
     assert load_data("NEW.jsonl").fingerprint == expected.fingerprint
 
 
-def test_a_table_that_is_too_long_to_hold_is_named_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(json_values, "VALUE_CHARACTERS", 500)
-    monkeypatch.setattr(json_values, "CHUNK_CHARACTERS", 100)
-    named = {"sentence1": "each column in one piece", "columns": "columns and data apart"}
+def test_a_table_that_is_too_long_to_hold_is_named_too() -> None:
+    limits = JsonLimits(chunk_characters=100, max_value_characters=500)
+    layouts = {"sentence1": "each column in one piece", "columns": "columns and data apart"}
     for table in (columns(OBJECTS), OTHER_TABLES["split"]):
-        with pytest.raises(DataError, match=named[next(iter(table))]):
-            load_data(write(tmp_path / "pairs.json", json.dumps(table)))
+        with pytest.raises(DataError, match=layouts[next(iter(table))]):
+            read(json.dumps(table), limits)
     with pytest.raises(DataError, match="of a retrieval set"):
-        load_data(write(tmp_path / "pairs.json", json.dumps(RETRIEVAL)))
+        read(json.dumps(RETRIEVAL), limits)
     data = {"note": "x", "data": OBJECTS}
-    assert len(load_split(write(tmp_path / "pairs.json", json.dumps(data)), "all")) == 36
+    assert sum(len(batch.first) for batch in read(json.dumps(data), limits)) == 36
 
 
 RETRIEVAL = {
@@ -220,7 +219,7 @@ def test_rows_under_another_name_are_found_by_the_command_in_the_message(
     if shutil.which("jq"):
         done = subprocess.run(["jq", "-c", command[1], path], capture_output=True, check=True)
         lines = done.stdout.decode()
-    else:  # what that jq program does
+    else:  # the same as the jq program
         lists = [v for v in json.loads(Path(path).read_text()).values() if isinstance(v, list)]
         lines = "".join(json.dumps(row) + "\n" for rows in lists for row in rows)
     assert len(load_split(write(tmp_path / "NEW.jsonl", lines), "all")) == 36

@@ -46,8 +46,8 @@ import nexus_engine.data.files.fetching
 
 heavy = {"datasets", "pandas", "pyarrow", "torch", "scipy", "huggingface_hub"}
 heavy |= {"textual", "rich", "typer"}
-found = heavy & set(sys.modules)
-assert not found, found
+imported = heavy & set(sys.modules)
+assert not imported, imported
 from nexus_engine.data import load_data
 try:
     load_data("nothing.csv")

@@ -1,4 +1,4 @@
-"""The range of the scores is found, said, and the same for all splits."""
+"""The range of the scores is inferred, noted, and the same for all splits."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def test_the_usual_ranges_are_found(
     assert mapped is not None
     assert mapped.dtype == "float32"
     assert mapped.tolist() == pytest.approx([(s - low) / (high - low) for s in scores] * 10)
-    said = next(note for note in data.notes if "range" in note)
-    assert f"{low}..{high}" in said
+    range_note = next(note for note in data.notes if "range" in note)
+    assert f"{low}..{high}" in range_note
     reached = (min(scores), max(scores)) == expected
-    assert ("--score-range" in said) is not reached
+    assert ("--score-range" in range_note) is not reached
 
 
 @pytest.mark.parametrize("scores", [[-2, 5], [0, 101], [-5, 5], [1e300, -1e300]])

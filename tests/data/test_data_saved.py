@@ -1,4 +1,4 @@
-"""Folders that the datasets library saved are read as they stand, with the usual guards."""
+"""Folders that the datasets library saved are read, and damaged or foreign ones refused."""
 
 from __future__ import annotations
 
@@ -69,12 +69,12 @@ def sizes(data: PairData) -> list[int]:
 def save_by_library(folder: Path, splits: Splits) -> None:
     import datasets
 
-    made = {}
+    parts = {}
     for name, rows in splits.items():
         columns = dict(zip(HEADER, map(list, zip(*rows, strict=True)), strict=True))
-        made[name] = datasets.Dataset.from_dict({"idx": list(range(len(rows))), **columns})
-    shards = {name: 1 + (name == "train") for name in made}
-    datasets.DatasetDict(made).save_to_disk(folder, num_shards=shards)
+        parts[name] = datasets.Dataset.from_dict({"idx": list(range(len(rows))), **columns})
+    shards = {name: 1 + (name == "train") for name in parts}
+    datasets.DatasetDict(parts).save_to_disk(folder, num_shards=shards)
 
 
 def test_what_the_library_saves_is_the_data_that_it_was_given(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_what_the_library_saves_is_the_data_that_it_was_given(tmp_path: Path) ->
     assert sizes(data) == [20, 24, 28]
     assert data.name == "saved"
     assert glance(str(tmp_path / "saved")).files == 4
-    # One of its splits is a dataset, a file's worth of pairs, which is cut.
+    # The folder of a split is a dataset without splits, which is cut like a file.
     assert len(load_split(str(tmp_path / "saved" / "train"), "all")) == 20
     assert sum(sizes(load_data(str(tmp_path / "saved" / "train")))) == 20
 
@@ -102,18 +102,18 @@ def test_every_row_of_every_file_is_a_pair(tmp_path: Path) -> None:
 
 def test_splits_by_other_names_are_said_and_one_can_be_given(tmp_path: Path) -> None:
     data = load_data(str(save_splits(tmp_path / "a", three("extra", *SPLITS))))
-    assert "its splits that are not read: extra" in data.notes
+    assert "splits that are not read: extra" in data.notes
     folder = save_splits(tmp_path / "b", three("pairs", "more"))
     with pytest.raises(
         DataError, match="has the splits pairs, more, none of them train"
     ) as refusal:
         load_data(str(folder))
-    given = re.search(r"for example (\S+)$", str(refusal.value))
-    assert given is not None
-    assert len(load_split(given[1], "all")) == 20
+    example = re.search(r"for example (\S+)$", str(refusal.value))
+    assert example is not None
+    assert len(load_split(example[1], "all")) == 20
     with pytest.raises(DataError, match="two of its splits could be the dev split"):
         load_data(str(save_splits(tmp_path / "c", three("train", "dev", "validation"))))
-    # Removed, as that message says.
+    # Remove one of them, as the message says.
     shutil.rmtree(tmp_path / "c" / "dev")
     (tmp_path / "c" / "dataset_dict.json").write_text('{"splits": ["train", "validation"]}')
     assert sizes(load_data(str(tmp_path / "c"))) == [18, 28, 2]
@@ -124,8 +124,8 @@ def test_a_part_of_a_saved_dataset_is_answered_with_its_folder(tmp_path: Path) -
     for name in ("dataset_dict.json", "train/state.json", "train/data-00000-of-00002.arrow"):
         with pytest.raises(DataError, match="a part of a dataset saved by") as refusal:
             load_data(str(folder / name))
-        given = str(refusal.value).rpartition("give its folder, ")[2]
-        assert len(load_split(given, "train")) in (16, 20)
+        advised = str(refusal.value).rpartition("give its folder, ")[2]
+        assert len(load_split(advised, "train")) in (16, 20)
 
 
 def test_a_folder_that_holds_the_splits_is_pointed_to(tmp_path: Path) -> None:
@@ -136,9 +136,9 @@ def test_a_folder_that_holds_the_splits_is_pointed_to(tmp_path: Path) -> None:
     for name in ("outer", "repository"):
         with pytest.raises(DataError, match="holds no train, dev or test file; give ") as refusal:
             load_data(str(tmp_path / name))
-        given = re.search(r"give (\S+), which does$", str(refusal.value))
-        assert given is not None
-        assert len(load_data(given[1]).train) >= 20
+        advised = re.search(r"give (\S+), which does$", str(refusal.value))
+        assert advised is not None
+        assert len(load_data(advised[1]).train) >= 20
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_nobody_is_sent_to_a_json_file_without_pairs(tmp_path: Path, content: st
         load_data(str(tmp_path))
     rows = [dict(zip(HEADER, row, strict=True)) for row in rows_of("x", 30)]
     (tmp_path / "pairs.json").write_text(json.dumps(rows))
-    with pytest.raises(DataError, match=r"for its one file give \S+pairs\.json") as refusal:
+    with pytest.raises(DataError, match=r"its only data file, give \S+pairs\.json") as refusal:
         load_data(str(tmp_path))
     assert len(load_split(str(refusal.value).rpartition("give ")[2], "all")) == 30
 
@@ -192,8 +192,8 @@ DAMAGE = {
     "a file missing": (lambda f: (f / SHARD).unlink(), r"00002\.arrow: is missing; copy the whole"),
     "a split missing": (lambda f: shutil.rmtree(f / "test"), "its split test is missing"),
     "no state": (lambda f: (f / "test/state.json").unlink(), r"state\.json: is missing"),
-    "a name outside": (outside, "names a file outside of its folder"),
-    "a file that is a link": (linked_file, "is a symbolic link, which is not followed here"),
+    "a name outside": (outside, "names a file outside its folder"),
+    "a file that is a link": (linked_file, "is a symbolic link, which is not followed"),
     "a split that is a link": (linked_split, "the folder of its split test is missing"),
     "a state that is a link": (linked_state, r"state\.json: is a symbolic link"),
     "a pipe": (pipe, "00001-of-00002.arrow: cannot be read"),
@@ -204,7 +204,7 @@ DAMAGE = {
     "deep JSON": (text_in("test/state.json", "[" * 100_000), "is damaged or cut off"),
     "an array": (text_in("test/state.json", "[]"), "is damaged or cut off"),
     "no files": (text_in("test/state.json", '{"_data_files": []}'), "names no Arrow files"),
-    "files of another kind": (text_in("test/state.json", '{"_data_files": [1]}'), "outside of its"),
+    "files of another kind": (text_in("test/state.json", '{"_data_files": [1]}'), "outside its"),
     "no Arrow": (text_in(SHARD, "sentence1,sentence2"), "is damaged or cut off; copy or download"),
     "nothing": (text_in(SHARD, ""), "is damaged or cut off"),
 }  # fmt: skip
@@ -236,17 +236,17 @@ def test_what_cannot_be_read_in_place_is_read_after_it_is_saved_again(tmp_path: 
         split.to_parquet(tmp_path / "new" / f"{name}.parquet")
     assert sizes(load_data(str(tmp_path / "new"))) == [20, 24, 28]
     save(tmp_path / "old", rows_of("x"), _indices_data_files=[{"filename": "indices.arrow"}])
-    with pytest.raises(DataError, match="its rows are picked by an index; load it with"):
+    with pytest.raises(DataError, match="its rows are selected by an index; load it with"):
         load_data(str(tmp_path / "old"))
 
 
 def test_a_stream_that_lost_rows_is_never_taken_for_a_whole_one(tmp_path: Path) -> None:
     folder = save(tmp_path / "saved", rows_of("x", 40))
     path = folder / "data-00000-of-00001.arrow"
-    whole = path.read_bytes()
+    stream = path.read_bytes()
     assert len(load_split(str(folder), "all")) == 40
-    ends = [*range(0, len(whole), 61), len(whole) - 8]  # 8: the mark at the end, after all batches
-    for content in [*(whole[:end] for end in ends), whole + whole, whole + b"\0" * 8]:
+    ends = [*range(0, len(stream), 61), len(stream) - 8]  # the end mark has 8 bytes
+    for content in [*(stream[:end] for end in ends), stream + stream, stream + b"\0" * 8]:
         path.write_bytes(content)
         with pytest.raises(DataError, match=r"\.arrow: is damaged or cut off"):
             load_split(str(folder), "all")
@@ -255,10 +255,10 @@ def test_a_stream_that_lost_rows_is_never_taken_for_a_whole_one(tmp_path: Path) 
 def test_any_damage_of_a_stream_is_loaded_or_refused(tmp_path: Path) -> None:
     folder = save(tmp_path / "saved", rows_of("x", 30))
     path = folder / "data-00000-of-00001.arrow"
-    whole = path.read_bytes()
+    stream = path.read_bytes()
     chance = random.Random(5)
     for _ in range(50):
-        content = bytearray(whole)
+        content = bytearray(stream)
         for _ in range(chance.randint(1, 3)):
             content[chance.randrange(len(content))] ^= chance.randint(1, 255)
         path.write_bytes(content)
@@ -283,7 +283,7 @@ def test_other_folders_with_such_files_are_what_they_were(tmp_path: Path) -> Non
     (tmp_path / "train.csv").write_text(delimited_text(rows_of("x", 40)))
     assert len(load_data(str(tmp_path)).train) == 32
     (tmp_path / "train.csv").rename(tmp_path / "pairs.csv")
-    with pytest.raises(DataError, match=r"for its one file give \S+pairs\.csv"):
+    with pytest.raises(DataError, match=r"to load its only data file, give \S+pairs\.csv"):
         load_data(str(tmp_path))
     with pytest.raises(DataError, match="is a folder"):
         load_unscored(save(tmp_path / "saved", rows_of("x")))

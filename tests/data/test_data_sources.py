@@ -1,4 +1,4 @@
-"""What is named but cannot be read is refused at once, with a reason; nothing ever blocks."""
+"""A path that cannot be read is refused at once, with a reason; nothing ever blocks."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def test_what_turns_into_a_pipe_is_refused_without_waiting(
     other = tmp_path / "regular.csv"
     other.write_text("x")
     os.mkfifo(path)
-    looked_at = os.stat(other)
-    monkeypatch.setattr("nexus_engine.data.reading.sources.os.stat", lambda *_: looked_at)
+    status = os.stat(other)
+    monkeypatch.setattr("nexus_engine.data.reading.sources.os.stat", lambda *_: status)
     with pytest.raises(DataError, match="is a pipe"):
         load_unscored(path)
 
@@ -112,7 +112,7 @@ def _read_error(*_: object, **__: object) -> int:
 def test_what_the_system_refuses_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., int], reason: str
 ) -> None:
-    # Not by chmod: the tests may run as root, whom it does not stop.
+    # The fault is injected, because chmod does not stop tests that run as root.
     path = tmp_path / "pairs.csv"
     path.write_text(delimited_text(pair_rows()))
     monkeypatch.setattr("nexus_engine.data.reading.sources.os.open", fault)
@@ -208,7 +208,7 @@ def test_a_folder_without_splits_says_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no train, dev or test file"):
         load_data(str(tmp_path))
     (tmp_path / "pairs.csv").write_text("x")
-    with pytest.raises(DataError, match=r"for its one file give .*pairs\.csv"):
+    with pytest.raises(DataError, match=r"to load its only data file, give .*pairs\.csv"):
         load_data(str(tmp_path))
 
 

@@ -1,4 +1,4 @@
-"""A cut leaks no sentence, loses nothing that it need not lose, and is the same every time."""
+"""A cut leaks no sentence, loses no pair needlessly, and is the same every time."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ pair_lists = st.lists(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(links=pair_lists, seed=st.integers(0, 2**64), wanted=st.sampled_from([1, 2]))
+@given(links=pair_lists, seed=st.integers(0, 2**64), count=st.sampled_from([1, 2]))
 def test_no_sentence_is_cut_into_two_splits(
-    links: list[tuple[int, int]], seed: int, wanted: int
+    links: list[tuple[int, int]], seed: int, count: int
 ) -> None:
     first, second = np.array(links).T
     pairs = NumberedPairs(first, second, 401)
@@ -52,20 +52,20 @@ def test_no_sentence_is_cut_into_two_splits(
     barred[:5] = True
 
     def usable(split: np.ndarray) -> bool:
-        return all((split == side).sum() >= 2 for side in range(wanted + 1))
+        return all((split == number).sum() >= 2 for number in range(count + 1))
 
-    cut = cut_splits(pairs, wanted=wanted, seed=seed, usable=usable, barred=barred)
+    cut = cut_splits(pairs, count=count, seed=seed, usable=usable, barred=barred)
     if cut is None:
         return
-    ends = {}
-    for side in range(wanted + 1):
-        rows = cut.split == side
-        ends[side] = set(first[rows]) | set(second[rows])
+    sentences = {}
+    for number in range(count + 1):
+        rows = cut.split == number
+        sentences[number] = set(first[rows]) | set(second[rows])
         assert rows.sum() >= 2
-    for side, others in ends.items():
-        assert not any(others & ends[more] for more in ends if more != side)
-        assert side == 0 or not others & set(range(5))
-    again = cut_splits(pairs, wanted=wanted, seed=seed, usable=usable, barred=barred)
+    for number, own in sentences.items():
+        assert not any(own & sentences[other] for other in sentences if other != number)
+        assert number == 0 or not own & set(range(5))
+    again = cut_splits(pairs, count=count, seed=seed, usable=usable, barred=barred)
     assert again is not None
     assert (again.split == cut.split).all()
 
@@ -78,7 +78,7 @@ def test_no_sentence_is_cut_into_two_splits(
 def test_no_sentence_of_a_file_stands_in_two_splits(
     tmp_path_factory: pytest.TempPathFactory, links: list[tuple[int, int]], seed: int
 ) -> None:
-    # Letter case and spaces vary, which must not hide that sentences are the same.
+    # Case and spaces vary, which must not hide that sentences are equal.
     path = tmp_path_factory.mktemp("cut") / "pairs.csv"
     forms = ("Satz {}", "SATZ  {}", " satz\t{} ", "satz\u00a0{}")
     write(path, [(forms[a % 4].format(a), forms[(a + b) % 4].format(b)) for a, b in links])
@@ -90,9 +90,9 @@ def test_no_sentence_of_a_file_stands_in_two_splits(
         return
     assert_no_leak(data)
     dropped = len(links) - sum(map(len, splits(data)))
-    said = [note for note in data.notes if "dropped" in note]
-    assert bool(said) is (dropped > 0)
-    assert not dropped or f"{dropped} pair" in said[0]
+    notes = [note for note in data.notes if "dropped" in note]
+    assert bool(notes) is (dropped > 0)
+    assert not dropped or f"{dropped} pair" in notes[0]
 
 
 def test_pairs_that_share_nothing_are_cut_into_tenths(tmp_path: Path) -> None:
@@ -146,8 +146,8 @@ def test_small_components_stay_whole_beside_a_giant(tmp_path: Path) -> None:
     write(path, giant + [(f"x{i}", f"y{i}") for i in range(30)])
     data = load_data(str(path))
     assert_no_leak(data)
-    kept = set().union(*map(normalised, splits(data)))
-    assert {f"x{i}" for i in range(30)} <= kept
+    sentences = set().union(*map(normalised, splits(data)))
+    assert {f"x{i}" for i in range(30)} <= sentences
 
 
 def test_a_sentence_in_every_pair_cannot_be_cut(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_sentence_in_every_pair_cannot_be_cut(tmp_path: Path) -> None:
 
 
 def test_256_equal_pairs_hold_together(tmp_path: Path) -> None:
-    # Summed in 8 bits, 256 links weigh 0: they must be a link all the same.
+    # In 8 bits, 256 links sum to 0, and must still count as a link.
     path = tmp_path / "pairs.csv"
     loose = [(f"x{i}", f"y{i}") for i in range(3000)]
     write(path, [("a", "b")] * 256 + [("b", "c"), ("a", "d")] + loose)
@@ -202,16 +202,16 @@ def test_a_split_cut_beside_a_given_one_shares_nothing_with_either(
     folder = folder_with(tmp_path, train=LOOSE, **{given_split: held_out})
     for seed in range(5):
         data = load_data(folder, seed=seed)
-        found = {"train": data.train, "dev": data.dev, "test": data.test}
-        cut = normalised(found[cut_split])
-        assert len(found["train"]) == 90
-        assert len(found[given_split]) == 50
-        assert not cut & normalised(found["train"])
-        assert not cut & normalised(found[given_split])
+        by_name = {"train": data.train, "dev": data.dev, "test": data.test}
+        cut = normalised(by_name[cut_split])
+        assert len(by_name["train"]) == 90
+        assert len(by_name[given_split]) == 50
+        assert not cut & normalised(by_name["train"])
+        assert not cut & normalised(by_name[given_split])
         assert any(
             f"{given_split}: 50 of its 100 sentences also stand in train" in n for n in data.notes
         )
-        assert load_split(folder, cut_split, seed=seed).first == found[cut_split].first  # type: ignore[arg-type]
+        assert load_split(folder, cut_split, seed=seed).first == by_name[cut_split].first  # type: ignore[arg-type]
 
 
 def test_sentences_shared_by_given_splits_are_counted(tmp_path: Path) -> None:

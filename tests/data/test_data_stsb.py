@@ -12,6 +12,7 @@ import pytest
 from data_cases import Row, delimited_text, json_text, pair_rows, parquet_bytes
 
 from nexus_engine.data import assets_dir, load_data, load_guard, load_split
+from nexus_engine.data.files.locating import locate
 from nexus_engine.errors import DataError
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "stsb"
@@ -215,13 +216,11 @@ def test_the_guard_pairs_are_scored() -> None:
     assert guard.scores.max() <= 1
 
 
-def test_missing_assets_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nexus_engine.data.loading.assets_dir", lambda: tmp_path)
-    monkeypatch.setattr("nexus_engine.data.files.locating.assets_dir", lambda: tmp_path)
+def test_missing_assets_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"guard\.csv"):
-        load_guard()
+        load_guard(assets=tmp_path)
     with pytest.raises(DataError, match="demo"):
-        load_data("demo")
+        locate("demo", assets=tmp_path)
     (tmp_path / "guard.csv").write_text(json.dumps("x"))
     with pytest.raises(DataError, match=r"guard\.csv:1"):
-        load_guard()
+        load_guard(assets=tmp_path)

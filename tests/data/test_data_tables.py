@@ -1,6 +1,6 @@
-"""Delimited files as people have them: read right, or refused for the true reason.
+"""Delimited files as people have them are read correctly, or refused for the true reason.
 
-Each advice of a refusal is followed here to its end: the file then loads, with the right pairs.
+The advice of each refusal is followed, after which the file loads with the right pairs.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ def test_a_wide_table_with_remarks_and_quotes_as_text_is_read(tmp_path, name, he
     assert data.score_range == (0.0, 5.0)
     first = 6 if header else 5
     assert (
-        f"2 rows have more columns than the first row, from row {first} on; what is beyond them is "
-        "ignored"
+        f"2 rows have more columns than the first row, from row {first} on; the extra columns "
+        "are ignored"
     ) in data.notes
     assert ("separated by tabs, whatever its name says" in data.notes) == (name == "pairs.csv")
 
@@ -177,7 +177,7 @@ def test_control_characters_of_a_wrong_conversion_are_noted(tmp_path):
     assert not any("control characters" in note for note in notes)
 
 
-# What is refused: the first true reason, and its advice followed to its end
+# Refusals: each names the true reason, and its advice leads to the pairs
 
 
 class Advice(NamedTuple):
@@ -185,28 +185,28 @@ class Advice(NamedTuple):
     content: str | bytes
     row: int | None
     words: str
-    """What the refusal says."""
-    mended: Callable[[str, str | bytes], tuple[str, str | bytes]]
-    """Name and content of the file as the advice makes them."""
+    """Part of the refusal."""
+    followed: Callable[[str, str | bytes], tuple[str, str | bytes]]
+    """The name and content of the file after the advice was followed."""
 
 
 def text_change(change: Callable[[list[str]], list[str]]) -> Callable[..., tuple[str, str]]:
-    def mended(name: str, content: str) -> tuple[str, str]:
+    def followed(name: str, content: str) -> tuple[str, str]:
         return name, "".join(change(content.splitlines(keepends=True)))
 
-    return mended
+    return followed
 
 
 def replaced(row: int, line: str) -> Callable[..., tuple[str, str]]:
-    return text_change(lambda found: [*found[: row - 1], line, *found[row:]])
+    return text_change(lambda rows: [*rows[: row - 1], line, *rows[row:]])
 
 
 def headed(header: str) -> Callable[..., tuple[str, str]]:
-    return text_change(lambda found: [header, *found])
+    return text_change(lambda rows: [header, *rows])
 
 
-def without(*rows: int) -> Callable[..., tuple[str, str]]:
-    return text_change(lambda found: [x for i, x in enumerate(found, 1) if i not in rows])
+def without(*numbers: int) -> Callable[..., tuple[str, str]]:
+    return text_change(lambda rows: [x for i, x in enumerate(rows, 1) if i not in numbers])
 
 
 def renamed(name: str) -> Callable[..., tuple[str, str | bytes]]:
@@ -214,30 +214,30 @@ def renamed(name: str) -> Callable[..., tuple[str, str | bytes]]:
 
 
 def iconv(encoding: str) -> Callable[..., tuple[str, bytes]]:
-    def mended(name: str, content: bytes) -> tuple[str, bytes]:
+    def followed(name: str, content: bytes) -> tuple[str, bytes]:
         done = subprocess.run(
             ["iconv", "-f", encoding, "-t", "UTF-8"], input=content, capture_output=True, check=True
         )
         return name, done.stdout
 
-    return mended
+    return followed
 
 
 def with_commas(_: str, content: str) -> tuple[str, str]:
     """As a spreadsheet saves it: commas between, cells that hold one in quotes, points."""
-    found = csv.reader(io.StringIO(content), delimiter=";" if ";" in content else "|")
+    rows = csv.reader(io.StringIO(content), delimiter=";" if ";" in content else "|")
     text = io.StringIO(newline="")
     csv.writer(text).writerows(
-        [cell.replace(",", ".") if i == 2 else cell for i, cell in enumerate(row)] for row in found
+        [cell.replace(",", ".") if i == 2 else cell for i, cell in enumerate(row)] for row in rows
     )
     return "saved.csv", text.getvalue()
 
 
 def body(separator: str = "\t", row: int = 0, line: str = "") -> str:
-    found = lines(separator)
+    rows = lines(separator)
     if row:
-        found[row - 1] = line
-    return "".join(found)
+        rows[row - 1] = line
+    return "".join(rows)
 
 
 def quoted(*cells: str, separator: str = "\t") -> str:
@@ -291,7 +291,7 @@ ADVICES = {
     ),
     "no score at all": Advice(
         "a.tsv", "".join(f"{a}\t{b}\n" for a, b, _ in PAIRS), 1, "add a column of numbers",
-        text_change(lambda found: [f"{x.rstrip()}\t{i % 5}\n" for i, x in enumerate(found)]),
+        text_change(lambda rows: [f"{x.rstrip()}\t{i % 5}\n" for i, x in enumerate(rows)]),
     ),
     "no score column": Advice(
         "a.tsv", "sentence1\tsentence2\tpoints\n" + body(), 1, "name one score", replaced(1, HEADER)
@@ -339,7 +339,7 @@ ADVICES = {
     "a quote that takes in rows": Advice(
         "a.csv", COMMAS.replace('"', "").replace(", says", " says") + '"open,x,1\nclose",y,2\n',
         25, "write each quote that is text twice",
-        text_change(lambda found: [*found[:24], '"""open",x,1\n', '"close""",y,2\n']),
+        text_change(lambda rows: [*rows[:24], '"""open",x,1\n', '"close""",y,2\n']),
     ),
     "an empty sentence": Advice(
         "a.tsv", body("\t", 6, f"\t{B}\t3\n"), 6, "fill or remove", without(6)
@@ -360,10 +360,10 @@ ADVICES = {
     ),
     "one wrong byte in UTF-8": Advice(
         "a.tsv", body("\t", 2, f"caf\u00e9\t{B}\t3\n").encode() + b"caf\xe9\tx\t3\n", 25,
-        "what stands before is UTF-8: correct this row",
+        "the text before it is UTF-8: correct this row",
         lambda name, content: (name, content.replace(b"caf\xe9", "caf\u00e9".encode())),
     ),
-    "no gzip": Advice("a.tsv.gz", body(), None, "rename it without", renamed("a.tsv")),
+    "no gzip": Advice("a.tsv.gz", body(), None, "rename it without .gz", renamed("a.tsv")),
     "gzip cut off": Advice(
         "a.tsv.gz", gzip.compress(body().encode())[:-9], 1, "copy or download the file again",
         lambda name, _: (name, gzip.compress(body().encode())),
@@ -383,16 +383,16 @@ def test_an_advice_that_is_followed_leads_to_the_pairs(tmp_path, advice):
     assert advice.words in message
     where = f"{path}:" if advice.row is None else f"{path}:{advice.row}: "
     assert message.startswith(where)
-    name, content = advice.mended(advice.name, advice.content)
-    mended = written(tmp_path, name, content)
-    load_data(str(mended), seed=1)
-    pairs = loaded(mended)
+    name, content = advice.followed(advice.name, advice.content)
+    corrected = written(tmp_path, name, content)
+    load_data(str(corrected), seed=1)
+    pairs = loaded(corrected)
     known = {b for _, b, _ in PAIRS}
     assert sum(b in known for _, b in pairs) >= len(PAIRS) - 6
 
 
 def test_the_pairs_of_any_mixture_of_quotes_are_accounted_for(tmp_path):
-    """Quotes at random: each record is a pair, or the file is refused; no row vanishes."""
+    """With quotes at random, each record is a pair or the file is refused; no row vanishes."""
     import random
 
     chance = random.Random(5)

@@ -1,4 +1,4 @@
-"""What README, docs/data.md and `--help` say of the data is what the program reads."""
+"""README, docs/data.md and `--help` describe the data as the program reads it."""
 
 from __future__ import annotations
 
@@ -99,10 +99,10 @@ def test_each_note_of_the_page_is_given(tmp_path, note):
     name, lines = NOTED[note]
     path = tmp_path / name
     path.write_text("".join(lines), encoding="utf-8")
-    assert any(given.startswith(note) for given in load_data(str(path)).notes)
-    many = re.sub(r"^\d+ (rows?|blank|sentences)", r"N \1", note).replace("2 lines", "M lines")
-    many = many.replace("N row spans", "N rows span").replace("N row has", "N rows have")
-    assert f"`{many}`" in PAGE
+    assert any(line.startswith(note) for line in load_data(str(path)).notes)
+    plural = re.sub(r"^\d+ (rows?|blank|sentences)", r"N \1", note).replace("2 lines", "M lines")
+    plural = plural.replace("N row spans", "N rows span").replace("N row has", "N rows have")
+    assert f"`{plural}`" in PAGE
 
 
 def test_every_note_of_the_page_is_tried():

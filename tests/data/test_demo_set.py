@@ -1,4 +1,4 @@
-"""The demo set: large enough, scored by the rubric, its topics and sentences apart."""
+"""The demo set is large enough and scored by the rubric; its splits share no topic or sentence."""
 
 import csv
 from collections import Counter

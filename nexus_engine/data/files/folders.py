@@ -1,4 +1,4 @@
-"""The files of a folder that hold its splits."""
+"""Find the files of the splits in a folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["HELD_OUT", "SPLITS", "no_splits", "split_candidates", "split_files",
 
 SPLITS = ("train", "dev", "test")
 HELD_OUT = SPLITS[1:]
-"""The splits that are cut from train where they are not given."""
+"""The splits that are cut from train when they are missing."""
 
 STEMS = {
     "train": "train",
@@ -28,7 +28,7 @@ STEMS = {
     "val": "dev",
     "test": "test",
 }
-LISTED_NAMES = 10_000
+MAX_LISTED_NAMES = 10_000
 SHARD = re.compile(r"(?P<stem>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})")
 """How the Hugging Face libraries name the parts of a split."""
 
@@ -36,7 +36,7 @@ Candidates = Mapping[str, Sequence[Sequence[Path]]]
 
 
 def split_candidates(folder: Path, prefix: str = "") -> Candidates:
-    """For each split, what in `folder` could be it: files, or sets of shards, named `prefix`SPLIT.
+    """The candidates for each split in `folder`: files or sets of shards named `prefix`SPLIT.
 
     Raises DataError when the folder cannot be listed or shards are missing.
     """
@@ -44,7 +44,7 @@ def split_candidates(folder: Path, prefix: str = "") -> Candidates:
         names = sorted(entry.name for entry in os.scandir(folder))
     except (OSError, ValueError) as error:
         raise refused_access(folder, error) from None
-    found: dict[str, dict[tuple[str, str], list[Path]]] = {}
+    candidates: dict[str, dict[tuple[str, str], list[Path]]] = {}
     for name in names:
         if known_kind(name) is None or not name.startswith(prefix):
             continue
@@ -55,37 +55,36 @@ def split_candidates(folder: Path, prefix: str = "") -> Candidates:
         if split is not None:
             count = shard["count"] if shard else ""
             key = (shard["stem"] + count if shard else stem, suffix)
-            found.setdefault(split, {}).setdefault(key, []).append(folder / name)
-    for sets in found.values():
+            candidates.setdefault(split, {}).setdefault(key, []).append(folder / name)
+    for sets in candidates.values():
         for files in sets.values():
             _refuse_missing_shards(files)
-    return {split: list(found[split].values()) for split in SPLITS if split in found}
+    return {split: list(candidates[split].values()) for split in SPLITS if split in candidates}
 
 
 def split_files(folder: Path) -> dict[str, Sequence[Path]]:
-    """The files of each split in a folder that the user named, in the order of SPLITS.
+    """The files of each split in `folder`, in the order of SPLITS; empty if no name means a split.
 
-    Empty where no file's name is that of a split.
-    Raises DataError when a split could be either of two.
+    Raises DataError when a split has two candidates.
     """
     candidates = split_candidates(folder)
     for split, choices in candidates.items():
         if len(choices) > 1:
-            one, other = (shown_path(choice[0].name) for choice in choices[:2])
-            reason = f"both {one} and {other} could be the {split} split; move one away"
+            first, second = (shown_path(choice[0].name) for choice in choices[:2])
+            reason = f"both {first} and {second} could be the {split} split; move one away"
             raise file_error(shown_path(folder), reason)
     return {split: choices[0] for split, choices in candidates.items()}
 
 
 def split_of_name(name: str) -> str | None:
-    """The split that the stem of a file's name means; None when it means none."""
+    """The split that the stem of a file's name means; None if it means none."""
     return STEMS.get(name.casefold())
 
 
 def no_splits(folder: Path) -> DataError:
-    """The refusal of a folder without splits, with what to give instead where that is known."""
+    """The refusal of a folder without splits, with what to give instead if that is known."""
     with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in islice(entries, LISTED_NAMES))
+        names = sorted(entry.name for entry in islice(entries, MAX_LISTED_NAMES))
     label = shown_path(folder)
     reason = "holds no train, dev or test file"
     for name in names:
@@ -93,8 +92,8 @@ def no_splits(folder: Path) -> DataError:
             return file_error(label, f"{reason}; give {shown_path(folder / name)}, which does")
     usable = [name for name in names if known_kind(name) and _may_hold_pairs(folder / name)]
     if len(usable) == 1:
-        one = shown_path(folder / usable[0])
-        return file_error(label, f"{reason}; for its one file give {one}")
+        path = shown_path(folder / usable[0])
+        return file_error(label, f"{reason}; to load its only data file, give {path}")
     kinds = "(.csv, .tsv, .jsonl or .parquet)"
     if not usable:
         return file_error(label, f"{reason} {kinds}; give a folder or file of pairs")
@@ -111,10 +110,10 @@ def _has_splits(path: Path) -> bool:
 
 
 def _may_hold_pairs(path: Path) -> bool:
-    """False for a JSON file without pairs: many folders have one that describes the others."""
+    """False for a JSON file without pairs, such as one that describes the other files."""
     if not path.name.casefold().endswith(".json"):
         return True
-    # Here and not above: the reader is not needed to find files.
+    # Imported here because finding files does not need the reader.
     from nexus_engine.data.reading.json_lines import read_json_lines
 
     try:

@@ -1,8 +1,8 @@
-"""Where the Hugging Face libraries keep what they have fetched.
+"""Locate the caches of the Hugging Face libraries.
 
-The rules are those of huggingface_hub's `constants`, which `nexus fetch` downloads by. They are
-written out because that module reads the variables once, when it is imported, and importing it
-takes 20 ms (measured). A variable that is set and empty counts as not set.
+The rules are those of `huggingface_hub.constants`, which `nexus fetch` follows too. They are
+repeated here because that module reads the variables only once, when it is imported, and its import
+takes 20 ms (measured). A variable that is set to an empty value counts as unset.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def hub_cache() -> Path:
 
 def datasets_cache() -> Path:
     """The folder of the `datasets` library's Arrow files."""
-    given = os.environ.get("HF_DATASETS_CACHE")
-    return _expanded(given) if given else _hugging_face_home() / "datasets"
+    folder = os.environ.get("HF_DATASETS_CACHE")
+    return _expanded(folder) if folder else _hugging_face_home() / "datasets"
 
 
 def _hugging_face_home() -> Path:
@@ -33,5 +33,5 @@ def _hugging_face_home() -> Path:
 
 
 def _expanded(path: str) -> Path:
-    """With `~` and variables replaced, in this order; what is not known stays as it is."""
+    """`path` with `~` and then variables replaced; unknown ones stay as they are."""
     return Path(os.path.expandvars(os.path.expanduser(path)))

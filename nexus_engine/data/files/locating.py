@@ -1,4 +1,4 @@
-"""From a SPEC to files: `demo`, `stsb`, a file of pairs, or a folder of splits."""
+"""Find the files that a SPEC means: `demo`, `stsb`, a file of pairs, or a folder of splits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nexus_engine.data.files.assets import assets_dir
 from nexus_engine.data.files.folders import SPLITS, no_splits, split_files, split_of_name
-from nexus_engine.data.files.saved_datasets import Saved, folder_of_part, saved_dataset
+from nexus_engine.data.files.saved_datasets import SavedDataset, folder_of_part, saved_dataset
 from nexus_engine.data.files.stsb_cache import find_stsb
 from nexus_engine.data.messages import file_error, shown_names, shown_path
 from nexus_engine.data.reading.formats import FileKind, kind_of_name
@@ -18,10 +18,10 @@ from nexus_engine.data.reading.sources import Source, file_source, refused_acces
 from nexus_engine.errors import DataError
 from nexus_engine.system.user_paths import user_path
 
-__all__ = ["WHOLE", "Located", "locate", "located_file"]
+__all__ = ["ALL_PAIRS", "Located", "locate", "located_file"]
 
-WHOLE = "all"
-"""The key of a single file, which is no split."""
+ALL_PAIRS = "all"
+"""The key of a single file, which is no split, and the name of all splits together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +29,23 @@ class Located:
     """The files that a SPEC means."""
 
     name: str
-    """For the screen."""
+    """For display."""
     label: str
-    """For messages about all of it."""
+    """For messages about the data as a whole."""
     files: Mapping[str, Sequence[tuple[Source, FileKind]]]
-    """Files by split (train, dev, test), or all under WHOLE."""
+    """Files by split (train, dev, test), or all under ALL_PAIRS."""
     notes: tuple[str, ...] = ()
-    """What is not read of it, a line each."""
+    """One line on each part of the data that is not read."""
 
 
-def locate(spec: str) -> Located:
-    """The files that `spec` means; `./demo` and `./stsb` are files of that name.
+def locate(spec: str, *, assets: Path | None = None) -> Located:
+    """The files that `spec` means; `./demo` and `./stsb` mean files of those names.
 
-    Raises DataError for what does not exist, may not be read, or is of no kind that is read.
+    `assets` is the folder that holds `demo`; by default the one that ships with the project.
+    Raises DataError for a path that does not exist, is unreadable, or is of no supported kind.
     """
     if spec == "demo":
-        return _folder(assets_dir() / "demo", name="demo")
+        return _folder((assets or assets_dir()) / "demo", name="demo")
     if spec == "stsb":
         files = {
             split: [(file_source(path), kind) for path, kind in paths]
@@ -61,16 +62,16 @@ def locate(spec: str) -> Located:
     name = shown_path(path.name or path.resolve().name or os.fspath(path))
     if is_folder:
         return _folder(path, name)
-    of = folder_of_part(path)
-    if of is not None:
+    dataset = folder_of_part(path)
+    if dataset is not None:
         reason = "is a part of a dataset saved by the datasets library"
-        raise file_error(shown_path(path), f"{reason}; give its folder, {shown_path(of)}")
+        raise file_error(shown_path(path), f"{reason}; give its folder, {shown_path(dataset)}")
     source, kind = located_file(path)
-    return Located(name, source.label, {WHOLE: [(source, kind)]})
+    return Located(name, source.label, {ALL_PAIRS: [(source, kind)]})
 
 
 def located_file(path: Path) -> tuple[Source, FileKind]:
-    """A single file and its kind; DataError as for `locate`, and for a folder."""
+    """A single file and its kind. Raises DataError as `locate` does, and for a folder."""
     source = file_source(path)
     return source, kind_of_name(source.label, path.name)
 
@@ -78,37 +79,37 @@ def located_file(path: Path) -> tuple[Source, FileKind]:
 def _folder(path: Path, name: str) -> Located:
     files = split_files(path)
     if files:
-        found = {split: [located_file(file) for file in paths] for split, paths in files.items()}
-        return Located(name, shown_path(path), found)
+        sources = {split: [located_file(file) for file in paths] for split, paths in files.items()}
+        return Located(name, shown_path(path), sources)
     saved = saved_dataset(path)
     if saved is None:
         raise no_splits(path)
     return _saved(path, name, saved)
 
 
-def _saved(path: Path, name: str, saved: Saved) -> Located:
-    """The splits of a saved dataset; one that has none is a single file's worth of pairs."""
+def _saved(path: Path, name: str, saved: SavedDataset) -> Located:
+    """The splits of a saved dataset; one without named splits counts as a single file."""
     label = shown_path(path)
     arrow = {
         split: [(file_source(file), FileKind.ARROW) for file in files]
         for split, files in saved.splits.items()
     }
     if not saved.has_names:
-        return Located(name, label, {WHOLE: arrow[""]})
-    found: dict[str, Sequence[tuple[Source, FileKind]]] = {}
+        return Located(name, label, {ALL_PAIRS: arrow[""]})
+    splits: dict[str, Sequence[tuple[Source, FileKind]]] = {}
     others = []
-    for given, files in arrow.items():
-        split = split_of_name(given)
+    for split_name, files in arrow.items():
+        split = split_of_name(split_name)
         if split is None:
-            others.append(given)
-        elif split in found:
+            others.append(split_name)
+        elif split in splits:
             raise file_error(label, f"two of its splits could be the {split} split; remove one")
         else:
-            found[split] = files
-    if not found:
-        one = shown_path(path / others[0])
+            splits[split] = files
+    if not splits:
+        example = shown_path(path / others[0])
         reason = f"has the splits {shown_names(others)}, none of them train, dev or test"
-        raise file_error(label, f"{reason}; give one, for example {one}")
-    notes = [f"its splits that are not read: {shown_names(others)}"] if others else []
-    ordered = {split: found[split] for split in SPLITS if split in found}
+        raise file_error(label, f"{reason}; give one, for example {example}")
+    notes = [f"splits that are not read: {shown_names(others)}"] if others else []
+    ordered = {split: splits[split] for split in SPLITS if split in splits}
     return Located(name, label, ordered, tuple(notes))

@@ -1,4 +1,4 @@
-"""The English STS Benchmark, found in the local Hugging Face caches without asking the network."""
+"""Find the English STS Benchmark in the local Hugging Face caches, without the network."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from nexus_engine.data.messages import shown_path
 from nexus_engine.data.reading.formats import FileKind, known_kind
 from nexus_engine.errors import DataError
 
-__all__ = ["StsbFiles", "find_stsb"]
+__all__ = ["find_stsb"]
 
 REPOSITORIES = ("sentence-transformers/stsb", "mteb/stsbenchmark-sts", "PhilipMay/stsb_multi_mt")
-"""Where the same pairs are published; looked for in this order."""
+"""Repositories that publish the same pairs, in the order in which they are looked for."""
 
 PLACES = (("", ""), ("data", ""), ("en", ""), ("data", "stsb-en-"))
-"""Folder in a snapshot and what stands before `train` in the names there."""
+"""A folder in a snapshot, and the prefix of the names of its files, before `train`."""
 
 CONFIGURATIONS = ("default", "en")
-"""Configurations of those repositories that hold English in the `datasets` cache."""
+"""Names in the `datasets` cache of the configurations that hold the English pairs."""
 
 KIND_ORDER = (FileKind.PARQUET, FileKind.JSONL, FileKind.CSV, FileKind.TSV)
 
@@ -30,8 +30,8 @@ StsbFiles = dict[str, list[tuple[Path, FileKind]]]
 def find_stsb() -> StsbFiles:
     """The files of train, dev and test.
 
-    Snapshots of the hub cache first, then the Arrow cache of the `datasets` library.
-    Raises DataError, with how to get the data, when neither holds all three splits.
+    The snapshots of the hub cache come first, then the Arrow cache of the `datasets` library.
+    Raises DataError, with advice, when neither cache holds all three splits.
     """
     for repository in REPOSITORIES:
         for folder, prefix in _snapshot_places(repository):
@@ -44,12 +44,12 @@ def find_stsb() -> StsbFiles:
             return files
     raise DataError(
         f"stsb: the STS Benchmark is not in the Hugging Face cache ({shown_path(hub_cache())}); "
-        "run `nexus fetch stsb` where there is a network, or give --data FOLDER with its files"
+        "run `nexus fetch stsb` on a machine with a network, or give --data FOLDER with its files"
     )
 
 
 def _snapshot_places(repository: str) -> Iterator[tuple[Path, str]]:
-    """Folders of the repository's snapshots to look in, the one that `main` names first."""
+    """Folders in the snapshots of a repository and their prefixes; that of `main` comes first."""
     root = hub_cache() / f"datasets--{repository.replace('/', '--')}"
     snapshots = _folders_newest_first(root / "snapshots")
     try:
@@ -65,7 +65,7 @@ def _snapshot_places(repository: str) -> Iterator[tuple[Path, str]]:
 def _splits_in(folder: Path, prefix: str) -> StsbFiles | None:
     try:
         candidates = split_candidates(folder, prefix)
-    except DataError:  # a download that was cut off: another snapshot may be whole
+    except DataError:  # an interrupted download; another snapshot may be complete
         return None
     if set(candidates) != set(SPLITS):
         return None
@@ -73,7 +73,7 @@ def _splits_in(folder: Path, prefix: str) -> StsbFiles | None:
 
 
 def _preferred(choices: Sequence[Sequence[Path]]) -> list[tuple[Path, FileKind]]:
-    """The set of files of the most exact kind; a repository may hold the same pairs twice."""
+    """The files of the preferred kind; a repository may hold the same pairs in several kinds."""
     sets = [
         [(path, kind) for path in paths if (kind := known_kind(path.name))] for paths in choices
     ]
@@ -86,9 +86,9 @@ def _arrow_files(repository: str) -> StsbFiles | None:
     for configuration in CONFIGURATIONS:
         for version in _folders_newest_first(root / configuration):
             for build in _folders_newest_first(version):
-                found = {split: _arrow_split(build, split) for split in SPLITS}
-                if all(found.values()):
-                    return found
+                files = {split: _arrow_split(build, split) for split in SPLITS}
+                if all(files.values()):
+                    return files
     return None
 
 

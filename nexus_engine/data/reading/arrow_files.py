@@ -1,4 +1,4 @@
-"""Parquet, and the Arrow streams of the `datasets` library: columns with names and types."""
+"""Read Parquet, and the Arrow streams of the `datasets` library."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from nexus_engine.errors import DataError
 __all__ = ["read_arrow", "read_parquet"]
 
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
-MAX_CLASSES = 2
-"""Class numbers that can be scores: 0 for pairs that are not alike, 1 for those that are."""
+MAX_SCORE_CLASSES = 2
+"""Two classes can be scores: 0 for pairs that are not alike, 1 for those that are."""
 
 
 def read_parquet(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator[RowBatch]]:
-    """The columns of a Parquet file and its rows in batches, read while they are consumed.
+    """The columns of a Parquet file, and its rows in batches that are read as they are consumed.
 
-    Rows are counted from 1; a Parquet file has no lines.
-    Raises DataError for a damaged file, unknown columns, and columns that are not text or numbers.
+    Rows are numbered from 1, because a Parquet file has no lines.
+    Raises DataError for a damaged file, unknown columns, and columns of the wrong type.
     """
     with source.open() as file:
         if not file.read(1):
@@ -49,16 +49,16 @@ def read_parquet(source: Source, *, score_needed: bool) -> tuple[Columns, Iterat
 
 
 def read_arrow(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator[RowBatch]]:
-    """The same for an Arrow stream, as the `datasets` library keeps them."""
+    """Like `read_parquet`, for an Arrow stream as the `datasets` library stores it."""
     with source.open() as file:
         try:
             schema = pa.ipc.open_stream(_Bounded(file)).schema
-            # Arrow takes a stream that was cut off between two batches for a whole one.
+            # Arrow does not notice when a stream is cut off between two batches.
             file.seek(-len(END_OF_STREAM), os.SEEK_END)
-            is_whole = file.read() == END_OF_STREAM
+            is_complete = file.read() == END_OF_STREAM
         except (pa.ArrowException, OSError, ValueError):
             raise _damaged(source.label) from None
-    if not is_whole:
+    if not is_complete:
         raise _damaged(source.label)
     columns = _columns(source.label, schema, score_needed=score_needed)
     return columns, _filled(
@@ -69,29 +69,30 @@ def read_arrow(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator
 def _arrow_tables(source: Source, columns: Columns) -> Iterator[pa.RecordBatch]:
     with source.open() as file:
         try:
-            for whole in pa.ipc.open_stream(_Bounded(file)):
-                batch = whole.select(list(columns.read_names))
-                batch.validate(full=True)  # Arrow trusts the offsets that a file gives
+            for stored_batch in pa.ipc.open_stream(_Bounded(file)):
+                batch = stored_batch.select(list(columns.read_names))
+                batch.validate(full=True)  # Arrow trusts the offsets in the file
                 for start in range(0, batch.num_rows, BATCH_ROWS):
                     yield batch.slice(start, BATCH_ROWS)
-            is_read = not file.read(1)
+            is_at_end = not file.read(1)
         except (pa.ArrowException, OSError, ValueError):
             raise _damaged(source.label) from None
-    if not is_read:  # rows after an end in the middle would be lost without a word
+    if not is_at_end:  # rows after an early end mark would be lost silently
         raise _damaged(source.label)
 
 
 class _Bounded(io.RawIOBase):
-    """A file that is asked for no more than is left of it.
+    """A file that never reads past its end.
 
-    Arrow asks for as many bytes as a length in the file says, and Python makes room for them first.
+    Arrow requests as many bytes as a length in the file says, and Python allocates them before it
+    reads. A damaged length could exhaust the memory.
     """
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        at = file.tell()
+        position = file.tell()
         self._size = file.seek(0, os.SEEK_END)
-        file.seek(at)
+        file.seek(position)
 
     def read(self, size: int = -1, /) -> bytes:
         left = max(0, self._size - self._file.tell())
@@ -126,9 +127,9 @@ def _columns(label: str, schema: pa.Schema, *, score_needed: bool) -> Columns:
         if score_needed and not _is_score(schema.field(name).type):
             raise file_error(label, f"the column {shown_names([name])} is not numbers")
         classes = _class_names(schema, name)
-        if score_needed and len(classes) > MAX_CLASSES:
-            held = f"the column {shown_names([name])} holds the classes {shown_names(classes)}"
-            raise file_error(label, f"{held}, which are no scores; {GIVE_SCORES}")
+        if score_needed and len(classes) > MAX_SCORE_CLASSES:
+            reason = f"the column {shown_names([name])} holds the classes {shown_names(classes)}"
+            raise file_error(label, f"{reason}, which are not scores; {GIVE_SCORES}")
     if columns.split_name and not _is_text(schema.field(columns.split_name).type):
         remark = "the column split is not text and is ignored"
         return replace(columns, split=None, split_name="", remark=remark)
@@ -136,10 +137,10 @@ def _columns(label: str, schema: pa.Schema, *, score_needed: bool) -> Columns:
 
 
 def _class_names(schema: pa.Schema, name: str) -> list[str]:
-    """What the `datasets` library notes in a schema of a column of class numbers."""
+    """The names of the classes of a column, which the `datasets` library stores in the schema."""
     try:
-        noted = json.loads((schema.metadata or {})[b"huggingface"])
-        names = noted["info"]["features"][name]["names"]
+        metadata = json.loads((schema.metadata or {})[b"huggingface"])
+        names = metadata["info"]["features"][name]["names"]
     except (KeyError, TypeError, ValueError, RecursionError):
         return []
     return [str(word) for word in names] if isinstance(names, list) else []
@@ -177,24 +178,24 @@ def _batches(
 def _filled(label: str, batches: Iterator[RowBatch]) -> Iterator[RowBatch]:
     head = next(batches, None)
     if head is None:
-        raise file_error(label, "holds columns and no pairs")
+        raise file_error(label, "has columns and no pairs")
     return _joined(head, batches)
 
 
 def _joined(head: RowBatch, rest: Iterator[RowBatch]) -> Iterator[RowBatch]:
-    """A generator: closing it closes the file."""
+    """Yield `head` and the rest. Closing this generator closes the file."""
     yield head
     yield from rest
 
 
 def _text(column: pa.Array, rows: range, label: str, which: str) -> pa.Array:
     if column.null_count:
-        at = int(pc.index(column.is_null(), True).as_py())
+        index = int(pc.index(column.is_null(), True).as_py())
         reason = f"the {which} sentence is empty; fill or remove the row"
-        raise row_error(label, rows[at], reason)
+        raise row_error(label, rows[index], reason)
     try:
         text = column.cast(pa.string())
-        text.validate(full=True)  # Arrow reads strings without looking whether they are UTF-8
+        text.validate(full=True)  # Arrow does not check on reading that strings are UTF-8
     except pa.ArrowException:
         reason = f"the {which} sentence of this row or one of the {len(rows)} from it is not UTF-8"
         raise row_error(label, rows[0], reason) from None
@@ -202,7 +203,7 @@ def _text(column: pa.Array, rows: range, label: str, which: str) -> pa.Array:
 
 
 def _words(column: pa.Array) -> pa.Array:
-    """What a column says that names splits; null for what is not UTF-8."""
+    """The words of the split column; all null if they are not UTF-8."""
     try:
         words = column.cast(pa.string())
         words.validate(full=True)
@@ -212,10 +213,10 @@ def _words(column: pa.Array) -> pa.Array:
 
 
 def _numbers(column: pa.Array) -> pa.Array:
-    """Scores as float64, or as text still to be parsed.
+    """Scores as float64, or as text that is parsed later.
 
-    A float32 goes through its shortest decimal form: 3.8 stored so is 3.8 again and not
-    3.79999995, and the same pairs have one fingerprint in every format.
+    A float32 passes through its shortest decimal form, so that a stored 3.8 is read as 3.8 and not
+    as 3.79999995: the same pairs then have the same fingerprint in every format.
     """
     if pa.types.is_float16(column.type):
         column = column.cast(pa.float32())

@@ -1,4 +1,4 @@
-"""Which columns hold the sentences and the score: by their names or, without names, by place."""
+"""Find the columns of the sentences and the score, by name or, without a header, by position."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from nexus_engine.data.messages import file_error, looks_like_name, row_error, shown_names
 from nexus_engine.data.reading.content_columns import (
     are_codes,
-    changes,
     holds_numbers,
     score_by_content,
     sentences_by_content,
+    varies,
 )
 from nexus_engine.data.reading.numbers import is_comma_number, is_number
 from nexus_engine.errors import one_line
@@ -21,9 +21,9 @@ from nexus_engine.errors import one_line
 __all__ = ["ACCEPTED", "Columns", "columns_by_name", "columns_by_place"]
 
 ACCEPTED = "name them sentence1, sentence2, score"
-"""What a message asks for; the tables below take more."""
+"""The names that messages recommend; the tables below list all that are read."""
 
-# Compared without case, spaces, hyphens and underscores. The first line that a file has wins.
+# Compared without case, spaces, hyphens and underscores. The first line that matches wins.
 SENTENCE_NAMES = (
     ("sentence1", "sentence2"),
     ("sentencea", "sentenceb"),
@@ -41,7 +41,7 @@ SENTENCE_NAMES = (
     ("left", "right"),
     ("a", "b"),
     ("sentence0", "sentence1"),
-    ("#1string", "#2string"),  # the paraphrase corpus of Microsoft Research, as it is packed
+    ("#1string", "#2string"),  # the Microsoft Research Paraphrase Corpus
 )
 SCORE_NAMES = (
     "score",
@@ -57,11 +57,11 @@ SCORE_NAMES = (
     "quality",
 )
 SPLIT_NAME = "split"
-JUDGED_ROWS = 3
-"""Rows below the first from which on what a column holds can tell against it."""
+MIN_JUDGED_ROWS = 3
+"""With fewer rows below the first, the contents of a column do not count against it."""
 BARE_WIDTH = 3
-"""Two sentences and a score."""
-WHOLE = re.compile(r"\s*\d{1,3}", re.ASCII)
+"""The number of columns of a table of two sentences and a score."""
+WHOLE_NUMBER = re.compile(r"\s*\d{1,3}", re.ASCII)
 DIGITS = re.compile(r"\d{1,3}\s*", re.ASCII)
 WITH_COMMAS = "are written with a comma; write them with a point (4.5)"
 ANY_SENTENCE_NAME = frozenset(name for pair in SENTENCE_NAMES for name in pair)
@@ -69,19 +69,19 @@ ANY_SENTENCE_NAME = frozenset(name for pair in SENTENCE_NAMES for name in pair)
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Positions, from 0, of what is read; everything else in the file is ignored."""
+    """Positions, from 0, of the columns that are read; all others are ignored."""
 
     first: int
     second: int
     score: int | None
     names: tuple[str, ...] = ()
-    """The names of first, second and, where there is one, score; empty without a header."""
+    """The names of the sentence columns and of the score column, if any; empty without a header."""
     split: int | None = None
-    """The column called `split`; None without one."""
+    """The position of the column `split`; None without one."""
     split_name: str = ""
-    """How that column is written; empty without one."""
+    """The name of that column as the file spells it; empty without one."""
     remark: str = ""
-    """A second line for the user; empty where there is nothing to say."""
+    """An additional note for the user; empty if there is none."""
 
     @property
     def has_header(self) -> bool:
@@ -90,41 +90,41 @@ class Columns:
 
     @property
     def read_names(self) -> tuple[str, ...]:
-        """The names of all columns that are read: `names` and that of the split."""
+        """The names of all columns that are read: `names` and that of the split column."""
         return (*self.names, self.split_name) if self.split_name else self.names
 
     @property
     def note(self) -> str:
-        """One line for the user on what was read."""
+        """One line for the user on the columns that were read."""
         if self.names:
-            # Each is one of the names below, so that it can be shown as it stands.
+            # Each is a name of the tables above, so it is no text of the data.
             return "columns " + ", ".join(one_line(name, 40) for name in self.names)
         used = [self.first, self.second] + ([] if self.score is None else [self.score])
         return "no header; columns " + ", ".join(str(position + 1) for position in used)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Lines for the user on what was read."""
+        """All lines for the user on the columns that were read."""
         return (self.note, self.remark) if self.remark else (self.note,)
 
     @property
     def score_name(self) -> str:
-        """The score column's name squeezed as for comparison; empty where it has none."""
+        """The squeezed name of the score column; empty if it has none."""
         return _squeezed(self.names[2]) if len(self.names) > 2 else ""
 
     @property
     def sentence_names(self) -> tuple[str, ...]:
-        """The names of the sentence columns, squeezed; empty without a header."""
+        """The squeezed names of the sentence columns; empty without a header."""
         return tuple(_squeezed(name) for name in self.names[:2])
 
 
 def columns_by_name(
     label: str, names: Sequence[str], *, score_needed: bool, row: int | None = None
 ) -> Columns | None:
-    """The columns of a file whose columns are called `names`; None when no sentences are named.
+    """The columns of a file whose columns are called `names`; None if none are sentence names.
 
-    `row` is where the header stands, where it is a line of the file.
-    Raises DataError for names that stand twice and for a needed score that is not named.
+    `row` is the row of the header, if the file has one.
+    Raises DataError for names that occur twice and for a missing score column that is needed.
     """
     squeezed = [_squeezed(name) for name in names]
     where = label if row is None else f"{label}:{row}"
@@ -156,11 +156,11 @@ def columns_by_place(
 ) -> Columns:
     """The columns of a delimited file, from its first records as (row, cells).
 
-    The first record is a header when its names are known and none of its cells is a number.
-    Without a header the score is column 3 if that holds a number, else the only column that
-    does, and the sentences are the first two of the others. A tab-separated table of more than
-    three columns that is not in this order is judged by what its columns hold.
-    Raises DataError when that leaves a doubt.
+    The first record is a header if its names are known and none of its cells is a number. Without a
+    header, the score is column 3 if that holds a number, else the only column that does, and the
+    sentences are the first two of the other columns. A tab-separated table of more than three
+    columns in another order is judged by the contents of its columns.
+    Raises DataError if the columns remain in doubt.
     """
     row, head = sample[0]
     if len(head) < 2:
@@ -177,30 +177,30 @@ def columns_by_place(
         if wide is not None and (numeric or not _is_header(head, wide)):
             return wide
     if not numeric:
-        numeric = _unmarked(label, row, head, rest)
-    always = {
+        numeric = _empty_score(label, row, head, rest)
+    always_numeric = {
         place
         for place in range(len(head))
         if rest and all(is_number(cells[place]) for cells in rest)
     }
-    score = _score_place(numeric, always) if len(head) > 2 else None
+    score = _score_place(numeric, always_numeric) if len(head) > 2 else None
     if score is None and len(head) > 2 and len(numeric) > 1:
         reason = f"no header, and more than one column could be the score; add one: {ACCEPTED}"
         raise row_error(label, row, reason)
     if score is None and score_needed:
         raise row_error(label, row, _no_score([head, *rest]))
     first, second = [place for place in range(len(head)) if place != score][:2]
-    if len(rest) >= JUDGED_ROWS and {first, second} & always:
+    if len(rest) >= MIN_JUDGED_ROWS and {first, second} & always_numeric:
         reason = f"no header, and a column of numbers where a sentence is expected; {ACCEPTED}"
         raise row_error(label, row, reason)
-    if len(rest) >= JUDGED_ROWS and not _in_order([head, *rest], first, second, score):
+    if len(rest) >= MIN_JUDGED_ROWS and not _in_order([head, *rest], first, second, score):
         reason = f"no header, and it is in doubt which columns are meant; add one: {ACCEPTED}"
         raise row_error(label, row, reason)
     return Columns(first, second, score, remark=_remark(delimiter, [head, *rest], score))
 
 
 def _by_content(rows: Sequence[Sequence[str]]) -> Columns | None:
-    """By what the columns of a wide table hold; None where that tells nothing more."""
+    """Judge a wide table by the contents of its columns; None if they tell nothing new."""
     sentences = sentences_by_content(rows)
     if sentences is None or (sentences == (0, 1) and holds_numbers(rows, 2)):
         return None
@@ -208,51 +208,51 @@ def _by_content(rows: Sequence[Sequence[str]]) -> Columns | None:
     return None if score is None else Columns(*sentences, score)
 
 
-def _unmarked(
+def _empty_score(
     label: str, row: int, head: Sequence[str], rest: Sequence[Sequence[str]]
 ) -> list[int]:
-    """Where the score is that the first row lacks; empty where no column could be it.
+    """The column whose score the first row lacks; empty if no column could hold scores.
 
-    Raises DataError for a first row of words over a column of numbers.
+    Raises DataError for a first row of words above a column of numbers.
     """
     numbers = [place for place in range(len(head)) if rest and holds_numbers(rest, place)]
     if not numbers:
         return []
     empty = [place for place in numbers if not head[place].strip()]
     if len(empty) == 1 and not _is_header(head, None):
-        return empty  # the refusal is then that row's
+        return empty  # the missing score of this row is refused later
     reason = f"neither a header with known names nor a pair with a score{_as_header(head)}"
     raise row_error(label, row, f"{reason}; {ACCEPTED}, or correct the score")
 
 
 def _is_header(head: Sequence[str], columns: Columns | None) -> bool:
-    """Whether the cells of the first row, or those of its sentences, are words without spaces."""
+    """Whether the cells of the first row, or just its sentences, are words without spaces."""
     places = range(len(head)) if columns is None else (columns.first, columns.second)
     return all(looks_like_name(head[place]) or not head[place].strip() for place in places)
 
 
 def _no_score(rows: Sequence[Sequence[str]]) -> str:
-    """Why no column of a file without a header can be the score."""
+    """The reason why no column of a file without a header can be the score."""
     for place in range(len(rows[0])):
         if all(is_comma_number(row[place]) for row in rows):
             return f"the numbers in column {place + 1} {WITH_COMMAS}"
-    found = f"no header and no score in this row's {len(rows[0])} columns"
-    return f"{found}; add a column of numbers, or a header: {ACCEPTED}"
+    reason = f"no header and no score in this row's {len(rows[0])} columns"
+    return f"{reason}; add a column of numbers, or a header: {ACCEPTED}"
 
 
 def _in_order(rows: Sequence[Sequence[str]], first: int, second: int, score: int | None) -> bool:
-    """Whether a table of more than three columns can be in the order that is read by default."""
+    """Whether a table, if it has more than three columns, can be in the default order."""
     if len(rows[0]) <= BARE_WIDTH:
         return True
-    sure = changes(rows, first) and changes(rows, second)
-    return sure and (score is None or not are_codes(rows, score))
+    sentences_vary = varies(rows, first) and varies(rows, second)
+    return sentences_vary and (score is None or not are_codes(rows, score))
 
 
 def _remark(delimiter: str, rows: Sequence[Sequence[str]], score: int | None) -> str:
-    """What to say of a file whose scores may be cut in two by their own commas."""
+    """A note on a CSV whose decimal commas may have split the scores; empty for other files."""
     if delimiter != "," or score != 2 or len(rows[0]) != 4:
         return ""
-    digits = all(WHOLE.fullmatch(row[2]) and DIGITS.fullmatch(row[3]) for row in rows)
+    digits = all(WHOLE_NUMBER.fullmatch(row[2]) and DIGITS.fullmatch(row[3]) for row in rows)
     if not digits or len({row[3] for row in rows}) == len(rows):
         return ""
     return (
@@ -261,24 +261,24 @@ def _remark(delimiter: str, rows: Sequence[Sequence[str]], score: int | None) ->
     )
 
 
-def _score_place(numeric: list[int], always: set[int]) -> int | None:
-    """The score's place, from the places that hold a number in row 1 and in every other row."""
+def _score_place(numeric: list[int], always_numeric: set[int]) -> int | None:
+    """The score's column, from those with a number in row 1 and those with one in all others."""
     if 2 in numeric:
         return 2
     if len(numeric) > 1:
-        numeric = [place for place in numeric if place in always]
+        numeric = [place for place in numeric if place in always_numeric]
     return numeric[0] if len(numeric) == 1 else None
 
 
 def _refuse_doubled(where: str, names: list[str]) -> None:
     doubled = [name for name, count in Counter(names).items() if name and count > 1]
     if doubled:
-        reason = f"the column {shown_names(doubled[:1])} stands twice; rename or remove one"
+        reason = f"the column {shown_names(doubled[:1])} appears twice; rename or remove one"
         raise file_error(where, reason)
 
 
 def _as_header(cells: Sequence[str]) -> str:
-    """The cells as names, if they can only be names: one that could be data hides them all."""
+    """The cells as names in brackets; empty if one of them could be data."""
     return f" ({shown_names(cells)})" if all(looks_like_name(cell) for cell in cells) else ""
 
 

@@ -1,8 +1,8 @@
-"""Columns without names in a wide table, told apart by what they hold.
+"""Find the sentences and the score in a wide table without a header, by what its columns hold.
 
-Collections of pairs are published as tab-separated tables of many columns without a header: source,
-year, number, score, two sentences. Sentences have several words and differ from row to row; a score
-is written with a point, or is the only column of numbers that changes and counts nothing.
+Some sets of pairs are published as tab-separated tables of many columns without a header: source,
+year, number, score, two sentences. Sentences have several words and differ from row to row. A score
+is written with a point, or is in the only column of numbers that varies and is no count.
 """
 
 from __future__ import annotations
@@ -12,43 +12,43 @@ from collections.abc import Sequence
 
 from nexus_engine.data.reading.numbers import is_number
 
-__all__ = ["are_codes", "changes", "holds_numbers", "score_by_content", "sentences_by_content"]
+__all__ = ["are_codes", "holds_numbers", "score_by_content", "sentences_by_content", "varies"]
 
 Rows = Sequence[Sequence[str]]
 
-SENTENCE_SHARE = 0.5
-"""Of a sentence column's cells, at least so many have several words."""
-DISTINCT_SHARE = 0.2
-"""Of a sentence column's cells, more than so many differ: names of sources and genres do not."""
-LONGER = 2.0
-"""Two columns so many times as long as any further one are the sentences, the others remarks."""
-FILLED_SHARE = 0.5
-"""Of a column of numbers, at least so many cells are not empty."""
+MIN_SENTENCE_SHARE = 0.5
+"""At least this share of the cells in a sentence column have several words."""
+MIN_DISTINCT_SHARE = 0.2
+"""More than this share of them are distinct, unlike the names of sources and genres."""
+MIN_LENGTH_RATIO = 2.0
+"""Two columns this many times as long as any other hold the sentences; the others hold remarks."""
+MIN_FILLED_SHARE = 0.5
+"""At least this share of the cells in a column of numbers are not empty."""
 WITH_POINT = re.compile(r"\s*-?\d*\.\d+\s*", re.ASCII)
 CODE = re.compile(r"\s*0\d+\s*|\s*\d{4,}\s*", re.ASCII)
-"""0007 and 2026 are a number of a row and a year, not scores."""
+"""Matches row numbers such as 0007 and years such as 2026, which are not scores."""
 
 
 def sentences_by_content(rows: Rows) -> tuple[int, int] | None:
-    """The two columns of `rows`, all of one width, that hold sentences; None where in doubt."""
+    """The two columns of sentences in `rows`, which have one width; None if in doubt."""
     lengths = {
         place: sum(len(row[place]) for row in rows)
         for place in range(len(rows[0]))
-        if sum(" " in row[place].strip() for row in rows) >= SENTENCE_SHARE * len(rows)
-        and _distinct(rows, place) > DISTINCT_SHARE * len(rows)
-        and changes(rows, place)
+        if sum(" " in row[place].strip() for row in rows) >= MIN_SENTENCE_SHARE * len(rows)
+        and _distinct(rows, place) > MIN_DISTINCT_SHARE * len(rows)
+        and varies(rows, place)
     }
     longest = sorted(lengths, key=lambda place: -lengths[place])
     if len(longest) < 2:
         return None
-    if len(longest) > 2 and lengths[longest[1]] < LONGER * lengths[longest[2]]:
+    if len(longest) > 2 and lengths[longest[1]] < MIN_LENGTH_RATIO * lengths[longest[2]]:
         return None
     first, second = sorted(longest[:2])
     return first, second
 
 
 def score_by_content(rows: Rows, sentences: tuple[int, int]) -> int | None:
-    """The one column of `rows` that can be the score; None where none can or several can."""
+    """The one column of `rows` that can be the score; None if none or several can."""
     numeric = [
         place
         for place in range(len(rows[0]))
@@ -61,29 +61,29 @@ def score_by_content(rows: Rows, sentences: tuple[int, int]) -> int | None:
         place
         for place in numeric
         if not any(CODE.fullmatch(row[place]) for row in rows)
-        and changes(rows, place)
+        and varies(rows, place)
         and _distinct(rows, place) < max(3, len(rows))
     ]
     return plain[0] if len(plain) == 1 else None
 
 
 def holds_numbers(rows: Rows, place: int) -> bool:
-    """Whether a column holds numbers and nothing else, though some cells may be empty."""
+    """Whether all cells of a column that are not empty are numbers, and enough are not."""
     filled = [row[place] for row in rows if row[place].strip()]
     return (
         bool(filled)
-        and len(filled) >= FILLED_SHARE * len(rows)
+        and len(filled) >= MIN_FILLED_SHARE * len(rows)
         and all(is_number(cell) for cell in filled)
     )
 
 
-def changes(rows: Rows, place: int) -> bool:
-    """Whether not all cells of a column are equal."""
+def varies(rows: Rows, place: int) -> bool:
+    """Whether the cells of a column are not all equal."""
     return _distinct(rows, place) > 1
 
 
 def are_codes(rows: Rows, place: int) -> bool:
-    """Whether a column holds years or numbers of rows written with zeros before them."""
+    """Whether all cells of a column are years or row numbers with leading zeros."""
     return all(CODE.fullmatch(row[place]) for row in rows)
 
 

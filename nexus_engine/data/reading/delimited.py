@@ -1,7 +1,7 @@
-"""CSV and TSV, read strictly: every row has the width of the first, every quote is closed.
+"""Read CSV and TSV strictly: every row has the width of the first, and every quote is closed.
 
-The csv module rather than pandas (which `datasets` would use): it knows the row of what is wrong,
-and it takes "NA", "null" and "007" for the sentences that they are.
+The csv module reads them rather than pandas, which `datasets` would use: it knows the row of an
+error, and it takes "NA", "null" and "007" for the sentences that they are.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from nexus_engine.data.messages import file_error, row_error
-from nexus_engine.data.reading.batches import BATCH_ROWS, CELL_BYTES, RowBatch
+from nexus_engine.data.reading.batches import BATCH_ROWS, MAX_CELL_BYTES, RowBatch
 from nexus_engine.data.reading.columns import BARE_WIDTH, Columns, columns_by_place
 from nexus_engine.data.reading.numbers import is_number
 from nexus_engine.data.reading.separators import advice_on_separator
 from nexus_engine.data.reading.sources import Source
-from nexus_engine.data.reading.spanning import takes_in_rows
+from nexus_engine.data.reading.spanning import swallows_rows
 from nexus_engine.data.reading.text_lines import text_lines
 from nexus_engine.errors import DataError
 
 __all__ = ["Tally", "read_delimited"]
 
 SAMPLE_ROWS = 1000
-"""Rows looked at to tell a header from data."""
+"""Number of rows that tell a header from data."""
 Record = tuple[int, list[str], int]
 """The line on which a record starts, its cells, and the line on which it ends."""
 BEFORE_QUOTE = re.compile(r' +"')
-DOUBLED = 'write each quote that is text twice, in a quoted cell ("5"" pipe")'
+DOUBLE_QUOTES = 'write each quote that is text twice, in a quoted cell ("5"" pipe")'
 
 
 class QuoteError(DataError):
-    """A refusal for quotes that are no quoting. `row` is the line on which the record starts."""
+    """A refusal for a quote that does not quote a cell; `row` is the first line of the record."""
 
     def __init__(self, label: str, row: int, reason: str) -> None:
         super().__init__(str(row_error(label, row, reason)))
@@ -43,51 +43,53 @@ class QuoteError(DataError):
 
 @dataclass(slots=True)
 class Tally:
-    """What makes the lines of a delimited file differ from its pairs; filled while it is read."""
+    """Counts why the lines of a delimited file are not all pairs; filled while it is read."""
 
-    blank: int = 0
-    """Blank lines, which are passed over."""
-    spanning: int = 0
-    """Records that span several lines, because a quoted cell holds a line end."""
-    spanned: int = 0
-    """The lines of these records."""
-    usual: bool = True
-    """Whether the first row has no more columns than are read."""
-    wide: int = 0
-    """Rows with further columns at the right, which are ignored."""
+    blank_lines: int = 0
+    """Skipped lines."""
+    spanning_rows: int = 0
+    """Rows that span several lines, because a quoted cell holds a line end."""
+    spanned_lines: int = 0
+    """The lines of these rows."""
+    first_is_usual: bool = True
+    """Whether the first row has the number of columns that is read."""
+    wide_rows: int = 0
+    """Rows with extra columns at the right, which are ignored."""
     first_wide: int = 0
-    """The line of the first of these."""
+    """The line of the first of these rows."""
 
     def notes(self) -> list[str]:
-        """A line for each that was met."""
-        found = []
-        if self.blank:
-            found.append(f"{_counted(self.blank, 'blank line is', 'blank lines are')} passed over")
-        if self.spanning:
-            rows = _counted(self.spanning, "row spans", "rows span")
-            found.append(f"{rows} {self.spanned:,} lines: a quoted cell holds line ends")
-        if self.wide:
-            rows = _counted(self.wide, "row has", "rows have")
-            than = "the first row" if self.usual else "the others"
-            found.append(
-                f"{rows} more columns than {than}, from row {self.first_wide} on; what is "
-                "beyond them is ignored"
+        """One line for each count that is not 0."""
+        notes = []
+        if self.blank_lines:
+            lines = _counted(self.blank_lines, "blank line is", "blank lines are")
+            notes.append(f"{lines} passed over")
+        if self.spanning_rows:
+            rows = _counted(self.spanning_rows, "row spans", "rows span")
+            notes.append(f"{rows} {self.spanned_lines:,} lines: a quoted cell holds line ends")
+        if self.wide_rows:
+            rows = _counted(self.wide_rows, "row has", "rows have")
+            others = "the first row" if self.first_is_usual else "the others"
+            notes.append(
+                f"{rows} more columns than {others}, from row {self.first_wide} on; the extra "
+                "columns are ignored"
             )
-        return found
+        return notes
 
 
-def _counted(count: int, one: str, several: str) -> str:
-    return f"{count:,} {one if count == 1 else several}"
+def _counted(count: int, singular: str, plural: str) -> str:
+    return f"{count:,} {singular if count == 1 else plural}"
 
 
 def read_delimited(
     source: Source, delimiter: str, *, quoted: bool, score_needed: bool
 ) -> tuple[Columns, Iterator[RowBatch], Tally]:
-    """The columns of a delimited file, its rows in batches, read while they are consumed, a tally.
+    """The columns of a delimited file, its rows in batches, and a tally.
 
-    With `quoted` false a quote is a character like any other.
-    Raises DataError with the row, at once for the first rows and later for the others; the first
-    row that is wrong is the one that is named.
+    The batches are read, and the tally is filled, as the iterator is consumed. With `quoted` false
+    a quote is an ordinary character.
+    Raises DataError with the first row that is wrong: at once if it is among the first rows, else
+    from the iterator.
     """
     tally = Tally()
     records = _records(source, delimiter, tally, quoted=quoted)
@@ -95,30 +97,30 @@ def read_delimited(
     fault: DataError | None = None
     try:
         for record in islice(records, SAMPLE_ROWS):
-            sample.append(record)  # noqa: PERF402 - what came before a fault is kept
+            sample.append(record)  # noqa: PERF402 - the records before a fault are kept
     except DataError as error:
         if not sample:
-            raise _separated(source, delimiter, 1) or error from None
+            raise _separator_error(source, delimiter, 1) or error from None
         fault = error
     if not sample:
         raise file_error(source.label, "is empty; give a file with pairs of sentences")
     width = _usual_width(delimiter, [cells for _, cells, _ in sample])
-    tally.usual = width == len(sample[0][1])
-    named = [(row, cells if tally.usual else cells[:width]) for row, cells, _ in sample]
-    columns = _columns(source, named, delimiter, score_needed=score_needed)
+    usual = tally.first_is_usual = width == len(sample[0][1])
+    cut_sample = [(row, cells if usual else cells[:width]) for row, cells, _ in sample]
+    columns = _columns(source, cut_sample, delimiter, score_needed=score_needed)
     body = sample[1:] if columns.has_header else sample
     if not body and fault is None:
-        raise file_error(source.label, "holds a header and no pairs")
-    rest = records if fault is None else _fault_alone(fault)
+        raise file_error(source.label, "has a header and no pairs")
+    rest = records if fault is None else _raising(fault)
     rows = _Rows(source.label, delimiter, columns, width, tally)
     row, cells, last = sample[0]
-    if columns.has_header and last != row:  # here too a quote may have taken rows in
+    if columns.has_header and last != row:  # a quote in the header, too, may swallow rows
         rows.meet_spanning(row, cells, last)
     return columns, rows.batches(chain(body, rest)), tally
 
 
 def _usual_width(delimiter: str, rows: list[list[str]]) -> int:
-    """The first row's, or that of most rows where a wide table begins with remarks at the right."""
+    """The width of the first row, or of most rows if the first of a wide table has remarks."""
     first = len(rows[0])
     usual = Counter(map(len, rows)).most_common(1)[0][0]
     if delimiter == "\t" and BARE_WIDTH < usual < first and any(map(is_number, rows[0])):
@@ -129,48 +131,48 @@ def _usual_width(delimiter: str, rows: list[list[str]]) -> int:
 def _columns(
     source: Source, sample: list[tuple[int, list[str]]], delimiter: str, *, score_needed: bool
 ) -> Columns:
-    """The columns; DataError, where another character separates them, with that as the reason."""
+    """The columns. Raises DataError, with the true separator if it is another character."""
     try:
         columns = columns_by_place(source.label, sample, delimiter, score_needed=score_needed)
     except DataError:
         widest = max(len(cells) for _, cells in sample)
-        separated = _separated(source, delimiter, widest, sample[0][0])
-        if separated is not None:
-            raise separated from None
+        separator_error = _separator_error(source, delimiter, widest, sample[0][0])
+        if separator_error is not None:
+            raise separator_error from None
         if _is_apart(sample):
-            found = _counted(len(sample[0][1]), "column", "columns")
-            reason = f"{found} where the rows below have {widest}: no part of the table; remove it"
+            count = _counted(len(sample[0][1]), "column", "columns")
+            reason = f"{count} where the rows below have {widest}: not part of the table; remove it"
             raise row_error(source.label, sample[0][0], reason) from None
         raise
     if delimiter == "," and not columns.has_header:
-        separated = _separated(source, delimiter, None, sample[0][0])
-        if separated is not None:
-            raise separated
+        separator_error = _separator_error(source, delimiter, None, sample[0][0])
+        if separator_error is not None:
+            raise separator_error
     return columns
 
 
 def _is_apart(sample: list[tuple[int, list[str]]]) -> bool:
-    """Whether the first row has fewer columns than all others, which have as many each."""
+    """Whether the first row has fewer columns than the others, which all have the same number."""
     first, *others = (len(cells) for _, cells in sample)
     return len(others) > 1 and len(set(others)) == 1 and first < others[0]
 
 
-def _separated(
+def _separator_error(
     source: Source, delimiter: str, widest: int | None, row: int = 1
 ) -> DataError | None:
     advice = advice_on_separator(source, delimiter, widest)
     return None if advice is None else row_error(source.label, row, advice)
 
 
-def _fault_alone(fault: DataError) -> Iterator[Record]:
-    """No record, and then the fault that the reading of the first ones met."""
+def _raising(fault: DataError) -> Iterator[Record]:
+    """Yield no record, and raise the fault that was met after the sample."""
     yield from ()
     raise fault
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Records taken apart into columns, and refused where they do not fit."""
+    """Splits records into columns, and refuses those that do not fit."""
 
     label: str
     delimiter: str
@@ -179,10 +181,10 @@ class _Rows:
     tally: Tally
 
     def batches(self, records: Iterator[Record]) -> Iterator[RowBatch]:
-        """The records in batches; those before a fault are handed on, and checked, before it."""
+        """The records in batches; those before a fault are yielded, and so checked, first."""
         width = self.width
-        first_at, second_at = self.columns.first, self.columns.second
-        score_at, split_at = self.columns.score, self.columns.split
+        first_place, second_place = self.columns.first, self.columns.second
+        score_place, split_place = self.columns.score, self.columns.split
         while True:
             first: list[str] = []
             second: list[str] = []
@@ -190,20 +192,20 @@ class _Rows:
             splits: list[str] = []
             rows: list[int] = []
             fault: DataError | None = None
-            # Each record is taken apart as it comes: thousands of lists held at once would send
-            # Python's cycle collector round and round, for as long as the reading itself takes.
+            # Each record is split as it comes. Holding thousands of lists would make Python's
+            # cycle collector run for as long as the reading itself.
             try:
                 for row, cells, last in islice(records, BATCH_ROWS):
                     if last != row:
                         self.meet_spanning(row, cells, last)
                     if len(cells) != width:
                         self._meet_other_width(row, cells)
-                    first.append(cells[first_at])
-                    second.append(cells[second_at])
-                    if score_at is not None:
-                        scores.append(cells[score_at])
-                    if split_at is not None:
-                        splits.append(cells[split_at])
+                    first.append(cells[first_place])
+                    second.append(cells[second_place])
+                    if score_place is not None:
+                        scores.append(cells[score_place])
+                    if split_place is not None:
+                        splits.append(cells[split_place])
                     rows.append(row)
             except DataError as error:
                 fault = error
@@ -211,9 +213,9 @@ class _Rows:
                 yield RowBatch(
                     first,
                     second,
-                    None if score_at is None else scores,
+                    None if score_place is None else scores,
                     rows,
-                    None if split_at is None else splits,
+                    None if split_place is None else splits,
                 )
             if fault is not None:
                 raise fault
@@ -221,47 +223,46 @@ class _Rows:
                 return
 
     def _meet_other_width(self, row: int, cells: list[str]) -> None:
-        """Count a row with more columns where that is harmless; else refuse it."""
-        found = len(cells)
-        if found < self.width:
-            raise self._ragged(row, found, "fill or remove the row")
-        # A sentence hardly holds a tab; published tables have remarks at the right of rows.
+        """Count a row whose extra columns are harmless; refuse any other."""
+        if len(cells) < self.width:
+            raise self._ragged(row, len(cells), "fill or remove the row")
+        # Sentences rarely hold tabs, and published tables have remarks at the right of rows.
         remarks = self.delimiter == "\t" and self.width > BARE_WIDTH
         if remarks or not any(cell.strip() for cell in cells[self.width :]):
-            self.tally.wide += 1
+            self.tally.wide_rows += 1
             self.tally.first_wide = self.tally.first_wide or row
             return
-        hint = 'quote the cells that hold a separator ("like, this")'
+        advice = 'quote the cells that hold a separator ("like, this")'
         if any(BEFORE_QUOTE.match(cell) for cell in cells):
-            hint = "remove the spaces between separators and quotes"
-        raise self._ragged(row, found, hint)
+            advice = "remove the spaces between separators and quotes"
+        raise self._ragged(row, len(cells), advice)
 
-    def _ragged(self, row: int, found: int, hint: str) -> DataError:
-        columns = _counted(found, "column", "columns")
-        return row_error(self.label, row, f"{columns} where the first row has {self.width}; {hint}")
+    def _ragged(self, row: int, width: int, advice: str) -> DataError:
+        reason = f"{_counted(width, 'column', 'columns')} where the first row has {self.width}"
+        return row_error(self.label, row, f"{reason}; {advice}")
 
     def meet_spanning(self, row: int, cells: list[str], last: int) -> None:
-        """Count a row of several lines; refuse one that has taken in other rows.
+        """Count a row of several lines; refuse one that has swallowed other rows.
 
-        There a quote that is text, an inch mark or an opening one without its closing one, has
-        taken the rows up to the next quote into one cell.
+        A quote that is text, such as an inch mark or an unmatched opening quote, pulls the rows up
+        to the next quote into one cell.
         """
-        self.tally.spanning += 1
-        self.tally.spanned += last - row + 1
-        found = len(cells)
-        if found != self.width:
-            reason = f"{found} columns where the first row has {self.width}, and a quote that"
+        self.tally.spanning_rows += 1
+        self.tally.spanned_lines += last - row + 1
+        if len(cells) != self.width:
+            reason = f"{len(cells)} columns where the first row has {self.width}, and a quote that"
             reason += f" opens in this row closes in row {last}"
-            raise QuoteError(self.label, row, f"{reason}; {DOUBLED}, or fill or remove the row")
-        if takes_in_rows(cells, self.columns, self.delimiter):
+            advice = f"{DOUBLE_QUOTES}, or fill or remove the row"
+            raise QuoteError(self.label, row, f"{reason}; {advice}")
+        if swallows_rows(cells, self.columns, self.delimiter):
             reason = f"a quote opens a cell that takes in the next {last - row} rows whole"
-            raise QuoteError(self.label, row, f"{reason}; close it, or {DOUBLED}")
+            raise QuoteError(self.label, row, f"{reason}; close it, or {DOUBLE_QUOTES}")
 
 
 def _records(source: Source, delimiter: str, tally: Tally, *, quoted: bool) -> Iterator[Record]:
-    # The limit is the process's own and nobody else here reads CSV; without it a quote that is
-    # never closed would gather the rest of the file in one cell.
-    csv.field_size_limit(CELL_BYTES)
+    # Without a limit, an unclosed quote would gather the rest of the file in one cell. The limit
+    # holds for the whole process, in which nothing else reads long cells of CSV.
+    csv.field_size_limit(MAX_CELL_BYTES)
     reader = csv.reader(
         text_lines(source),
         delimiter=delimiter,
@@ -275,14 +276,14 @@ def _records(source: Source, delimiter: str, tally: Tally, *, quoted: bool) -> I
             if len(cells) > 1 or (cells and not cells[0].isspace()):
                 yield row, cells, last
             else:  # a blank line
-                tally.blank += 1
+                tally.blank_lines += 1
             row = last + 1
     except csv.Error as error:
         raise _damaged(source.label, row, str(error), reader.line_num) from None
 
 
 def _damaged(label: str, row: int, message: str, last_line: int) -> DataError:
-    """The row that the csv module gave up on. Its message is used to tell the cases apart only."""
+    """The refusal of the row that the csv module gave up on; its message tells the cases apart."""
     if "field limit" in message and last_line == row:
         return row_error(label, row, "a cell is longer than 1 MB; shorten or remove it")
     if "field limit" in message or "unexpected end" in message:

@@ -1,4 +1,4 @@
-"""The kinds of file that hold pairs, told apart by name or, on stdin, by their first line."""
+"""Tell the kinds of data file apart, by name or, on stdin, by the first line."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ["FileKind", "kind_of_name", "kind_of_stdin", "known_kind", "stem_of_n
 
 
 class FileKind(StrEnum):
-    """How the pairs of a file are written."""
+    """The format of a file of pairs."""
 
     CSV = "csv"
     """Comma-separated, quoted by RFC 4180."""
     TSV = "tsv"
-    """Tab-separated, with quotes as in CSV or none at all."""
+    """Tab-separated, with or without the quotes of CSV."""
     JSONL = "jsonl"
-    """One JSON object or array a line."""
+    """JSON, an object or array for each pair."""
     PARQUET = "parquet"
     """Apache Parquet."""
     ARROW = "arrow"
-    """An Arrow stream that the `datasets` library keeps; never a file that the user names."""
+    """An Arrow stream of the `datasets` library; never a file that the user names."""
 
 
 SUFFIXES = {
@@ -43,7 +43,7 @@ SUFFIXES = {
 
 
 def known_kind(name: str) -> FileKind | None:
-    """The kind that a file's name says, `.gz` after a text kind allowed; None when unknown."""
+    """The kind that a file's name means, with `.gz` allowed for text; None if it means none."""
     path = PurePath(name)
     if path.suffix.lower() == ".gz":
         kind = SUFFIXES.get(PurePath(path.stem).suffix.lower())
@@ -52,32 +52,30 @@ def known_kind(name: str) -> FileKind | None:
 
 
 def stem_of_name(name: str) -> str:
-    """A file's name without `.gz` and the suffix of its kind."""
+    """A file's name without `.gz` and without the suffix of its kind."""
     path = PurePath(name)
     return PurePath(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
 
 
 def kind_of_name(label: str, name: str) -> FileKind:
-    """The kind that a file's name says; DataError, with the kinds there are, when it says none."""
+    """The kind that a file's name means; DataError, with the known kinds, if it means none."""
     kind = known_kind(name)
     if kind is None:
         kinds = ".csv, .tsv, .jsonl (each also .gz) or .parquet"
-        raise file_error(
-            label, f"not a kind of file that is read here; its name must end in {kinds}"
-        )
+        raise file_error(label, f"not a known kind of file; its name must end in {kinds}")
     return kind
 
 
 def kind_of_stdin(source: Source) -> FileKind:
-    """The kind that the first line of `source` looks like; CSV when nothing else fits."""
+    """The kind that the first line of `source` suggests; CSV if nothing else fits."""
     if source.content[:4] == b"PAR1":
         return FileKind.PARQUET
     with closing(text_pieces(source)) as pieces:
-        begun = next(pieces, "").strip()
-        while len(begun) < 3 and (piece := next(pieces, "")):
-            begun += piece.strip()
-    # An array of pairs on any number of lines, and not a sentence in brackets.
-    if re.match(r"\[\s*[\[{]\s*\"|\{\s*\"", begun):
+        head = next(pieces, "").strip()
+        while len(head) < 3 and (piece := next(pieces, "")):
+            head += piece.strip()
+    # This matches an array of pairs on any number of lines, but no sentence in brackets.
+    if re.match(r"\[\s*[\[{]\s*\"|\{\s*\"", head):
         return FileKind.JSONL
     with closing(text_lines(source)) as lines:
         line = next(lines, "")

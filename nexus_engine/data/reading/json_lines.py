@@ -1,6 +1,6 @@
-"""JSON: an object with named fields, or an array [sentence, sentence, score], for each pair.
+"""Read JSON with an object of named fields, or an array [sentence, sentence, score], for each pair.
 
-One on each line, all in one array, or one after another.
+The values stand one on each line, all in one array, or one after another.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from nexus_engine.data.reading.batches import BATCH_ROWS, RowBatch
 from nexus_engine.data.reading.columns import ACCEPTED, Columns, columns_by_name
 from nexus_engine.data.reading.json_shapes import JsonShape, shape_of
 from nexus_engine.data.reading.json_values import (
+    LIMITS,
+    JsonLimits,
     JsonText,
     RepeatedKeyError,
     array_values,
-    data_array,
     decoded,
     lone_values,
+    seek_data_array,
 )
 from nexus_engine.data.reading.sources import Source
 from nexus_engine.data.reading.text_lines import text_lines
@@ -30,21 +32,23 @@ __all__ = ["read_json_lines"]
 
 Score = str | float | None
 Row = tuple[int, str, str, Score, str]
-"""Its number, two sentences, the score, and the word that names its split."""
+"""The row number, two sentences, the score, and the word that names the split."""
 Record = tuple[int, dict[str, Any] | list[Any]]
-"""The row of a pair, and what holds it."""
+"""The row number of a pair, and its JSON value."""
 
 
-def read_json_lines(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator[RowBatch]]:
-    """The fields of a JSON file and its rows in batches, read while they are consumed.
+def read_json_lines(
+    source: Source, *, score_needed: bool, limits: JsonLimits = LIMITS
+) -> tuple[Columns, Iterator[RowBatch]]:
+    """The fields of a JSON file, and its rows in batches that are read as they are consumed.
 
-    The first object or array decides the form and the fields' names for all. A row is a line; in an
-    array that stands on one line, a row is a value, counted from 1.
-    Raises DataError with the row, at once for the first and later for the others, and for a JSON
-    file of another shape.
+    The first object or array sets the form and the names of the fields for all. Rows are numbered
+    by line or, in an array on a single line, by value, from 1.
+    Raises DataError with the row: at once for the first row and for a file of another shape, else
+    from the iterator.
     """
-    shape = shape_of(source)
-    records = _lines(source) if shape is JsonShape.LINES else _values(source, shape)
+    shape = shape_of(source, limits)
+    records = _lines(source) if shape is JsonShape.LINES else _values(source, shape, limits)
     head = next(records, None)
     if head is None:
         raise file_error(source.label, "is empty; give a file with pairs of sentences")
@@ -81,25 +85,25 @@ def _lines(source: Source) -> Iterator[Record]:
             reason = "a field is named twice in the object; rename or remove one"
             raise row_error(source.label, row, reason) from None
         except json.JSONDecodeError as error:
-            reason = f"not JSON at character {error.pos + 1}; write one object a line"
+            reason = f"not JSON at character {error.pos + 1}; write one object per line"
             raise row_error(source.label, row, reason) from None
-        except ValueError:  # an integer of more digits than Python converts
+        except ValueError:  # an integer with more digits than Python converts
             raise row_error(source.label, row, "a number is too long to read") from None
         yield _record(source.label, row, value)
 
 
-def _values(source: Source, shape: JsonShape) -> Iterator[Record]:
-    with closing(JsonText(source)) as text:
+def _values(source: Source, shape: JsonShape, limits: JsonLimits) -> Iterator[Record]:
+    with closing(JsonText(source, limits)) as text:
         if shape is JsonShape.DATA:
-            data_array(text)
-        found = lone_values(text) if shape is JsonShape.APART else array_values(text)
+            seek_data_array(text)
+        values = lone_values(text) if shape is JsonShape.APART else array_values(text)
         first_line, by_line = 0, True
-        for place, (line, value) in enumerate(found, start=1):
-            if place == 1:
+        for number, (line, value) in enumerate(values, start=1):
+            if number == 1:
                 first_line = line
-            elif place == 2:
+            elif number == 2:
                 by_line = line > first_line
-            yield _record(source.label, line if by_line else place, value)
+            yield _record(source.label, line if by_line else number, value)
         if shape is JsonShape.ARRAY and text.peek():
             raise text.refused("text follows the end of the array; remove it")
 
@@ -117,7 +121,7 @@ def _rows(
     *,
     score_needed: bool,
 ) -> Iterator[Row]:
-    """Each record as a row; DataError for one of another form."""
+    """Each record as a row. Raises DataError for one of another form than the first."""
     form = dict if columns.has_header else list
     for row, value in records:
         if type(value) is not form:
@@ -135,10 +139,9 @@ def _rows(
             split = value.get(columns.split_name)
         else:
             if not 2 <= len(value) <= 3 or (len(value) == 2 and columns.score is not None):
-                wanted = 2 if columns.score is None else 3
-                raise row_error(
-                    label, row, f"an array of {len(value)} values where {wanted} are expected"
-                )
+                expected = 2 if columns.score is None else 3
+                reason = f"an array of {len(value)} values where {expected} are expected"
+                raise row_error(label, row, reason)
             first, second = value[0], value[1]
             score = value[2] if len(value) == 3 else None
         for which, sentence in (("first", first), ("second", second)):
@@ -149,7 +152,7 @@ def _rows(
 
 
 def _score(value: object) -> Score:
-    """`value` as a number or text to be read as one; other kinds become text that is no number."""
+    """`value` as a number, or as text that is parsed later; other types become text that fails."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -161,12 +164,11 @@ def _score(value: object) -> Score:
 
 
 def _word(value: object) -> str:
-    """What a field says that names a split; empty for what cannot."""
+    """The word that names a split; empty for a value that cannot be one."""
     return value if isinstance(value, str) and value.isascii() else ""
 
 
 def _batches(rows: Iterator[Row], columns: Columns) -> Iterator[RowBatch]:
     while chunk := list(islice(rows, BATCH_ROWS)):
         numbers, first, second, scores, splits = zip(*chunk, strict=True)
-        named = None if columns.split is None else splits
-        yield RowBatch(first, second, scores, numbers, named)
+        yield RowBatch(first, second, scores, numbers, None if columns.split is None else splits)

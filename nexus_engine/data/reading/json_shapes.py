@@ -1,7 +1,7 @@
-"""What a JSON file holds, by its beginning: lines, an array of pairs, or what is not read.
+"""Recognise the shape of a JSON file by its beginning: lines, an array of pairs, or another.
 
-Programs write tables as JSON in many shapes. Those that can be read a pair at a time are; the
-others are named for what they are, with a command that makes them readable.
+Programs write tables as JSON in many shapes. Those that can be read one pair at a time are read. A
+refusal of any other names the shape, with a command that converts it where there is one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from nexus_engine.data.messages import file_error, looks_like_name, row_error
 from nexus_engine.data.reading.columns import columns_by_name
-from nexus_engine.data.reading.json_values import JsonText, data_array
+from nexus_engine.data.reading.json_values import LIMITS, JsonLimits, JsonText, seek_data_array
 from nexus_engine.data.reading.sources import Source
 from nexus_engine.errors import DataError
 
@@ -20,7 +20,7 @@ __all__ = ["JsonShape", "shape_of"]
 
 
 class JsonShape(Enum):
-    """How the pairs stand in a file."""
+    """The arrangement of the pairs in a file."""
 
     LINES = auto()
     """A value on each line."""
@@ -29,7 +29,7 @@ class JsonShape(Enum):
     DATA = auto()
     """An object with such an array under `data`."""
     APART = auto()
-    """Objects over several lines each, one after another."""
+    """Objects one after another, each over several lines."""
 
 
 RETRIEVAL_KEYS = ("queries", "corpus", "relevant_docs")
@@ -39,12 +39,13 @@ RETRIEVAL = (
 )
 
 
-def shape_of(source: Source) -> JsonShape:
+def shape_of(source: Source, limits: JsonLimits = LIMITS) -> JsonShape:
     """The shape of the JSON in `source`.
 
-    Raises DataError for a shape that is not read. What is not JSON is left to whoever reads it.
+    Raises DataError for a shape that is not supported. Text that is not JSON counts as lines, whose
+    reader refuses it.
     """
-    with closing(JsonText(source)) as text:
+    with closing(JsonText(source, limits)) as text:
         try:
             head = text.peek()
         except DataError:
@@ -54,19 +55,19 @@ def shape_of(source: Source) -> JsonShape:
             return _array_shape(text, source.label)
         if head != "{":
             return JsonShape.LINES
-        begun = text.line
+        first_line = text.line
         try:
             value = text.value()
         except DataError as error:
-            return _unread_shape(source, error)
-        return _object_shape(source, value, over_lines=text.line > begun)
+            return _unread_shape(source, limits, error)
+        return _object_shape(source, value, over_lines=text.line > first_line)
 
 
 def _array_shape(text: JsonText, label: str) -> JsonShape:
-    inside = text.peek()
-    if inside == "]":
+    head = text.peek()
+    if head == "]":
         raise file_error(label, "is an empty array; give a file with pairs of sentences")
-    return JsonShape.ARRAY if inside in ("{", "[") else JsonShape.LINES
+    return JsonShape.ARRAY if head in ("{", "[") else JsonShape.LINES
 
 
 def _object_shape(source: Source, value: dict[str, Any], *, over_lines: bool) -> JsonShape:
@@ -87,38 +88,38 @@ def _object_shape(source: Source, value: dict[str, Any], *, over_lines: bool) ->
         raise row_error(label, 1, _by_pandas("each row under its number", "index"))
     for name, inner in value.items():
         if isinstance(inner, list) and inner and isinstance(inner[0], dict):
-            plain = name.isidentifier() and name.isascii()
-            rows_of = f".{name}[]" if plain else ".[] | arrays | .[]"
-            shown = f"the array {name}" if looks_like_name(name) else "an array"
-            reason = f"one JSON object with its rows in {shown}; write one object a line"
-            raise row_error(label, 1, f"{reason}: jq -c '{rows_of}' FILE > NEW.jsonl")
+            is_plain = name.isidentifier() and name.isascii()
+            program = f".{name}[]" if is_plain else ".[] | arrays | .[]"
+            array = f"the array {name}" if looks_like_name(name) else "an array"
+            reason = f"one JSON object with its rows in {array}; write one object per line"
+            raise row_error(label, 1, f"{reason}: jq -c '{program}' FILE > NEW.jsonl")
     return JsonShape.APART if over_lines else JsonShape.LINES
 
 
-def _unread_shape(source: Source, error: DataError) -> JsonShape:
-    """The shape of a file whose first object could not be read whole: it may be the whole file."""
-    with closing(JsonText(source)) as text:
+def _unread_shape(source: Source, limits: JsonLimits, error: DataError) -> JsonShape:
+    """The shape of a file whose first object, maybe the whole file, failed to be read."""
+    with closing(JsonText(source, limits)) as text:
         try:
-            if data_array(text):
+            if seek_data_array(text):
                 return JsonShape.DATA
         except DataError:
             pass
-    with closing(JsonText(source)) as text:
+    with closing(JsonText(source, limits)) as text:
         text.take("{")
-        begun = text.line
+        first_line = text.line
         if text.peek() != '"':
             return JsonShape.LINES
-        over_lines = text.line > begun
+        over_lines = text.line > first_line
         try:
             name = text.value()
-            inside = text.peek() if text.take(":") else ""
+            value_head = text.peek() if text.take(":") else ""
         except DataError:
             return JsonShape.LINES
-    if name in RETRIEVAL_KEYS and inside == "{":
+    if name in RETRIEVAL_KEYS and value_head == "{":
         raise row_error(source.label, 1, RETRIEVAL)
-    if name == "columns" and inside == "[":
+    if name == "columns" and value_head == "[":
         raise row_error(source.label, 1, _by_pandas("columns and data apart", "split"))
-    if inside in ("{", "[") and _is_column(name):
+    if value_head in ("{", "[") and _is_column(name):
         raise row_error(source.label, 1, _by_pandas("each column in one piece", "columns"))
     if over_lines:
         raise error
@@ -126,10 +127,10 @@ def _unread_shape(source: Source, error: DataError) -> JsonShape:
 
 
 def _are_pairs(names: list[str]) -> bool:
-    """Whether fields by these names are a pair of sentences."""
+    """Whether fields with these names hold a pair of sentences."""
     try:
         return columns_by_name("", names, score_needed=False) is not None
-    except DataError:  # a name stands twice: whoever reads the columns says so
+    except DataError:  # a name occurs twice, which the reader of the columns refuses
         return True
 
 
@@ -143,10 +144,10 @@ OTHER_SENTENCES = (
 )
 
 
-def _by_pandas(found: str, orient: str) -> str:
-    """The refusal of a table that pandas reads, with the command that writes it in lines."""
+def _by_pandas(layout: str, orient: str) -> str:
+    """The refusal of a table written by pandas, with a command that converts it to lines."""
     return (
-        f"one JSON object with {found}, as pandas writes it; write one object a line: "
+        f"one JSON object with {layout}, as pandas writes it; write one object per line: "
         f"python -c \"import pandas; pandas.read_json('FILE', orient='{orient}', dtype=False)"
         ".to_json('NEW.jsonl', orient='records', lines=True)\""
     )

@@ -1,10 +1,11 @@
-"""JSON values one after another out of a text of any length, without holding all of it."""
+"""Read JSON values one after another from a text of any length, without holding all of it."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from nexus_engine.data.messages import row_error
@@ -12,14 +13,32 @@ from nexus_engine.data.reading.sources import Source
 from nexus_engine.data.reading.text_lines import text_pieces
 from nexus_engine.errors import DataError
 
-__all__ = ["JsonText", "RepeatedKeyError", "array_values", "data_array", "decoded", "lone_values"]
+__all__ = [
+    "LIMITS",
+    "JsonLimits",
+    "JsonText",
+    "RepeatedKeyError",
+    "array_values",
+    "decoded",
+    "lone_values",
+    "seek_data_array",
+]
 
-VALUE_CHARACTERS = 8_000_000
-"""Of one value, as of one line: without a bound, a bracket that is never closed would gather the
-rest of the file in memory."""
-CHUNK_CHARACTERS = 1 << 16
 SPACE = re.compile(r"[ \t\n\r]*")
 DATA_KEY = "data"
+
+
+@dataclass(frozen=True, slots=True)
+class JsonLimits:
+    """How much text is held in memory at once."""
+
+    chunk_characters: int = 1 << 16
+    """Read at a time."""
+    max_value_characters: int = 8_000_000
+    """Of one value: without a limit, an unclosed bracket would gather the rest of the file."""
+
+
+LIMITS = JsonLimits()
 
 
 class RepeatedKeyError(ValueError):
@@ -35,17 +54,18 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 DECODER = json.JSONDecoder(object_pairs_hook=_object)
 decoded = DECODER.decode
-"""The value of a whole text. Raises what `JSONDecoder` does, and RepeatedKeyError."""
+"""The value of a complete text. Raises what `JSONDecoder` raises, and RepeatedKeyError."""
 
 
 class JsonText:
-    """A cursor over the JSON text of a file; what it has passed is let go of."""
+    """A cursor over the JSON text of a file; text behind the cursor is dropped."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, limits: JsonLimits = LIMITS) -> None:
         self._label = source.label
-        self._pieces = text_pieces(source)
+        self._limits = limits
+        self._pieces = text_pieces(source, limits.chunk_characters)
         self._text = ""
-        self._at = 0
+        self._position = 0
         self._ended = False
         self.line = 1
         """The line of the cursor, from 1."""
@@ -55,97 +75,97 @@ class JsonText:
         self._pieces.close()
 
     def peek(self) -> str:
-        """The next character that is no space; empty at the end of the text."""
+        """The next character that is not whitespace; empty at the end of the text."""
         while True:
-            match = SPACE.match(self._text, self._at)
+            match = SPACE.match(self._text, self._position)
             assert match is not None
             self._advance(match.end())
-            if self._at < len(self._text):
-                return self._text[self._at]
+            if self._position < len(self._text):
+                return self._text[self._position]
             if not self._fill():
                 return ""
 
     def take(self, character: str) -> bool:
-        """Pass `character` if it is the next one that is no space."""
+        """Move past `character` if it is the next one that is not whitespace."""
         if self.peek() != character:
             return False
-        self._advance(self._at + 1)
+        self._advance(self._position + 1)
         return True
 
     def value(self) -> Any:
-        """Read the value at the cursor and pass it.
+        """Read the value at the cursor and move past it.
 
-        Raises DataError, with the line, for what is not JSON, is nested too deeply, names a field
-        twice or is longer than 8 million characters.
+        Raises DataError, with the line, for a value that is not JSON, is nested too deeply, names a
+        field twice or is longer than 8 million characters.
         """
         self.peek()
         row = self.line
         while True:
             try:
-                value, end = DECODER.raw_decode(self._text, self._at)
+                value, end = DECODER.raw_decode(self._text, self._position)
             except RecursionError:
                 raise row_error(self._label, row, "the JSON is nested too deeply") from None
             except RepeatedKeyError:
                 reason = "a field is named twice in the object; rename or remove one"
                 raise row_error(self._label, row, reason) from None
             except json.JSONDecodeError as error:
-                if len(self._text) - self._at > VALUE_CHARACTERS:
-                    reason = "a JSON value is longer than 8 MB; write one object a line"
+                if len(self._text) - self._position > self._limits.max_value_characters:
+                    reason = "a JSON value is longer than 8 MB; write one object per line"
                     raise row_error(self._label, row, reason) from None
                 if not self._fill():
                     raise self._not_json(error.pos) from None
-            except ValueError:  # an integer of more digits than Python converts
+            except ValueError:  # an integer with more digits than Python converts
                 raise row_error(self._label, row, "a number is too long to read") from None
             else:
-                # A number that ends where the text held so far does may go on.
+                # A number at the end of the text held so far may go on.
                 if end < len(self._text) or not self._fill():
                     self._advance(end)
                     return value
 
     def refused(self, reason: str) -> DataError:
-        """A DataError at the cursor."""
+        """A DataError with the line of the cursor."""
         return row_error(self._label, self.line, reason)
 
-    def _not_json(self, at: int) -> DataError:
+    def _not_json(self, position: int) -> DataError:
         end = len(self._text.rstrip())
-        if at >= end:
+        if position >= end:
             self._advance(end)
             return self.refused("the JSON is cut off; copy or save the file again")
-        self._advance(at)
-        begun = max(self._text.rfind("\n", 0, at), self._text.rfind("\r", 0, at))
-        where = f"at character {at - begun}" if begun >= 0 else "here"
-        return self.refused(f"not JSON {where}; correct it, or write one object a line")
+        self._advance(position)
+        line_end = max(self._text.rfind("\n", 0, position), self._text.rfind("\r", 0, position))
+        where = f"at character {position - line_end}" if line_end >= 0 else "here"
+        return self.refused(f"not JSON {where}; correct it, or write one object per line")
 
-    def _advance(self, to: int) -> None:
-        text, at = self._text, self._at
-        self.line += text.count("\n", at, to)
+    def _advance(self, end: int) -> None:
+        text, start = self._text, self._position
+        self.line += text.count("\n", start, end)
         if "\r" in text:
-            self.line += text.count("\r", at, to) - text.count("\r\n", at, to)
-        self._at = to
+            self.line += text.count("\r", start, end) - text.count("\r\n", start, end)
+        self._position = end
 
     def _fill(self) -> bool:
-        """Hold as much more text as is held ahead of the cursor; False at the end of the text."""
+        """Double the text ahead of the cursor, by at least a chunk; False at its end."""
         if self._ended:
             return False
-        kept = self._text[self._at :]
-        wanted, found = max(CHUNK_CHARACTERS, len(kept)), [kept]
-        while wanted > 0:
+        ahead = self._text[self._position :]
+        missing, pieces = max(self._limits.chunk_characters, len(ahead)), [ahead]
+        while missing > 0:
             piece = next(self._pieces, None)
             if piece is None:
                 self._ended = True
                 break
-            found.append(piece)
-            wanted -= len(piece)
-        self._text, self._at = "".join(found), 0
-        return len(found) > 1
+            pieces.append(piece)
+            missing -= len(piece)
+        self._text, self._position = "".join(pieces), 0
+        return len(pieces) > 1
 
 
-Placed = tuple[int, Any]
+LineValue = tuple[int, Any]
 """The line on which a value starts, and the value."""
 
 
-def array_values(text: JsonText) -> Iterator[Placed]:
-    """The values of the array at the cursor, which is passed with it."""
+def array_values(text: JsonText) -> Iterator[LineValue]:
+    """Yield the values of the array at the cursor, and move past it."""
     if not text.take("["):
         raise text.refused("an array is expected here")
     if text.take("]"):
@@ -157,21 +177,22 @@ def array_values(text: JsonText) -> Iterator[Placed]:
         if text.take("]"):
             return
         if not text.take(","):
-            missing = "the JSON is cut off; copy or save the file again"
-            raise text.refused("a comma is missing between two values" if text.peek() else missing)
+            cut_off = "the JSON is cut off; copy or save the file again"
+            raise text.refused("a comma is missing between two values" if text.peek() else cut_off)
 
 
-def lone_values(text: JsonText) -> Generator[Placed]:
-    """Values that follow each other with nothing but space between them."""
+def lone_values(text: JsonText) -> Generator[LineValue]:
+    """Yield values that follow each other with only whitespace between them."""
     while text.peek():
         line = text.line
         yield line, text.value()
 
 
-def data_array(text: JsonText) -> bool:
-    """Go to the array under `data` in the object at the cursor; False where there is none.
+def seek_data_array(text: JsonText) -> bool:
+    """Move to the array under `data` in the object at the cursor; False if there is none.
 
-    What stands before it is passed; where columns are named there, the rows are no objects.
+    The fields before it are skipped. If one of them is `columns`, the rows of the data have no
+    names, and the result is False.
     """
     if not text.take("{"):
         return False

@@ -1,4 +1,4 @@
-"""What counts as a number in a cell of text."""
+"""Tell numbers from other text in a cell."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import re
 
 __all__ = ["is_comma_number", "is_number"]
 
-# Python's float() would also take "1_000" and other scripts' digits, which are no scores.
+MAX_CHARACTERS = 64
+
+# Python's float() would also take "1_000" and the digits of other scripts, which are not scores.
 NUMBER = re.compile(
     r"\s*[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?|nan|inf(?:inity)?)\s*", re.ASCII | re.IGNORECASE
 )
@@ -15,10 +17,10 @@ COMMA_NUMBER = re.compile(r"\s*[+-]?\d*,\d+\s*", re.ASCII)
 
 
 def is_number(cell: str) -> bool:
-    """Whether `cell` reads as a number; "nan" and "inf" do, so that they are refused as such."""
-    return len(cell) <= 64 and NUMBER.fullmatch(cell) is not None
+    """Whether `cell` is a number; "nan" and "inf" are, so that a message can name them."""
+    return len(cell) <= MAX_CHARACTERS and NUMBER.fullmatch(cell) is not None
 
 
 def is_comma_number(cell: str) -> bool:
-    """Whether `cell` reads as a number with a comma where a point is needed."""
-    return len(cell) <= 64 and COMMA_NUMBER.fullmatch(cell) is not None
+    """Whether `cell` is a number written with a decimal comma."""
+    return len(cell) <= MAX_CHARACTERS and COMMA_NUMBER.fullmatch(cell) is not None

@@ -1,4 +1,4 @@
-"""The Hugging Face libraries, told before their first import to open no socket."""
+"""Keep the Hugging Face libraries from opening a socket."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ SETTINGS = {
 
 
 def stay_offline() -> None:
-    """Set the offline switches that the user has not set; call before importing `datasets`."""
+    """Set the offline variables that the user has not set. Call before importing `datasets`."""
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)

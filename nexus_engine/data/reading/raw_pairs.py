@@ -1,9 +1,10 @@
-"""One file of pairs, read through the `datasets` library into Arrow.
+"""Read one file of pairs through the `datasets` library into Arrow.
 
-Not by `load_dataset`: it reads "NA" as nothing and file names as patterns, does not know rows, and
-writes a lock (and without streaming a copy of the sentences) into its cache folder. Not by
+A strict reader fills one `Dataset` a batch, which writes nothing to disk. `load_dataset` would not
+do: it reads "NA" as missing and file names as patterns, does not know rows, and writes a lock (and,
+without streaming, a copy of the sentences) into its cache folder. Nor would
 `IterableDataset.from_generator`: it writes the same lock, and takes 59 times as long (measured,
-200,000 pairs). Here a strict reader fills one `Dataset` a batch, which keeps nothing on disk.
+200,000 pairs).
 """
 
 from __future__ import annotations
@@ -35,98 +36,98 @@ from nexus_engine.errors import DataError
 
 __all__ = ["RawPairs", "one_array", "read_pairs"]
 
-INT32_BYTES = 2**31 - 1
-"""Above this many bytes an Arrow string column needs the large form."""
+MAX_INT32_BYTES = 2**31 - 1
+"""A string array with more bytes needs Arrow's large_string, which has 64-bit offsets."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RawPairs:
-    """The pairs of one file, their scores still as they stand there."""
+    """The pairs of one file, with the scores as the file gives them."""
 
     label: str
     first: pa.Array
     second: pa.Array
     scores: NDArray[np.float64] | None
-    """(n,) float64; None when the file has no column of usable scores."""
+    """(n,) float64; None if the file has no column of usable scores."""
     rows: NDArray[np.int64]
-    """(n,) the row of each pair in the file, from 1."""
+    """(n,) the row number of each pair in the file, from 1."""
     score_name: str
-    """The score column's name, squeezed; empty without one."""
+    """The squeezed name of the score column; empty without one."""
     notes: tuple[str, ...]
     sentence_names: tuple[str, ...] = ()
-    """The names of the two sentence columns, squeezed; empty without a header."""
+    """The squeezed names of the two sentence columns; empty without a header."""
     splits: pa.Array | None = None
-    """What a column called `split` says of each pair; None without one."""
+    """The cells of the column `split`; None without one."""
 
     def __len__(self) -> int:
         return len(self.first)
 
 
 def read_pairs(source: Source, kind: FileKind, *, score_needed: bool) -> RawPairs:
-    """Read `source` whole.
+    """Read all pairs of `source`.
 
-    With `score_needed` every row must have a finite score; without, a column of scores is kept
-    only if all are.
-    Raises DataError with file, row and reason for everything that cannot be used.
+    With `score_needed`, every row must have a finite score; without, the scores are kept only if
+    all are finite.
+    Raises DataError with file, row and reason for a file that cannot be used.
     """
-    read = _Reading(source, score_needed)
+    reader = _FileReader(source, score_needed)
     if kind is FileKind.TSV:
-        return read.tabs()
+        return reader.read_tsv()
     if kind is FileKind.CSV and every_line_has_tabs(source):
-        return read.tabs_or_commas()
-    return read.of(kind)
+        return reader.read_tsv_or_csv()
+    return reader.read(kind)
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """The ways in which a file can be read."""
+class _FileReader:
+    """Reads a file as one kind or another."""
 
     source: Source
     score_needed: bool
 
-    def tabs_or_commas(self) -> RawPairs:
-        """A file called .csv whose lines all hold tabs."""
+    def read_tsv_or_csv(self) -> RawPairs:
+        """Read a file whose name ends in .csv and whose lines all hold tabs."""
         try:
-            raw = self.tabs()
-        except DataError as by_tabs:
+            raw = self.read_tsv()
+        except DataError as tsv_error:
             try:
-                return self.of(FileKind.CSV)
+                return self.read(FileKind.CSV)
             except DataError:
-                raise by_tabs from None
+                raise tsv_error from None
         return replace(raw, notes=("separated by tabs, whatever its name says", *raw.notes))
 
-    def tabs(self) -> RawPairs:
-        """With quotes as quoting, or as the plain characters that they are in many TSV files.
+    def read_tsv(self) -> RawPairs:
+        """Read quotes as quoting or, if that fails, as the plain characters of many TSV files.
 
-        GLUE and the STS Benchmark do not quote: there a sentence may start with a quote and go on
-        after the closing one.
+        GLUE and the STS Benchmark do not quote their cells: a sentence there may start with a
+        quotation and go on after it.
         """
         try:
-            return self.of(FileKind.TSV)
-        except DataError as refused:
-            by_quotes = refused
+            return self.read(FileKind.TSV)
+        except DataError as error:
+            quoted_error = error
         try:
-            plain = self.of(FileKind.TSV, quoted=False)
-        except DataError as refused:
-            # The reading that came further tells what is wrong.
-            raise (refused if _row_of(refused) >= _row_of(by_quotes) else by_quotes) from None
+            plain = self.read(FileKind.TSV, quoted=False)
+        except DataError as error:
+            # The attempt that got further names the true fault.
+            raise (error if _row_of(error) >= _row_of(quoted_error) else quoted_error) from None
         if _quotes_are_plain(plain):
             return replace(plain, notes=(*plain.notes, "quotes are taken as plain characters"))
-        raise by_quotes
+        raise quoted_error
 
-    def of(self, kind: FileKind, *, quoted: bool = True) -> RawPairs:
-        """As `kind` says."""
+    def read(self, kind: FileKind, *, quoted: bool = True) -> RawPairs:
+        """Read the file as `kind`; with `quoted` false, a quote is an ordinary character."""
         label, needed = self.source.label, self.score_needed
         batches: Iterator[RowBatch] | None = None
         try:
-            columns, batches, tally = _reader(self.source, kind, quoted=quoted, score_needed=needed)
+            columns, batches, tally = _opened(self.source, kind, quoted=quoted, score_needed=needed)
             tables = list(_streamed(label, batches, score_needed=needed))
         except DataError as error:
-            # The frames on the way hold the open file and some of its rows. They go now, so that
-            # the file is closed, and not when the error is forgotten.
+            # The frames of the traceback hold the open file and some of its rows. Dropping them
+            # here closes the file now, however long the error lives.
             error.__context__ = None
             if isinstance(error, NoScoreError) and batches is not None:
-                error = _counted(error, batches)
+                error = _counted_error(error, batches)
             if isinstance(batches, Generator):
                 batches.close()
             raise error.with_traceback(None)  # noqa: B904 - it is the same error
@@ -146,34 +147,34 @@ class _Reading:
             columns.sentence_names,
             None
             if columns.split is None
-            else pa.concat_arrays([c for table in tables for c in table["split"].chunks]),
+            else pa.concat_arrays([chunk for table in tables for chunk in table["split"].chunks]),
         )
 
 
 def _row_of(error: DataError) -> int:
-    """The row that a refusal names; 0 where it is of the whole file."""
-    named = re.search(r":(\d+): ", str(error))
-    return int(named[1]) if named else 0
+    """The row that a refusal names; 0 if it concerns the whole file."""
+    match = re.search(r":(\d+): ", str(error))
+    return int(match[1]) if match else 0
 
 
-def _counted(error: NoScoreError, batches: Iterator[RowBatch]) -> DataError:
-    """The refusal of a row without a score, with how many there are in the file."""
+def _counted_error(error: NoScoreError, batches: Iterator[RowBatch]) -> DataError:
+    """The refusal of a row without a score, with the number of such rows in the file."""
     count = error.count
     try:
         count += sum(count_lacking_scores(batch, empty=error.empty) for batch in batches)
-    except DataError:  # something else is wrong further on: that is said when this is mended
+    except DataError:  # another fault further down, which is refused once this one is corrected
         return error
     return error.counted(count)
 
 
 CONTROLS = "[\u0080-\u009f]"
-"""C1 control characters. Text has none; Windows-1252 read as Latin-1 has them for its quotes and
-dashes, which are its bytes 0x80 to 0x9f."""
-CONTROLS_BEGIN = b"\xc2"
-"""The first byte of each in UTF-8: to look for it costs a tenth of what the expression costs."""
-CONTROL_CELLS = 2
-CONTROL_SHARE = 0.01
-"""Cells that hold some, from which on they are no accident."""
+"""C1 control characters. Text has none. Windows-1252 that was read as Latin-1 has them in the place
+of quotes and dashes, its bytes 0x80 to 0x9f."""
+FIRST_CONTROL_BYTE = b"\xc2"
+"""The first byte of each in UTF-8. Searching for it takes a tenth of the time of the expression."""
+MIN_CONTROL_CELLS = 2
+MIN_CONTROL_SHARE = 0.01
+"""With fewer cells, or a smaller share of them, control characters count as accidents."""
 
 
 def _holds_byte(column: pa.Array, byte: bytes) -> bool:
@@ -182,22 +183,23 @@ def _holds_byte(column: pa.Array, byte: bytes) -> bool:
 
 
 def _control_notes(first: pa.Array, second: pa.Array) -> list[str]:
-    cells = sum(
+    count = sum(
         pc.sum(pc.match_substring_regex(column, CONTROLS)).as_py() or 0
         for column in (first, second)
-        if _holds_byte(column, CONTROLS_BEGIN)
+        if _holds_byte(column, FIRST_CONTROL_BYTE)
     )
-    if cells < max(CONTROL_CELLS, CONTROL_SHARE * 2 * len(first)):
+    if count < max(MIN_CONTROL_CELLS, MIN_CONTROL_SHARE * 2 * len(first)):
         return []
     return [
-        f"{cells:,} sentences hold control characters (U+0080 to U+009F): was Windows-1252 "
+        f"{count:,} sentences hold control characters (U+0080 to U+009F): was Windows-1252 "
         "converted as Latin-1? Convert the original by iconv -f WINDOWS-1252 -t UTF-8"
     ]
 
 
-def _reader(
+def _opened(
     source: Source, kind: FileKind, *, quoted: bool, score_needed: bool
 ) -> tuple[Columns, Iterator[RowBatch], Tally]:
+    """The columns, the batches and the tally of a file of any kind."""
     match kind:
         case FileKind.CSV:
             return read_delimited(source, ",", quoted=quoted, score_needed=score_needed)
@@ -226,21 +228,21 @@ def _streamed(label: str, batches: Iterator[RowBatch], *, score_needed: bool) ->
     info = datasets.DatasetInfo(features=features)
     for batch in batches:
         table = checked_table(batch, label, score_needed=score_needed)
-        # With a fingerprint given, the library does not hash the sentences to make one.
+        # A given fingerprint keeps the library from hashing the sentences for one.
         yield datasets.Dataset(table, info=info, fingerprint="pairs").with_format("arrow")[:]
 
 
 def one_array(chunks: list[pa.Array]) -> pa.Array:
-    """The chunks as one string array; a large_string one where they hold more than 2 GB."""
-    if sum(chunk.nbytes for chunk in chunks) > INT32_BYTES:
+    """The chunks as one string array, or a large_string array if they hold more than 2 GB."""
+    if sum(chunk.nbytes for chunk in chunks) > MAX_INT32_BYTES:
         chunks = [chunk.cast(pa.large_string()) for chunk in chunks]
     return pa.concat_arrays(chunks)
 
 
 def _quotes_are_plain(raw: RawPairs) -> bool:
-    """Whether the quotes at the ends of cells look like text rather than like broken quoting.
+    """Whether the quotes at the ends of cells are text rather than broken quoting.
 
-    In a file that quotes its cells nearly every such cell has one at both ends.
+    In a file that quotes its cells, nearly every cell with a quote at one end has one at the other.
     """
     one_end = both_ends = 0
     for column in (raw.first, raw.second):

@@ -1,4 +1,4 @@
-"""Which character separates the columns of a text file, judged by its first lines."""
+"""Judge from the first lines of a text file which character separates its columns."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from nexus_engine.errors import DataError
 
 __all__ = ["advice_on_separator", "every_line_has_tabs"]
 
-LOOKED_AT = 200
-"""Lines."""
-SURE_COLUMNS = 3
-"""So many columns, one of them of numbers, in `SURE_ROWS` rows are no accident of punctuation."""
-SURE_ROWS = 3
-MAX_ROWS = 0.9
-"""Of the rows, when the separator is also in some sentence."""
+SAMPLE_LINES = 200
+MIN_SURE_COLUMNS = 3
+"""This many columns, one of numbers, in MIN_SURE_ROWS rows are no accident of punctuation."""
+MIN_SURE_ROWS = 3
+MIN_ALIKE_SHARE = 0.9
+"""Of the rows, that have the same number of columns: the separator may occur in some sentences."""
 
 ADVICE = {
     ";": "the columns are separated by semicolons; save the file with commas between them, cells "
@@ -34,25 +33,25 @@ ADVICE = {
 
 
 def every_line_has_tabs(source: Source) -> bool:
-    """Whether each of the first lines that are not blank holds a tab.
+    """Whether each of the first lines, blank ones apart, holds a tab.
 
-    Raises DataError for what cannot be read as text.
+    Raises DataError for a file that cannot be read as text.
     """
     with closing(text_lines(source)) as lines:
-        head = [line for line in islice(lines, LOOKED_AT) if line.strip()]
+        head = [line for line in islice(lines, SAMPLE_LINES) if line.strip()]
     return bool(head) and all("\t" in line for line in head)
 
 
 def advice_on_separator(source: Source, delimiter: str, widest: int | None) -> str | None:
-    """What to do where another character than `delimiter` separates the columns; None if not.
+    """Advice if another character than `delimiter` separates the columns, else None.
 
-    `widest` is the number of columns that the delimiter makes of a file that is to be refused; None
-    for one that could be read. That happens where the commas are those of decimal numbers.
+    `widest` is the number of columns that the delimiter yields in a file that is to be refused. It
+    is None for a file that could be read, because its decimal commas were taken for separators.
     """
     head: list[str] = []
     with suppress(DataError), closing(text_lines(source)) as lines:
-        for line in islice(lines, LOOKED_AT):
-            head.append(line)  # noqa: PERF402 - what came before a fault is kept
+        for line in islice(lines, SAMPLE_LINES):
+            head.append(line)  # noqa: PERF402 - the lines before a fault are kept
     for separator, advice in ADVICE.items():
         if separator != delimiter and _separates(separator, head, widest):
             return advice
@@ -67,15 +66,19 @@ def _separates(separator: str, lines: Sequence[str], widest: int | None) -> bool
     if not rows:
         return False
     columns, count = Counter(map(len, rows)).most_common(1)[0]
-    if columns < 2 or count < MAX_ROWS * len(rows):
+    if columns < 2 or count < MIN_ALIKE_SHARE * len(rows):
         return False
     alike = [row for row in rows if len(row) == columns]
     if widest is not None and columns > widest and count == len(rows):
         return True
     below = list(zip(*alike[1:], strict=True))  # the first row may be a header
     if widest is None:
-        return columns >= SURE_COLUMNS and len(rows) >= SURE_ROWS and any(map(_are_commas, below))
-    sure = columns > widest or (columns >= SURE_COLUMNS and len(rows) >= SURE_ROWS)
+        return (
+            columns >= MIN_SURE_COLUMNS
+            and len(rows) >= MIN_SURE_ROWS
+            and any(map(_are_commas, below))
+        )
+    sure = columns > widest or (columns >= MIN_SURE_COLUMNS and len(rows) >= MIN_SURE_ROWS)
     return sure and any(map(_are_numbers, below))
 
 

@@ -1,4 +1,4 @@
-"""Opening what the user named without ever blocking on it, and saying why when it cannot be."""
+"""Open the files that the user names without ever blocking, or say why they cannot be read."""
 
 from __future__ import annotations
 
@@ -36,30 +36,30 @@ REASONS = {
     errno.ENXIO: "is a socket or a device without a driver, not a regular file",
 }
 
-LISTED_NAMES = 10_000
-"""Names looked at when guessing what a mistyped path meant."""
+MAX_LISTED_NAMES = 10_000
+"""In the search for the name that a mistyped path meant."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Source:
-    """Bytes that can be read from the start as often as needed: a regular file, or stdin held."""
+    """Bytes that can be read from the start any number of times: a regular file, or held input."""
 
     label: str
-    """The name for messages, made printable."""
+    """The printable name for messages."""
     path: Path | None
-    """None when `content` is held in memory."""
+    """None if the bytes are held in `content`."""
     content: bytes = b""
 
     def open(self) -> BinaryIO:
-        """The bytes from the start; the caller closes. DataError when they cannot be had."""
+        """Open the bytes at their start; the caller closes. DataError if they cannot be read."""
         return io.BytesIO(self.content) if self.path is None else _open_regular(self.path)
 
 
 def file_source(path: Path, label: str | None = None) -> Source:
-    """The file at `path`, checked to be a readable regular file.
+    """The readable regular file at `path`; links are followed.
 
-    Raises DataError for what does not exist, may not be read, or is a folder, pipe, socket or
-    device; links are followed.
+    Raises DataError for a path that does not exist, is unreadable, or is a folder, pipe, socket or
+    device.
     """
     source = Source(label or shown_path(path), path)
     source.open().close()
@@ -67,14 +67,14 @@ def file_source(path: Path, label: str | None = None) -> Source:
 
 
 def stdin_source() -> Source:
-    """Standard input, read to its end: a pipe can be read only once and readers need it twice."""
+    """Standard input, read to its end: readers need it twice, and a pipe can be read only once."""
     return Source("stdin", None, sys.stdin.buffer.read())
 
 
 def _open_regular(path: Path) -> BinaryIO:
     label = shown_path(path)
-    # Looked at first because opening a device can act on it; opened without blocking and looked
-    # at again because the name may have come to mean a pipe in between.
+    # The status is checked first because opening a device can act on it. It is checked again after
+    # the opening, which does not block, because the name may have come to mean a pipe in between.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     flags |= getattr(os, "O_BINARY", 0) | getattr(os, "O_NOCTTY", 0)
     try:
@@ -98,26 +98,26 @@ def _refuse_irregular(status: os.stat_result, label: str) -> None:
 
 
 def refused_access(path: Path, error: OSError | ValueError) -> DataError:
-    """The DataError for what the operating system said about `path`."""
+    """The DataError for an error of the operating system on `path`."""
     label = shown_path(path)
-    if isinstance(error, ValueError):  # a NUL in the name, or one that has no encoding
-        return file_error(label, "is not a name that a file can have")
+    if isinstance(error, ValueError):  # a name with a NUL, or one that cannot be encoded
+        return file_error(label, "is not a valid file name")
     if isinstance(error, FileNotFoundError):
         return missing(path)
     return file_error(label, REASONS.get(error.errno or 0, "cannot be read"))
 
 
 def missing(path: Path) -> DataError:
-    """The DataError for a path that does not exist, with the closest name that does."""
+    """The DataError for a path that does not exist, with the closest name in its folder."""
     label = shown_path(path)
     if path.is_symlink():
         return file_error(label, "is a symbolic link to something that does not exist")
     parent = path.parent
     try:
         with os.scandir(parent) as entries:
-            names = [entry.name for entry in islice(entries, LISTED_NAMES)]
+            names = [entry.name for entry in islice(entries, MAX_LISTED_NAMES)]
     except OSError:
         return file_error(label, f"does not exist; nor does the folder {shown_path(parent)}")
-    close = difflib.get_close_matches(path.name, names, n=1)
-    hint = f"; did you mean {shown_path(parent / close[0])}?" if close else "; check the path"
-    return file_error(label, f"does not exist{hint}")
+    matches = difflib.get_close_matches(path.name, names, n=1)
+    advice = f"did you mean {shown_path(parent / matches[0])}?" if matches else "check the path"
+    return file_error(label, f"does not exist; {advice}")

@@ -1,4 +1,4 @@
-"""Lines of a text file, decoded strictly: UTF-8 (BOM or not) or UTF-16 with a BOM, gzip or not."""
+"""Decode a text file strictly: UTF-8 with or without a BOM, or UTF-16 with one; gzip or plain."""
 
 from __future__ import annotations
 
@@ -16,72 +16,71 @@ from nexus_engine.errors import DataError
 __all__ = ["text_lines", "text_pieces"]
 
 GZIP_MAGIC = b"\x1f\x8b"
-LINE_CHARACTERS = 8_000_000
-"""A line of this length ends the reading: without a bound, a file that holds no line end would be
-read whole into memory before anything could be said about it."""
+MAX_LINE_CHARACTERS = 8_000_000
+"""A line of this length is refused: without a limit, a file that has no line end would fill the
+memory before it could be refused."""
 CHUNK_BYTES = 1 << 16
 
-NAMES = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16"}
+ENCODING_NAMES = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16"}
 CONVERT = "convert the file: iconv -f {} -t UTF-8 FILE > NEW"
-UNKNOWN = "save the file again as UTF-8 in the program that wrote it"
+SAVE_AS_UTF_8 = "save the file again as UTF-8 in the program that wrote it"
 UNDEFINED_IN_1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")
 
 
 def text_lines(source: Source) -> Generator[str]:
-    """Yield each line with its line end (LF, CR LF or CR, mixed at will).
+    """Yield each line with its line end (LF, CR LF or CR, in any mixture).
 
-    Raises DataError, with the line's number, for bytes that are not the encoding's, NUL, a line
-    of 8 million characters, and gzip data that is cut off or damaged.
+    Raises DataError, with the number of the line, for bytes that the encoding does not allow, NUL,
+    a line of 8 million characters, and gzip data that is cut off or damaged.
     """
-    return _text(source, LINE_CHARACTERS, whole_lines=True)
+    return _text(source, MAX_LINE_CHARACTERS, whole_lines=True)
 
 
-def text_pieces(source: Source) -> Generator[str]:
-    """The same text in pieces of 64k characters at most, for formats that are not by line."""
-    return _text(source, CHUNK_BYTES, whole_lines=False)
+def text_pieces(source: Source, max_characters: int = 1 << 16) -> Generator[str]:
+    """Yield the text in pieces of at most `max_characters`, for formats that are not by line."""
+    return _text(source, max_characters, whole_lines=False)
 
 
 def _text(source: Source, size: int, *, whole_lines: bool) -> Generator[str]:
-    number = 0
-    line = "\n"
+    row = 0
+    piece = "\n"
     with source.open() as file:
         try:
             plain = _decompressed(source, file)
             encoding = _encoding(source.label, plain)
             with io.TextIOWrapper(plain, encoding, errors="strict", newline="") as text:
                 while True:
-                    # A piece counts as a line where the one before ended one.
-                    number += whole_lines or line.endswith(("\n", "\r"))
-                    line = text.readline(size)
-                    if not line:
+                    # A piece starts a line if the piece before ended one.
+                    row += whole_lines or piece.endswith(("\n", "\r"))
+                    piece = text.readline(size)
+                    if not piece:
                         return
-                    if whole_lines and len(line) == size:
-                        raise row_error(source.label, number, "the line is longer than 8 MB")
-                    if "\0" in line:
-                        raise _nul(source, number)
-                    yield line
+                    if whole_lines and len(piece) == size:
+                        raise row_error(source.label, row, "the line is longer than 8 MB")
+                    if "\0" in piece:
+                        raise _nul_error(source, row)
+                    yield piece
         except UnicodeDecodeError:
-            raise _not_text(source) from None
+            raise _decoding_error(source) from None
         except EOFError:
             reason = "the gzip data is cut off; copy or download the file again"
-            raise row_error(source.label, max(1, number), reason) from None
+            raise row_error(source.label, max(1, row), reason) from None
         except (gzip.BadGzipFile, zlib.error):
             reason = "the gzip data is damaged; copy or download the file again"
-            raise row_error(source.label, max(1, number), reason) from None
+            raise row_error(source.label, max(1, row), reason) from None
         except OSError:
-            raise row_error(source.label, max(1, number), "the disk reports a read error") from None
+            raise row_error(source.label, max(1, row), "the disk reports a read error") from None
 
 
 def _decompressed(source: Source, file: BinaryIO) -> io.BufferedReader:
-    """The bytes of `file`, unpacked when they are gzip, whatever the file is called."""
+    """The bytes of `file`, decompressed if they are gzip data, whatever the name of the file."""
     is_gzip = file.read(2) == GZIP_MAGIC
     file.seek(0)
     if is_gzip:
         return io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=file)), CHUNK_BYTES)
     if source.path is not None and source.path.suffix.lower() == ".gz" and file.read(1):
-        raise file_error(
-            source.label, "is not gzip data, though its name ends in .gz; rename it without"
-        )
+        reason = "is not gzip data, though its name ends in .gz; rename it without .gz"
+        raise file_error(source.label, reason)
     return io.BufferedReader(cast("io.RawIOBase", file), CHUNK_BYTES)
 
 
@@ -96,24 +95,27 @@ def _encoding(label: str, plain: io.BufferedReader) -> str:
     return "utf-8-sig"
 
 
-def _nul(source: Source, number: int) -> DataError:
-    """In UTF-16 the bytes of Latin letters are every second one NUL: which of them tells the order.
+def _nul_error(source: Source, row: int) -> DataError:
+    """The refusal of a NUL byte, which may be half of a letter in UTF-16 without a BOM.
 
-    Its mark, where a file has one, is looked at before.
+    In UTF-16 every second byte of Latin text is NUL, and the parity of these bytes tells the order.
     """
     with source.open() as file, _decompressed(source, file) as plain:
         head = plain.peek(CHUNK_BYTES)[:CHUNK_BYTES]
     even, odd = head[::2].count(0), head[1::2].count(0)
     if max(even, odd) > len(head) // 4 and min(even, odd) < len(head) // 16:
         order = "UTF-16BE" if even > odd else "UTF-16LE"
-        advice = CONVERT.format(order)
-        return row_error(source.label, number, f"holds NUL bytes: {order} without a mark; {advice}")
-    return row_error(source.label, number, "holds a NUL byte, which is not text; remove it")
+        reason = f"holds NUL bytes: {order} without a byte order mark"
+        return row_error(source.label, row, f"{reason}; {CONVERT.format(order)}")
+    return row_error(source.label, row, "holds a NUL byte, which is not text; remove it")
 
 
-def _not_text(source: Source) -> DataError:
-    """Where the decoding failed. A second pass: the first decodes ahead of the line it is at."""
-    fed = row = 0
+def _decoding_error(source: Source) -> DataError:
+    """The refusal with the row and byte at which decoding failed.
+
+    It takes a second pass, because the first decodes ahead of the line that it yields.
+    """
+    bytes_read = row = 0
     is_ascii = True
     with source.open() as file:
         plain = _decompressed(source, file)
@@ -121,21 +123,21 @@ def _not_text(source: Source) -> DataError:
         decoder = codecs.getincrementaldecoder(encoding)("strict")
         while True:
             chunk = plain.read(CHUNK_BYTES)
-            fed += len(chunk)
+            bytes_read += len(chunk)
             try:
                 text = decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
-                # What was held back from the chunk before is part of what failed.
-                offset = fed - len(error.object) + error.start
-                row += error.object[: error.start].count(b"\n") + 1
+                # The object may begin with bytes that the decoder held back from the last chunk.
+                offset = bytes_read - len(error.object) + error.start
                 before = error.object[: error.start]
+                row += before.count(b"\n") + 1
                 if encoding == "utf-16":
                     advice = "copy the file again: it is cut off or damaged there"
                 elif not (is_ascii and before.isascii()):
-                    advice = "what stands before is UTF-8: correct this row, or " + UNKNOWN
+                    advice = "the text before it is UTF-8: correct this row, or " + SAVE_AS_UTF_8
                 else:
                     advice = _conversion(error.object[error.start :], plain)
-                reason = f"is not {NAMES[encoding]} text (byte {offset}); {advice}"
+                reason = f"is not {ENCODING_NAMES[encoding]} text (byte {offset}); {advice}"
                 return row_error(source.label, row, reason)
             if not chunk:
                 break
@@ -144,17 +146,17 @@ def _not_text(source: Source) -> DataError:
     return file_error(source.label, "changed while it was read; try again")
 
 
-def _conversion(begun: bytes, rest: io.BufferedReader) -> str:
-    """What to convert a file of one byte a character from, by the bytes that it holds.
+def _conversion(head: bytes, rest: io.BufferedReader) -> str:
+    """How to convert a file with one byte per character, judged by its bytes from 0x80 to 0x9f.
 
     Windows-1252 has quotes, dashes and the euro sign where Latin-1 has control characters, which no
-    text holds; the few bytes that it leaves undefined are of neither.
+    text holds. It leaves a few of the bytes undefined; a file with those is in neither encoding.
     """
     high: set[int] = set()
-    chunk = begun
+    chunk = head
     while chunk:
         high.update(byte for byte in set(chunk) if 0x80 <= byte <= 0x9F)
         chunk = rest.read(CHUNK_BYTES)
     if high & UNDEFINED_IN_1252:
-        return UNKNOWN
+        return SAVE_AS_UTF_8
     return CONVERT.format("WINDOWS-1252" if high else "LATIN1")

@@ -55,12 +55,12 @@ def compare(
             streams.say("warning: not all of these runs were trained on this data; see --data")
             break
     with streams.Counting() as progress:
-        from nexus_engine.data import load_split_asked
+        from nexus_engine.data import load_split_with_questions
         from nexus_engine.runs.saved_model import load_model
         from nexus_engine.scoring import similarity
 
         loaded = [load_model(asked, bf16=precision == "bf16") for asked in models]
-        pairs, questions = load_split_asked(
+        pairs, questions = load_split_with_questions(
             choice.spec, split, seed=choice.seed, score_range=choice.score_range
         )
         for question in questions:

@@ -36,14 +36,14 @@ def evaluate(
 
     choice = choose_data([model], data, score_range)
     with streams.Counting() as progress:
-        from nexus_engine.data import load_split_asked
+        from nexus_engine.data import load_split_with_questions
         from nexus_engine.runs.saved_model import load_model
         from nexus_engine.scoring.direction import direction_question
         from nexus_engine.scoring.evaluation import correlate
         from nexus_engine.scoring.similarity import distinct_sentences, score_pairs
 
         loaded = load_model(model, bf16=precision == "bf16")
-        pairs, asked = load_split_asked(
+        pairs, asked = load_split_with_questions(
             choice.spec, split, seed=choice.seed, score_range=choice.score_range
         )
         assert pairs.scores is not None
