@@ -56,7 +56,7 @@ def assemble(spec: str, seed: int, score_range: ScoreRange | None) -> PairData:
         shared = count_shared_sentences(numbered[name], numbered["train"])
         if shared:
             total = int(numbered[name].present().sum())
-            notes.append(f"{name}: {shared} of its {total} sentences also stand in train")
+            notes.append(f"{name}: {shared} of its {total} sentences also occur in train")
     ordered = {name: splits[name] for name in SPLITS}
     return PairData(
         located.name,

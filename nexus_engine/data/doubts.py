@@ -116,8 +116,8 @@ def _scale_question(scores: Scores, score_range: tuple[float, float]) -> str:
     if len(values) == 3 and _are_whole(scores):
         classes = " (three whole numbers; if they are classes, they are not scores)"
     return (
-        f"scores from {low:g} to {high:g} fill {share:.0%} of the range {bottom:g}..{top:g} that "
-        f"they are taken to have{classes}: is that their scale? If not, give its ends, for example "
+        f"scores from {low:g} to {high:g} fill {share:.0%} of the assumed range "
+        f"{bottom:g}..{top:g}{classes}: is that their scale? If not, give its ends, for example "
         f"--score-range {_as_option(scores)}"
     )
 

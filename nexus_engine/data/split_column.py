@@ -35,13 +35,14 @@ def by_split_column(
     otherwise be trained on.
     """
     parts = raw.get(ALL_PAIRS, [])
-    named = [_named(part) for part in parts if part.splits is not None]
-    if not parts or len(named) < len(parts):
+    part_splits = [_splits_of(part) for part in parts if part.splits is not None]
+    if not parts or len(part_splits) < len(parts):
         return dict(raw), []
-    all_splits = [split for splits in named for split in splits]
+    all_splits = [split for splits in part_splits for split in splits]
     unknown = all_splits.count(None)
     if unknown:
-        part, splits = next(pair for pair in zip(parts, named, strict=True) if None in pair[1])
+        index = next(i for i, splits in enumerate(part_splits) if None in splits)
+        part, splits = parts[index], part_splits[index]
         row = int(part.rows[splits.index(None)])
         if 2 * unknown < len(all_splits):
             reason = "the split is none of train, dev (or validation) and test"
@@ -54,27 +55,27 @@ def by_split_column(
         return dict(raw), ["the column split is ignored: it names no train pair"]
     by_split: dict[str, list[RawPairs]] = {}
     for split in SPLITS:
-        for part, splits in zip(parts, named, strict=True):
-            places = np.flatnonzero([name == split for name in splits])
-            if len(places):
-                by_split.setdefault(split, []).append(_taken(part, places))
+        for part, splits in zip(parts, part_splits, strict=True):
+            indices = np.flatnonzero([name == split for name in splits])
+            if len(indices):
+                by_split.setdefault(split, []).append(_take(part, indices))
     sizes = ", ".join(f"{sum(map(len, parts)):,} {split}" for split, parts in by_split.items())
     return by_split, [f"split as the column split says: {sizes} pairs"]
 
 
-def _named(part: RawPairs) -> list[str | None]:
+def _splits_of(part: RawPairs) -> list[str | None]:
     """The split of each pair; None where the word names none."""
     words = pc.utf8_lower(pc.utf8_trim_whitespace(part.splits))
     return [SPELLINGS.get(word) for word in words.to_pylist()]
 
 
-def _taken(pairs: RawPairs, places: np.ndarray[tuple[int], np.dtype[np.int64]]) -> RawPairs:
-    chosen = pa.array(places)
+def _take(pairs: RawPairs, indices: np.ndarray[tuple[int], np.dtype[np.int64]]) -> RawPairs:
+    chosen = pa.array(indices)
     return replace(
         pairs,
         first=pairs.first.take(chosen),
         second=pairs.second.take(chosen),
-        scores=None if pairs.scores is None else pairs.scores[places],
-        rows=pairs.rows[places],
+        scores=None if pairs.scores is None else pairs.scores[indices],
+        rows=pairs.rows[indices],
         splits=None,
     )

@@ -63,7 +63,7 @@ def cut_splits(
     """Cut `count` splits (1 or 2) of about a tenth each from `pairs`; the rest stays in split 0.
 
     `usable` tells whether every split of an (n,) assignment can be used. `barred` (total,) marks
-    sentences that must stay in split 0, together with their components.
+    sentences that must stay in split 0, with their whole component or cluster.
     The same pairs and seed give the same cut. None if no usable cut was found.
     """
     barred = np.zeros(pairs.total, np.bool_) if barred is None else barred

@@ -25,7 +25,7 @@ HEADER = ("sentence1", "sentence2", "score")
 
 
 def table(separator: str, changed: dict[int, str] | None = None, *, header: bool = True) -> str:
-    """The pairs, a line each, with `changed` in place of the lines of these numbers."""
+    """The pairs, one per line; `changed` replaces lines by number."""
     rows = [separator.join(HEADER)] if header else []
     rows += [separator.join((a, b, str(score))) for a, b, score in PAIRS]
     for number, line in (changed or {}).items():
@@ -348,7 +348,7 @@ def test_a_split_that_cannot_be_measured_is_named(tmp_path):
     assert "a.csv, split dev: holds one pair; at least two are needed" in message
 
 
-def test_utf_16_without_its_mark_is_told_with_its_order(tmp_path):
+def test_utf_16_without_a_byte_order_mark_is_refused_with_its_order(tmp_path):
     for order in ("UTF-16LE", "UTF-16BE"):
         path = written(tmp_path, "a.tsv", table("\t").encode(order))
         assert (
@@ -364,7 +364,7 @@ def test_utf_16_without_its_mark_is_told_with_its_order(tmp_path):
 
 @pytest.mark.parametrize("first", ["# from the fans\n", "sep=,\n"])
 @pytest.mark.parametrize("header", [True, False])
-def test_a_line_above_the_table_is_told_and_removed(tmp_path, first, header):
+def test_a_line_above_the_table_is_refused_by_name(tmp_path, first, header):
     content = table(",", header=header)
     message = refusal(written(tmp_path, "a.csv", first + content))
     assert ":1: " in message
@@ -372,7 +372,7 @@ def test_a_line_above_the_table_is_told_and_removed(tmp_path, first, header):
     assert len(load_split(written(tmp_path, "a.csv", content), "all")) == len(PAIRS)
 
 
-def test_spaces_before_quotes_are_told_and_removed(tmp_path):
+def test_spaces_before_quotes_are_refused_by_name(tmp_path):
     rows = "".join(f'"{a}, it says", "{b}, yes", {score}\n' for a, b, score in PAIRS)
     message = refusal(written(tmp_path, "a.csv", ",".join(HEADER) + "\n" + rows))
     assert ":2: " in message

@@ -42,7 +42,7 @@ def write(
 
 
 def spread(low: float, high: float, count: int = 40) -> list[float]:
-    """`count` scores from `low` to `high` in an order of their own, not all different."""
+    """`count` scores from `low` to `high` in mixed order, not all distinct."""
     steps = count // 2
     return [round(low + (high - low) * (i * 7 % steps) / (steps - 1), 4) for i in range(count)]
 
@@ -155,11 +155,11 @@ def test_classes_of_premise_and_hypothesis_are_refused(
         load_data(str(path))
     with pytest.raises(DataError, match="which are not scores"):
         load_data(str(path), score_range=(-1, 2))
-    # First way out: the scores that the message names.
+    # The first advice: the scores that the message names.
     scores = {0: 1.0, 1: 0.5, 2: 0.0, -1: 0.5}
     write(path, [scores[int(c)] for c in classes * 12], ("premise", "hypothesis", name))
     assert load_data(str(path)).score_range == (0, 1)
-    # Second: other names, where they are grades after all.
+    # The second: other names, if the numbers are grades after all.
     write(path, classes * 12)
     assert load_data(str(path), score_range=(min(classes), 2)).questions == ()
 
@@ -222,7 +222,7 @@ def test_a_parquet_column_of_classes_is_refused_by_their_names(tmp_path: Path) -
     path.write_bytes(table_bytes(table.replace_schema_metadata(metadata)))
     with pytest.raises(DataError, match="holds the classes sports, science, trade, which are no"):
         load_data(str(path))
-    # A column that is called score comes before one that is called label.
+    # A column named score takes precedence over one named label.
     table = table.append_column("score", pa.array([c / 2 for c in scores]))
     path.write_bytes(table_bytes(table.replace_schema_metadata(metadata)))
     assert load_data(str(path)).score_range == (0, 1)

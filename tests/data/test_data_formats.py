@@ -1,4 +1,4 @@
-"""The same pairs in every format are the same data, and text that looks like more is text."""
+"""The same pairs in every format are the same data, and odd text is read as text."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_a_long_array_is_never_held_whole(tmp_path: Path) -> None:
 
 
 def swapped(place: int, **fields: object) -> list[dict[str, Any]]:
-    """The objects with some fields of one of them exchanged."""
+    """The objects, with some fields of one of them replaced."""
     return [{**o, **fields} if i == place else o for i, o in enumerate(OBJECTS)]
 
 
@@ -195,7 +195,7 @@ def test_a_retrieval_set_is_named_and_said_not_to_be_read(
     path = write(tmp_path / "pairs.json", json.dumps(RETRIEVAL, indent=indent))
     with pytest.raises(DataError, match=r"json:1: queries, corpus and relevant_docs .* not read"):
         load_data(path)
-    # As the message says: a line for each pair, with a score.
+    # Follow the message: write a line for each pair, with a score.
     pairs = RETRIEVAL["queries"], RETRIEVAL["corpus"]
     lines = [
         {"sentence1": pairs[0][f"q{a}"], "sentence2": pairs[1][f"d{b}"], "score": int(a == b)}  # type: ignore[index]

@@ -17,7 +17,7 @@ from nexus_engine.errors import ConfigError, DataError
 
 @pytest.fixture(autouse=True)
 def never_block() -> Iterator[None]:
-    """A test that blocks fails: opening a pipe may wait for ever."""
+    """Fail a test that blocks: opening a pipe may wait forever."""
 
     def give_up(*_: object) -> None:
         raise TimeoutError("blocked")

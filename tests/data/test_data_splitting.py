@@ -209,7 +209,7 @@ def test_a_split_cut_beside_a_given_one_shares_nothing_with_either(
         assert not cut & normalised(by_name["train"])
         assert not cut & normalised(by_name[given_split])
         assert any(
-            f"{given_split}: 50 of its 100 sentences also stand in train" in n for n in data.notes
+            f"{given_split}: 50 of its 100 sentences also occur in train" in n for n in data.notes
         )
         assert load_split(folder, cut_split, seed=seed).first == by_name[cut_split].first  # type: ignore[arg-type]
 
@@ -217,8 +217,8 @@ def test_a_split_cut_beside_a_given_one_shares_nothing_with_either(
 def test_sentences_shared_by_given_splits_are_counted(tmp_path: Path) -> None:
     test = [("X1 ", "new"), ("x2", "x3"), ("other", "more")]
     data = load_data(folder_with(tmp_path, train=LOOSE, dev=LOOSE[:2], test=test))
-    assert "dev: 4 of its 4 sentences also stand in train" in data.notes
-    assert "test: 3 of its 6 sentences also stand in train" in data.notes
+    assert "dev: 4 of its 4 sentences also occur in train" in data.notes
+    assert "test: 3 of its 6 sentences also occur in train" in data.notes
 
 
 def test_the_same_pair_with_two_scores_is_kept_and_counted(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The STS Benchmark: the real pairs, and the places where `stsb` is looked for."""
+"""The STS Benchmark: the real pairs, and the caches in which `stsb` is found."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def rows_of(split: str, top: float = 5) -> list[Row]:
 
 
 def write_snapshot(hub: Path, repository: str, files: dict[str, bytes], commit: str = "c1") -> None:
-    """As huggingface_hub lays it out: blobs, and a snapshot of links to them."""
+    """Write blobs and a snapshot of links to them, as huggingface_hub does."""
     root = hub / f"datasets--{repository.replace('/', '--')}"
     (root / "refs").mkdir(parents=True, exist_ok=True)
     (root / "refs" / "main").write_text(commit)
@@ -204,7 +204,7 @@ def test_the_demo_is_whole_and_leaks_nothing() -> None:
     data = load_data("demo")
     assert data.name == "demo"
     assert min(len(split) for split in (data.train, data.dev, data.test)) > 50
-    assert not any("also stand in train" in note for note in data.notes), data.notes
+    assert not any("also occur in train" in note for note in data.notes), data.notes
 
 
 @pytest.mark.skipif(not (assets_dir() / "guard.csv").is_file(), reason="no guard pairs yet")

@@ -224,7 +224,7 @@ def iconv(encoding: str) -> Callable[..., tuple[str, bytes]]:
 
 
 def with_commas(_: str, content: str) -> tuple[str, str]:
-    """As a spreadsheet saves it: commas between, cells that hold one in quotes, points."""
+    """Save as a spreadsheet would: commas between, cells with commas quoted, decimal points."""
     rows = csv.reader(io.StringIO(content), delimiter=";" if ";" in content else "|")
     text = io.StringIO(newline="")
     csv.writer(text).writerows(

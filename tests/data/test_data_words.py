@@ -27,7 +27,7 @@ def section(title: str) -> str:
 
 
 def table(title: str) -> list[list[str]]:
-    """The cells of the first table of a section, without its two head lines."""
+    """The cells of the first table of a section, without its two header lines."""
     lines = [line for line in section(title).splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 

@@ -28,8 +28,8 @@ def test_size_and_scores(splits):
     for split in splits.values():
         scores = Counter(float(row["score"]) for row in split)
         assert set(scores) <= {half / 2 for half in range(11)}
-        for whole in range(6):
-            assert scores[whole] >= len(split) * 0.08, scores
+        for grade in range(6):
+            assert scores[grade] >= len(split) * 0.08, scores
 
 
 def test_no_sentence_and_no_topic_is_in_two_splits(splits):
@@ -45,10 +45,10 @@ def test_no_sentence_and_no_topic_is_in_two_splits(splits):
         assert not seen["dev"] & seen["test"]
 
 
-def test_all_four_worlds_are_in_every_split(splits):
+def test_all_four_domains_are_in_every_split(splits):
     for split in splits.values():
-        worlds = {row["topic"].split(":")[0] for row in split}
-        assert worlds == {"clinical", "finance", "records", "field"}
+        domains = {row["topic"].split(":")[0] for row in split}
+        assert domains == {"clinical", "finance", "records", "field"}
 
 
 def test_the_guard_shares_no_sentence_with_the_demo_set(splits):

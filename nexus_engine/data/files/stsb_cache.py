@@ -16,7 +16,7 @@ __all__ = ["find_stsb"]
 REPOSITORIES = ("sentence-transformers/stsb", "mteb/stsbenchmark-sts", "PhilipMay/stsb_multi_mt")
 """Repositories that publish the same pairs, in the order in which they are looked for."""
 
-PLACES = (("", ""), ("data", ""), ("en", ""), ("data", "stsb-en-"))
+SUBFOLDERS = (("", ""), ("data", ""), ("en", ""), ("data", "stsb-en-"))
 """A folder in a snapshot, and the prefix of the names of its files, before `train`."""
 
 CONFIGURATIONS = ("default", "en")
@@ -34,7 +34,7 @@ def find_stsb() -> StsbFiles:
     Raises DataError, with advice, when neither cache holds all three splits.
     """
     for repository in REPOSITORIES:
-        for folder, prefix in _snapshot_places(repository):
+        for folder, prefix in _snapshot_folders(repository):
             files = _splits_in(folder, prefix)
             if files is not None:
                 return files
@@ -48,7 +48,7 @@ def find_stsb() -> StsbFiles:
     )
 
 
-def _snapshot_places(repository: str) -> Iterator[tuple[Path, str]]:
+def _snapshot_folders(repository: str) -> Iterator[tuple[Path, str]]:
     """Folders in the snapshots of a repository and their prefixes; that of `main` comes first."""
     root = hub_cache() / f"datasets--{repository.replace('/', '--')}"
     snapshots = _folders_newest_first(root / "snapshots")
@@ -57,9 +57,9 @@ def _snapshot_places(repository: str) -> Iterator[tuple[Path, str]]:
     except (OSError, ValueError):
         main = ""
     for snapshot in sorted(snapshots, key=lambda folder: folder.name != main):
-        for place, prefix in PLACES:
-            if (snapshot / place).is_dir():
-                yield snapshot / place, prefix
+        for subfolder, prefix in SUBFOLDERS:
+            if (snapshot / subfolder).is_dir():
+                yield snapshot / subfolder, prefix
 
 
 def _splits_in(folder: Path, prefix: str) -> StsbFiles | None:

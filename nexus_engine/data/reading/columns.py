@@ -18,7 +18,7 @@ from nexus_engine.data.reading.content_columns import (
 from nexus_engine.data.reading.numbers import is_comma_number, is_number
 from nexus_engine.errors import one_line
 
-__all__ = ["ACCEPTED", "Columns", "columns_by_name", "columns_by_place"]
+__all__ = ["ACCEPTED", "Columns", "columns_by_name", "columns_by_position"]
 
 ACCEPTED = "name them sentence1, sentence2, score"
 """The names that messages recommend; the tables below list all that are read."""
@@ -127,31 +127,31 @@ def columns_by_name(
     Raises DataError for names that occur twice and for a missing score column that is needed.
     """
     squeezed = [_squeezed(name) for name in names]
-    where = label if row is None else f"{label}:{row}"
+    location = label if row is None else f"{label}:{row}"
     pair = next((pair for pair in SENTENCE_NAMES if set(pair) <= set(squeezed)), None)
     if pair is None:
-        _refuse_doubled(where, [name for name in squeezed if name in ANY_SENTENCE_NAME])
+        _refuse_doubled(location, [name for name in squeezed if name in ANY_SENTENCE_NAME])
         return None
     score = next((name for name in SCORE_NAMES if name in squeezed), None)
-    _refuse_doubled(where, [name.strip().casefold() for name in names])
-    _refuse_doubled(where, [name for name in squeezed if name in (*pair, score)])
+    _refuse_doubled(location, [name.strip().casefold() for name in names])
+    _refuse_doubled(location, [name for name in squeezed if name in (*pair, score)])
     if score is None and score_needed:
         reason = f"no score column among {shown_names(names)}; name one score, similarity or label"
-        raise file_error(where, reason)
+        raise file_error(location, reason)
     split = squeezed.index(SPLIT_NAME) if SPLIT_NAME in squeezed else None
     used = (*pair,) if score is None else (*pair, score)
-    places = [squeezed.index(name) for name in used]
+    positions = [squeezed.index(name) for name in used]
     return Columns(
-        places[0],
-        places[1],
-        places[2] if score is not None else None,
-        tuple(names[place] for place in places),
+        positions[0],
+        positions[1],
+        positions[2] if score is not None else None,
+        tuple(names[column] for column in positions),
         split,
         "" if split is None else names[split],
     )
 
 
-def columns_by_place(
+def columns_by_position(
     label: str, sample: Sequence[tuple[int, list[str]]], delimiter: str, *, score_needed: bool
 ) -> Columns:
     """The columns of a delimited file, from its first records as (row, cells).
@@ -167,29 +167,29 @@ def columns_by_place(
         reason = "one column found, two or three needed"
         raise row_error(label, row, f"{reason}; separate them with commas (.csv) or tabs (.tsv)")
     if not any(is_number(cell) for cell in head):
-        named = columns_by_name(label, head, score_needed=score_needed, row=row)
-        if named is not None:
-            return named
+        columns = columns_by_name(label, head, score_needed=score_needed, row=row)
+        if columns is not None:
+            return columns
     rest = [cells for _, cells in sample[1:] if len(cells) == len(head)]
-    numeric = [place for place, cell in enumerate(head) if is_number(cell)]
+    numeric = [column for column, cell in enumerate(head) if is_number(cell)]
     if delimiter == "\t" and len(head) > BARE_WIDTH and rest:
-        wide = _by_content([head, *rest] if numeric else rest)
-        if wide is not None and (numeric or not _is_header(head, wide)):
-            return wide
+        columns = _by_content([head, *rest] if numeric else rest)
+        if columns is not None and (numeric or not _is_header(head, columns)):
+            return columns
     if not numeric:
         numeric = _empty_score(label, row, head, rest)
     always_numeric = {
-        place
-        for place in range(len(head))
-        if rest and all(is_number(cells[place]) for cells in rest)
+        column
+        for column in range(len(head))
+        if rest and all(is_number(cells[column]) for cells in rest)
     }
-    score = _score_place(numeric, always_numeric) if len(head) > 2 else None
+    score = _score_column(numeric, always_numeric) if len(head) > 2 else None
     if score is None and len(head) > 2 and len(numeric) > 1:
         reason = f"no header, and more than one column could be the score; add one: {ACCEPTED}"
         raise row_error(label, row, reason)
     if score is None and score_needed:
-        raise row_error(label, row, _no_score([head, *rest]))
-    first, second = [place for place in range(len(head)) if place != score][:2]
+        raise row_error(label, row, _no_score_reason([head, *rest]))
+    first, second = [column for column in range(len(head)) if column != score][:2]
     if len(rest) >= MIN_JUDGED_ROWS and {first, second} & always_numeric:
         reason = f"no header, and a column of numbers where a sentence is expected; {ACCEPTED}"
         raise row_error(label, row, reason)
@@ -215,10 +215,10 @@ def _empty_score(
 
     Raises DataError for a first row of words above a column of numbers.
     """
-    numbers = [place for place in range(len(head)) if rest and holds_numbers(rest, place)]
+    numbers = [column for column in range(len(head)) if rest and holds_numbers(rest, column)]
     if not numbers:
         return []
-    empty = [place for place in numbers if not head[place].strip()]
+    empty = [column for column in numbers if not head[column].strip()]
     if len(empty) == 1 and not _is_header(head, None):
         return empty  # the missing score of this row is refused later
     reason = f"neither a header with known names nor a pair with a score{_as_header(head)}"
@@ -227,15 +227,15 @@ def _empty_score(
 
 def _is_header(head: Sequence[str], columns: Columns | None) -> bool:
     """Whether the cells of the first row, or just its sentences, are words without spaces."""
-    places = range(len(head)) if columns is None else (columns.first, columns.second)
-    return all(looks_like_name(head[place]) or not head[place].strip() for place in places)
+    read = range(len(head)) if columns is None else (columns.first, columns.second)
+    return all(looks_like_name(head[column]) or not head[column].strip() for column in read)
 
 
-def _no_score(rows: Sequence[Sequence[str]]) -> str:
+def _no_score_reason(rows: Sequence[Sequence[str]]) -> str:
     """The reason why no column of a file without a header can be the score."""
-    for place in range(len(rows[0])):
-        if all(is_comma_number(row[place]) for row in rows):
-            return f"the numbers in column {place + 1} {WITH_COMMAS}"
+    for column in range(len(rows[0])):
+        if all(is_comma_number(row[column]) for row in rows):
+            return f"the numbers in column {column + 1} {WITH_COMMAS}"
     reason = f"no header and no score in this row's {len(rows[0])} columns"
     return f"{reason}; add a column of numbers, or a header: {ACCEPTED}"
 
@@ -261,20 +261,20 @@ def _remark(delimiter: str, rows: Sequence[Sequence[str]], score: int | None) ->
     )
 
 
-def _score_place(numeric: list[int], always_numeric: set[int]) -> int | None:
+def _score_column(numeric: list[int], always_numeric: set[int]) -> int | None:
     """The score's column, from those with a number in row 1 and those with one in all others."""
     if 2 in numeric:
         return 2
     if len(numeric) > 1:
-        numeric = [place for place in numeric if place in always_numeric]
+        numeric = [column for column in numeric if column in always_numeric]
     return numeric[0] if len(numeric) == 1 else None
 
 
-def _refuse_doubled(where: str, names: list[str]) -> None:
+def _refuse_doubled(location: str, names: list[str]) -> None:
     doubled = [name for name, count in Counter(names).items() if name and count > 1]
     if doubled:
         reason = f"the column {shown_names(doubled[:1])} appears twice; rename or remove one"
-        raise file_error(where, reason)
+        raise file_error(location, reason)
 
 
 def _as_header(cells: Sequence[str]) -> str:

@@ -32,13 +32,13 @@ CODE = re.compile(r"\s*0\d+\s*|\s*\d{4,}\s*", re.ASCII)
 def sentences_by_content(rows: Rows) -> tuple[int, int] | None:
     """The two columns of sentences in `rows`, which have one width; None if in doubt."""
     lengths = {
-        place: sum(len(row[place]) for row in rows)
-        for place in range(len(rows[0]))
-        if sum(" " in row[place].strip() for row in rows) >= MIN_SENTENCE_SHARE * len(rows)
-        and _distinct(rows, place) > MIN_DISTINCT_SHARE * len(rows)
-        and varies(rows, place)
+        column: sum(len(row[column]) for row in rows)
+        for column in range(len(rows[0]))
+        if sum(" " in row[column].strip() for row in rows) >= MIN_SENTENCE_SHARE * len(rows)
+        and _distinct(rows, column) > MIN_DISTINCT_SHARE * len(rows)
+        and varies(rows, column)
     }
-    longest = sorted(lengths, key=lambda place: -lengths[place])
+    longest = sorted(lengths, key=lambda column: -lengths[column])
     if len(longest) < 2:
         return None
     if len(longest) > 2 and lengths[longest[1]] < MIN_LENGTH_RATIO * lengths[longest[2]]:
@@ -50,26 +50,26 @@ def sentences_by_content(rows: Rows) -> tuple[int, int] | None:
 def score_by_content(rows: Rows, sentences: tuple[int, int]) -> int | None:
     """The one column of `rows` that can be the score; None if none or several can."""
     numeric = [
-        place
-        for place in range(len(rows[0]))
-        if place not in sentences and holds_numbers(rows, place)
+        column
+        for column in range(len(rows[0]))
+        if column not in sentences and holds_numbers(rows, column)
     ]
     pointed = [p for p in numeric if any(WITH_POINT.fullmatch(row[p]) for row in rows)]
     if len(pointed) == 1:
         return pointed[0]
     plain = [
-        place
-        for place in numeric
-        if not any(CODE.fullmatch(row[place]) for row in rows)
-        and varies(rows, place)
-        and _distinct(rows, place) < max(3, len(rows))
+        column
+        for column in numeric
+        if not any(CODE.fullmatch(row[column]) for row in rows)
+        and varies(rows, column)
+        and _distinct(rows, column) < max(3, len(rows))
     ]
     return plain[0] if len(plain) == 1 else None
 
 
-def holds_numbers(rows: Rows, place: int) -> bool:
+def holds_numbers(rows: Rows, column: int) -> bool:
     """Whether all cells of a column that are not empty are numbers, and enough are not."""
-    filled = [row[place] for row in rows if row[place].strip()]
+    filled = [row[column] for row in rows if row[column].strip()]
     return (
         bool(filled)
         and len(filled) >= MIN_FILLED_SHARE * len(rows)
@@ -77,15 +77,15 @@ def holds_numbers(rows: Rows, place: int) -> bool:
     )
 
 
-def varies(rows: Rows, place: int) -> bool:
+def varies(rows: Rows, column: int) -> bool:
     """Whether the cells of a column are not all equal."""
-    return _distinct(rows, place) > 1
+    return _distinct(rows, column) > 1
 
 
-def are_codes(rows: Rows, place: int) -> bool:
+def are_codes(rows: Rows, column: int) -> bool:
     """Whether all cells of a column are years or row numbers with leading zeros."""
-    return all(CODE.fullmatch(row[place]) for row in rows)
+    return all(CODE.fullmatch(row[column]) for row in rows)
 
 
-def _distinct(rows: Rows, place: int) -> int:
-    return len({row[place] for row in rows})
+def _distinct(rows: Rows, column: int) -> int:
+    return len({row[column] for row in rows})

@@ -15,7 +15,7 @@ from itertools import chain, islice
 
 from nexus_engine.data.messages import file_error, row_error
 from nexus_engine.data.reading.batches import BATCH_ROWS, MAX_CELL_BYTES, RowBatch
-from nexus_engine.data.reading.columns import BARE_WIDTH, Columns, columns_by_place
+from nexus_engine.data.reading.columns import BARE_WIDTH, Columns, columns_by_position
 from nexus_engine.data.reading.numbers import is_number
 from nexus_engine.data.reading.separators import advice_on_separator
 from nexus_engine.data.reading.sources import Source
@@ -133,7 +133,7 @@ def _columns(
 ) -> Columns:
     """The columns. Raises DataError, with the true separator if it is another character."""
     try:
-        columns = columns_by_place(source.label, sample, delimiter, score_needed=score_needed)
+        columns = columns_by_position(source.label, sample, delimiter, score_needed=score_needed)
     except DataError:
         widest = max(len(cells) for _, cells in sample)
         separator_error = _separator_error(source, delimiter, widest, sample[0][0])
@@ -183,8 +183,8 @@ class _Rows:
     def batches(self, records: Iterator[Record]) -> Iterator[RowBatch]:
         """The records in batches; those before a fault are yielded, and so checked, first."""
         width = self.width
-        first_place, second_place = self.columns.first, self.columns.second
-        score_place, split_place = self.columns.score, self.columns.split
+        first_column, second_column = self.columns.first, self.columns.second
+        score_column, split_column = self.columns.score, self.columns.split
         while True:
             first: list[str] = []
             second: list[str] = []
@@ -200,12 +200,12 @@ class _Rows:
                         self.meet_spanning(row, cells, last)
                     if len(cells) != width:
                         self._meet_other_width(row, cells)
-                    first.append(cells[first_place])
-                    second.append(cells[second_place])
-                    if score_place is not None:
-                        scores.append(cells[score_place])
-                    if split_place is not None:
-                        splits.append(cells[split_place])
+                    first.append(cells[first_column])
+                    second.append(cells[second_column])
+                    if score_column is not None:
+                        scores.append(cells[score_column])
+                    if split_column is not None:
+                        splits.append(cells[split_column])
                     rows.append(row)
             except DataError as error:
                 fault = error
@@ -213,9 +213,9 @@ class _Rows:
                 yield RowBatch(
                     first,
                     second,
-                    None if score_place is None else scores,
+                    None if score_column is None else scores,
                     rows,
-                    None if split_place is None else splits,
+                    None if split_column is None else splits,
                 )
             if fault is not None:
                 raise fault

@@ -120,7 +120,7 @@ class _FileReader:
         label, needed = self.source.label, self.score_needed
         batches: Iterator[RowBatch] | None = None
         try:
-            columns, batches, tally = _opened(self.source, kind, quoted=quoted, score_needed=needed)
+            columns, batches, tally = _open(self.source, kind, quoted=quoted, score_needed=needed)
             tables = list(_streamed(label, batches, score_needed=needed))
         except DataError as error:
             # The frames of the traceback hold the open file and some of its rows. Dropping them
@@ -196,7 +196,7 @@ def _control_notes(first: pa.Array, second: pa.Array) -> list[str]:
     ]
 
 
-def _opened(
+def _open(
     source: Source, kind: FileKind, *, quoted: bool, score_needed: bool
 ) -> tuple[Columns, Iterator[RowBatch], Tally]:
     """The columns, the batches and the tally of a file of any kind."""

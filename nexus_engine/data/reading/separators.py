@@ -78,8 +78,8 @@ def _separates(separator: str, lines: Sequence[str], widest: int | None) -> bool
             and len(rows) >= MIN_SURE_ROWS
             and any(map(_are_commas, below))
         )
-    sure = columns > widest or (columns >= MIN_SURE_COLUMNS and len(rows) >= MIN_SURE_ROWS)
-    return sure and any(map(_are_numbers, below))
+    is_sure = columns > widest or (columns >= MIN_SURE_COLUMNS and len(rows) >= MIN_SURE_ROWS)
+    return is_sure and any(map(_are_numbers, below))
 
 
 def _are_numbers(cells: Sequence[str]) -> bool:

@@ -21,13 +21,13 @@ LINE_END = re.compile(r"\r\n|\r|\n")
 def swallows_rows(cells: Sequence[str], columns: Columns, delimiter: str) -> bool:
     """Whether a cell of this record, which has the right width, holds lines that are rows."""
     tabs = delimiter == "\t"
-    for place, cell in enumerate(cells):
+    for column, cell in enumerate(cells):
         lines = LINE_END.split(cell)
         if len(lines) == 1:
             continue
         flat = [LINE_END.sub(" ", cell) for cell in cells]
-        head = [*flat[:place], *lines[0].split(delimiter)]
-        tail = [*lines[-1].split(delimiter), *flat[place + 1 :]]
+        head = [*flat[:column], *lines[0].split(delimiter)]
+        tail = [*lines[-1].split(delimiter), *flat[column + 1 :]]
         begins = _is_row(head, len(cells), columns, tabs=tabs)
         ends = _is_row(tail, len(cells), columns, tabs=tabs)
         inner = sum(
@@ -40,8 +40,8 @@ def swallows_rows(cells: Sequence[str], columns: Columns, delimiter: str) -> boo
             swallows = (begins and ends) or inner > 0
         else:
             # The head of a last cell, and the tail of a first one, form a row with any line.
-            sure = inner + (begins and place < len(cells) - 1) + (ends and place > 0)
-            swallows = (begins and ends) or sure > max(1, len(lines) // 2)
+            rows = inner + (begins and column < len(cells) - 1) + (ends and column > 0)
+            swallows = (begins and ends) or rows > max(1, len(lines) // 2)
         if swallows:
             return True
     return False
