@@ -269,7 +269,7 @@ ADVICES = {
     ),
     "bars": Advice("a.csv", body("|"), 1, "separated by vertical bars", with_commas),
     "commas in a .tsv": Advice(
-        "a.tsv", COMMAS, 1, "let the file's name end in .csv", renamed("a.csv")
+        "a.tsv", COMMAS, 1, "give the file a name that ends in .csv", renamed("a.csv")
     ),
     "unknown kind": Advice("a.txt", body(), None, "its name must end in", renamed("a.tsv")),
     "unknown names": Advice(
@@ -369,7 +369,8 @@ ADVICES = {
         lambda name, _: (name, gzip.compress(body().encode())),
     ),
     "Parquet": Advice(
-        "a.tsv", parquet_bytes(PAIRS), None, "let its name end in .parquet", renamed("a.parquet")
+        "a.tsv", parquet_bytes(PAIRS), None, "give it a name that ends in .parquet",
+        renamed("a.parquet"),
     ),
 }  # fmt: skip
 

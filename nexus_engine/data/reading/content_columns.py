@@ -2,7 +2,7 @@
 
 Some sets of pairs are published as tab-separated tables of many columns without a header: source,
 year, number, score, two sentences. Sentences have several words and differ from row to row. A score
-is written with a point, or is in the only column of numbers that varies and is no count.
+is written with a point, or is in the only column of numbers that varies and numbers no rows.
 """
 
 from __future__ import annotations

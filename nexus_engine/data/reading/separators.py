@@ -20,15 +20,15 @@ MIN_SURE_COLUMNS = 3
 """This many columns, one of numbers, in MIN_SURE_ROWS rows are no accident of punctuation."""
 MIN_SURE_ROWS = 3
 MIN_ALIKE_SHARE = 0.9
-"""Of the rows, that have the same number of columns: the separator may occur in some sentences."""
+"""At least this share of the rows have one width; the separator may be in some sentences."""
 
 ADVICE = {
     ";": "the columns are separated by semicolons; save the file with commas between them, cells "
     "that hold a comma in quotes, and numbers with a point (4.5)",
     "|": "the columns are separated by vertical bars; save the file with commas between them and "
     "cells that hold a comma in quotes",
-    "\t": "the columns are separated by tabs; let the file's name end in .tsv",
-    ",": "the columns are separated by commas; let the file's name end in .csv",
+    "\t": "the columns are separated by tabs; give the file a name that ends in .tsv",
+    ",": "the columns are separated by commas; give the file a name that ends in .csv",
 }
 
 

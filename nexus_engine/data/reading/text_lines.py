@@ -91,7 +91,7 @@ def _encoding(label: str, plain: io.BufferedReader) -> str:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if head == b"PAR1":
-        raise file_error(label, "is Parquet data; let its name end in .parquet")
+        raise file_error(label, "is Parquet data; give it a name that ends in .parquet")
     return "utf-8-sig"
 
 
