@@ -19,6 +19,7 @@ from nexus_engine.data.reading.batches import RowBatch
 from nexus_engine.data.reading.json_lines import read_json_lines
 from nexus_engine.data.reading.json_values import JsonLimits, JsonText, array_values
 from nexus_engine.data.reading.sources import Source
+from nexus_engine.data.reading.text_lines import text_pieces
 from nexus_engine.errors import DataError
 
 ROWS = pair_rows(36)
@@ -69,6 +70,23 @@ def test_json_of_other_shapes_is_the_same_data(
 def test_where_the_text_is_cut_into_pieces_makes_no_difference(chunk: int, name: str) -> None:
     batches = read(READ[name], JsonLimits(chunk_characters=chunk))
     assert [sentence for batch in batches for sentence in batch.second] == [b for _, b, _ in ROWS]
+
+
+@pytest.mark.parametrize("chunk", range(1, 9))
+def test_a_line_end_that_is_cut_in_two_counts_once(chunk: int) -> None:
+    text = READ["an array over many lines"]
+    limits = JsonLimits(chunk_characters=chunk)
+    rows = [row for batch in read(text, limits) for row in batch.rows]
+    for end in ("\r\n", "\r"):
+        batches = read(text.replace("\n", end), limits)
+        assert [row for batch in batches for row in batch.rows] == rows
+
+
+@pytest.mark.parametrize("size", range(1, 9))
+def test_a_nul_is_refused_with_its_row_wherever_pieces_are_cut(size: int) -> None:
+    source = Source("pairs.json", None, b"one\r\ntwo\r\n\r\nthree\0\r\n")
+    with pytest.raises(DataError, match=r"pairs\.json:4: holds a NUL"):
+        list(text_pieces(source, size))
 
 
 def test_a_long_array_is_never_held_whole(tmp_path: Path) -> None:

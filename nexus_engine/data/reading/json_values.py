@@ -67,6 +67,7 @@ class JsonText:
         self._text = ""
         self._position = 0
         self._ended = False
+        self._ended_in_cr = False
         self.line = 1
         """The line of the cursor, from 1."""
 
@@ -141,6 +142,10 @@ class JsonText:
         self.line += text.count("\n", start, end)
         if "\r" in text:
             self.line += text.count("\r", start, end) - text.count("\r\n", start, end)
+        if self._ended_in_cr and text.startswith("\n", start, end):
+            self.line -= 1  # the CR of this line end was counted before
+        if end > start:
+            self._ended_in_cr = text[end - 1] == "\r"
         self._position = end
 
     def _fill(self) -> bool:

@@ -52,7 +52,10 @@ def _text(source: Source, size: int, *, whole_lines: bool) -> Generator[str]:
                 while True:
                     # A piece starts a line if the piece before ended one.
                     row += whole_lines or piece.endswith(("\n", "\r"))
+                    ended_in_cr = piece.endswith("\r")
                     piece = text.readline(size)
+                    if ended_in_cr and piece == "\n" and not whole_lines:
+                        row -= 1  # the pieces were cut between the two characters of a line end
                     if not piece:
                         return
                     if whole_lines and len(piece) == size:
