@@ -1,1 +1,1 @@
-"""Files on disk: whole writes, safe opens, locks, lines that grow."""
+"""Files on disk: atomic writes, safe opens, locks, logs that grow."""

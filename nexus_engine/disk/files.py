@@ -1,8 +1,7 @@
-"""Writing files so that a crash leaves the old or the new content, never a torn one.
+"""Atomic writes: a crash leaves the old or the new content of a file, never a torn one.
 
-Every write that must survive goes through the functions here, and these through `os.open`,
-`os.write`, `os.fsync`, `os.rename` and their like alone, so that the tests can stop, fail or replay
-each one.
+Every write that must survive a crash goes through these functions. They call only `os.open`,
+`os.write`, `os.fsync`, `os.rename` and the like, so that tests can stop, fail or replay each call.
 """
 
 from __future__ import annotations
@@ -34,27 +33,27 @@ __all__ = [
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
-"""What file systems answer that cannot push a folder to the disk (some network ones)."""
+"""Errors of file systems, such as some network ones, that cannot sync a folder."""
 
 
 def make_folder(path: Path, *, inside_run: bool = False) -> None:
-    """Make `path`, and the parents that are missing, for the owner alone and down to the disk.
+    """Make the folder `path` and its missing parents, with mode 0700, and sync them to the disk.
 
-    With `inside_run` the last part of `path` may not be a link: no run has one in its folder, and
-    what is written or deleted there would be elsewhere.
+    With `inside_run` the last part of `path` may not be a symbolic link: a run makes none, and
+    writes through a link would change files elsewhere.
 
     Raises:
-        OSError: it cannot be made; ELOOP where it may not be a link, and is one.
+        OSError: the folder cannot be made; ELOOP if it is a link and `inside_run` is set.
     """
     if inside_run:
         check_no_link(path)
-    missing = [place for place in (path, *path.parents) if not place.exists()]
-    for place in reversed(missing):
-        with contextlib.suppress(FileExistsError):  # another process may be as fast
-            os.mkdir(place, FOLDER_MODE)
-        os.chmod(place, FOLDER_MODE)  # the umask may have taken more, never less is wanted
-        with contextlib.suppress(PermissionError):  # a parent that may be entered but not read
-            sync(place.parent)
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    for folder in reversed(missing):
+        with contextlib.suppress(FileExistsError):  # another process may have just made it
+            os.mkdir(folder, FOLDER_MODE)
+        os.chmod(folder, FOLDER_MODE)  # the umask may have cleared bits of the owner
+        with contextlib.suppress(PermissionError):  # a parent may be searchable but not readable
+            sync(folder.parent)
     if not path.is_dir():
         raise FileExistsError(errno.EEXIST, "exists and is not a folder", str(path))
     if not missing:
@@ -62,7 +61,7 @@ def make_folder(path: Path, *, inside_run: bool = False) -> None:
 
 
 def create_file(path: Path) -> int:
-    """A handle to a new file, for the owner alone; one of that name must not exist."""
+    """Create a file with mode 0600 that must not exist yet; return its file descriptor."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     handle = os.open(path, flags, FILE_MODE)
     try:
@@ -74,14 +73,14 @@ def create_file(path: Path) -> int:
 
 
 def write_all(handle: int, content: bytes | memoryview) -> None:
-    """Write all of `content`, however many calls that takes."""
-    left = memoryview(content).cast("B")
-    while left:
-        left = left[os.write(handle, left) :]
+    """Write all of `content`, in as many calls as that takes."""
+    remaining = memoryview(content).cast("B")
+    while remaining:
+        remaining = remaining[os.write(handle, remaining) :]
 
 
 def sync(path: Path) -> None:
-    """Push a file's content, or a folder's list of names, to the disk."""
+    """Sync a file's content, or a folder's entries, to the disk."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
@@ -93,7 +92,7 @@ def sync(path: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> dict[str, Any]:
-    """Write `value` as a new JSON file, down to the disk; its size in bytes and SHA-256."""
+    """Write `value` as a new JSON file and sync it; return its `size_bytes` and `sha256`."""
     text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=1)
     content = (text + "\n").encode("utf-8", "replace")
     handle = create_file(path)
@@ -106,13 +105,14 @@ def write_json(path: Path, value: Any) -> dict[str, Any]:
 
 
 def replace_file(path: Path, write: Callable[[Path], Any]) -> Any:
-    """Have `write` make a temporary file, pushed to the disk; put it in `path`'s place at once.
+    """Let `write` make and sync a temporary file, then rename it to `path` in one step.
 
-    One process at a time may do this for a path: a run's folder is locked.
+    Returns what `write` returns. Only one process at a time may do this for a path; the lock of a
+    run's folder ensures that.
     """
-    for left in path.parent.glob(f"{path.name}.tmp-*"):  # by a process that was killed
+    for leftover in path.parent.glob(f"{path.name}.tmp-*"):  # of a process that was killed
         with contextlib.suppress(OSError):
-            os.unlink(left)
+            os.unlink(leftover)
     temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
     try:
         result = write(temporary)
@@ -126,5 +126,5 @@ def replace_file(path: Path, write: Callable[[Path], Any]) -> Any:
 
 
 def replace_json(path: Path, value: Any) -> None:
-    """Put `value`, as JSON, in `path`'s place in one step."""
+    """Replace the file `path` by `value` as JSON in one step."""
     replace_file(path, lambda temporary: write_json(temporary, value))

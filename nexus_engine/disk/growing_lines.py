@@ -1,8 +1,8 @@
-"""A file of JSON lines that grows at its end and survives being cut off: its one writer and reader.
+"""Reading and writing an append-only file of JSON lines.
 
-A line is written by one call and ends in a line end. A crash or a full disk can leave the last line
-torn; whoever writes next first closes the torn line, and readers pass over it. So at most one line
-is lost. The file may have been made by somebody else: it is opened as such (see `regular_files`).
+One call writes a line together with its newline. A crash or a full disk can leave the last line
+torn. The next writer ends the torn line first, and readers skip it, so at most one line is lost.
+Another user may have made the file, so it is opened with the functions of `regular_files`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from nexus_engine.disk.regular_files import next_data, open_reader, open_regular
 from nexus_engine.errors import RunError
 
 __all__ = [
-    "LONGEST_LINE",
-    "MAX_READ",
+    "MAX_LINE_BYTES",
+    "MAX_LOG_BYTES",
     "SCHEMA_VERSION",
     "LineTail",
     "append_line",
@@ -33,34 +33,34 @@ __all__ = [
 T = TypeVar("T")
 
 SCHEMA_VERSION = 1
-"""Of the events in a log; it stands in the first line."""
+"""Version of the events in a log, written in its first line."""
 READ_AT_ONCE = 1_000_000
-"""Bytes that one look takes at most, so that a reader far behind stays responsive. A longer line
-is no event, and is passed over."""
-LONGEST_LINE = 1_000_000
-"""Bytes of a line that may be an event; the longest written has a few thousand."""
-MAX_READ = 4_000_000_000
-"""Bytes of a log that are looked through in all: ten million steps. What follows is left."""
-LONGEST_TAIL = 65_536
-"""Bytes behind the last line end in which a last line is looked for that lacks only its end."""
+"""Bytes that one read takes at most, so that a reader far behind stays responsive. A longer line
+is not an event and is skipped."""
+MAX_LINE_BYTES = 1_000_000
+"""A longer line is not an event; the longest event has a few thousand bytes."""
+MAX_LOG_BYTES = 4_000_000_000
+"""Bytes of a log that are read in total, about ten million steps; the rest is ignored."""
+MAX_TAIL_BYTES = 65_536
+"""Bytes after the last newline that are read as a last line without its newline."""
 
 
 class LineTail:
-    """The lines of the file `path` from byte `position` on; a line cut short is left for later.
+    """Reads the lines of the file `path` from byte `position` on, at most `block_bytes` at a time.
 
-    One look takes `at_once` bytes at most.
+    An incomplete last line is read once it is complete.
     """
 
-    def __init__(self, path: Path, position: int = 0, at_once: int = READ_AT_ONCE) -> None:
+    def __init__(self, path: Path, position: int = 0, block_bytes: int = READ_AT_ONCE) -> None:
         self.position = position
         self._path = path
-        self._at_once = at_once
-        self._inside = False
-        """Whether `position` is inside a line that is passed over."""
+        self._block_bytes = block_bytes
+        self._skipping = False
+        """Whether `position` is inside an overlong line, which is skipped."""
 
     @classmethod
     def at_end(cls, path: Path) -> LineTail:
-        """A tail that gives what is added from now on."""
+        """A tail that reads only what is added from now on."""
         try:
             with open_reader(path) as file:
                 return cls(path, os.fstat(file.fileno()).st_size)
@@ -68,56 +68,56 @@ class LineTail:
             return cls(path)
 
     def read(self) -> list[bytes]:
-        """The lines added since the last look, oldest first; none where the file is unreadable.
+        """The lines added since the last read, oldest first; none if the file is unreadable.
 
-        A file that has become shorter was begun anew, and is read from its start.
+        A file that has become shorter was started again and is read from its beginning.
         """
         return (self.read_block() or b"").split(b"\n")[:-1]
 
     def read_block(self) -> bytes | None:
-        """The same lines in one piece, each with its line end; None where nothing is new.
+        """The lines that `read` gives, as one block with newlines; None if nothing is new.
 
-        The piece is empty while a line is passed over.
+        The block is empty while an overlong line is skipped.
         """
         before = self.position
         try:
             with open_reader(self._path) as file:
                 if os.fstat(file.fileno()).st_size < self.position:
                     before = self.position = 0
-                    self._inside = False
+                    self._skipping = False
                 file.seek(self.position)
-                block = file.read(self._at_once)
+                block = file.read(self._block_bytes)
                 end = block.rfind(b"\n") + 1
-                if not end and len(block) == self._at_once:
-                    self._inside = True
+                if not end and len(block) == self._block_bytes:
+                    self._skipping = True
                     self.position = next_data(file.fileno(), self.position + len(block))
                     return b""
         except OSError:
             return None
         self.position += end
-        begin = block.find(b"\n") + 1 if self._inside and end else 0
-        self._inside = self._inside and not end
+        begin = block.find(b"\n") + 1 if self._skipping and end else 0
+        self._skipping = self._skipping and not end
         return block[begin:end] if self.position > before else None
 
 
-def read_lines(path: Path, max_bytes: int = MAX_READ) -> Iterator[bytes]:
-    """The lines of the file `path` as it is now, oldest first; none where it is unreadable.
+def read_lines(path: Path, max_bytes: int = MAX_LOG_BYTES) -> Iterator[bytes]:
+    """The lines of the file `path` as it is now, oldest first; none if it is unreadable.
 
-    What stands behind the last line end is given too: it may be a line that lacks only its end.
-    Reading stops after about `max_bytes`.
+    The bytes after the last newline count as a line: it may lack only its newline. Reading stops
+    after about `max_bytes`.
     """
     tail = LineTail(path)
     while tail.position < max_bytes and (block := tail.read_block()) is not None:
         yield from block.split(b"\n")[:-1]
     with contextlib.suppress(OSError), open_reader(path) as file:
         file.seek(tail.position)
-        yield file.read(LONGEST_TAIL)
+        yield file.read(MAX_TAIL_BYTES)
 
 
 def decoded(lines: Iterable[bytes], decode: Callable[[bytes], T]) -> Iterator[T]:
-    """What `decode` makes of the lines; those for which it raises RunError are passed over.
+    """Each line as `decode` returns it; lines for which it raises RunError are skipped.
 
-    Such are the first line of a log, a torn line and a damaged one.
+    These are the first line of a log and lines that are torn or damaged.
     """
     for line in lines:
         with contextlib.suppress(RunError):
@@ -125,16 +125,16 @@ def decoded(lines: Iterable[bytes], decode: Callable[[bytes], T]) -> Iterator[T]
 
 
 def log_header(kind: str) -> bytes:
-    """The first line of a log."""
+    """The first line of a log of this `kind`: JSON with the schema version."""
     return (json.dumps({"schema": SCHEMA_VERSION, "kind": kind}) + "\n").encode()
 
 
 def begin_log(path: Path, kind: str = "nexus-events") -> None:
-    """Make the log, with the schema version and its `kind` in its first line.
+    """Create the log with its first line.
 
     Raises:
-        FileExistsError: there is one; it is left as it is.
-        OSError: it cannot be written; then there is none.
+        FileExistsError: the log exists; it is not changed.
+        OSError: the log cannot be written; nothing is left of it.
     """
     handle = create_file(path)
     try:
@@ -148,23 +148,23 @@ def begin_log(path: Path, kind: str = "nexus-events") -> None:
 
 
 def append_line(path: Path, line: str, *, sync: bool = False) -> None:
-    """Add `line` to the file at `path`, on a line of its own even where the last one is torn.
+    """Append `line` to the file `path`, on a line of its own even if the last line is torn.
 
     Raises:
-        OSError: it cannot be written, or is a link or no regular file; then what was written of the
-            line is taken away again.
+        OSError: the file is a link, is not a regular file or cannot be written. A partly written
+            line is removed again.
     """
     handle = open_regular(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
     try:
         size = os.fstat(handle).st_size
         if size == 0:
-            os.fchmod(handle, FILE_MODE)  # the umask may have taken more, never less is wanted
+            os.fchmod(handle, FILE_MODE)  # the umask may have cleared bits of the owner
         torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
         content = (("\n" if torn else "") + line + "\n").encode("utf-8", "replace")
         try:
             write_all(handle, content)
         except BaseException:
-            _take_back(handle, size, content)
+            _undo(handle, size, content)
             raise
         if sync:
             os.fsync(handle)
@@ -172,8 +172,8 @@ def append_line(path: Path, line: str, *, sync: bool = False) -> None:
         os.close(handle)
 
 
-def _take_back(handle: int, size: int, content: bytes) -> None:
-    """Cut off what was written of `content` behind `size`; not what another process added."""
+def _undo(handle: int, size: int, content: bytes) -> None:
+    """Truncate the file to `size`, unless another process wrote there too."""
     with contextlib.suppress(OSError):
         written = os.fstat(handle).st_size - size
         if 0 < written <= len(content) and os.pread(handle, written, size) == content[:written]:

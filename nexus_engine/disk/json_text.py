@@ -1,7 +1,7 @@
-"""Values as JSON text and back, whoever wrote the text.
+"""Values as JSON text and back, safe for text from anyone.
 
-A number that is not finite is written as its name, since JSON has none; text is bounded in depth
-and in the size of its integers.
+JSON has no numbers that are not finite, so they are written as strings ("NaN"). Parsing bounds the
+nesting depth and the size of integers.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ import msgspec
 __all__ = ["parse_json", "plain", "revive"]
 
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+MAX_INTEGER = 2**63
+"""No counter, size or time is larger."""
+MAX_DEPTH = 100
+"""Nesting of lists and objects; files of NEXUS stay under ten. Readers may recurse this deep."""
 
 
 def plain(value: Any) -> Any:
-    """`value` as JSON's own types; floats that are not finite become their names."""
+    """`value` as JSON types; floats that are not finite become strings such as "NaN"."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
     if isinstance(value, dict):
@@ -31,7 +35,7 @@ def plain(value: Any) -> Any:
 
 
 def revive(value: Any) -> Any:
-    """The inverse of `plain` for numbers: their names become floats again."""
+    """The inverse of `plain` for numbers: "NaN" and the infinities become floats again."""
     if isinstance(value, str):
         return _NOT_FINITE.get(value, value)
     if isinstance(value, dict):
@@ -41,27 +45,19 @@ def revive(value: Any) -> Any:
     return value
 
 
-MAX_INTEGER = 2**63
-"""Integers beyond it fit no counter, size or time."""
-
-
-MAX_DEPTH = 100
-"""Lists and objects inside each other; no file of ours has ten. Readers may recurse that far."""
-
-
 def parse_json(text: str | bytes) -> Any:
-    """The JSON value that `text` is.
+    """The value of the JSON `text`.
 
     Raises:
-        ValueError: it is no JSON in UTF-8, is nested deeper than `MAX_DEPTH`, or holds an integer
-            beyond 64 bits.
+        ValueError: the text is not JSON in UTF-8, is nested deeper than `MAX_DEPTH`, or holds an
+            integer beyond 64 bits.
     """
     try:
         value = json.loads(text, parse_int=_bounded_integer)
     except RecursionError:
         raise ValueError("nested too deep") from None
-    signs: tuple[Any, Any] = (b"[", b"{") if isinstance(text, bytes) else ("[", "{")
-    if sum(map(text.count, signs)) > MAX_DEPTH:
+    brackets: tuple[Any, Any] = (b"[", b"{") if isinstance(text, bytes) else ("[", "{")
+    if sum(map(text.count, brackets)) > MAX_DEPTH:
         _check_depth(value)
     return value
 

@@ -1,8 +1,8 @@
-"""The lock of a run's or a sweep's folder: one process writes there, and others are told which.
+"""The lock of a run's or a sweep's folder: one process writes there, and others learn which.
 
-The kernel holds the lock (`flock`) and lets go of it when the process ends, however it ends. So a
-killed holder's lock is free at once, and a process that got the killed one's id later holds
-nothing. The file's content only names the holder; it is never taken for the lock itself.
+The kernel releases the lock (`flock`) when the process ends, however it ends. So the lock of a
+killed process is free at once, and a later process with the same id does not hold it. The content
+of the lock file only names the holder.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ __all__ = ["LOCK_FILE", "RunLock", "is_held"]
 
 LOCK_FILE = "lock"
 PATIENCE_SECONDS = 0.5
-"""Whoever asks whether a run is live holds a shared lock for an instant: try for this long."""
+"""Time to retry: `is_held` holds a shared lock for an instant."""
 POLL_SECONDS = 0.02
-LONGEST = 4096
+MAX_LOCK_FILE_BYTES = 4096
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
-"""What a file system answers that knows no locks: a run there goes on unlocked."""
-RUN_IS_HELD = "is live, held by {holder}; stop it first, or look on with `nexus runs show`"
+"""Errors of file systems without locks; runs there work unlocked."""
+RUN_IS_HELD = "is live, held by {holder}; stop it first, or watch it with `nexus runs show`"
 
 
 class RunLock:
-    """A context manager that holds the lock of `folder`; one object may be entered repeatedly.
+    """A context manager that holds the lock of `folder`; an object may be entered repeatedly.
 
-    `told` is what another process is told of the folder, with `{holder}` in it.
+    `held_message` is the error for another process; `{holder}` in it names the holder.
     """
 
-    def __init__(self, folder: Path, told: str = RUN_IS_HELD) -> None:
+    def __init__(self, folder: Path, held_message: str = RUN_IS_HELD) -> None:
         self._folder = folder
-        self._told = told
+        self._held_message = held_message
         self._path = folder / LOCK_FILE
         self._handle: int | None = None
         self._depth = 0
@@ -61,13 +61,13 @@ class RunLock:
             os.close(handle)
 
     def _take(self) -> None:
-        """Take the lock and write who holds it.
+        """Take the lock and write the holder into the file.
 
         Raises:
-            RunError: another process, or another session of this one, holds it.
+            RunError: another process, or another session of this process, holds the lock.
         """
-        until = time.monotonic() + PATIENCE_SECONDS
-        while (handle := self._open_locked(until)) is None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (handle := self._open_locked(deadline)) is None:
             pass
         try:
             facts = {"pid": os.getpid(), "host": socket.gethostname(), "since_unix_s": time.time()}
@@ -78,15 +78,15 @@ class RunLock:
             raise
         self._handle = handle
 
-    def _open_locked(self, until: float) -> int | None:
-        """A handle of the file, locked; None where the file was removed while we waited for it."""
+    def _open_locked(self, deadline: float) -> int | None:
+        """A descriptor of the locked file; None if the file was removed in the meantime."""
         handle = open_regular(self._path, os.O_RDWR | os.O_CREAT)
         try:
             os.fchmod(handle, FILE_MODE)
-            while not _try(handle, fcntl.LOCK_EX):
-                if time.monotonic() > until:
-                    told = self._told.format(holder=_holder(self._path))
-                    raise RunError(f"{one_line(self._folder.name, 100)}: {told}")
+            while _try_lock(handle, fcntl.LOCK_EX) is False:
+                if time.monotonic() > deadline:
+                    message = self._held_message.format(holder=_holder(self._path))
+                    raise RunError(f"{one_line(self._folder.name, 100)}: {message}")
                 time.sleep(POLL_SECONDS)
             if _is_at(handle, self._path):
                 return handle
@@ -97,15 +97,10 @@ class RunLock:
         return None
 
 
-def _try(handle: int, kind: int) -> bool:
-    """Whether nobody else holds the lock; it is now held, where the file system knows locks."""
-    return _lock(handle, kind) is not False
-
-
-def _lock(handle: int, kind: int) -> bool | None:
-    """Whether the lock was free and is now held; None where the file system knows no locks."""
+def _try_lock(handle: int, operation: int) -> bool | None:
+    """Take the lock if it is free; whether it was. None if the file system has no locks."""
     try:
-        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+        fcntl.flock(handle, operation | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:
@@ -116,18 +111,18 @@ def _lock(handle: int, kind: int) -> bool | None:
 
 
 def _is_at(handle: int, path: Path) -> bool:
-    """Whether the open file is the one at `path`: the lock of a removed file keeps nobody out."""
+    """Whether the open file is the one at `path`; the lock of a removed file protects nothing."""
     try:
-        there = os.stat(path, follow_symlinks=False)
+        status = os.stat(path, follow_symlinks=False)
     except FileNotFoundError:
         return False
-    return os.path.samestat(there, os.fstat(handle))
+    return os.path.samestat(status, os.fstat(handle))
 
 
 def _holder(path: Path) -> str:
-    """Who holds the lock, in words; the file may be damaged or not yet written."""
+    """The holder of the lock in words; the file may be damaged or not yet written."""
     try:
-        facts = json.loads(read_regular(path, LONGEST))
+        facts = json.loads(read_regular(path, MAX_LOCK_FILE_BYTES))
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(float(facts["since_unix_s"])))
         host = one_line(facts["host"], 60)
         return f"process {one_line(int(facts['pid']), 20)} on {host} since {since}"
@@ -138,15 +133,15 @@ def _holder(path: Path) -> str:
 def is_held(folder: Path) -> bool | None:
     """Whether some process holds the lock of `folder`.
 
-    None where no lock was ever made, or where the file system knows no locks.
+    None if there is no lock file or the file system has no locks.
     """
     try:
         handle = open_regular(folder / LOCK_FILE)
     except OSError:
         return None
     try:
-        free = _lock(handle, fcntl.LOCK_SH)
-        return None if free is None else not free
+        is_free = _try_lock(handle, fcntl.LOCK_SH)
+        return None if is_free is None else not is_free
     except OSError:
         return None
     finally:

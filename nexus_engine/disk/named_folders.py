@@ -1,8 +1,7 @@
-"""The folders of runs and of sweeps under their root: named, listed, described, and `latest`.
+"""Finding, listing and describing the folders of runs and sweeps; the link `latest`.
 
-A run and a sweep are each a folder with a description in JSON, made in a root of their kind. What
-is the same for both stands here, so that neither knows more than the other of links, of damaged
-files and of folders that this user may not read.
+A run and a sweep are each a folder with a JSON description under a root of their kind. Both share
+this code, so that links, damaged files and unreadable folders are handled the same way.
 """
 
 from __future__ import annotations
@@ -37,10 +36,9 @@ NAME_RULE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 class FolderKind(NamedTuple):
-    """What a kind of folder is called (`noun`), and the file in it that describes it.
+    """Runs or sweeps: their `noun`, and the name of the `description` file in each folder.
 
-    `start` is the command that makes the first one; `advice` ends the message that there is none
-    of a name.
+    `start` is the command that makes a first one. `advice` is appended to "no such NOUN".
     """
 
     noun: str
@@ -50,31 +48,31 @@ class FolderKind(NamedTuple):
 
 
 class NoSuchFolderError(RunError):
-    """Nothing is there that the name could mean; any other RunError is about a folder that is."""
+    """No folder matches the name. Any other RunError concerns a folder that exists."""
 
 
-def find_folder(text: str, root: Callable[[], Path], kind: FolderKind) -> Path:
-    """The folder that `text` means: a name under the root, a path, or `latest`.
+def find_folder(name: str, root: Callable[[], Path], kind: FolderKind) -> Path:
+    """The folder that `name` means: a name under the root, a path, or `latest`.
 
-    What is wrong with the folder, if anything, is told by whoever reads it.
+    The content of the folder is not checked.
 
     Raises:
-        NoSuchFolderError: there is none.
+        NoSuchFolderError: there is no such folder.
         RunError: this user may not read it.
-        ConfigError: it names a home that does not exist.
+        ConfigError: the path names the home of an unknown user.
     """
-    if text == LATEST:
+    if name == LATEST:
         return _latest(root() / LATEST, kind)
-    with contextlib.suppress(ConfigError):  # without a home nothing has a name
-        if NAME_RULE.fullmatch(text) and os.path.isdir(root() / text):
-            return root() / text
-    path = user_path(text)
+    with contextlib.suppress(ConfigError):  # there is no home, and so no root to look in
+        if NAME_RULE.fullmatch(name) and os.path.isdir(root() / name):
+            return root() / name
+    path = user_path(name)
     with contextlib.suppress(OSError, ValueError):
         if os.path.lexists(path / kind.description):
             return path.absolute()
         if may_not_read(path / kind.description):
-            raise RunError(f"{one_line(text, 120)}: {not_permitted(path.absolute())}")
-    raise NoSuchFolderError(f"{one_line(text, 120)}: no such {kind.noun}{kind.advice}")
+            raise RunError(f"{one_line(name, 120)}: {not_permitted(path.absolute())}")
+    raise NoSuchFolderError(f"{one_line(name, 120)}: no such {kind.noun}{kind.advice}")
 
 
 def _latest(link: Path, kind: FolderKind) -> Path:
@@ -86,24 +84,24 @@ def _latest(link: Path, kind: FolderKind) -> Path:
 
 
 def point_latest(root: Callable[[], Path], folder: Path) -> None:
-    """Make `latest` under the root mean `folder`.
+    """Point the link `latest` under the root to `folder`.
 
-    It is a convenience: where it cannot be made, or there is no home, nothing is said.
+    The link is a convenience, so a failure to make it is ignored.
     """
     with contextlib.suppress(OSError, ConfigError):
-        place = root()
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        link = place / f"{LATEST}.tmp-{os.getpid()}"
-        link.unlink(missing_ok=True)
-        link.symlink_to(folder, target_is_directory=True)
-        os.replace(link, place / LATEST)
+        link = root() / LATEST
+        link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = link.with_name(f"{LATEST}.tmp-{os.getpid()}")
+        temporary.unlink(missing_ok=True)
+        temporary.symlink_to(folder, target_is_directory=True)
+        os.replace(temporary, link)
 
 
 def read_description(folder: Path, kind: FolderKind) -> dict[str, Any]:
-    """The object in the file that describes the run or sweep in `folder`.
+    """The JSON object that describes the run or sweep in `folder`.
 
     Raises:
-        RunError: it is missing, damaged, or not for this user to read.
+        RunError: the file is missing or damaged, or this user may not read it.
     """
     file = folder / kind.description
     try:
@@ -113,28 +111,28 @@ def read_description(folder: Path, kind: FolderKind) -> dict[str, Any]:
     except OSError as error:
         reason = one_line(error.strerror or type(error).__name__, 80)
     except ValueError as error:
-        reason = "no JSON" if type(error) is not ValueError else one_line(error, 80)
+        reason = "not JSON" if type(error) is not ValueError else one_line(error, 80)
     else:
         if isinstance(value, dict):
             return value
-        reason = "no object in it"
+        reason = "not a JSON object"
     raise RunError(f"{one_line(file)}: not a readable {kind.noun} ({reason})")
 
 
 def read_listed(
     root: Path, kind: FolderKind, read: Callable[[Path], T]
 ) -> tuple[dict[Path, T], tuple[str, ...]]:
-    """What `read` makes of every folder listed under `root`, and a line for each unreadable one.
+    """What `read` returns for every folder under `root`, and a line for each unreadable folder.
 
-    A folder without a description is none of the kind, or none yet, and gets no line.
+    A folder without a description is of another kind or not complete yet, and gets no line.
     """
     values: dict[Path, T] = {}
-    unreadable = _closed(root)
+    unreadable = _unreadable_root(root)
     for path in sorted(_listed_folders(root)):
         try:
             values[path] = read(path)
         except RunError as error:
-            if not _missing(path / kind.description):
+            if not _is_missing(path / kind.description):
                 unreadable.append(str(error))
         except OSError as error:
             unreadable.append(f"{one_line(path)}: {error.strerror or type(error).__name__}")
@@ -142,11 +140,11 @@ def read_listed(
 
 
 def _listed_folders(root: Path) -> set[Path]:
-    """The folders under `root`, and the one elsewhere that `latest` means; none without `root`."""
+    """The folders under `root`, and the target of `latest`; none if `root` is missing."""
     folders: set[Path] = set()
     with contextlib.suppress(OSError), os.scandir(root) as entries:
         for entry in entries:
-            with contextlib.suppress(OSError, RuntimeError):  # such as a link that leads to itself
+            with contextlib.suppress(OSError, RuntimeError):  # such as a link to itself
                 if entry.is_dir(follow_symlinks=False):
                     folders.add(root / entry.name)
                 elif entry.name == LATEST and entry.is_dir():
@@ -154,8 +152,8 @@ def _listed_folders(root: Path) -> set[Path]:
     return folders
 
 
-def _closed(root: Path) -> list[str]:
-    """A line where this user may not see what is in `root`."""
+def _unreadable_root(root: Path) -> list[str]:
+    """One line if this user may not list `root`, else none."""
     try:
         os.scandir(root).close()
     except PermissionError:
@@ -165,7 +163,7 @@ def _closed(root: Path) -> list[str]:
     return []
 
 
-def _missing(path: Path) -> bool:
+def _is_missing(path: Path) -> bool:
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -1,10 +1,10 @@
-"""Making the folder of a run or a sweep, where another process may be making the same one.
+"""Making the folder of a run or a sweep while another process may be making the same one.
 
-The event log is made exclusively: the process that makes it has the folder, for a run as for a
-sweep. Every other process is refused and leaves what is there alone.
+The event log is created exclusively: the process that creates it owns the folder. Every other
+process is refused and changes nothing.
 
-A sweep needs more than its log. Its creator holds a lock of the log file until the rest is there.
-So what a killed creator left differs from what a living one is making, and hinders nobody.
+A sweep needs more files than its log. Its creator locks the log until they are complete. A log that
+nobody locks is therefore left by a killed creator, and its leftovers are removed.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ __all__ = ["LOG_NAME", "SWEEP_LOG", "claimed_folder", "fresh_folder", "usable_pa
 LOG_NAME = "events.jsonl"
 SWEEP_LOG = "nexus-sweep-events"
 """The kind in the first line of a sweep's log."""
-TRIES = 20
-"""Another creator that gives up takes its empty folder away, perhaps just before our log is made:
-then the folder is made again."""
+MAX_TRIES = 20
+"""A creator that gives up removes its empty folder, perhaps just before another creates the log;
+the other then makes the folder again."""
 MAX_NAMES = 1000
 
 
@@ -46,7 +46,7 @@ def usable_path(out: Path) -> Path:
     """The absolute path that `--out` means.
 
     Raises:
-        ConfigError: there is no such user's home, or the path holds a NUL character.
+        ConfigError: the home in the path is unknown, or the path holds a NUL character.
     """
     if "\0" in str(out):
         raise ConfigError("--out: a path cannot hold a NUL character")
@@ -55,13 +55,14 @@ def usable_path(out: Path) -> Path:
 
 @contextlib.contextmanager
 def claimed_folder(path: Path, kind: str = "nexus-events", *, instead: str) -> Iterator[None]:
-    """Make `path`, which is missing or an empty folder, this process's own by making its log.
+    """Claim `path`, a missing or empty folder, for this process by creating its log.
 
-    Inside, the rest of the folder is made: no other process takes it for one that was left. `kind`
-    stands in the log's first line. `instead` is what the user may do about a folder that is taken.
+    Make the rest of the folder inside the context: until it ends, no other process takes the folder
+    for leftovers. `kind` is written in the log's first line. `instead` tells the user what else to
+    do if the folder is taken.
 
     Raises:
-        ConfigError: it holds something, another process was faster, or it cannot be made.
+        ConfigError: the folder is not empty, another process was faster, or it cannot be made.
         ResourceError: the disk is full.
     """
     handle = _claim(path, kind, instead)
@@ -72,36 +73,39 @@ def claimed_folder(path: Path, kind: str = "nexus-events", *, instead: str) -> I
 
 
 def _claim(path: Path, kind: str, instead: str) -> int:
-    """A handle of the new log, locked."""
+    """A descriptor of the new log, locked."""
     taken = ConfigError(
         f"--out {one_line(path)}: exists and is not an empty folder; name a new one, or {instead}"
     )
-    for left in reversed(range(TRIES)):
+    for tries_left in reversed(range(MAX_TRIES)):
         try:
             filled = path.exists() and (not path.is_dir() or any(path.iterdir()))
-            if filled and not _clear_left(path):
+            if filled and not _remove_leftovers(path):
                 raise taken
-            made = not path.exists()
+            is_new = not path.exists()
             make_folder(path)
-            return _begin(path, kind, made)
+            return _create_log(path, kind, is_new)
         except FileExistsError:
             raise taken from None
         except FileNotFoundError as error:
-            if left == 0:
-                raise cannot_make(path, error) from None
+            if tries_left == 0:
+                raise _creation_error(path, error) from None
         except (OSError, ValueError) as error:
-            raise cannot_make(path, error) from None
+            raise _creation_error(path, error) from None
     raise taken
 
 
-def _begin(path: Path, kind: str, made: bool) -> int:
-    """Make the log; its handle. The lock is there before the first line is."""
+def _create_log(path: Path, kind: str, is_new: bool) -> int:
+    """Create and lock the log, then write its first line; return its descriptor.
+
+    On failure the folder is removed too if this process made it (`is_new`).
+    """
     log = path / LOG_NAME
     try:
         handle = create_file(log)
     except OSError as error:
-        if made and not isinstance(error, FileExistsError):
-            with contextlib.suppress(OSError):  # holds another process's log by now
+        if is_new and not isinstance(error, FileExistsError):
+            with contextlib.suppress(OSError):  # another process may have created its log here
                 os.rmdir(path)
         raise
     try:
@@ -111,24 +115,24 @@ def _begin(path: Path, kind: str, made: bool) -> int:
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(log)
-            if made:
+            if is_new:
                 os.rmdir(path)
         os.close(handle)
         raise
     return handle
 
 
-def _clear_left(path: Path) -> bool:
-    """Take away what the killed creator of a sweep left in `path`; False where it is anything else.
+def _remove_leftovers(path: Path) -> bool:
+    """Remove what the killed creator of a sweep left in `path`; False if `path` holds more.
 
-    That is a log of its first line alone, which nobody holds, an empty folder `runs`, and what
-    there is of a `sweep.json` that was still being written.
+    Leftovers are an unlocked log with its first line only, an empty folder `runs`, and temporary
+    files of `sweep.json`.
     """
     if not path.is_dir():
         return False
     names = {entry.name for entry in path.iterdir()}
-    parts = {name for name in names if name.startswith("sweep.json.tmp-")}
-    if LOG_NAME not in names or names - parts - {LOG_NAME, "runs"}:
+    temporaries = {name for name in names if name.startswith("sweep.json.tmp-")}
+    if LOG_NAME not in names or names - temporaries - {LOG_NAME, "runs"}:
         return False
     log = path / LOG_NAME
     try:
@@ -136,17 +140,16 @@ def _clear_left(path: Path) -> bool:
     except OSError:
         return False
     try:
-        first = log_header(SWEEP_LOG)
-        if os.pread(handle, len(first) + 1, 0) != first:
+        header = log_header(SWEEP_LOG)
+        if os.pread(handle, len(header) + 1, 0) != header:
             return False
-        fcntl.flock(
-            handle, fcntl.LOCK_EX | fcntl.LOCK_NB
-        )  # its creator lives, or there are no locks
+        # OSError if the creator lives, or if the file system has no locks.
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not os.path.samestat(os.fstat(handle), os.stat(log)) or (path / "sweep.json").exists():
             return False
         if "runs" in names:
             os.rmdir(path / "runs")
-        for name in parts:
+        for name in temporaries:
             os.unlink(path / name)
         os.unlink(log)
     except OSError:
@@ -156,24 +159,24 @@ def _clear_left(path: Path) -> bool:
     return True
 
 
-def fresh_folder(root: Path, label: str, otherwise: str) -> Path:
-    """A new empty folder under `root`, named by the time and `label` (or `otherwise`).
+def fresh_folder(root: Path, label: str, default_label: str) -> Path:
+    """A new empty folder under `root`, named by the time and `label` (or `default_label`).
 
     Raises:
-        ConfigError: it cannot be made.
+        ConfigError: the folder cannot be made.
         ResourceError: the disk is full.
     """
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    clean = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.")[:60] or otherwise
-    path = root / f"{stamp}-{clean}"
+    clean_label = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.")[:60] or default_label
+    path = root / f"{stamp}-{clean_label}"
     try:
         return _make_fresh(path)
     except OSError as error:
-        raise cannot_make(path, error) from None
+        raise _creation_error(path, error) from None
 
 
 def _make_fresh(path: Path) -> Path:
-    """Make `path`, or where another process was faster, the first free `path`-N."""
+    """Make `path`, or the first free `path`-N if another process was faster."""
     make_folder(path.parent)
     for number in range(1, MAX_NAMES):
         candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
@@ -185,8 +188,8 @@ def _make_fresh(path: Path) -> Path:
     raise FileExistsError(errno.EEXIST, "no free name", str(path))
 
 
-def cannot_make(path: Path, error: OSError | ValueError) -> NexusError:
-    """What the failure to make the folder at `path` means to the user."""
+def _creation_error(path: Path, error: OSError | ValueError) -> NexusError:
+    """The error to show the user when the folder `path` cannot be made."""
     reason = getattr(error, "strerror", None) or "not a usable path"
     if getattr(error, "errno", None) in OUT_OF_ROOM:
         return ResourceError(f"{one_line(path)}: {reason}; make room, or choose --out DIR")

@@ -1,9 +1,9 @@
 """Opening files in a folder that somebody else may have made.
 
 A run, a sweep or a model can come from another user, another machine or a damaged disk. A name in
-it may be a symbolic link to a file of yours, a FIFO that nobody writes to, a device without end, or
-a file of any size and depth. So each file there is opened by the functions of this module: a
-regular file, not a link, without waiting, and no more of it is read than its reader can use.
+it may be a symbolic link to your own file, a FIFO without a writer, an endless device, or a file of
+any size and nesting. These functions open only regular files, follow no link, never wait, and read
+no more than the caller allows.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ __all__ = [
 ]
 
 MAX_JSON_BYTES = 16_000_000
-"""Size of the largest JSON file that is read whole; a run.json has a few thousand bytes."""
+"""Size limit of JSON files; a run.json has a few thousand bytes."""
 NEW_FILE_MODE = 0o600
 
 
 class FileStamp(NamedTuple):
-    """Which state of a file: another one where it was written to, or replaced by another file."""
+    """Identifies one state of a file; it differs after a write or a replacement."""
 
     mtime_ns: int
     inode: int
@@ -46,7 +46,7 @@ class FileStamp(NamedTuple):
 
 
 def stamp_of(path: Path, *, follow: bool = False) -> FileStamp | None:
-    """The state of the file at `path`, of a link itself unless `follow`; None without a file."""
+    """The stamp of the file at `path`, of a link itself unless `follow`; None without a file."""
     try:
         status = os.stat(path, follow_symlinks=follow)
     except (OSError, ValueError):
@@ -57,17 +57,17 @@ def stamp_of(path: Path, *, follow: bool = False) -> FileStamp | None:
 def open_regular(path: Path, flags: int = os.O_RDONLY, *, follow: bool = False) -> int:
     """A descriptor of the regular file at `path`, opened with `flags` of `os.open`.
 
-    A symbolic link in the last part of `path` is refused; a FIFO or a device is refused without
-    waiting for it. With `follow` a link to a regular file is followed: for files that the user
-    named and that are only read. With O_CREAT a new file is for the owner alone.
+    A symbolic link in the last part of `path`, a FIFO and a device are refused without waiting.
+    With `follow` a link to a regular file is followed: use it for files that the user named and
+    that are only read. O_CREAT makes a new file with mode 0600.
 
     Raises:
-        OSError: it cannot be opened; ELOOP where it is a link, EINVAL where it is no regular file.
+        OSError: the file cannot be opened; ELOOP for a link, EINVAL if it is not a regular file.
     """
-    safe = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-    safe |= 0 if follow else os.O_NOFOLLOW
+    safe_flags = os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    safe_flags |= 0 if follow else os.O_NOFOLLOW
     try:
-        handle = os.open(path, flags | safe, NEW_FILE_MODE)
+        handle = os.open(path, flags | safe_flags, NEW_FILE_MODE)
     except OSError as error:
         if error.errno == errno.ELOOP and not follow:
             raise OSError(errno.ELOOP, "is a symbolic link", str(path)) from None
@@ -84,7 +84,7 @@ def open_regular(path: Path, flags: int = os.O_RDONLY, *, follow: bool = False) 
 
 
 def open_reader(path: Path, *, follow: bool = False) -> BufferedReader:
-    """The regular file at `path`, to read bytes from; `follow` as in `open_regular`.
+    """The regular file at `path`, open for reading bytes; `follow` as in `open_regular`.
 
     Raises:
         OSError: as `open_regular`.
@@ -93,10 +93,10 @@ def open_reader(path: Path, *, follow: bool = False) -> BufferedReader:
 
 
 def read_regular(path: Path, max_bytes: int, *, follow: bool = False) -> bytes:
-    """All bytes of the regular file at `path`, which has at most `max_bytes`.
+    """All bytes, at most `max_bytes`, of the regular file at `path`.
 
     Raises:
-        OSError: as `open_regular`; EFBIG where the file is larger.
+        OSError: as `open_regular`; EFBIG if the file is larger.
     """
     with open_reader(path, follow=follow) as file:
         content = file.read(max_bytes + 1)
@@ -119,7 +119,7 @@ def sha256_of(path: Path, max_bytes: int, *, follow: bool = False) -> str:
     """SHA-256 of the bytes of the regular file at `path`, in hexadecimal.
 
     Raises:
-        OSError: as `open_regular`; EFBIG, before anything is read, where it has more than
+        OSError: as `open_regular`; EFBIG, before anything is read, if the file has more than
             `max_bytes`.
     """
     with open_reader(path, follow=follow) as file:
@@ -133,24 +133,24 @@ def _too_large(path: Path, max_bytes: int) -> OSError:
 
 
 def check_no_link(folder: Path) -> None:
-    """Refuse a folder that is a symbolic link: what is written or deleted in it is elsewhere.
+    """Refuse a folder that is a symbolic link: writing or deleting in it changes files elsewhere.
 
     Raises:
-        OSError: ELOOP, it is a link.
+        OSError: ELOOP if the folder is a link.
     """
     if folder.is_symlink():
         raise OSError(errno.ELOOP, "is a symbolic link, not a folder of the run", str(folder))
 
 
 def next_data(handle: int, position: int) -> int:
-    """The first byte at or after `position` that the file stores; its size where none follows.
+    """The first stored byte at or after `position`; the file's size if only a hole follows.
 
-    A hole in a file reads as zeros and costs its maker nothing, however large it is.
+    A hole in a file reads as zeros and takes no room on the disk, however large it is.
     """
     try:
         return max(position, os.lseek(handle, position, os.SEEK_DATA))
     except (AttributeError, OSError) as error:
-        # ENXIO: a hole up to the end; all else: this system does not tell.
+        # ENXIO means a hole up to the end; other errors mean that holes cannot be found here.
         at_end = getattr(error, "errno", None) == errno.ENXIO
         return max(position, os.fstat(handle).st_size) if at_end else position
 
@@ -160,6 +160,6 @@ def read_json(path: Path, max_bytes: int = MAX_JSON_BYTES, *, follow: bool = Fal
 
     Raises:
         OSError: as `read_regular`.
-        ValueError: it is no JSON in UTF-8, is nested too deep, or holds an integer beyond 64 bits.
+        ValueError: as `parse_json`.
     """
     return parse_json(read_regular(path, max_bytes, follow=follow))

@@ -1,8 +1,8 @@
-"""Tensors in files: safetensors, for the owner alone, nothing pickled.
+"""Writing tensors as safetensors files; nothing is pickled.
 
-The format is written here, in a dozen lines, for three reasons: a file is made with the right mode,
-its SHA-256 comes without reading it again, and no second copy of the tensors is held in memory.
-Format: eight bytes with the header's length, a JSON header, then the tensors' bytes (see
+This module writes the format itself for three reasons: the file gets mode 0600, its SHA-256 is
+computed without reading it again, and memory holds no second copy of the tensors. The format is
+eight bytes with the header's length, a JSON header, then the bytes of the tensors (see
 https://github.com/huggingface/safetensors, "Format").
 """
 
@@ -24,7 +24,7 @@ from nexus_engine.disk.files import create_file, write_all
 __all__ = ["MAX_WEIGHT_BYTES", "write_tensors"]
 
 MAX_WEIGHT_BYTES = 1_500_000_000
-"""Of a file of weights: all of the base model's, with as many dendrites as settings allow."""
+"""Size limit of a weights file: all base weights and as many dendrites as settings allow."""
 
 TYPES = {
     torch.float64: "F64",
@@ -42,25 +42,25 @@ ALIGNMENT = 8
 
 
 def _header(tensors: dict[str, Tensor]) -> bytes:
-    facts: dict[str, Any] = {}
+    entries: dict[str, Any] = {}
     start = 0
     for name, tensor in tensors.items():
         end = start + tensor.numel() * tensor.element_size()
-        facts[name] = {
+        entries[name] = {
             "dtype": TYPES[tensor.dtype],
             "shape": list(tensor.shape),
             "data_offsets": [start, end],
         }
         start = end
-    text = json.dumps(facts, separators=(",", ":")).encode()
+    text = json.dumps(entries, separators=(",", ":")).encode()
     text += b" " * (-len(text) % ALIGNMENT)
     return len(text).to_bytes(8, "little") + text
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor]) -> dict[str, Any]:
-    """Write tensors as a new file, down to the disk; its size in bytes and SHA-256.
+    """Write tensors as a new file and sync it; return its `size_bytes` and `sha256`.
 
-    Wide types come first, so that each tensor begins at a multiple of its element's size.
+    Wide types come first, so that each tensor is aligned to the size of its elements.
     """
     ordered = dict(sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0])))
     size, digest = 0, hashlib.sha256()
@@ -78,8 +78,8 @@ def write_tensors(path: Path, tensors: dict[str, Tensor]) -> dict[str, Any]:
 
 
 def _bytes(tensor: Tensor) -> memoryview:
-    plain = tensor.detach().cpu().contiguous().reshape(-1)
-    if not plain.numel():
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    if not flat.numel():
         return memoryview(b"")
-    bytes_of: npt.NDArray[np.uint8] = plain.view(torch.uint8).numpy()
-    return bytes_of.data
+    array: npt.NDArray[np.uint8] = flat.view(torch.uint8).numpy()
+    return array.data

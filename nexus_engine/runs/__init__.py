@@ -1,1 +1,1 @@
-"""A run on disk: its folder, log, checkpoints and saved model, and what is read back from them."""
+"""A run on disk: its folder, event log, checkpoints and saved model, and the readers of these."""

@@ -1,8 +1,7 @@
-"""The audit file of a run: a line for each use of the data, without a word of it.
+"""The audit file of a run: a line for each use of the data, without any of its text.
 
-What was done, when, by which process and user, on how many pairs or sentences, and the fingerprint
-of these. The fingerprint of a handful of sentences could be guessed by trying sentences; so two
-that were typed in get none.
+A line holds the use, the time, the process and user, the number of pairs or sentences, and their
+fingerprint. Typed sentences get no fingerprint, because one of so few sentences can be guessed.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ AUDIT_FILE = "audit.jsonl"
 
 
 def note_use(folder: Path, use: str, *, fingerprint: str | None, size: int) -> None:
-    """Add a line to the audit file in `folder`, pushed to the disk.
+    """Append a line to the audit file in `folder` and sync it.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     facts = {
         "time_unix_s": time.time(),

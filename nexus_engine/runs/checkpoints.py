@@ -1,9 +1,9 @@
-"""Checkpoints that are whole or not there.
+"""Atomic checkpoints: one is complete on disk, or it does not exist.
 
-A checkpoint is a folder with `state.safetensors`, `state.json` and, written last, `manifest.json`
-with the size and SHA-256 of both. It is filled under a temporary name, pushed to the disk, and only
-then renamed; the newest is the one with the highest number. A reader accepts a folder whose
-manifest agrees with its files and else falls back to the one before. Nothing is pickled.
+A checkpoint is a folder with `state.safetensors`, `state.json` and `manifest.json`. The manifest is
+written last and holds the size and SHA-256 of the other two files. The folder is written under a
+temporary name, synced, and then renamed; the highest number is the newest. If a manifest does not
+match its files, the reader falls back to the previous checkpoint. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from nexus_engine.disk.tensor_files import MAX_WEIGHT_BYTES, write_tensors
 __all__ = ["Checkpoint", "load_latest", "names", "save"]
 
 KEEP = 2
-"""The newest, and one to fall back to."""
+"""Checkpoints to keep: the newest, and one to fall back to."""
 MAX_TENSOR_BYTES = 6 * MAX_WEIGHT_BYTES
-"""Weights as they are, the best, those before the switch, and the optimizer's state of two each."""
+"""The weights now, the best, and before the switch, with the optimizer's state of two each."""
 TENSORS, PLAIN, MANIFEST = "state.safetensors", "state.json", "manifest.json"
 NAME_RULE = re.compile(r"checkpoint-([0-9]{6,12})")
 
-_own: set[Path] = set()
-"""Checkpoints that this process wrote: known to be whole without hashing them again."""
+_written_here: set[Path] = set()
+"""Checkpoints that this process wrote; they are complete and need not be hashed again."""
 
 
 class Checkpoint(NamedTuple):
-    """A loaded checkpoint, and the names of newer ones that were damaged and passed over."""
+    """A loaded checkpoint, and the names of newer ones that were skipped as damaged."""
 
     name: str
     tensors: dict[str, Tensor]
@@ -47,37 +47,38 @@ class Checkpoint(NamedTuple):
 
 
 def _complete(folder: Path) -> bool:
+    """Whether the files of the checkpoint match its manifest."""
     try:
         manifest = read_json(folder / MANIFEST)
         return all(
             size_of(folder / name) == manifest[name]["size_bytes"]
-            and sha256_of(folder / name, largest) == manifest[name]["sha256"]
-            for name, largest in ((TENSORS, MAX_TENSOR_BYTES), (PLAIN, MAX_JSON_BYTES))
+            and sha256_of(folder / name, max_bytes) == manifest[name]["sha256"]
+            for name, max_bytes in ((TENSORS, MAX_TENSOR_BYTES), (PLAIN, MAX_JSON_BYTES))
         )
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
 def _candidates(folder: Path) -> list[tuple[int, Path]]:
-    """(number, folder) of what goes by a checkpoint's name, newest first."""
-    found = []
+    """(number, path) of every folder named like a checkpoint, newest first."""
+    candidates = []
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        for place in folder.iterdir():
-            match = NAME_RULE.fullmatch(place.name)
-            if match and place.is_dir() and not place.is_symlink():
-                found.append((int(match[1]), place))
-    return sorted(found, reverse=True)
+        for path in folder.iterdir():
+            match = NAME_RULE.fullmatch(path.name)
+            if match and path.is_dir() and not path.is_symlink():
+                candidates.append((int(match[1]), path))
+    return sorted(candidates, reverse=True)
 
 
 def names(folder: Path) -> list[str]:
-    """The checkpoints in `folder`, whole or not, newest first."""
-    return [place.name for _, place in _candidates(folder)]
+    """The names of the checkpoints in `folder`, complete or not, newest first."""
+    return [path.name for _, path in _candidates(folder)]
 
 
 def save(folder: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> tuple[str, int]:
-    """Write the next checkpoint into `folder`; its name and size in bytes.
+    """Write the next checkpoint into `folder`; return its name and size in bytes.
 
-    The caller holds the run's lock: no other process writes there.
+    The caller must hold the run's lock, so that no other process writes there.
     """
     make_folder(folder, inside_run=True)
     existing = _candidates(folder)
@@ -97,26 +98,26 @@ def save(folder: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> tupl
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     sync(folder)
-    _own.add(folder / name)
-    _prune(folder, [place for _, place in existing])
-    return name, sum(int(part["size_bytes"]) for part in manifest.values())
+    _written_here.add(folder / name)
+    _prune(folder, [path for _, path in existing])
+    return name, sum(int(entry["size_bytes"]) for entry in manifest.values())
 
 
 def _prune(folder: Path, older: list[Path]) -> None:
-    """Keep the newest whole ones of `older`; take away the others and what a killed save left."""
+    """Keep the newest complete ones of `older`; remove the others and leftovers of killed saves."""
     kept = 1  # the one just written
-    for place in older:
-        if kept < KEEP and (place in _own or _complete(place)):
+    for path in older:
+        if kept < KEEP and (path in _written_here or _complete(path)):
             kept += 1
         else:
-            _own.discard(place)
-            shutil.rmtree(place, ignore_errors=True)
-    for left in folder.glob("checkpoint-*.tmp-*"):
-        shutil.rmtree(left, ignore_errors=True)
+            _written_here.discard(path)
+            shutil.rmtree(path, ignore_errors=True)
+    for leftover in folder.glob("checkpoint-*.tmp-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def load_latest(folder: Path) -> Checkpoint | None:
-    """The newest whole checkpoint in `folder`; None where there is none."""
+    """The newest complete checkpoint in `folder`; None if there is none."""
     damaged: list[str] = []
     for _, candidate in _candidates(folder):
         if _complete(candidate):

@@ -1,4 +1,4 @@
-"""Who else may write where a run lives: what is trained from there can be trusted no further."""
+"""Warnings about run folders that other users may change."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ __all__ = ["exposures"]
 
 
 def exposures(folder: Path) -> list[str]:
-    """A line for each way in which others than the owner may change what is in `folder`."""
-    found = []
+    """A line for each way in which users other than the owner may change what `folder` holds."""
+    warnings = []
     try:
         mode = folder.stat().st_mode
         if mode & (stat.S_IWGRP | stat.S_IWOTH):
-            found.append(
-                f"{one_line(folder, 200)}: others may write there; chmod go-w, and trust what is "
-                "in it no further than them"
+            warnings.append(
+                f"{one_line(folder, 200)}: others may write there; run chmod go-w on it, and trust "
+                "its content only if you trust them"
             )
         for parent in folder.resolve().parents:
             mode = parent.stat().st_mode
             if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-                found.append(
-                    f"{one_line(parent, 200)}: everybody may write there, and so put another "
-                    "folder in this one's place; chmod o-w"
+                warnings.append(
+                    f"{one_line(parent, 200)}: everybody may write there and so replace the run's "
+                    "folder by another; run chmod o-w on it"
                 )
     except OSError:
         pass
-    return found
+    return warnings

@@ -1,4 +1,4 @@
-"""What an error that ends a run means: one line for the user and a documented exit code."""
+"""Turns an error that ends a run into one line for the user and a documented exit code."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ KEPT = "the last checkpoint and the best weights are kept"
 
 
 def failure(error: Exception, folder: Path) -> RunFailed:
-    """The terminal event that `error`, met by the run in `folder`, means."""
+    """The terminal event for `error`, which ended the run in `folder`."""
     kind = type(error).__name__
     if out_of_memory(error):
         message = (
-            f"out of memory; {KEPT}: close other programs, then resume, or start anew with a "
+            f"out of memory; {KEPT}: close other programs and resume, or start a new run with a "
             "smaller --batch-size"
         )
         return _failed("MemoryError", message, ExitCode.RESOURCES)
@@ -29,15 +29,15 @@ def failure(error: Exception, folder: Path) -> RunFailed:
         case NexusError():
             return _failed(kind, str(error), error.exit_code)
         case OSError():
-            where = one_line(os.fsdecode(error.filename or folder), 200)
-            message = f"{where}: {error.strerror or kind}"
+            path = one_line(os.fsdecode(error.filename or folder), 200)
+            message = f"{path}: {error.strerror or kind}"
             if error.errno not in OUT_OF_ROOM:
                 return _failed(kind, message, ExitCode.FAILED)
             return _failed(kind, f"{message}; {KEPT}: make room, then resume", ExitCode.RESOURCES)
-    # Neither the message nor local variables: they may hold the user's sentences.
+    # The error's own message and local variables may hold the user's sentences.
     frames = traceback.extract_tb(error.__traceback__)
-    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
-    return _failed(kind, f"internal error: {kind} at {place}", ExitCode.FAILED)
+    position = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+    return _failed(kind, f"internal error: {kind} at {position}", ExitCode.FAILED)
 
 
 def _failed(kind: str, message: str, code: ExitCode) -> RunFailed:

@@ -1,7 +1,7 @@
-"""The list of all runs: read fast, and again only where something was written.
+"""The list of all runs; a refresh reads only the runs whose files have changed.
 
-A thousand runs are listed at once, and a live run of days costs nothing to follow: a look at a run
-whose files have not changed costs two system calls.
+Checking a run whose files have not changed costs two system calls, so a refresh of a thousand runs
+is fast.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from nexus_engine.runs.summary import (
 __all__ = ["RunIndex"]
 
 
-class _Known(NamedTuple):
-    """A run as last read: the stamps of its files then, and what they held."""
+class _CachedRun(NamedTuple):
+    """A run as last read: the stamps of its files at that time, and their content."""
 
     run_stamp: FileStamp | None
     log_stamp: FileStamp | None
@@ -38,30 +38,31 @@ class _Known(NamedTuple):
 
 
 class RunIndex:
-    """The runs under `root`, newest first. `refresh` reads again only what changed on disk."""
+    """The runs under `root`, newest first."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._known: dict[Path, _Known] = {}
+        self._cache: dict[Path, _CachedRun] = {}
         self._lock = threading.Lock()
         self.unreadable: tuple[str, ...] = ()
-        """Why a run could not be read at the last `refresh`, a line each."""
+        """A line for each run that could not be read at the last `refresh`."""
 
     def refresh(self) -> list[RunSummary]:
         """Every readable run as it is now. May be called from any thread."""
         with self._lock:
-            self._known, self.unreadable = read_listed(self._root, RUN, self._look)
-            summaries = [known.summary for known in self._known.values()]
+            self._cache, self.unreadable = read_listed(self._root, RUN, self._read_changed)
+            summaries = [cached.summary for cached in self._cache.values()]
         return sorted(summaries, key=lambda run: (run.started_unix_s, run.name), reverse=True)
 
     def record(self, path: Path) -> RunRecord | None:
-        """All that the last `refresh` read about the run in `path`, without reading anew."""
-        known = self._known.get(path)
-        return None if known is None else record_of(known.summary, known.facts, known.log)
+        """The record of the run in `path` as of the last `refresh`; None if it was not listed."""
+        cached = self._cache.get(path)
+        return None if cached is None else record_of(cached.summary, cached.facts, cached.log)
 
-    def _look(self, path: Path) -> _Known:
+    def _read_changed(self, path: Path) -> _CachedRun:
+        """The run in `path`, read again as far as its files have changed."""
         run_stamp, log_stamp = stamp_of(path / RUN.description), stamp_of(path / LOG_NAME)
-        old = self._known.get(path)
+        old = self._cache.get(path)
         if old is None or old.run_stamp != run_stamp:
             facts = read_facts(path)
         else:
@@ -71,11 +72,11 @@ class RunIndex:
         grown = old is not None and _has_grown(old, log_stamp)
         log = old.log if old is not None and grown else LogScan(path / LOG_NAME)
         log.read()
-        return _Known(run_stamp, log_stamp, facts, log, summary_of(path, facts, log))
+        return _CachedRun(run_stamp, log_stamp, facts, log, summary_of(path, facts, log))
 
 
-def _has_grown(old: _Known, stamp: FileStamp | None) -> bool:
-    """Whether the log is the one that was read, with at most something added."""
+def _has_grown(old: _CachedRun, stamp: FileStamp | None) -> bool:
+    """Whether the log is the same file as before and has only grown, if it changed at all."""
     if old.log_stamp is None or stamp is None:
         return False
     return stamp.inode == old.log_stamp.inode and stamp.size >= old.log.position

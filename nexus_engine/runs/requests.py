@@ -1,14 +1,15 @@
-"""What another process asks of a live run, by way of the run's folder.
+"""Requests of other processes to a live run, through a file in the run's folder.
 
-`control.jsonl` in the run folder takes one line for each request. Only the folder's owner can write
-there. The run looks at the file a few times a second, at a step or between two batches of an
-evaluation; a file and not a socket, since no command but `fetch` opens one.
+`control.jsonl` in the run folder gets one line for each request. Only the folder's owner can write
+there. The run reads the file a few times a second, at a step or between two batches of an
+evaluation. It is a file and not a socket, because no command but `fetch` opens a socket.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import time
 from pathlib import Path
@@ -20,43 +21,44 @@ from nexus_engine.disk.json_text import parse_json
 __all__ = ["Ask", "ControlFile"]
 
 Ask = Literal["stop", "pause", "resume", "grow", "roll_back"]
-"""What can be asked of a live run."""
+"""The requests to a live run."""
 
 FILE_NAME = "control.jsonl"
-LOOK_SECONDS = 0.25
-"""Between two looks at the file: one `open` each."""
+POLL_SECONDS = 0.25
+"""Time between two reads of the file; each costs one `open`."""
 
 
 class ControlFile:
     """The requests to the run in `folder`: written by any process, read by the one that runs it.
 
-    A reader sees what is asked after it was made, and nothing of what was asked before.
+    A reader gets only the requests sent after it was made, at most every `poll_seconds`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, poll_seconds: float = POLL_SECONDS) -> None:
         self._path = folder / FILE_NAME
         self._tail = LineTail.at_end(self._path)
-        self._looked = 0.0
+        self._poll_seconds = poll_seconds
+        self._last_read = -math.inf
 
-    def send(self, ask: Ask) -> None:
-        """Ask the run for `ask`.
+    def send(self, request: Ask) -> None:
+        """Send `request` to the run.
 
         Raises:
-            OSError: the file cannot be written whole, or is a link or no regular file.
+            OSError: the file is a link, is not a regular file or cannot be written.
         """
-        facts = {"ask": ask, "time_unix_s": time.time(), "pid": os.getpid()}
+        facts = {"ask": request, "time_unix_s": time.time(), "pid": os.getpid()}
         append_line(self._path, json.dumps(facts))
 
     def take(self) -> list[Ask]:
-        """What was asked since the last look, oldest first; lines that make no sense are left."""
+        """The requests since the last read, oldest first; lines that are no request are skipped."""
         now = time.monotonic()
-        if now - self._looked < LOOK_SECONDS:
+        if now - self._last_read < self._poll_seconds:
             return []
-        self._looked = now
-        found: list[Ask] = []
+        self._last_read = now
+        requests: list[Ask] = []
         for line in self._tail.read():
             with contextlib.suppress(ValueError):
-                said = parse_json(line)
-                asked = said.get("ask") if isinstance(said, dict) else None
-                found += [ask for ask in get_args(Ask) if ask == asked]
-        return found
+                value = parse_json(line)
+                name = value.get("ask") if isinstance(value, dict) else None
+                requests += [request for request in get_args(Ask) if request == name]
+        return requests

@@ -1,4 +1,4 @@
-"""Which runs can go on, and with what settings."""
+"""Which runs can be resumed, and with what settings."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 __all__ = ["resumable"]
 
 
-def resumable(asked: str) -> tuple[RunFolder, Settings]:
-    """The run that a name, folder or `latest` means, to go on with, and its settings.
+def resumable(name: str) -> tuple[RunFolder, Settings]:
+    """The run `name`, as in `find_run`, and its settings, if it can be resumed.
 
     Raises:
-        RunError: there is none, it has ended or is live, this user may not write there, a folder
-            in it is a link, or its settings are of another version.
+        RunError: there is no such run, it has finished or is live, this user may not write there, a
+            folder in it is a link, or its settings are invalid or of another version.
     """
     import msgspec
 
@@ -26,7 +26,7 @@ def resumable(asked: str) -> tuple[RunFolder, Settings]:
     from nexus_engine.runs.folder import find_run
     from nexus_engine.runs.summary import state_of
 
-    folder = find_run(asked)
+    folder = find_run(name)
     facts = folder.read_run()
     state = state_of(folder.path)
     if state == "finished":

@@ -1,8 +1,8 @@
-"""What is to be seen of a run, as a pure fold over its events.
+"""The visible state of a run, as a pure fold over its events.
 
-`reduce(view, event)` is the one place that turns events into state for the eye. The headless
-command, the live screen, an attached screen and a replay all feed it the same events. It holds no
-clock and no widget; nothing is smoothed, and a number that is not finite stays in view.
+`reduce(view, event)` is the one place that turns events into state for display. The headless
+command, the live screen, an attached screen and a replay all fold the same events. The state holds
+no clock and no widget. Nothing is smoothed, and numbers that are not finite stay visible.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from nexus_engine.runs.series import EMPTY, Series
 __all__ = ["ArmView", "EpochPoint", "RunView", "SwitchView", "reduce"]
 
 State = Literal["preparing", "measuring", "training", "evaluating", "finished", "failed", "stopped"]
-"""`measuring`: the base model is being scored, before the first step."""
+"""`measuring`: the base model is scored, before the first step."""
 
-NOTES_KEPT = 200
+MAX_NOTES = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,10 @@ class EpochPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchView:
-    """One set of dendrites. `units` are those it added; `after` is None while it is on trial."""
+    """One set of dendrites. `units` are those that it added.
+
+    `before` and `after` are dev Spearman; `after` is None while the set is on trial.
+    """
 
     switch: int
     epoch: int
@@ -64,7 +67,7 @@ class SwitchView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmView:
-    """One training: the run proper ("main") or a control ("control:NAME")."""
+    """One arm: the run proper ("main") or a control ("control:NAME")."""
 
     name: str
     epoch: int = 0
@@ -94,35 +97,36 @@ class ArmView:
 
     @property
     def label(self) -> str:
-        """How the arm is called on the screen."""
+        """The name of the arm on the screen."""
         return "run" if self.name == "main" else self.name.replace(":", " ", 1)
 
     @property
     def fraction(self) -> float:
-        """The share of the arm's planned steps that is made, 0..1."""
+        """The share of the arm's planned steps that is done, 0..1."""
         return min(1.0, self.step / self.steps_total) if self.steps_total else 0.0
 
     @property
     def switches_tried(self) -> int:
-        """Sets of dendrites that were grown."""
+        """Number of sets of dendrites that were grown."""
         return self.switches[-1].switch if self.switches else 0
 
     @property
     def switches_kept(self) -> int:
-        """Those of them that were kept."""
+        """Number of sets that were kept."""
         return sum(switch.state == "kept" for switch in self.switches)
 
     @property
     def params_added(self) -> int | None:
-        """Parameters of the dendrites there are, a set on trial included; None before the first."""
+        """Parameters of all present dendrites, a set on trial included; None before the first."""
         if not self.switches:
             return None
-        return sum(old.params_added for old in self.switches if old.state != "rolled back")
+        present = (switch for switch in self.switches if switch.state != "rolled back")
+        return sum(switch.params_added for switch in present)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """Everything to be seen of a run. `arms` are in the order in which they began."""
+    """The visible state of a run. `arms` are in the order in which they began."""
 
     state: State = "preparing"
     started: RunStarted | None = None
@@ -139,7 +143,7 @@ class RunView:
     ended: RunFinished | RunFailed | RunStopped | None = None
 
     def arm(self, name: str | None = None) -> ArmView:
-        """The arm called `name` (the current one when None); an empty one if it has not begun."""
+        """The arm `name`, or the current one if None; an empty arm if it has not begun."""
         wanted = self.current if name is None else name
         return next((arm for arm in self.arms if arm.name == wanted), ArmView(name=wanted))
 
@@ -148,7 +152,7 @@ def reduce(view: RunView, event: Event) -> RunView:
     """The view after `event`."""
     match event:
         case RunStarted():
-            # One that is not resumed is begun anew: what an earlier start left in the log is gone.
+            # A run that is not resumed starts over: arms of an earlier start no longer count.
             arms = view.arms if event.resumed else ()
             return replace(
                 view, state="measuring", started=event, arms=arms, ended=None, paused=False
@@ -177,9 +181,9 @@ def reduce(view: RunView, event: Event) -> RunView:
         case PauseChanged():
             return replace(view, paused=event.paused)
         case Log():
-            return replace(view, notes=_noted(view.notes, event.message))
+            return replace(view, notes=_with_message(view.notes, event.message))
         case Warned():
-            return replace(view, warnings=_noted(view.warnings, event.message))
+            return replace(view, warnings=_with_message(view.warnings, event.message))
         case RunFinished():
             return replace(view, state="finished", current="main", ended=event, paused=False)
         case RunFailed():
@@ -191,10 +195,10 @@ def reduce(view: RunView, event: Event) -> RunView:
 
 
 def _with_arm(view: RunView, arm: ArmView) -> RunView:
-    """The view with `arm` in its place, as the current one."""
-    known = any(old.name == arm.name for old in view.arms)
+    """The view with `arm` replaced or added, as the current arm."""
+    exists = any(old.name == arm.name for old in view.arms)
     arms = tuple(arm if old.name == arm.name else old for old in view.arms)
-    return replace(view, arms=arms if known else (*arms, arm), current=arm.name)
+    return replace(view, arms=arms if exists else (*arms, arm), current=arm.name)
 
 
 def _after_step(view: RunView, event: Step) -> RunView:
@@ -214,12 +218,12 @@ def _after_step(view: RunView, event: Step) -> RunView:
         grad_norms=arm.grad_norms.add(event.step, event.grad_norm),
         paces=arm.paces.add(event.step, event.pairs_per_second),
     )
-    # After the last step of an epoch comes its evaluation, which reports itself when it is over.
-    last = arm.epoch_steps > 0 and event.step >= event.epoch * arm.epoch_steps
+    # An evaluation follows the last step of an epoch, and its event comes only when it is over.
+    is_last = arm.epoch_steps > 0 and event.step >= event.epoch * arm.epoch_steps
     return _with_arm(
         replace(
             view,
-            state="evaluating" if last else "training",
+            state="evaluating" if is_last else "training",
             rss_mb=event.rss_mb,
             memory=view.memory.add(event.time_unix_s, event.rss_mb),
             elapsed_seconds=event.elapsed_seconds,
@@ -231,10 +235,10 @@ def _after_step(view: RunView, event: Step) -> RunView:
 def _after_evaluation(view: RunView, event: Evaluated) -> ArmView:
     arm = view.arm(event.arm)
     if event.split == "test":
-        # The base model's test comes last, in a resumed run first. Where the best weights are of
-        # epoch 0 too, both are the same.
-        its_turn = view.state == "measuring" or arm.test_spearman is not None
-        if event.epoch or not its_turn:
+        # The base model is scored on test last, but first in a resumed run. If the best weights are
+        # those of epoch 0, both scores are equal.
+        is_of_base = view.state == "measuring" or arm.test_spearman is not None
+        if event.epoch or not is_of_base:
             return replace(arm, test_spearman=event.spearman)
         if arm.points:
             return replace(arm, base_test_spearman=event.spearman)
@@ -253,7 +257,7 @@ def _after_evaluation(view: RunView, event: Evaluated) -> ArmView:
         guard_scored_spearman=event.guard_scored_spearman,
         is_best=event.is_best,
     )
-    # A resumed run makes an epoch again that a crash cut off: the new evaluation stands.
+    # A resumed run repeats an epoch that a crash cut off; the new evaluation replaces the old one.
     points = (*(old for old in arm.points if old.epoch < event.epoch), point)
     base = event.spearman if event.epoch == 0 else arm.base_spearman
     return replace(
@@ -268,12 +272,12 @@ def _after_evaluation(view: RunView, event: Evaluated) -> ArmView:
 
 def _after_growth(arm: ArmView, event: DendritesAdded) -> ArmView:
     earlier = tuple(old for old in arm.switches if old.switch < event.switch)
-    held = max((old.units_total for old in earlier if old.state == "kept"), default=0)
+    units_before = max((old.units_total for old in earlier if old.state == "kept"), default=0)
     switch = SwitchView(
         switch=event.switch,
         epoch=event.epoch,
         state="trial",
-        units=event.units - held,
+        units=event.units - units_before,
         units_total=event.units,
         params_added=event.params_added,
         before=event.spearman_before,
@@ -284,32 +288,33 @@ def _after_growth(arm: ArmView, event: DendritesAdded) -> ArmView:
 def _after_settling(arm: ArmView, event: SwitchSettled) -> ArmView:
     switches = tuple(
         replace(
-            old,
+            switch,
             state="kept" if event.kept else "rolled back",
             before=event.spearman_before,
             after=event.spearman_after,
         )
-        if old.switch == event.switch
-        else old
-        for old in arm.switches
+        if switch.switch == event.switch
+        else switch
+        for switch in arm.switches
     )
     arm = replace(arm, switches=switches)
-    return arm if event.kept else _before_switch(arm, event)
+    return arm if event.kept else _rolled_back(arm, event)
 
 
-def _before_switch(arm: ArmView, event: SwitchSettled) -> ArmView:
-    """The arm without the best that a set had reached and that went with it."""
-    grown_after = max((old.epoch for old in arm.switches if old.switch == event.switch), default=0)
+def _rolled_back(arm: ArmView, event: SwitchSettled) -> ArmView:
+    """The arm with the best from before the switch, without that of the removed set."""
+    epochs = (switch.epoch for switch in arm.switches if switch.switch == event.switch)
+    switch_epoch = max(epochs, default=0)
     points = tuple(
-        replace(point, is_best=False) if point.epoch > grown_after else point
+        replace(point, is_best=False) if point.epoch > switch_epoch else point
         for point in arm.points
     )
     best_epoch = max((point.epoch for point in points if point.is_best), default=0)
     return replace(arm, points=points, best_spearman=event.spearman_before, best_epoch=best_epoch)
 
 
-def _noted(notes: tuple[str, ...], message: str) -> tuple[str, ...]:
-    """`notes` with `message` once; the oldest go when there are too many."""
-    if message in notes:
-        return notes
-    return (*notes, message)[-NOTES_KEPT:]
+def _with_message(messages: tuple[str, ...], message: str) -> tuple[str, ...]:
+    """`messages` with `message` added once, without the oldest if there are too many."""
+    if message in messages:
+        return messages
+    return (*messages, message)[-MAX_NOTES:]

@@ -1,9 +1,9 @@
-"""The trained weights of a run on disk, and models by name: a run, a folder, or `base`.
+"""Saving the trained weights of a run, and loading a model by name: a run, a folder, or `base`.
 
-A saved model is a folder with `model.json` and the weights file that it names. In the `dendrites`
-regime that file holds the dendrites alone, kilobytes, and the base model is found anew at loading
-and must be the same by SHA-256. `model.json` is replaced in one step after the weights are on the
-disk, so the folder always holds a whole model.
+A saved model is a folder with `model.json` (the card) and the weights file that the card names. In
+the `dendrites` regime that file holds only the dendrites, a few kilobytes; loading finds the base
+model again and compares its SHA-256. The card is replaced in one step once the weights are on the
+disk, so the folder always holds a complete model.
 """
 
 from __future__ import annotations
@@ -38,23 +38,24 @@ from nexus_engine.system.user_paths import user_path
 __all__ = [
     "LoadedModel",
     "check_finite",
-    "held_card",
+    "intact_card",
     "load_model",
+    "load_saved",
     "save_model",
 ]
 
-
+CARD_FILE = "model.json"
 WEIGHTS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 TRAINED: dict[Tune, tuple[str, ...]] = {
     "dendrites": (),
     "adapter": ("adapter.",),
     "full": ("adapter.", "encoder."),
 }
-"""Beginnings of the names of the weights, dendrites apart, that a regime's file must hold."""
+"""Name prefixes of the weights, besides dendrites, that the file of a regime must hold."""
 
 
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`model.json`: what the weights are and where they fit. Holds no sentence of the data."""
+    """`model.json`: which weights these are, and for which base model. Holds no sentence."""
 
     format: int = 1
     tune: Tune
@@ -69,11 +70,11 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     data_name: str
     data_fingerprint: str
     tokenizer_sha256: str | None = None
-    """Of the base model's `tokenizer.json`; None in a card of an earlier version."""
+    """SHA-256 of the base model's `tokenizer.json`; None in a card of an earlier version."""
 
 
 class LoadedModel(NamedTuple):
-    """A model ready to embed sentences. `name` is printable; `card` None is the base model."""
+    """A model ready to embed sentences. `name` is printable; `card` is None for the base model."""
 
     name: str
     model: SentenceModel
@@ -83,28 +84,28 @@ class LoadedModel(NamedTuple):
 
 
 def save_model(folder: Path, snapshot: dict[str, Tensor], facts: dict[str, Any]) -> None:
-    """Make `snapshot` the model that `folder` holds; `facts` are the card's other fields."""
+    """Replace the model in `folder` by `snapshot`; `facts` are the other fields of the card."""
     make_folder(folder, inside_run=True)
     name = f"weights-{facts['epoch']:04d}.safetensors"
     number = 0
-    while (folder / name).exists():  # never write over the file that the present card names
+    while (folder / name).exists():  # the present card may name that file
         number += 1
         name = f"weights-{facts['epoch']:04d}-{number}.safetensors"
     written = replace_file(folder / name, lambda temporary: write_tensors(temporary, snapshot))
     card = ModelCard(weights_file=name, weights_sha256=written["sha256"], **facts)
-    replace_json(folder / "model.json", card)
+    replace_json(folder / CARD_FILE, card)
     for old in folder.glob("weights-*.safetensors*"):
         if old.name != name:
             old.unlink(missing_ok=True)
 
 
 def _read_card(folder: Path) -> ModelCard:
-    path = folder / "model.json"
+    path = folder / CARD_FILE
     try:
         card = msgspec.convert(read_json(path), ModelCard, strict=False)
     except FileNotFoundError:
         raise ModelError(
-            f"{one_line(folder)}: no trained model there yet (model.json is missing)"
+            f"{one_line(folder)}: no trained model there yet ({CARD_FILE} is missing)"
         ) from None
     except PermissionError:
         raise ModelError(f"{one_line(path)}: {not_permitted(path)}") from None
@@ -114,66 +115,65 @@ def _read_card(folder: Path) -> ModelCard:
         raise ModelError(f"{one_line(path)}: not a model card ({one_line(error, 120)})") from None
     if not WEIGHTS_NAME.fullmatch(card.weights_file) or card.format != 1:
         raise ModelError(f"{one_line(path)}: not a model card of this version")
-    sound = 0 <= card.epoch <= MAX_EPOCHS and card.params_added >= 0
-    if not sound or not is_correlation(card.dev_spearman):
+    counts_in_range = 0 <= card.epoch <= MAX_EPOCHS and card.params_added >= 0
+    if not counts_in_range or not is_correlation(card.dev_spearman):
         raise ModelError(f"{one_line(path)}: not a model card (a number is out of range)")
     return card
 
 
-def held_card(folder: Path) -> ModelCard | None:
-    """The card of the whole model that `folder` holds; None where there is none or it is damaged.
+def intact_card(folder: Path) -> ModelCard | None:
+    """The card of the model in `folder`; None if there is no card or its weights are damaged.
 
     Raises:
         ModelError: the card is unreadable.
     """
-    if not os.path.lexists(folder / "model.json"):
+    if not os.path.lexists(folder / CARD_FILE):
         return None
     card = _read_card(folder)
     try:
         digest = sha256_of(folder / card.weights_file, MAX_WEIGHT_BYTES)
-        whole = digest == card.weights_sha256
     except OSError:
-        whole = False
-    return card if whole else None
+        return None
+    return card if digest == card.weights_sha256 else None
 
 
 def apply_weights(model: SentenceModel, tensors: dict[str, Tensor], path: Path) -> None:
-    """Put a snapshot's tensors into `model`: every name must be known, every shape and type fit.
+    """Copy a snapshot's `tensors`, read from `path`, into `model`.
 
     Raises:
-        ModelError: an unknown name, a shape or type that does not fit, a weight that is not finite.
+        ModelError: a weight has an unknown name, the wrong shape or type, or is not finite.
     """
     parameters = dict(model.named_parameters())
-    known = model.sites()
-    units: dict[str, dict[str, Tensor]] = {}
+    sites = model.sites()
+    units_of: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         if tensor.dtype != torch.float32:
-            kind = str(tensor.dtype).removeprefix("torch.")
+            dtype = str(tensor.dtype).removeprefix("torch.")
             raise ModelError(
-                f"{one_line(path)}: weight {one_line(name, 60)} is {kind}, expected float32"
+                f"{one_line(path)}: weight {one_line(name, 60)} is {dtype}, expected float32"
             )
         if not bool(torch.isfinite(tensor).all()):
             raise ModelError(f"{one_line(path)}: weight {one_line(name, 60)} is not finite")
         owner, _, leaf = name.rpartition(".")
         site = owner.removeprefix("encoder.layers.")
-        if leaf in UNIT_PARAMETERS and site in known:
-            units.setdefault(site, {})[leaf] = tensor
+        if leaf in UNIT_PARAMETERS and site in sites:
+            units_of.setdefault(site, {})[leaf] = tensor
         elif name in parameters and parameters[name].shape == tensor.shape:
             with torch.no_grad():
                 parameters[name].copy_(tensor)
         else:
             raise ModelError(f"{one_line(path)}: weight {one_line(name, 60)} does not fit")
-    for name, held in units.items():
-        if not known[name].fits(held):
-            raise ModelError(f"{one_line(path)}: the dendrites of {one_line(name, 60)} do not fit")
-        known[name].load_units(held)
+    for site, units in units_of.items():
+        if not sites[site].fits(units):
+            raise ModelError(f"{one_line(path)}: the dendrites of {one_line(site, 60)} do not fit")
+        sites[site].load_units(units)
 
 
 def load_saved(folder: Path, name: str) -> LoadedModel:
-    """The model that `folder` holds.
+    """The model saved in `folder`, under the printable `name`.
 
     Raises:
-        ModelError: it is incomplete, damaged, or made for other base weights.
+        ModelError: the model is incomplete or damaged, or was trained on another base model.
     """
     card = _read_card(folder)
     base = find_base_model(card.base_folder)
@@ -185,12 +185,14 @@ def load_saved(folder: Path, name: str) -> LoadedModel:
     if card.tokenizer_sha256 not in (None, base.tokenizer_sha256):
         raise ModelError(
             f"{one_line(folder)}: trained with another tokenizer than "
-            f"{one_line(base.folder / 'tokenizer.json')} (its SHA-256 differs); bring that one back"
+            f"{one_line(base.folder / 'tokenizer.json')} (its SHA-256 differs); restore that file"
         )
     path = folder / card.weights_file
     try:
         if sha256_of(path, MAX_WEIGHT_BYTES) != card.weights_sha256:
-            raise ModelError(f"{one_line(path)}: damaged (its SHA-256 is not the card's)")
+            raise ModelError(
+                f"{one_line(path)}: damaged (its SHA-256 differs from {CARD_FILE}); train again"
+            )
         tensors = load_file(path)
     except PermissionError:
         raise ModelError(f"{one_line(path)}: {not_permitted(path)}") from None
@@ -201,51 +203,52 @@ def load_saved(folder: Path, name: str) -> LoadedModel:
     model = build_model(base, card.tune)
     for site in model.sites().values():
         site.nonlinearity = card.nonlinearity
-    needed = {name for name, _ in model.named_parameters() if name.startswith(TRAINED[card.tune])}
-    for missing in sorted(needed - tensors.keys()):
+    weights = (name for name, _ in model.named_parameters())
+    required = {weight for weight in weights if weight.startswith(TRAINED[card.tune])}
+    for missing in sorted(required - tensors.keys()):
         raise ModelError(f"{one_line(path)}: weight {one_line(missing, 60)} is missing")
     apply_weights(model, tensors, path)
     return LoadedModel(name, model.eval(), Tokenizer(base.folder), base, card)
 
 
-def load_model(asked: str, *, bf16: bool = False) -> LoadedModel:
-    """The model that `base`, a run (name, folder or `latest`) or a folder of a model means.
+def load_model(name: str, *, bf16: bool = False) -> LoadedModel:
+    """The model `name`: `base`, a run (name, folder or `latest`), or the folder of a model.
 
-    With `bf16` its products are made in bfloat16: twice as fast where the CPU has it, and
-    similarities are off by about 0.001.
+    With `bf16` matrix products are computed in bfloat16: twice as fast on a CPU that supports it,
+    and similarities differ by about 0.001.
 
     Raises:
         ModelError: the model is missing or damaged.
-        RunError: nothing goes by that name.
+        RunError: there is no run of that name.
     """
-    loaded = _found(asked)
+    loaded = _load_by_name(name)
     if bf16:
         loaded.model.dtype = torch.bfloat16
     return loaded
 
 
-def _found(asked: str) -> LoadedModel:
-    if asked == "base":
+def _load_by_name(name: str) -> LoadedModel:
+    if name == "base":
         base = find_base_model()
         model = SentenceModel(load_encoder(base))
         return LoadedModel("base", model.eval(), Tokenizer(base.folder), base, None)
-    given = user_path(asked, ModelError)
+    folder = user_path(name, ModelError)
     with contextlib.suppress(OSError, ValueError):
-        if os.path.lexists(given / "model.json"):
-            return load_saved(given, one_line(given.name, 60))
-    run = find_run(asked)
+        if os.path.lexists(folder / CARD_FILE):
+            return load_saved(folder, one_line(folder.name, 60))
+    run = find_run(name)
     return load_saved(run.best, run.name)
 
 
 def check_finite(vectors: Tensor, name: str) -> Tensor:
-    """`vectors` (n, width), embeddings by the model `name`, when their lengths are finite.
+    """Return `vectors` (n, width), embeddings by the model `name`, if their lengths are finite.
 
     Raises:
-        ModelError: one is not: the weights, finite each, are too large to compute with.
+        ModelError: a length is not finite: the weights, though finite, are too large.
     """
     if not bool(torch.isfinite(torch.linalg.vector_norm(vectors, dim=-1)).all()):
         raise ModelError(
-            f"{one_line(name, 100)}: its embeddings are not finite: the weights are too large to "
-            "compute with, so damaged or of no use; train anew"
+            f"{one_line(name, 100)}: its embeddings are not finite: the weights are damaged or too "
+            "large to compute with; train again"
         )
     return vectors

@@ -1,8 +1,8 @@
 """A metric over the steps of a run, in bounded memory, as an immutable value.
 
-However long the run, a `Series` holds at most `LIMIT` points: when it is full, neighbours are
-joined two by two. A joined point keeps the lowest and the highest value as well as the mean, and a
-value that is not finite stays visible in it: nothing is smoothed away.
+A `Series` holds at most `MAX_POINTS` points; when it is full, neighbours are joined in pairs. A
+joined point keeps the mean, the lowest and the highest value, and records values that are not
+finite, so nothing is smoothed away.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-__all__ = ["EMPTY", "LIMIT", "Series", "SeriesPoint"]
+__all__ = ["EMPTY", "MAX_POINTS", "Series", "SeriesPoint"]
 
-LIMIT = 512
-"""Points held: more than the columns of any terminal, at two a column."""
+MAX_POINTS = 512
+"""Charts draw two points a column; no terminal is wider."""
 
 
 class SeriesPoint(NamedTuple):
-    """Values around x (a step or epoch). `mean`, `low` and `high` are NaN when `finite` is 0.
+    """The joined values around `x`, a step or epoch.
 
-    `weight` values were joined, `finite` of them finite numbers.
+    `weight` is the number of values, `finite` the number of finite ones. `mean`, `low` and `high`
+    are over the finite values, NaN if there are none.
     """
 
     x: float
@@ -32,7 +33,7 @@ class SeriesPoint(NamedTuple):
 
     @property
     def broken(self) -> bool:
-        """Whether a value in it was NaN or infinite."""
+        """Whether any of its values is NaN or infinite."""
         return self.finite < self.weight
 
 
@@ -50,24 +51,24 @@ def _joined(a: SeriesPoint, b: SeriesPoint) -> SeriesPoint:
     if not a.finite:
         return SeriesPoint(x, b.mean, b.low, b.high, weight, finite)
     mean = (a.mean * a.finite + b.mean * b.finite) / finite
-    if not math.isfinite(mean):  # the sum of two huge ones; their mean is none the less a number
+    if not math.isfinite(mean):  # the sum of two huge values overflows, but their mean is finite
         mean = a.mean * (a.finite / finite) + b.mean * (b.finite / finite)
     return SeriesPoint(x, mean, min(a.low, b.low), max(a.high, b.high), weight, finite)
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points by rising x. `last` is the newest value as it came, None before the first."""
+    """Points by rising x. `last` is the newest value unchanged, None before the first."""
 
     points: tuple[SeriesPoint, ...] = ()
     last: float | None = None
     each: int = 1
-    """Values that a full point joins."""
+    """Number of values that a full point joins."""
 
     def add(self, x: float, value: float) -> Series:
-        """The series with one more value. An x before the newest takes back what is later.
+        """The series with one more value. Points at or after `x` are removed first.
 
-        A resumed run makes steps again that a crash cut off: the new values stand.
+        A resumed run repeats steps that a crash cut off, and the new values replace the old ones.
         """
         points = self.points
         if points and x <= points[-1].x:
@@ -75,7 +76,7 @@ class Series:
         new = _point(x, value)
         if points and points[-1].weight < self.each:
             return Series((*points[:-1], _joined(points[-1], new)), value, self.each)
-        if len(points) >= LIMIT:
+        if len(points) >= MAX_POINTS:
             pairs = zip(points[::2], points[1::2], strict=True)
             return Series((*(_joined(a, b) for a, b in pairs), new), value, self.each * 2)
         return Series((*points, new), value, self.each)
@@ -85,14 +86,14 @@ class Series:
 
     @property
     def low(self) -> float | None:
-        """The lowest finite value."""
+        """The lowest finite value; None if there is none."""
         return min((p.low for p in self.points if p.finite), default=None)
 
     @property
     def high(self) -> float | None:
-        """The highest finite value."""
+        """The highest finite value; None if there is none."""
         return max((p.high for p in self.points if p.finite), default=None)
 
 
 EMPTY = Series()
-"""A series without a point yet."""
+"""A series without points."""

@@ -1,4 +1,4 @@
-"""What is known of a run at a glance, from its `run.json`, its event log and its result."""
+"""A summary of a run, from its `run.json`, its event log and its result."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ ENDS = {"run_finished": "finished", "run_failed": "failed", "run_stopped": "stop
 
 
 class RunSummary(NamedTuple):
-    """A line of the list of runs. `state`: live, finished, failed, stopped or interrupted.
+    """A line of the list of runs. `state` is live, finished, failed, stopped or interrupted.
 
-    Figures are those of the run proper so far, None where nothing is known yet. `curve` is dev
-    Spearman by epoch, the base model first. `fraction` is the share of the present arm's steps that
-    is made, while the run is live. `message` says why a run failed.
+    Figures are those of the main arm so far, None if unknown. `curve` is dev Spearman by epoch,
+    starting with the base model. `fraction` is the share of the current arm's steps that is done,
+    while the run is live. `message` says why a run failed.
     """
 
     name: str
@@ -61,16 +61,16 @@ class RunSummary(NamedTuple):
 
     @property
     def gain(self) -> float | None:
-        """Best dev Spearman over the base model's."""
+        """Best dev Spearman minus that of the base model."""
         if self.best_dev_spearman is None or self.base_dev_spearman is None:
             return None
         return self.best_dev_spearman - self.base_dev_spearman
 
 
 class RunRecord(NamedTuple):
-    """Everything at hand about a run: its line, `run.json`, and its last event as plain values.
+    """A run's summary, its `run.json` as `facts`, and its last event as plain values.
 
-    For a finished run the last event is its result. `points` are (epoch, dev Spearman).
+    The last event of a finished run is its result. `points` are (epoch, dev Spearman).
     """
 
     summary: RunSummary
@@ -80,62 +80,70 @@ class RunRecord(NamedTuple):
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The settings that the run trains with."""
-        found = self.facts.get("settings")
-        return found if isinstance(found, dict) else {}
+        """The settings of the run; empty if `run.json` holds none."""
+        return _settings(self.facts)
+
+
+# Values from files that somebody else may have written: None or 0 if they are not as expected.
+
+
+def _settings(facts: dict[str, Any]) -> dict[str, Any]:
+    settings = facts.get("settings")
+    return settings if isinstance(settings, dict) else {}
 
 
 def _number(value: Any) -> float | None:
-    """A number as read from a file that somebody else may have written; integers have 64 bits."""
-    found = revive(value) if isinstance(value, str) else value
-    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+    if isinstance(value, str):
+        value = revive(value)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _correlation(value: Any) -> float | None:
-    found = _number(value)
-    return found if found is not None and is_correlation(found) else None
+    number = _number(value)
+    return number if number is not None and is_correlation(number) else None
 
 
-def _moment(value: Any) -> float:
-    """Unix seconds; 0 where there is no such moment."""
-    found = _number(value)
-    return found if found is not None and 0 <= found <= LAST_MOMENT else 0.0
+def _timestamp(value: Any) -> float:
+    """Unix seconds; 0 if `value` is not in range."""
+    seconds = _number(value)
+    return seconds if seconds is not None and 0 <= seconds <= LAST_MOMENT else 0.0
 
 
-def _whole(value: Any) -> int | None:
+def _count(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _epoch(value: Any) -> int | None:
-    found = _whole(value)
-    return found if found is not None and found <= MAX_EPOCHS else None
+    """A number of epochs or switches, of which there are at most `MAX_EPOCHS`."""
+    number = _count(value)
+    return number if number is not None and number <= MAX_EPOCHS else None
 
 
 def read_facts(path: Path) -> dict[str, Any]:
-    """`run.json` of the run in `path`, its numbers as `revive` leaves them.
+    """The content of `run.json` of the run in `path`, with numbers restored by `revive`.
 
     Raises:
-        RunError: it is missing or damaged.
+        RunError: the file is missing or damaged.
     """
     facts: dict[str, Any] = revive(read_description(path, RUN))
     return facts
 
 
 def is_live(path: Path, facts: dict[str, Any]) -> bool:
-    """Whether a process holds the run; by its id where the file system knows no locks."""
-    held = is_held(path)
-    return is_alive(facts) if held is None else held
+    """Whether a process holds the run's lock, or if there are no locks, whether it is alive."""
+    is_locked = is_held(path)
+    return is_alive(facts) if is_locked is None else is_locked
 
 
 def _state(path: Path, facts: dict[str, Any], last: dict[str, Any]) -> str:
-    end = ENDS.get(str(last.get("event")))
-    if end is not None:
-        return end
+    end_state = ENDS.get(str(last.get("event")))
+    if end_state is not None:
+        return end_state
     return "live" if is_live(path, facts) else "interrupted"
 
 
 def state_of(path: Path) -> str:
-    """The state of the run in `path` alone; costs two small reads.
+    """The state of the run in `path`, from two small reads.
 
     Raises:
         RunError: there is no readable run there.
@@ -144,7 +152,7 @@ def state_of(path: Path) -> str:
 
 
 def summarise(path: Path) -> RunSummary:
-    """All that the list of runs says about the run in `path`.
+    """The summary of the run in `path`.
 
     Raises:
         RunError: there is no readable run there.
@@ -153,7 +161,7 @@ def summarise(path: Path) -> RunSummary:
 
 
 def read_record(path: Path) -> RunRecord:
-    """All that is at hand about the run in `path`.
+    """The record of the run in `path`.
 
     Raises:
         RunError: there is no readable run there.
@@ -164,15 +172,14 @@ def read_record(path: Path) -> RunRecord:
 
 
 def record_of(summary: RunSummary, facts: dict[str, Any], log: LogScan) -> RunRecord:
-    """The record of a run whose `run.json` and log were read."""
+    """The record of a run from its `run.json` and log."""
     points = tuple((point.epoch, point.spearman) for point in log.main.points)
     return RunRecord(summary, facts, revive(log.last), points)
 
 
 def summary_of(path: Path, facts: dict[str, Any], log: LogScan) -> RunSummary:
-    """The line of the run in `path` whose `run.json` and log were read."""
-    settings = facts.get("settings")
-    settings = settings if isinstance(settings, dict) else {}
+    """The summary of the run in `path` from its `run.json` and log."""
+    settings = _settings(facts)
     main, last = log.main, log.last
     state = _state(path, facts, last)
     result = last if state == "finished" else {}
@@ -180,9 +187,9 @@ def summary_of(path: Path, facts: dict[str, Any], log: LogScan) -> RunSummary:
         with contextlib.suppress(OSError, ValueError):
             value = read_json(path / "result.json")
             result = value if isinstance(value, dict) else {}
-    total, done = _whole(last.get("steps_total")), _whole(last.get("step"))
-    stepping = state == "live" and last.get("event") == "step" and total
-    measured = bool(main.points)
+    steps_total, steps_done = _count(last.get("steps_total")), _count(last.get("step"))
+    is_stepping = state == "live" and last.get("event") == "step" and steps_total
+    is_measured = bool(main.points)
     return RunSummary(
         name=path.name,
         path=path,
@@ -191,14 +198,16 @@ def summary_of(path: Path, facts: dict[str, Any], log: LogScan) -> RunSummary:
         data=one_line(facts.get("data_name", settings.get("data", "?")), 60),
         best_dev_spearman=_correlation(result.get("best_dev_spearman", main.best_spearman)),
         base_dev_spearman=_correlation(result.get("base_dev_spearman", main.base_spearman)),
-        switches_kept=_epoch(result.get("switches_kept", main.switches_kept if measured else None)),
-        params_added=_whole(result.get("params_added", main.params_added)),
-        started_unix_s=_moment(facts.get("started_unix_s")),
-        switches_tried=_epoch(result.get("switches", main.switches_tried if measured else None)),
-        best_epoch=_epoch(result.get("best_epoch", main.best_epoch if measured else None)),
+        switches_kept=_epoch(
+            result.get("switches_kept", main.switches_kept if is_measured else None)
+        ),
+        params_added=_count(result.get("params_added", main.params_added)),
+        started_unix_s=_timestamp(facts.get("started_unix_s")),
+        switches_tried=_epoch(result.get("switches", main.switches_tried if is_measured else None)),
+        best_epoch=_epoch(result.get("best_epoch", main.best_epoch if is_measured else None)),
         test_spearman=_correlation(result.get("test_spearman")),
         arm=one_line(last.get("arm", "main"), 60),
-        fraction=min(1.0, (done or 0) / total) if stepping and total else None,
+        fraction=min(1.0, (steps_done or 0) / steps_total) if is_stepping and steps_total else None,
         message=one_line(last.get("message", "")) if state == "failed" else "",
         curve=tuple(point.spearman for point in main.points),
     )

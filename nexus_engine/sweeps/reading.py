@@ -37,7 +37,7 @@ def read_cell(path: Path, cell: Cell, *, live: bool) -> CellView:
     if result is not None:
         return _finished(view, result)
     run = RunView()
-    for event in EventLog(path / LOG_NAME).picture(steps=0):
+    for event in EventLog(path / LOG_NAME).overview(steps=0):
         run = reduce(run, event)
     main = run.arm("main")
     if run.started is not None or os.path.isfile(path / RUN.description):

@@ -1,1 +1,1 @@
-"""The operating system: processes, users and their paths, and what runs out."""
+"""The operating system: processes, users, their paths, and shortages of memory and disk."""

@@ -1,4 +1,4 @@
-"""Whose a file or folder is: said where this user may not read or write it."""
+"""Who owns a file or folder, for messages about missing permissions."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from pathlib import Path
 
 from nexus_engine.errors import one_line
 
-__all__ = ["may_not_read", "not_permitted", "whose"]
+__all__ = ["may_not_read", "not_permitted", "owner_of"]
 
 
-def whose(path: Path) -> str:
-    """The user that `path` belongs to, or what of it can be seen; "you" for this one."""
-    for place in (path, *path.parents):
+def owner_of(path: Path) -> str:
+    """The owner of `path`, or of its nearest visible parent; "you" for this user."""
+    for candidate in (path, *path.parents):
         try:
-            owner = os.stat(place, follow_symlinks=False).st_uid
+            uid = os.stat(candidate, follow_symlinks=False).st_uid
         except OSError:
             continue
-        if owner == os.geteuid():
+        if uid == os.geteuid():
             return "you"
         try:
-            return f"user {one_line(pwd.getpwuid(owner).pw_name, 60)}"
+            return f"user {one_line(pwd.getpwuid(uid).pw_name, 60)}"
         except KeyError:
-            return f"user {owner}"
+            return f"user {uid}"
     return "another user"
 
 
 def not_permitted(path: Path) -> str:
-    """The words for a `path` that this user may not read."""
-    owner = whose(path)
+    """The message for a `path` that this user may not read: its owner, and what to do."""
+    owner = owner_of(path)
     advice = "chmod u+rwX it" if owner == "you" else "ask for permission to read it, or for a copy"
     return f"permission denied; it belongs to {owner}: {advice}"
 
 
 def may_not_read(path: Path) -> bool:
-    """Whether permission alone is why nothing can be learned of the file at `path`."""
+    """Whether a missing permission hides the file at `path`."""
     try:
         os.stat(path, follow_symlinks=False)
     except PermissionError:

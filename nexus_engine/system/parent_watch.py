@@ -1,12 +1,12 @@
-"""A child process that does not outlive the process that started it.
+"""A child process that ends when the process that started it dies.
 
-The parent passes its own process id, so that the child can tell also where the parent died before
-the child's first instruction: the system then has given the child another parent already.
+The parent passes its own process id. So the child also notices a parent that died before the
+child's first instruction: by then the system has given the child another parent.
 
-Linux could send a signal at the parent's death (PR_SET_PDEATHSIG). It is not used: the signal comes
-when the thread ends that started the child, which need not be the end of the process; a child that
-is about to be saved would have to tell it from a stop that somebody asked for; and other systems
-have no such thing. A look at the parent's id four times a second costs nothing.
+Linux can send a signal at the parent's death (PR_SET_PDEATHSIG). It is not used for three reasons:
+the signal is sent when the thread that started the child ends, even if the process lives on; a
+child that is saving could not tell it from a stop request; and other systems lack it. Checking the
+parent's id four times a second costs nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 __all__ = ["ParentWatch", "is_gone"]
 
-LOOK_SECONDS = 0.25
+CHECK_SECONDS = 0.25
 EXIT_CODE = 1
 
 
@@ -30,29 +30,29 @@ def is_gone(parent: int) -> bool:
 class ParentWatch:
     """Ends this process at once when its parent dies, until `release`; make it before long imports.
 
-    `leave` is called just before, to take away what nobody else would. The end is as abrupt as
-    SIGKILL: what is written meanwhile must survive that.
+    `clean_up` is called just before, to remove what nobody else would. The end is as abrupt as
+    SIGKILL, so files being written must survive that.
     """
 
-    def __init__(self, parent: int, leave: Callable[[], object] | None = None) -> None:
+    def __init__(self, parent: int, clean_up: Callable[[], object] | None = None) -> None:
         self._parent = parent
-        self._leave = leave
+        self._clean_up = clean_up
         self._released = threading.Event()
         if is_gone(parent):
             self._end()
         threading.Thread(target=self._watch, name="nexus-parent", daemon=True).start()
 
     def release(self) -> None:
-        """From now on the process decides by itself what the parent's death means."""
+        """Stop watching; from now on the process itself handles the parent's death."""
         self._released.set()
 
     def _watch(self) -> None:
-        while not self._released.wait(LOOK_SECONDS):
+        while not self._released.wait(CHECK_SECONDS):
             if is_gone(self._parent):
                 self._end()
 
     def _end(self) -> None:
-        if self._leave is not None:
+        if self._clean_up is not None:
             with contextlib.suppress(Exception):
-                self._leave()
+                self._clean_up()
         os._exit(EXIT_CODE)

@@ -23,7 +23,7 @@ from nexus_engine.errors import ModelError, RunError
 from nexus_engine.events import CheckpointSaved, SwitchRecord, Warned
 from nexus_engine.runs import checkpoints
 from nexus_engine.runs.folder import RunFolder
-from nexus_engine.runs.saved_model import held_card, save_model
+from nexus_engine.runs.saved_model import intact_card, save_model
 from nexus_engine.scoring.evaluation import Measured
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.arm.loop import ArmLoop
@@ -204,7 +204,7 @@ class RunSaver:
             return
         best = arm.best.measured
         try:
-            card = held_card(self._folder.best)
+            card = intact_card(self._folder.best)
         except ModelError:
             card = None
         if card is not None and (card.epoch, card.dev_spearman) == (best.epoch, best.spearman):

@@ -263,7 +263,7 @@ class NexusApp(TypedAheadApp):
             else:
                 folder = RunFolder(resume)
             session = Session(settings, folder, resume=resume is not None)
-            history = EventLog(folder.events_file).picture() if resume is not None else []
+            history = EventLog(folder.events_file).overview() if resume is not None else []
         except (NexusError, OSError) as error:
             self.call_from_thread(self.tell, one_line(error, 300), "error")
             return

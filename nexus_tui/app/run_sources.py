@@ -100,7 +100,7 @@ class LoggedRun:
             found = self._log.read_new()
         else:
             self._opened = True
-            found = self._log.picture()
+            found = self._log.overview()
         for event in found:
             if not isinstance(event, Step):
                 self._ended = isinstance(event, TERMINAL_EVENTS)

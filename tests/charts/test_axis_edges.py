@@ -10,7 +10,7 @@ import time
 import pytest
 from rich.style import Style
 
-from nexus_engine.runs.series import EMPTY, LIMIT
+from nexus_engine.runs.series import EMPTY, MAX_POINTS
 from nexus_tui.charts.kit.axis import nice_scale, number, shown_end, whole_ticks
 from nexus_tui.charts.kit.plot import Curve, Reference, Span, plot
 from nexus_tui.charts.run.one_picture import terminal_chart_style
@@ -84,6 +84,6 @@ def test_any_two_values_are_plotted(log):
 
 def test_huge_values_that_are_joined_keep_a_finite_mean():
     series = EMPTY
-    for x in range(LIMIT + 1):
+    for x in range(MAX_POINTS + 1):
         series = series.add(x, LARGEST)
     assert series.points[0].mean == pytest.approx(LARGEST)

@@ -1,4 +1,4 @@
-"""Files of foreign folders: regular ones only, no waiting, nothing without bounds."""
+"""Opening files in folders of others: only regular files, without waiting, with bounded reads."""
 
 import errno
 import json

@@ -14,7 +14,7 @@ from nexus_engine.errors import NexusError, RunError
 from nexus_engine.events import Log
 from nexus_engine.runs import checkpoints
 from nexus_engine.runs.folder import RunFolder, find_run, remove_run
-from nexus_engine.runs.saved_model import held_card, load_model
+from nexus_engine.runs.saved_model import intact_card, load_model
 from nexus_engine.runs.summary import summarise
 from nexus_engine.sweeps.events import CellEnded
 from nexus_engine.sweeps.folder import CellFolder, SweepFolder
@@ -232,7 +232,7 @@ def _look(path: Path, *, load: bool) -> list[str]:
     """Read what a command reads of a run, with `load` the model too; each refusal is a line."""
     looks: list[Any] = [
         lambda: (summarise(path), find_run(str(path)).events()),
-        lambda: held_card(path / "best"),
+        lambda: intact_card(path / "best"),
     ]
     if load:
         looks.append(lambda: load_model(str(path)))

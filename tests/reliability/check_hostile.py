@@ -45,7 +45,7 @@ def _begin(folder: Path) -> None:
 
     from nexus_engine.events import CheckpointSaved
     from nexus_engine.runs.folder import runs_root
-    from nexus_engine.runs.saved_model import held_card, save_model
+    from nexus_engine.runs.saved_model import intact_card, save_model
 
     def stop(event: Any, steering: Any) -> None:
         if isinstance(event, CheckpointSaved):
@@ -59,7 +59,7 @@ def _begin(folder: Path) -> None:
     (run / "result.json").unlink(missing_ok=True)
     (folder / "corpus.txt").write_text("\n".join(SENTENCES) + "\n")
     # A set of dendrites in best/: the best of so short a run may be the base model itself.
-    card = held_card(run / "best")
+    card = intact_card(run / "best")
     assert card is not None
     facts = msgspec.structs.asdict(card)
     for field in ("format", "weights_file", "weights_sha256"):

@@ -42,10 +42,10 @@ def _resumed(folder: Path) -> dict[str, Any]:
 def _state(at: Path) -> list[Any]:
     """The last whole checkpoint and the best weights: what must not get worse."""
     from nexus_engine.runs import checkpoints
-    from nexus_engine.runs.saved_model import held_card
+    from nexus_engine.runs.saved_model import intact_card
 
     found = checkpoints.load_latest(at / "checkpoints")
-    card = held_card(at / "best")
+    card = intact_card(at / "best")
     return [None if found is None else found.name, None if card is None else card.epoch]
 
 

@@ -101,7 +101,7 @@ def _torn_line_stays() -> None:
 def _no_lock() -> None:
     from nexus_engine.disk import lock as run_lock
 
-    put(run_lock, "_try", lambda handle, kind: True)
+    put(run_lock, "_try_lock", lambda handle, operation: True)
 
 
 # Privacy

@@ -16,7 +16,7 @@ from nexus_engine.disk.files import replace_json
 from nexus_engine.events import Log
 from nexus_engine.runs import checkpoints
 from nexus_engine.runs.folder import RunFolder
-from nexus_engine.runs.saved_model import held_card, save_model
+from nexus_engine.runs.saved_model import intact_card, save_model
 
 OLD, NEW, NEXT = 2, 3, 4
 
@@ -89,7 +89,7 @@ def judge(path: Path, *, must_be_new: bool = False, logged: bool = True) -> list
         found.tensors, found.meta["version"]
     ):
         wrong.append(f"checkpoint {found.name} is torn or too old: {found.meta}")
-    card = held_card(folder.best)
+    card = intact_card(folder.best)
     if card is None:
         wrong.append("best/ holds no whole model")
     elif card.epoch not in allowed or not _same(

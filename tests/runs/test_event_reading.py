@@ -1,4 +1,4 @@
-"""Following a log as it grows, and a long one at a glance."""
+"""The overview of a long log, and reading on as it grows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def log(tmp_path):
 
 
 def test_a_short_log_is_read_whole_and_in_order(log):
-    assert EventLog(log).picture() == whole_run()
+    assert EventLog(log).overview() == whole_run()
 
 
 def test_of_a_long_log_all_but_steps_are_read_and_steps_evenly_with_the_last(tmp_path):
@@ -25,10 +25,10 @@ def test_of_a_long_log_all_but_steps_are_read_and_steps_evenly_with_the_last(tmp
     events += [step(n, n / 1000) for n in range(1, 5001)]
     events[2500:2500] = [event for event in whole_run() if not isinstance(event, Step)]
     log = write_run(tmp_path, "r", events) / "events.jsonl"
-    seen = EventLog(log).picture(steps=100)
-    steps = [event.step for event in seen if isinstance(event, Step)]
+    overview = EventLog(log).overview(steps=100)
+    steps = [event.step for event in overview if isinstance(event, Step)]
     others = [event for event in events if not isinstance(event, Step)]
-    assert [event for event in seen if not isinstance(event, Step)] == others
+    assert [event for event in overview if not isinstance(event, Step)] == others
     assert len(steps) == 100
     assert (steps[0], steps[-1]) == (1, 5000)
     assert max(b - a for a, b in itertools.pairwise(steps)) <= 52
@@ -38,7 +38,7 @@ def test_of_a_long_log_all_but_steps_are_read_and_steps_evenly_with_the_last(tmp
 @pytest.mark.parametrize("cut", range(1, 60, 7))
 def test_what_is_written_later_is_read_once_and_a_torn_line_when_it_is_whole(log, cut):
     reader = EventLog(log)
-    assert len(reader.picture()) == len(whole_run())
+    assert len(reader.overview()) == len(whole_run())
     line = (encode_event(step(500)) + "\n").encode()
     with log.open("ab") as file:
         file.write(line[:cut])
@@ -52,11 +52,11 @@ def test_what_is_written_later_is_read_once_and_a_torn_line_when_it_is_whole(log
 def test_damaged_lines_are_passed_over(log):
     with log.open("ab") as file:
         file.write(b"\x00\xff garbage\n\n[1]\n" + encode_event(step(7)).encode() + b"\n")
-    assert EventLog(log).picture()[-1] == step(7)
+    assert EventLog(log).overview()[-1] == step(7)
 
 
 def test_no_log_and_an_empty_one_have_no_events(tmp_path):
-    assert EventLog(tmp_path / "none").picture() == []
+    assert EventLog(tmp_path / "none").overview() == []
     assert EventLog(tmp_path / "none").read_new() == []
     (tmp_path / "empty").touch()
-    assert EventLog(tmp_path / "empty").picture() == []
+    assert EventLog(tmp_path / "empty").overview() == []

@@ -1,7 +1,9 @@
-"""A run folder that somebody else made: writers follow no link, readers bound what they read."""
+"""Run folders made by somebody else: writers follow no link, and readers bound what they read."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import math
 import os
@@ -13,16 +15,14 @@ import torch
 from app_support import evaluated, finished, started, step, whole_run, write_run
 
 from nexus_engine.config import TrainConfig, check_numbers, resolve
-from nexus_engine.disk import growing_lines as line_tail
-from nexus_engine.disk import lock as run_lock
-from nexus_engine.disk.growing_lines import LineTail, append_line
+from nexus_engine.disk.growing_lines import READ_AT_ONCE, LineTail, append_line
 from nexus_engine.disk.json_text import parse_json
+from nexus_engine.disk.lock import is_held
 from nexus_engine.disk.regular_files import next_data
 from nexus_engine.errors import ConfigError, ModelError, RunError
 from nexus_engine.events import SwitchRecord, decode_event, encode_event
 from nexus_engine.model.base_model import find_base_model
 from nexus_engine.runs import checkpoints, saved_model
-from nexus_engine.runs import requests as control
 from nexus_engine.runs.audit import note_use
 from nexus_engine.runs.event_reading import EventLog
 from nexus_engine.runs.folder import RunFolder, find_run, remove_run
@@ -39,7 +39,7 @@ MINE = "export PATH\n"
 
 @pytest.fixture
 def mine(tmp_path):
-    """A file of the user's that no run has to do with."""
+    """A file of the user that belongs to no run."""
     path = tmp_path / "mine"
     path.write_text(MINE)
     return path
@@ -47,7 +47,7 @@ def mine(tmp_path):
 
 @pytest.fixture
 def runs(home):
-    """Where `nexus` looks for runs, with one sound run there."""
+    """The folder of all runs, with one valid run in it."""
     root = home / "data" / "nexus" / "runs"
     write_run(root, "sound", whole_run())
     return root
@@ -61,10 +61,10 @@ def runs(home):
 def test_no_writer_follows_a_link_or_waits_for_a_fifo(tmp_path, mine, name, kind):
     run = tmp_path / "run"
     run.mkdir()
-    nothing = tmp_path / "nothing"
+    missing = tmp_path / "missing"
     match kind:
         case "link" | "dangling":
-            (run / name).symlink_to(mine if kind == "link" else nothing)
+            (run / name).symlink_to(mine if kind == "link" else missing)
         case "FIFO":
             os.mkfifo(run / name)
         case "folder":
@@ -78,14 +78,14 @@ def test_no_writer_follows_a_link_or_waits_for_a_fifo(tmp_path, mine, name, kind
     with pytest.raises(OSError, match=name):
         writers[name]()
     assert mine.read_text() == MINE
-    assert not nothing.exists()
+    assert not missing.exists()
 
 
 def test_nothing_is_written_or_deleted_through_a_folder_that_is_a_link(tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir(mode=0o755)
-    kept = elsewhere / "weights-0001.safetensors"
-    kept.write_text(MINE)
+    weights = elsewhere / "weights-0001.safetensors"
+    weights.write_text(MINE)
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()
     run.best.symlink_to(elsewhere)
@@ -96,8 +96,8 @@ def test_nothing_is_written_or_deleted_through_a_folder_that_is_a_link(tmp_path)
         saved_model.save_model(run.best, {}, {"epoch": 2})
     with pytest.raises(RunError, match="best is a symbolic link"):
         run.check_own_folders()
-    assert [path.name for path in elsewhere.iterdir()] == [kept.name]
-    assert (kept.read_text(), elsewhere.stat().st_mode & 0o777) == (MINE, 0o755)
+    assert [path.name for path in elsewhere.iterdir()] == [weights.name]
+    assert (weights.read_text(), elsewhere.stat().st_mode & 0o777) == (MINE, 0o755)
 
 
 def test_a_line_that_cannot_be_written_takes_back_only_itself(tmp_path, monkeypatch):
@@ -124,29 +124,23 @@ def test_a_line_that_cannot_be_written_takes_back_only_itself(tmp_path, monkeypa
 # Steering
 
 
-@pytest.fixture
-def control_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(control, "LOOK_SECONDS", 0.0)
-    return tmp_path / "control.jsonl"
-
-
-def test_a_request_is_written_whole_however_few_bytes_a_write_takes(control_file, monkeypatch):
-    reader, write = ControlFile(control_file.parent), os.write
+def test_a_request_is_written_whole_however_few_bytes_a_write_takes(tmp_path, monkeypatch):
+    reader, write = ControlFile(tmp_path, poll_seconds=0.0), os.write
     monkeypatch.setattr(os, "write", lambda handle, content: write(handle, bytes(content)[:7]))
     reader.send("pause")
     assert reader.take() == ["pause"]
 
 
-def test_a_request_behind_a_torn_line_and_behind_an_endless_one_is_heard(control_file):
-    reader = ControlFile(control_file.parent)
-    control_file.write_bytes(b'{"ask": "gr')
+def test_a_request_behind_a_torn_line_and_behind_an_endless_one_is_heard(tmp_path):
+    file = tmp_path / "control.jsonl"
+    reader = ControlFile(tmp_path, poll_seconds=0.0)
+    file.write_bytes(b'{"ask": "gr')
     reader.send("stop")
     assert reader.take() == ["stop"]
-    with control_file.open("ab") as file:
-        file.write(b"x" * (3 * line_tail.READ_AT_ONCE))
+    with file.open("ab") as log:
+        log.write(b"x" * (3 * READ_AT_ONCE))
     reader.send("pause")
-    heard = [ask for _ in range(6) for ask in reader.take()]
-    assert heard == ["pause"]
+    assert [request for _ in range(6) for request in reader.take()] == ["pause"]
 
 
 # Logs
@@ -160,7 +154,7 @@ def test_a_log_goes_on_behind_a_line_that_is_too_long_and_behind_a_hole(tmp_path
         file.write(line + b"x" * 17_000_000 + b"\n" + line)
         file.seek(1 << 30, os.SEEK_CUR)
         file.write(b"\n" + line)
-    assert len(EventLog(log).picture()) == 3
+    assert len(EventLog(log).overview()) == 3
     assert sum(len(reader.read_new()) for _ in range(40)) == 3
     (tmp_path / "run.json").write_text("{}")
     assert read_record(tmp_path).points == ((1, 0.5),)
@@ -170,12 +164,12 @@ def test_a_log_that_is_cut_while_it_is_read_ends_nothing(tmp_path, monkeypatch):
     log = write_run(tmp_path, "r", whole_run()) / "events.jsonl"
     pread = os.pread
 
-    def cut(*given):
+    def truncate_first(*arguments):
         os.truncate(log, 10)
-        return pread(*given)
+        return pread(*arguments)
 
-    monkeypatch.setattr(os, "pread", cut)
-    assert EventLog(log).picture() == []
+    monkeypatch.setattr(os, "pread", truncate_first)
+    assert EventLog(log).overview() == []
 
 
 def test_the_next_stored_byte_of_a_file_with_a_hole_is_found(tmp_path):
@@ -229,7 +223,8 @@ def test_json_that_is_nested_deep_is_refused_and_wide_json_is_not(levels):
 # Lists
 
 
-def _spoil(root, name, content):
+def _make_spoilt(root, name, content):
+    """A run folder whose `run.json` is a FIFO, a link, or holds `content`; missing if None."""
     folder = root / name
     folder.mkdir()
     if content == "FIFO":
@@ -238,18 +233,17 @@ def _spoil(root, name, content):
         (folder / "run.json").symlink_to(root / "sound" / "run.json")
     elif content is not None:
         (folder / "run.json").write_text(content)
-    return folder
 
 
 def test_unreadable_folders_hide_no_run_and_are_counted_in_a_line(runs, capsys):
-    _spoil(runs, "being-made", None)
+    _make_spoilt(runs, "being-made", None)
     assert main(["runs"]) == 0
     assert capsys.readouterr().err == ""
     (runs / "latest").symlink_to("latest")
-    _spoil(runs, "a-fifo", "FIFO")
-    _spoil(runs, "b-link", "link")
-    _spoil(runs, "c-deep", '{"a":' * 900 + "1" + "}" * 900)
-    _spoil(runs, "d-long", f'{{"started_unix_s": {10**400}}}')
+    _make_spoilt(runs, "a-fifo", "FIFO")
+    _make_spoilt(runs, "b-link", "link")
+    _make_spoilt(runs, "c-deep", '{"a":' * 900 + "1" + "}" * 900)
+    _make_spoilt(runs, "d-long", f'{{"started_unix_s": {10**400}}}')
     index = RunIndex(runs)
     assert [run.name for run in index.refresh()] == ["sound"]
     assert len(index.unreadable) == 4
@@ -257,9 +251,9 @@ def test_unreadable_folders_hide_no_run_and_are_counted_in_a_line(runs, capsys):
     out, err = capsys.readouterr()
     assert "sound" in out
     assert err.count("\n") <= 2
-    said = " ".join(err.split())
-    assert "4 folders cannot be read and are not listed" in said
-    assert "a-fifo/run.json: not a readable run (not a regular file)" in said.replace("/ ", "/")
+    message = " ".join(err.split()).replace("/ ", "/")  # the terminal wraps long lines
+    assert "4 folders cannot be read and are not listed" in message
+    assert "a-fifo/run.json: not a readable run (not a regular file)" in message
 
 
 @pytest.mark.parametrize("value", [10**18, -5, 1e308, "x", None, True, [1]])
@@ -294,18 +288,18 @@ def test_a_run_whose_log_is_a_fifo_is_shown_and_can_be_deleted(runs):
 # Life
 
 
-def test_a_process_is_known_by_its_start_whatever_the_clock_says(tmp_path, monkeypatch):
-    mine = process_identity.own_identity()
-    if mine is None:
+def test_a_process_is_known_by_its_start_whatever_the_clock_says():
+    identity = process_identity.own_identity()
+    if identity is None:
         pytest.skip("this system has no /proc")
-    facts = {"pid": os.getpid(), "started_unix_s": time.time(), "process_identity": mine}
+    facts = {"pid": os.getpid(), "started_unix_s": time.time(), "process_identity": identity}
     assert process_identity.is_alive(facts)
-    # The clock was set forward since: by it the process began after the run.
+    # The clock was set forward: by the clock, the process began after the run.
     assert process_identity.is_alive({**facts, "started_unix_s": 0.0})
-    # The clock was set back, and the id of a process that is gone was given to this one.
-    former = {**facts, "process_identity": mine + "0", "started_unix_s": time.time() + 1e6}
+    # The clock was set back, and this process has the id of one that has ended.
+    former = {**facts, "process_identity": identity + "0", "started_unix_s": time.time() + 1e6}
     assert not process_identity.is_alive(former)
-    # A run of an earlier version says nothing of it.
+    # A run of an earlier version holds no identity.
     del former["process_identity"]
     assert process_identity.is_alive(former)
 
@@ -314,10 +308,14 @@ def test_where_the_file_system_knows_no_locks_the_process_tells_who_lives(tmp_pa
     facts = {"pid": os.getpid(), "started_unix_s": time.time() + 1}
     (tmp_path / "run.json").write_text(json.dumps(facts))
     with RunFolder(tmp_path).lock:
-        assert run_lock.is_held(tmp_path) is True
+        assert is_held(tmp_path) is True
     assert state_of(tmp_path) == "interrupted"
-    monkeypatch.setattr(run_lock, "_lock", lambda handle, kind: None)
-    assert run_lock.is_held(tmp_path) is None
+
+    def no_locks(handle, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    assert is_held(tmp_path) is None
     assert state_of(tmp_path) == "live"
 
 
@@ -331,7 +329,7 @@ def test_where_the_file_system_knows_no_locks_the_process_tells_who_lives(tmp_pa
 )  # fmt: skip
 def test_settings_that_no_run_has_are_not_resumed(runs, field, value):
     settings = resolve(TrainConfig())
-    check_numbers(msgspec.structs.replace(settings, lr=2.5))  # raised for little data
+    check_numbers(msgspec.structs.replace(settings, lr=2.5))  # as high as for little data
     bad = msgspec.structs.replace(settings, **{field: value})
     with pytest.raises(ConfigError):
         check_numbers(bad)
@@ -343,10 +341,10 @@ def test_settings_that_no_run_has_are_not_resumed(runs, field, value):
 
 
 @pytest.mark.parametrize(
-    "marks", [["x"], ["x", "y"], [1], [5, 0], [0, None], [0, 10**18, 3], "05", {"a": 1}]
+    "value", [["x"], ["x", "y"], [1], [5, 0], [0, None], [0, 10**18, 3], "05", {"a": 1}]
 )
-def test_a_score_range_that_is_none_is_left_out(runs, marks):
-    write_run(runs, "r", [started()], settings={"data": "demo", "seed": 1, "score_range": marks})
+def test_a_score_range_that_is_none_is_left_out(runs, value):
+    write_run(runs, "r", [started()], settings={"data": "demo", "seed": 1, "score_range": value})
     assert own_data("r").score_range is None
 
 
@@ -357,28 +355,29 @@ def test_a_base_folder_with_a_fifo_is_refused_at_once(tmp_path, base_model, name
     find_base_model(tmp_path)
     (tmp_path / name).unlink(missing_ok=True)
     os.mkfifo(tmp_path / name)
-    if name == "modules.json":  # it may be missing, and what is no file counts as missing
+    if name == "modules.json":  # it may be missing, and anything but a file counts as missing
         find_base_model(tmp_path)
         return
     with pytest.raises(ModelError, match=name):
         find_base_model(tmp_path)
 
 
-@pytest.mark.parametrize("kind", [torch.int64, torch.float64, torch.float16])
-def test_weights_of_another_type_are_refused(tmp_path, base_model, kind):
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float64, torch.float16])
+def test_weights_of_another_type_are_refused(tmp_path, base_model, dtype):
     model = saved_model.build_model(base_model, "dendrites")
-    unit = {
+    weights = {
         f"encoder.layers.1.v.{leaf}": torch.ones(shape)
         for leaf, shape in {"incoming": (1, 384), "threshold": (1,), "gain": (1, 384)}.items()
     }
-    saved_model.apply_weights(model, unit, tmp_path)
+    saved_model.apply_weights(model, weights, tmp_path)
+    of_another_type = {name: tensor.to(dtype) for name, tensor in weights.items()}
     with pytest.raises(ModelError, match="expected float32"):
-        saved_model.apply_weights(model, {n: t.to(kind) for n, t in unit.items()}, tmp_path)
+        saved_model.apply_weights(model, of_another_type, tmp_path)
 
 
 def test_embeddings_that_are_not_finite_are_refused():
-    fine = torch.ones(2, 3)
-    assert saved_model.check_finite(fine, "m") is fine
-    for bad in (math.nan, math.inf, 3e37):  # the length of the last is not finite
+    vectors = torch.ones(2, 3)
+    assert saved_model.check_finite(vectors, "m") is vectors
+    for factor in (math.nan, math.inf, 3e37):  # with 3e37 only the length overflows
         with pytest.raises(ModelError, match="m: its embeddings are not finite"):
-            saved_model.check_finite(fine * bad, "m")
+            saved_model.check_finite(vectors * factor, "m")

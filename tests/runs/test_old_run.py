@@ -1,7 +1,7 @@
 """A run folder made by an earlier version opens, resumes and reports.
 
-`run_of_0_1_0` was stopped in its second epoch by the code of 0.1.0 as it was before the packages
-were divided into rooms; `pairs` beside it are its data. That code, left alone, ended as in `THEN`.
+The folder `run_of_0_1_0` is a run that version 0.1.0 stopped in its second epoch; `pairs` in it is
+its data. `THEN` holds the result of the same run in that version without the stop.
 """
 
 import json
@@ -21,7 +21,7 @@ THEN = {"best_dev_spearman": 0.8597082179048507, "test_spearman": 0.951003619563
 
 @pytest.fixture
 def old_run(home: Path) -> Path:
-    """The folder among the runs of this home, its data at a place of its own."""
+    """A copy of the old run among the runs of this home, and of its data elsewhere."""
     run = home / "data" / "nexus" / "runs" / "old-run"
     shutil.copytree(HERE, run, ignore=shutil.ignore_patterns("pairs"))
     shutil.copytree(HERE / "pairs", home / "pairs")

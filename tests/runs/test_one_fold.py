@@ -1,4 +1,4 @@
-"""One log, folded by everything that shows a run: all come to the same figures."""
+"""Every reader of a run's log gets the same figures from it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ FIRST = [
     settled(2, 2, 0.45, 0.50),
 ]
 AGAIN = [
-    # A crash; the checkpoint is that after epoch 1, and what came behind it is made again.
+    # After a crash: the checkpoint is from the end of epoch 1, and later steps are repeated.
     resumed(),
     evaluated(0, 0.42, split="test"),
     grown(2, 1, 0.45),
@@ -94,14 +94,14 @@ def test_all_readers_of_a_log_come_to_the_same_figures(tmp_path, name):
     main = view.arm("main")
     points = tuple((point.epoch, point.spearman) for point in main.points)
 
-    attached = folded(EventLog(path / "events.jsonl").picture())
+    attached = folded(EventLog(path / "events.jsonl").overview())
     assert attached == view
 
     record = read_record(path)
     summary = record.summary
     assert record.points == points
     assert summary.curve == tuple(value for _, value in points)
-    if name != "finished":  # whose result speaks
+    if name != "finished":  # a finished run shows the figures of its result
         assert summary.best_dev_spearman == main.best_spearman
         assert summary.base_dev_spearman == main.base_spearman == 0.42
         assert summary.best_epoch == main.best_epoch
@@ -145,7 +145,7 @@ def test_what_a_resumed_run_makes_again_counts_once_and_a_set_rolled_back_does_n
     summary = read_record(write_run(tmp_path, "r", LOGS["resumed"])).summary
     assert (summary.switches_kept, summary.params_added) == (1, 32_292)
     (arm, _) = gather_run(RunFolder(tmp_path / "r")).arms
-    assert [at for at, _ in arm.losses] == [1, 69, 73, 77]  # step 138 is taken back
+    assert [at for at, _ in arm.losses] == [1, 69, 73, 77]  # step 138 is removed
 
 
 def test_a_run_begun_anew_in_the_same_log_has_nothing_of_the_earlier_start(tmp_path):
@@ -182,8 +182,8 @@ def test_a_set_that_is_rolled_back_takes_its_best_with_it():
     assert [point.is_best for point in main.points] == [True, True, False]
 
 
-def test_an_end_that_cannot_be_read_gets_one_verdict_and_a_word(tmp_path, monkeypatch, capsys):
-    """It may be damaged, or by a later version: no reader takes it for what another does not."""
+def test_an_end_that_cannot_be_read_is_reported_alike_by_all(tmp_path, monkeypatch, capsys):
+    """The last line is damaged or of a later version: all readers call the run interrupted."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     path = write_run(tmp_path / "data/nexus/runs", "r", whole_run())
     log = path / "events.jsonl"
@@ -192,13 +192,13 @@ def test_an_end_that_cannot_be_read_gets_one_verdict_and_a_word(tmp_path, monkey
     del facts["test_pearson"]
     log.write_text("\n".join([*lines, json.dumps(facts)]) + "\n")
 
-    words = "of the event log 1 line is left out: damaged, or written by another version"
+    warning = "1 line of the event log cannot be read: damaged, or written by another version"
     assert read_record(path).summary.state == "interrupted"
     report = gather_run(RunFolder(path))
     assert (report.state, report.result) == ("interrupted", None)
-    assert words in report.warnings[-1]
+    assert warning in report.warnings[-1]
     for command in (["runs"], ["runs", "show", "r"], ["attach", "--once", "r"]):
         assert cli.main(command) == 0
         shown = capsys.readouterr().out
         assert "interrupted" in shown
-        assert words in shown or command == ["runs"]
+        assert warning in shown or command == ["runs"]

@@ -1,4 +1,4 @@
-"""Runs of another user: a closed one is not called missing, an open one is not changed."""
+"""Runs of another user: an unreadable one is not called missing, a readable one is not changed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil  # noqa: F401 - before another user, who may not read it, asks for it
+import psutil  # noqa: F401 - imported now, because another user may not read its files
 import pytest
 from app_support import whole_run, write_run
 
 from nexus_engine.errors import RunError
 from nexus_engine.reports.gather import gather
-from nexus_engine.runs import folder as run_folder
 from nexus_engine.runs.folder import find_run, remove_run
 from nexus_engine.runs.index import RunIndex
 from nexus_engine.runs.resuming import resumable
@@ -27,18 +26,17 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be anot
 
 @pytest.fixture
 def root(monkeypatch):
-    """The runs of this user, in a place that everybody may enter."""
-    place = Path(tempfile.mkdtemp(prefix="nexus-others-"))
-    place.chmod(0o755)
-    monkeypatch.setattr(run_folder, "runs_root", lambda: place)
+    """The runs of this user, in a folder that everybody may enter."""
+    data = Path(tempfile.mkdtemp(prefix="nexus-others-"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(data))
+    runs = data / "nexus" / "runs"
     for name in ("closed", "open"):
-        write_run(place, name, whole_run())
-    (place / "closed").chmod(0o700)
-    (place / "open").chmod(0o755)
-    for file in (place / "open").rglob("*"):
-        file.chmod(0o755 if file.is_dir() else 0o644)
-    yield place
-    shutil.rmtree(place)
+        write_run(runs, name, whole_run())
+    for path in (data, *data.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    (runs / "closed").chmod(0o700)
+    yield runs
+    shutil.rmtree(data)
 
 
 @contextmanager
@@ -51,12 +49,12 @@ def as_another():
 
 
 @needs_root
-@pytest.mark.parametrize("ask", [find_run, load_model, lambda name: gather([name]), resumable])
-def test_a_run_that_may_not_be_read_is_said_to_be_anothers(root, ask):
+@pytest.mark.parametrize("read", [find_run, load_model, lambda name: gather([name]), resumable])
+def test_a_run_that_may_not_be_read_is_said_to_be_anothers(root, read):
     with as_another(), pytest.raises(RunError, match="permission denied; it belongs to user root"):
-        ask(str(root / "closed"))
+        read(str(root / "closed"))
     with pytest.raises(RunError, match="no such run"):
-        ask(str(root / "missing"))
+        read(str(root / "missing"))
 
 
 @needs_root

@@ -59,8 +59,8 @@ def test_a_sweep_that_may_not_be_read_is_said_to_be_anothers(root):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [("link", "symbolic link"), ("FIFO", "not a regular file"), ("{", "no JSON"), ("[]", "no obj"),
-     ("{}", "not its fields"), (None, "No such file")],
+    [("link", "symbolic link"), ("FIFO", "not a regular file"), ("{", "not JSON"),
+     ("[]", "not a JSON object"), ("{}", "not its fields"), (None, "No such file")],
 )  # fmt: skip
 def test_what_is_wrong_with_a_sweep_is_told(root, content, reason):
     file = root / "sound" / "sweep.json"

@@ -257,30 +257,28 @@ def test_the_tail_of_a_log_gives_whole_lines_and_passes_over_endless_ones(tmp_pa
 
 
 def test_a_sweep_works_where_the_file_system_knows_no_locks(root, monkeypatch):
-    from nexus_engine.disk import lock as run_lock
-
-    def unknown(handle, kind):
+    def unknown(handle, operation):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(run_lock.fcntl, "flock", unknown)
+    monkeypatch.setattr(fcntl, "flock", unknown)
     good = SweepFolder(root / "good")
     with good.lock:
         assert not good.is_live()
 
 
 def test_a_lock_whose_file_was_removed_is_taken_anew(tmp_path, monkeypatch):
-    from nexus_engine.disk import lock as run_lock
+    from nexus_engine.disk.lock import RunLock, is_held
 
-    tried = run_lock._try
+    flock = fcntl.flock
 
-    def removed_meanwhile(handle, kind):
-        monkeypatch.setattr(run_lock, "_try", tried)
+    def removed_meanwhile(handle, operation):
+        monkeypatch.setattr(fcntl, "flock", flock)
         (tmp_path / "lock").unlink()
-        return tried(handle, kind)
+        flock(handle, operation)
 
-    monkeypatch.setattr(run_lock, "_try", removed_meanwhile)
-    with run_lock.RunLock(tmp_path):
-        assert run_lock.is_held(tmp_path)
+    monkeypatch.setattr(fcntl, "flock", removed_meanwhile)
+    with RunLock(tmp_path):
+        assert is_held(tmp_path)
 
 
 # The loop, without processes

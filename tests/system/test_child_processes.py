@@ -1,4 +1,4 @@
-"""Children that do not outlive the process that started them."""
+"""Child processes end when the process that started them dies."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from nexus_tui.work import background
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDS_SECONDS = 20.0
-"""A process that is watched ends within a second; a busy machine may take longer."""
+"""A watched process ends within a second; a busy machine may take longer."""
 
 WATCHED = """
 import os, sys, time
@@ -81,7 +81,7 @@ def test_a_child_steering_sees_a_parent_that_died_before_it_was_made():
 
 
 def _probe(folder):
-    """In a child: a forecast as the app's form asks for it."""
+    """In a child: a forecast as the app's form starts it."""
     from nexus_tui.words.forecasting import probe
 
     probe(["--data", "demo"], lambda: False)
@@ -100,16 +100,16 @@ def _library(folder):
 @pytest.mark.parametrize("task", [_probe, _library])
 def test_the_children_of_the_product_end_with_it(tmp_path, task):
     process = children.start(task, tmp_path)
-    found = []
+    grandchildren = []
 
-    def begun():
-        found[:] = psutil.Process(process.pid).children()
-        return bool(found)
+    def has_begun():
+        grandchildren[:] = psutil.Process(process.pid).children()
+        return bool(grandchildren)
 
-    assert children.wait_until(begun, 20)
+    assert children.wait_until(has_begun, 20)
     process.kill()
     process.join()
-    assert _ends(found[0].pid)
+    assert _ends(grandchildren[0].pid)
     assert not (tmp_path / "job").exists()
 
 
@@ -119,14 +119,14 @@ def test_a_pause_reaches_the_process_of_perforatedai(tmp_path, monkeypatch):
     from nexus_engine.training.steering import Steering
 
     monkeypatch.setattr(parent.sys, "executable", "/bin/true")
-    child, steering, heard = parent._Child(tmp_path), Steering(), ControlFile(tmp_path)
+    child, steering, control = parent._Child(tmp_path), Steering(), ControlFile(tmp_path)
     steering.pause()
     child._check(steering)
     child._check(steering)
     steering.resume()
     child._check(steering)
     child.end()
-    assert heard.take() == ["pause", "resume"]
+    assert control.take() == ["pause", "resume"]
 
 
 def test_a_run_that_another_process_began_is_not_taken_for_ones_own(tmp_path):

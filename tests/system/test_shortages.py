@@ -1,4 +1,4 @@
-"""Out of memory and out of disk: known by whatever words, ended with 4 and one line."""
+"""Shortages of memory and disk: recognised in any wording, reported in one line with exit 4."""
 
 import errno
 import os
@@ -19,7 +19,7 @@ from nexus_tui.terminal import failures
 
 
 def caused(error, reason):
-    """`error`, as raised while `reason` was met and hidden from the user."""
+    """`error`, raised `from None` while `reason` was handled."""
     try:
         try:
             raise reason
@@ -65,12 +65,12 @@ ANYTHING_ELSE = [
 def test_out_of_memory_is_known_to_commands_and_runs(error, tmp_path, capsys):
     assert out_of_memory(error)
     assert failures.report(error) == 4
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert said.startswith("nexus: error: out of memory")
-    ended = failure(error, tmp_path)
-    assert ended.exit_code == ExitCode.RESOURCES
-    assert ended.message.startswith("out of memory")
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert err.startswith("nexus: error: out of memory")
+    failed = failure(error, tmp_path)
+    assert failed.exit_code == ExitCode.RESOURCES
+    assert failed.message.startswith("out of memory")
 
 
 @pytest.mark.parametrize("error", ANYTHING_ELSE, ids=repr)
@@ -85,7 +85,7 @@ def test_a_full_disk_is_known_through_what_it_led_to():
     assert not out_of_room(OSError(errno.EACCES, "no"))
 
 
-# The trial of a command's beginning in a child
+# The trial run of a command's imports in a child
 
 
 def is_killed():
@@ -115,14 +115,14 @@ def test_a_library_that_ends_or_hangs_for_want_of_memory_is_met(work, monkeypatc
     monkeypatch.setitem(memory_trial.TRIALS, "runs", work)
     before = children()
     assert cli.main(["runs"]) == 4
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "nexus runs does not fit into the limit of 4 GB" in said
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "nexus runs does not fit into the limit of 4 GB" in err
     assert children() <= before
 
 
 def children():
-    """The processes that this one started and has not waited for."""
+    """The ids of child processes that have not been waited for."""
     return {child.pid for child in psutil.Process().children()}
 
 
@@ -166,8 +166,8 @@ def test_doctor_tells_in_which_check_memory_ran_out(monkeypatch, capsys):
     def demo():
         raise ModelError("damaged")
 
-    found = [checks._guarded(forward_pass), checks._guarded(demo)]
-    monkeypatch.setattr(checks, "all_checks", lambda: iter(found))
+    results = [checks._guarded(forward_pass), checks._guarded(demo)]
+    monkeypatch.setattr(checks, "all_checks", lambda: iter(results))
     assert cli.main(["doctor"]) == 4
     out = capsys.readouterr().out
     assert "forward pass: out of memory" in out
@@ -189,9 +189,9 @@ def test_a_report_on_a_full_disk_says_so_and_leaves_nothing(tmp_path, monkeypatc
 
     monkeypatch.setattr(writing, "write_all", full)
     assert cli.main(["report", str(tmp_path / "run"), "--out", str(out)]) == 4
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "No space left on device; make room" in said
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "No space left on device; make room" in err
     assert list(out.iterdir()) == []
 
 
@@ -207,16 +207,15 @@ def test_a_reports_temporary_name_cannot_be_prepared(tmp_path, monkeypatch):
     old = out / "report.md.tmp-old"
     old.write_text("of a killed one")
     os.utime(old, (0, 0))
-    names = []
-    true = os.replace
-    monkeypatch.setattr(os, "replace", lambda a, b: (names.append(a), true(a, b)))
+    temporaries, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda a, b: (temporaries.append(a), replace(a, b)))
     writing._put(out / "report.md", "new")
     writing._put(out / "report.md", "newer")
     assert victim.read_text() == "kept"
     assert (out / "report.md").read_text() == "newer"
     assert not (out / "report.md").is_symlink()
     assert (out / "report.md").stat().st_mode & 0o777 == 0o600
-    assert len(set(names)) == 2
+    assert len(set(temporaries)) == 2
     assert not old.exists()
 
 

@@ -1,4 +1,4 @@
-"""Homes that do not resolve: `~` and `~name` in every option, no home at all, the hub's cache."""
+"""Homes that cannot be resolved: `~name` in every option, no home at all, the hub's cache."""
 
 import json
 import os
@@ -49,9 +49,9 @@ NOBODY = "~no-such-user-here/x"
 def test_an_unknown_user_is_told_in_one_line(words, code, home, monkeypatch, capsys):
     monkeypatch.chdir(home)
     assert cli.main(words) == code
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "there is no user 'no-such-user-here'" in said
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "there is no user 'no-such-user-here'" in err
 
 
 def test_a_file_whose_own_name_begins_with_a_tilde_is_found(home, monkeypatch, capsys):
@@ -63,7 +63,7 @@ def test_a_file_whose_own_name_begins_with_a_tilde_is_found(home, monkeypatch, c
 
 @pytest.fixture
 def no_home(tmp_path, monkeypatch):
-    """A process whose user has no entry and whose environment names no home."""
+    """A process whose user has no passwd entry and whose environment names no home."""
 
     def unknown(uid):
         raise KeyError(uid)
@@ -91,9 +91,9 @@ def no_home(tmp_path, monkeypatch):
 )
 def test_without_a_home_what_needs_one_says_so(words, no_home, capsys):
     assert cli.main(words) == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "set HOME" in said
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "set HOME" in err
 
 
 def test_without_a_home_the_app_says_so_before_its_screen(no_home):
@@ -139,10 +139,10 @@ CACHES = [
 ASK_THE_LIBRARY = """
 import importlib, json, os, sys
 import huggingface_hub.constants as constants
-for given in json.loads(sys.argv[1]):
-    os.environ.update(given)
+for variables in json.loads(sys.argv[1]):
+    os.environ.update(variables)
     print(importlib.reload(constants).HF_HUB_CACHE)
-    for name in given:
+    for name in variables:
         del os.environ[name]
 """
 
@@ -153,12 +153,12 @@ def test_the_hub_cache_is_where_huggingface_hub_puts_it(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("BELOW", str(tmp_path / "below"))
-    asked = [sys.executable, "-c", ASK_THE_LIBRARY, json.dumps(CACHES)]
-    theirs = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.splitlines()
+    command = [sys.executable, "-c", ASK_THE_LIBRARY, json.dumps(CACHES)]
+    theirs = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
     ours = []
-    for given in CACHES:
+    for variables in CACHES:
         with monkeypatch.context() as patch:
-            for name, value in given.items():
+            for name, value in variables.items():
                 patch.setenv(name, value)
             ours.append(os.fspath(hub_cache()))
     assert ours == theirs

@@ -10,21 +10,15 @@ import pytest
 
 from nexus_engine.config import TrainConfig, resolve
 from nexus_engine.events import PauseChanged, RunStopped, Step, SwitchSettled
-from nexus_engine.runs import requests as control
 from nexus_engine.runs.folder import RunFolder
 from nexus_engine.runs.requests import ControlFile
 from nexus_engine.session import Session
 from nexus_engine.training.steering import Steering, StopAsked
 
 
-@pytest.fixture(autouse=True)
-def _look_at_once(monkeypatch):
-    monkeypatch.setattr(control, "LOOK_SECONDS", 0.0)
-
-
 def test_a_run_hears_what_is_asked_after_it_began_and_only_that(tmp_path):
     ControlFile(tmp_path).send("grow")
-    heard = ControlFile(tmp_path)
+    heard = ControlFile(tmp_path, poll_seconds=0.0)
     assert heard.take() == []
     other = ControlFile(tmp_path)
     other.send("pause")
@@ -35,7 +29,7 @@ def test_a_run_hears_what_is_asked_after_it_began_and_only_that(tmp_path):
 
 
 def test_lines_without_sense_are_passed_over_and_half_a_line_waits(tmp_path):
-    heard = ControlFile(tmp_path)
+    heard = ControlFile(tmp_path, poll_seconds=0.0)
     with (tmp_path / "control.jsonl").open("ab") as file:
         file.write(b'\xff\n{"ask": "explode"}\n[]\n{"ask": "stop"')
         file.flush()

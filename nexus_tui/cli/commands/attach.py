@@ -68,7 +68,7 @@ def _print_once(path: Path, ascii_only: bool) -> None:
     from nexus_tui.terminal import streams
 
     view = RunView()
-    for event in EventLog(path / "events.jsonl").picture():
+    for event in EventLog(path / "events.jsonl").overview():
         view = reduce(view, event)
     streams.put(*_state_lines(view, path, ascii_only))
 
