@@ -30,7 +30,7 @@ POLL_SECONDS = 0.02
 MAX_LOCK_FILE_BYTES = 4096
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 """Errors of file systems without locks; runs there work unlocked."""
-RUN_IS_HELD = "is live, held by {holder}; stop it first, or watch it with `nexus runs show`"
+RUN_IS_HELD = "is live, held by {holder}; stop it first, or see it with `nexus runs show`"
 
 
 class RunLock:

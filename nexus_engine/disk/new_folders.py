@@ -3,8 +3,8 @@
 The event log is created exclusively: the process that creates it owns the folder. Every other
 process is refused and changes nothing.
 
-A sweep needs more files than its log. Its creator locks the log until they are complete. A log that
-nobody locks is therefore left by a killed creator, and its leftovers are removed.
+A sweep needs more files than its log. Its creator locks the log until they are complete. So an
+incomplete sweep whose log nobody locks was left by a killed creator, and is removed.
 """
 
 from __future__ import annotations

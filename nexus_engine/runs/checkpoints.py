@@ -30,7 +30,7 @@ KEEP = 2
 """Checkpoints to keep: the newest, and one to fall back to."""
 MAX_TENSOR_BYTES = 6 * MAX_WEIGHT_BYTES
 """The weights now, the best, and before the switch, with the optimizer's state of two each."""
-TENSORS, PLAIN, MANIFEST = "state.safetensors", "state.json", "manifest.json"
+TENSOR_FILE, JSON_FILE, MANIFEST_FILE = "state.safetensors", "state.json", "manifest.json"
 NAME_RULE = re.compile(r"checkpoint-([0-9]{6,12})")
 
 _written_here: set[Path] = set()
@@ -49,11 +49,11 @@ class Checkpoint(NamedTuple):
 def _complete(folder: Path) -> bool:
     """Whether the files of the checkpoint match its manifest."""
     try:
-        manifest = read_json(folder / MANIFEST)
+        manifest = read_json(folder / MANIFEST_FILE)
         return all(
             size_of(folder / name) == manifest[name]["size_bytes"]
             and sha256_of(folder / name, max_bytes) == manifest[name]["sha256"]
-            for name, max_bytes in ((TENSORS, MAX_TENSOR_BYTES), (PLAIN, MAX_JSON_BYTES))
+            for name, max_bytes in ((TENSOR_FILE, MAX_TENSOR_BYTES), (JSON_FILE, MAX_JSON_BYTES))
         )
     except (OSError, ValueError, KeyError, TypeError):
         return False
@@ -88,10 +88,10 @@ def save(folder: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> tupl
     try:
         make_folder(temporary, inside_run=True)
         manifest = {
-            TENSORS: write_tensors(temporary / TENSORS, tensors),
-            PLAIN: write_json(temporary / PLAIN, meta),
+            TENSOR_FILE: write_tensors(temporary / TENSOR_FILE, tensors),
+            JSON_FILE: write_json(temporary / JSON_FILE, meta),
         }
-        write_json(temporary / MANIFEST, manifest)
+        write_json(temporary / MANIFEST_FILE, manifest)
         sync(temporary)
         os.rename(temporary, folder / name)
     except BaseException:
@@ -122,8 +122,8 @@ def load_latest(folder: Path) -> Checkpoint | None:
     for _, candidate in _candidates(folder):
         if _complete(candidate):
             with contextlib.suppress(OSError, ValueError, SafetensorError):
-                tensors = load_file(candidate / TENSORS)
-                meta = revive(read_json(candidate / PLAIN))
+                tensors = load_file(candidate / TENSOR_FILE)
+                meta = revive(read_json(candidate / JSON_FILE))
                 if isinstance(meta, dict):
                     return Checkpoint(candidate.name, tensors, meta, tuple(damaged))
         damaged.append(candidate.name)

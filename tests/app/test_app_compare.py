@@ -35,7 +35,7 @@ def driven(act, marked=(), size=(80, 24), **settings):
             await pilot.pause()
             await pilot.press("4")
             await until(pilot, lambda: app.current_mode == "compare")
-            await until(pilot, lambda: app.screen._index._known)
+            await until(pilot, lambda: app.screen._index._cache)
             await pilot.pause(0.1)
             await act(app, pilot)
 

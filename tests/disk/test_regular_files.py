@@ -64,7 +64,7 @@ def test_a_file_larger_than_allowed_is_refused(tmp_path):
         ("\udcff", "decode"),
     ],
 )
-def test_what_is_no_usable_json_is_a_value_error(tmp_path, content, reason):
+def test_unusable_json_is_a_value_error(tmp_path, content, reason):
     (tmp_path / "run.json").write_text(content, errors="surrogateescape")
     with pytest.raises(ValueError, match=reason):
         read_json(tmp_path / "run.json")

@@ -20,7 +20,7 @@ def test_a_short_log_is_read_whole_and_in_order(log):
     assert EventLog(log).overview() == whole_run()
 
 
-def test_of_a_long_log_all_but_steps_are_read_and_steps_evenly_with_the_last(tmp_path):
+def test_a_long_log_gives_all_other_events_and_even_steps_with_the_last(tmp_path):
     events = [started()]
     events += [step(n, n / 1000) for n in range(1, 5001)]
     events[2500:2500] = [event for event in whole_run() if not isinstance(event, Step)]
@@ -36,7 +36,7 @@ def test_of_a_long_log_all_but_steps_are_read_and_steps_evenly_with_the_last(tmp
 
 
 @pytest.mark.parametrize("cut", range(1, 60, 7))
-def test_what_is_written_later_is_read_once_and_a_torn_line_when_it_is_whole(log, cut):
+def test_later_lines_are_read_once_and_a_torn_line_once_it_is_complete(log, cut):
     reader = EventLog(log)
     assert len(reader.overview()) == len(whole_run())
     line = (encode_event(step(500)) + "\n").encode()
@@ -55,7 +55,7 @@ def test_damaged_lines_are_passed_over(log):
     assert EventLog(log).overview()[-1] == step(7)
 
 
-def test_no_log_and_an_empty_one_have_no_events(tmp_path):
+def test_a_missing_log_and_an_empty_one_have_no_events(tmp_path):
     assert EventLog(tmp_path / "none").overview() == []
     assert EventLog(tmp_path / "none").read_new() == []
     (tmp_path / "empty").touch()

@@ -160,7 +160,7 @@ def test_a_log_goes_on_behind_a_line_that_is_too_long_and_behind_a_hole(tmp_path
     assert read_record(tmp_path).points == ((1, 0.5),)
 
 
-def test_a_log_that_is_cut_while_it_is_read_ends_nothing(tmp_path, monkeypatch):
+def test_a_log_that_is_truncated_while_it_is_read_does_no_harm(tmp_path, monkeypatch):
     log = write_run(tmp_path, "r", whole_run()) / "events.jsonl"
     pread = os.pread
 
@@ -199,7 +199,7 @@ def test_an_event_out_of_range_is_a_damaged_line(field, value):
         decode_event(json.dumps(facts))
 
 
-def test_the_records_in_a_result_are_in_range_too_and_a_broken_number_is_shown():
+def test_records_in_a_result_are_checked_and_a_number_not_finite_is_shown():
     record = SwitchRecord(
         switch=1, epoch=1, kept=True, spearman_before=0.4, spearman_after=0.5, params_added=769
     )
@@ -257,7 +257,7 @@ def test_unreadable_folders_hide_no_run_and_are_counted_in_a_line(runs, capsys):
 
 
 @pytest.mark.parametrize("value", [10**18, -5, 1e308, "x", None, True, [1]])
-def test_an_absurd_moment_or_figure_is_none(runs, value):
+def test_a_time_or_epoch_out_of_range_is_ignored(runs, value):
     run = write_run(runs, "odd", [started(), evaluated(0, 0.4)], started_unix_s=value)
     with (run / "events.jsonl").open("a") as file:
         facts = json.loads(encode_event(evaluated(1, 0.5)))
@@ -304,7 +304,7 @@ def test_a_process_is_known_by_its_start_whatever_the_clock_says():
     assert process_identity.is_alive(former)
 
 
-def test_where_the_file_system_knows_no_locks_the_process_tells_who_lives(tmp_path, monkeypatch):
+def test_without_locks_a_run_is_live_while_its_process_lives(tmp_path, monkeypatch):
     facts = {"pid": os.getpid(), "started_unix_s": time.time() + 1}
     (tmp_path / "run.json").write_text(json.dumps(facts))
     with RunFolder(tmp_path).lock:
@@ -327,7 +327,7 @@ def test_where_the_file_system_knows_no_locks_the_process_tells_who_lives(tmp_pa
     [("epochs", 2**62), ("batch_size", 0), ("seed", -1), ("units", 10**9), ("threads", 10**9),
      ("lr", 1e308), ("lr", math.nan), ("layers", (2**62,)), ("score_range", (-math.inf, 1.0))],
 )  # fmt: skip
-def test_settings_that_no_run_has_are_not_resumed(runs, field, value):
+def test_a_run_with_settings_out_of_range_is_not_resumed(runs, field, value):
     settings = resolve(TrainConfig())
     check_numbers(msgspec.structs.replace(settings, lr=2.5))  # as high as for little data
     bad = msgspec.structs.replace(settings, **{field: value})
@@ -343,7 +343,7 @@ def test_settings_that_no_run_has_are_not_resumed(runs, field, value):
 @pytest.mark.parametrize(
     "value", [["x"], ["x", "y"], [1], [5, 0], [0, None], [0, 10**18, 3], "05", {"a": 1}]
 )
-def test_a_score_range_that_is_none_is_left_out(runs, value):
+def test_an_invalid_score_range_is_ignored(runs, value):
     write_run(runs, "r", [started()], settings={"data": "demo", "seed": 1, "score_range": value})
     assert own_data("r").score_range is None
 

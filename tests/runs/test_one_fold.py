@@ -132,7 +132,7 @@ def test_all_readers_of_a_log_come_to_the_same_figures(tmp_path, name):
     assert (seen[-1].epochs, seen[-1].sets) == (main.epochs, main.sets)
 
 
-def test_what_a_resumed_run_makes_again_counts_once_and_a_set_rolled_back_does_not(tmp_path):
+def test_repeated_epochs_count_once_and_a_rolled_back_set_not_at_all(tmp_path):
     main = folded(LOGS["resumed"]).arm("main")
     assert [(point.epoch, point.spearman) for point in main.points] == [
         (0, 0.42),

@@ -90,7 +90,7 @@ def test_anothers_run_is_neither_resumed_nor_stopped_nor_removed(root):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_ones_own_closed_run_is_said_to_be_ones_own(root):
+def test_a_closed_run_of_your_own_is_said_to_be_yours(root):
     (root / "closed").chmod(0)
     try:
         with pytest.raises(RunError, match="belongs to you: chmod"):

@@ -109,7 +109,7 @@ def waits():
 
 
 @pytest.mark.parametrize("work", [is_killed, leaves, half_imported, allocates, waits])
-def test_a_library_that_ends_or_hangs_for_want_of_memory_is_met(work, monkeypatch, capsys):
+def test_a_library_that_ends_or_hangs_without_memory_is_reported(work, monkeypatch, capsys):
     monkeypatch.setattr(memory_trial, "_limit_bytes", lambda: 4_000_000_000)
     monkeypatch.setattr(memory_trial, "TRIAL_SECONDS", 0.3 if work is waits else 20.0)
     monkeypatch.setitem(memory_trial.TRIALS, "runs", work)
@@ -219,7 +219,7 @@ def test_a_reports_temporary_name_cannot_be_prepared(tmp_path, monkeypatch):
     assert not old.exists()
 
 
-def test_a_disk_that_fills_ends_an_unwritable_report_otherwise(tmp_path):
+def test_a_report_folder_that_is_a_file_is_not_called_a_full_disk(tmp_path):
     from nexus_engine.reports.writing import write_report
 
     (tmp_path / "run").mkdir()
