@@ -98,7 +98,7 @@ class RunLock:
 
 
 def _try_lock(handle: int, operation: int) -> bool | None:
-    """Take the lock if it is free; whether it was. None if the file system has no locks."""
+    """Take the lock if it is free; return whether it was, or None without locks on this disk."""
     try:
         fcntl.flock(handle, operation | fcntl.LOCK_NB)
     except BlockingIOError:

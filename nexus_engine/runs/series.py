@@ -14,7 +14,7 @@ from typing import NamedTuple
 __all__ = ["EMPTY", "MAX_POINTS", "Series", "SeriesPoint"]
 
 MAX_POINTS = 512
-"""Charts draw two points a column; no terminal is wider."""
+"""Enough for two points per column in any terminal."""
 
 
 class SeriesPoint(NamedTuple):

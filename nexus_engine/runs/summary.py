@@ -130,7 +130,7 @@ def read_facts(path: Path) -> dict[str, Any]:
 
 
 def is_live(path: Path, facts: dict[str, Any]) -> bool:
-    """Whether a process holds the run's lock, or if there are no locks, whether it is alive."""
+    """Whether a process holds the run's lock; without a lock, whether its process is alive."""
     is_locked = is_held(path)
     return is_alive(facts) if is_locked is None else is_locked
 
