@@ -1,10 +1,10 @@
 """One run of a sweep: `python -m nexus_engine.sweeps.cell SWEEP CELL THREADS PARENT`.
 
-Begins the run, goes on with it, or does nothing where it is finished already. INT, TERM and HUP
-stop it with a checkpoint, and so does the death of PARENT, the process that started it; before the
-training begins, that ends this process at once.
+Begins the run or resumes it; a finished run is left as it is. INT, TERM and HUP stop it with a
+checkpoint, and so does the death of PARENT, the process that started it. Before the training
+begins, the death of PARENT ends this process at once.
 
-Nothing at the top of this file takes long to import: whether the parent lives is watched first.
+Only fast imports stand at the top of this file, so that the watch on the parent begins first.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["run_cell"]
 
 PATIENCE_SECONDS = 60.0
-"""How long to wait for a run that another process works on: one whose sweep was killed stops within
-a step and lets go."""
-LOOK_SECONDS = 0.5
+"""How long to wait for a run that another process holds: a process whose sweep was killed stops
+within a step and releases the run."""
+POLL_SECONDS = 0.5
 
 
 def run_cell(
@@ -37,14 +37,14 @@ def run_cell(
     name: str,
     threads: int,
     parent: int,
-    begun: Callable[[], object] = lambda: None,
+    on_training: Callable[[], object] = lambda: None,
 ) -> int:
-    """Run the cell `name` of the sweep at `sweep` to its end; its exit code.
+    """Run the cell `name` of the sweep at `sweep` to its end; return its exit code.
 
-    `threads` is used unless the sweep's settings name a number, and by new runs alone: a run that
-    is gone on with keeps its own. `parent` is the id of the process that started this one. `begun`
-    is called when the training begins, after all that is read and measured before. What the run's
-    own log cannot tell is told in a line on stderr.
+    `threads` is used by a new run whose settings name no number; a resumed run keeps its own.
+    `parent` is the id of the process that started this one. `on_training` is called when the first
+    epoch begins, after the data is read and the base model is measured. Failures are also written
+    to stderr, one line each, because the run's own log may be what failed.
     """
     from nexus_engine.runs.failures import failure
     from nexus_engine.sweeps.folder import CellFolder, SweepFolder
@@ -57,54 +57,56 @@ def run_cell(
         cell = grid.cell(name)
         run = CellFolder(folder.run_path(cell))
         run.make()
-        with contextlib.ExitStack() as held:
-            # Before anything of the run is read or changed: another process may work on it.
-            if not _take(run, steering, held):
+        with contextlib.ExitStack() as stack:
+            # Before anything of the run is read or changed: another process may hold it.
+            if not _take(run, steering, stack):
                 return int(ExitCode.FAILED)
             if (run.path / "result.json").is_file():
                 return int(ExitCode.OK)
-            return _work(run, grid, cell, threads, steering, begun)
+            return _train(run, grid, cell, threads, steering, on_training)
     except Exception as error:
-        failed = failure(error, sweep)
-        sys.stderr.write(failed.message + "\n")
-        return failed.exit_code
+        event = failure(error, sweep)
+        sys.stderr.write(event.message + "\n")
+        return event.exit_code
 
 
-def _take(run: CellFolder, steering: Steering, held: contextlib.ExitStack) -> bool:
-    """Take the run's lock, waiting for another holder to end; False where a stop was asked.
+def _take(run: CellFolder, steering: Steering, stack: contextlib.ExitStack) -> bool:
+    """Hold the run's lock until `stack` closes, waiting for another holder to end.
+
+    Returns False if a stop is requested meanwhile.
 
     Raises:
-        RunError: another process works on the run, and goes on to.
+        RunError: another process still holds the run after `PATIENCE_SECONDS`.
     """
     from nexus_engine.training.steering import StopAsked
 
-    until = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             steering.check()
-            held.enter_context(run.lock)
+            stack.enter_context(run.lock)
             steering.check()
             return True
         except StopAsked:
             return False
         except RunError:
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
 
-def _work(
+def _train(
     run: CellFolder,
     grid: Grid,
     cell: Cell,
     threads: int,
     steering: Steering,
-    begun: Callable[[], object],
+    on_training: Callable[[], object],
 ) -> int:
-    """Train, while the lock is held; the exit code.
+    """Train while the lock is held; return the exit code.
 
     Raises:
-        NexusError: the run cannot be gone on with.
+        NexusError: the run cannot be resumed.
         OSError: its log cannot be written.
     """
     import msgspec
@@ -119,7 +121,7 @@ def _work(
             settings = msgspec.convert(run.read_run().get("settings"), Settings)
         except msgspec.ValidationError:
             raise RunError(f"{run.name}: its settings are not of this version") from None
-    else:  # never begun, or its process died before it was described: nothing is lost
+    else:  # new, or its process died before it wrote run.json: nothing is lost
         run.begin_log()
         settings = grid.settings(cell)
         if settings.threads is None:
@@ -128,19 +130,19 @@ def _work(
     for event in train(settings, run, steering, resume=resume):
         match event:
             case EpochStarted():
-                begun()
+                on_training()
             case RunFinished():
                 code = int(ExitCode.OK)
             case RunFailed():
                 code = event.exit_code
-                sys.stderr.write(event.message + "\n")  # its log may be what failed
+                sys.stderr.write(event.message + "\n")  # the log may be what failed
             case RunStopped():
                 code = event.exit_code
     return code
 
 
 def main(sweep: str, cell: str, threads: str, parent: str) -> int:
-    """The process of a cell: watched from its first instruction."""
+    """Run one cell in this process, which watches its parent from the first instruction on."""
     watch = ParentWatch(int(parent))
     return run_cell(Path(sweep), cell, int(threads), int(parent), watch.release)
 

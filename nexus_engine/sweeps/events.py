@@ -1,4 +1,4 @@
-"""What a sweep tells while it works: one frozen union, for types and for JSON."""
+"""The events of a sweep: one frozen union, for types and for JSON."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ __all__ = [
 
 
 class _SweepEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
-    """`time_unix_s`: when it happened."""
+    """`time_unix_s` is when the event happened."""
 
     time_unix_s: float = 0.0
 
 
 class SweepStarted(_SweepEvent, frozen=True, kw_only=True, tag="sweep_started"):
-    """The grid is valid and its folder is there. `runs_done` were finished by an earlier start."""
+    """The grid is valid and its folder exists. Earlier starts finished `runs_done` of the runs."""
 
     sweep_dir: str
     name: str
@@ -49,7 +49,7 @@ class SweepStarted(_SweepEvent, frozen=True, kw_only=True, tag="sweep_started"):
 
 
 class CellStarted(_SweepEvent, frozen=True, kw_only=True, tag="cell_started"):
-    """A run begins, or goes on from its checkpoint (`resumed`). Attempts count from 1."""
+    """A run begins, or resumes from its checkpoint (`resumed`). Attempts count from 1."""
 
     cell: str
     point: int
@@ -72,7 +72,7 @@ class CellEvaluated(_SweepEvent, frozen=True, kw_only=True, tag="cell_evaluated"
 
 
 class CellEnded(_SweepEvent, frozen=True, kw_only=True, tag="cell_ended"):
-    """A run ended. `state`: finished, failed, stopped, or lost (its process died; tried again).
+    """A run ended as `state`: finished, failed, stopped, or lost (its process died; it is retried).
 
     Figures are None unless it finished.
     """
@@ -91,7 +91,7 @@ class CellEnded(_SweepEvent, frozen=True, kw_only=True, tag="cell_ended"):
 
 
 class SweepFinished(_SweepEvent, frozen=True, kw_only=True, tag="sweep_finished"):
-    """Every run has ended. The best point is that of the highest mean dev Spearman over seeds."""
+    """Every run has ended. The best point has the highest mean dev Spearman over seeds."""
 
     sweep_dir: str
     runs: int
@@ -110,7 +110,7 @@ class SweepFinished(_SweepEvent, frozen=True, kw_only=True, tag="sweep_finished"
 
 
 class SweepStopped(_SweepEvent, frozen=True, kw_only=True, tag="sweep_stopped"):
-    """The sweep was asked to stop; its live runs saved and ended. It can be gone on with."""
+    """The sweep was stopped; its live runs saved and ended. It can be resumed."""
 
     reason: str
     exit_code: int
@@ -119,7 +119,7 @@ class SweepStopped(_SweepEvent, frozen=True, kw_only=True, tag="sweep_stopped"):
 
 
 class SweepFailed(_SweepEvent, frozen=True, kw_only=True, tag="sweep_failed"):
-    """No run finished, or what stopped one would stop all."""
+    """No run finished, or a failure that every other run would meet too ended the sweep."""
 
     message: str
     exit_code: int
@@ -140,12 +140,12 @@ TERMINAL_SWEEP_EVENTS = (SweepFinished, SweepStopped, SweepFailed)
 
 
 def encode_sweep_event(event: SweepEvent) -> str:
-    """One line of JSON, without a line end."""
+    """The event as one line of JSON, without a line end."""
     return json.dumps(plain(event), ensure_ascii=False, allow_nan=False)
 
 
 def decode_sweep_event(line: str | bytes) -> SweepEvent:
-    """The event of one line of JSON.
+    """The event in one line of JSON.
 
     Raises:
         RunError: the line is not an event of a sweep.

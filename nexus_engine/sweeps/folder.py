@@ -1,8 +1,8 @@
-"""The folder of a sweep, and who may work in it.
+"""The folder of a sweep, and the lock that lets one process at a time work in it.
 
-    NAME/sweep.json     the grid, versions, when it was made
-    NAME/events.jsonl   what the sweep told, a line each
-    NAME/lock           held by the process that works on the sweep, and names it
+    NAME/sweep.json     the grid, and when the sweep was made
+    NAME/events.jsonl   the sweep's events, one a line
+    NAME/lock           held by the process that runs the sweep, and names it
     NAME/runs/CELL/     an ordinary run folder for each run
 
 Folders are 0700 and files 0600.
@@ -46,11 +46,11 @@ from nexus_engine.sweeps.grid import MAX_RUNS, Cell, Grid
 __all__ = ["SWEEP", "CellFolder", "SweepFolder", "find_sweep", "sweeps_root"]
 
 SWEEP = FolderKind("sweep", "sweep.json", "nexus sweep")
-SWEEP_IS_HELD = "is worked on by {holder}; stop that one first: its runs are saved"
-LAST_TIME = 253_402_300_799.0
-"""The last second of the year 9999; a sweep that says it was made later is shown without a time."""
+SWEEP_IS_HELD = "is being worked on by {holder}; stop that process first: its runs are saved"
+MAX_TIME_UNIX_S = 253_402_300_799.0
+"""The last second of the year 9999; a sweep made later than that is shown without a time."""
 MAX_READ = 64_000_000
-"""Bytes of a log that are read; a run of 100 epochs adds 25,000 to it."""
+"""Bytes of a log that are read; a run of 100 epochs adds 25,000."""
 
 
 class SweepRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,27 +64,27 @@ class SweepRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CellFolder(RunFolder):
-    """A run's folder inside a sweep: it does not become the latest run of the machine."""
+    """A run's folder inside a sweep; it never becomes the user's `latest` run."""
 
     def make(self) -> None:
-        """Make the folder where it is missing."""
+        """Make the folder if it is missing."""
         make_folder(self.path)
 
     def begin_log(self) -> None:
-        """A new log in the place of what a start left that ended before the run was described.
+        """Begin a new log, in place of one left by a start that ended before it wrote run.json.
 
-        To be called while the lock is held.
+        Call it while the lock is held.
         """
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.events_file)
         begin_log(self.events_file)
 
     def point_latest(self) -> None:
-        """Nothing: `latest` stays what the user trained last."""
+        """Do nothing: `latest` stays the run that the user trained last."""
 
 
 def sweeps_root() -> Path:
-    """Where sweeps go unless --out says otherwise: beside the runs."""
+    """Where sweeps go without --out: beside the runs."""
     return runs_root().with_name("sweeps")
 
 
@@ -94,7 +94,7 @@ class SweepFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lock = RunLock(path, SWEEP_IS_HELD)
-        """Hold it to work on the sweep; RunError where another process does."""
+        """Hold it to work on the sweep; RunError if another process holds it."""
 
     @property
     def events_file(self) -> Path:
@@ -102,19 +102,19 @@ class SweepFolder:
         return self.path / LOG_NAME
 
     def run_path(self, cell: Cell) -> Path:
-        """The run folder of `cell`; not there before the run has begun."""
+        """The run folder of `cell`; it does not exist before the run has begun."""
         return self.path / "runs" / cell.name
 
     @classmethod
     def create(cls, out: Path | None, label: str, grid: Grid) -> SweepFolder:
-        """A new sweep's folder: `out`, or a fresh name made of the time and `label`.
+        """Make a new sweep's folder: `out`, or one named after the time and `label`.
 
-        Where two processes make the same one at the same time, one of them is refused.
+        If two processes make the same folder at the same time, one of them gets the ConfigError.
 
         Raises:
             ConfigError: the folder exists and is not empty, or cannot be made.
             ResourceError: the disk is full.
-            OSError: it cannot be written; then nothing of it is left.
+            OSError: it cannot be written; then nothing is left behind.
         """
         path = fresh_folder(sweeps_root(), label, "sweep") if out is None else usable_path(out)
         folder = cls(path)
@@ -131,7 +131,7 @@ class SweepFolder:
         return folder
 
     def _remove_unstarted(self) -> None:
-        """Take away what `create` made of a folder that it cannot finish."""
+        """Remove what `create` made of a folder that it cannot finish."""
         with contextlib.suppress(OSError):
             (self.path / "runs").rmdir()
         with contextlib.suppress(OSError):
@@ -146,34 +146,34 @@ class SweepFolder:
         """
         path = self.path / SWEEP.description
         try:
-            found = msgspec.convert(read_description(self.path, SWEEP), SweepRecord)
+            record = msgspec.convert(read_description(self.path, SWEEP), SweepRecord)
         except msgspec.ValidationError:
             raise RunError(f"{one_line(path)}: not a readable sweep (not its fields)") from None
-        if found.schema != 1:
+        if record.schema != 1:
             raise RunError(f"{one_line(path)}: not a sweep of this version")
-        if found.grid.size > MAX_RUNS:
-            raise RunError(f"{one_line(path, 200)}: a grid of more than {MAX_RUNS:,} runs")
+        if record.grid.size > MAX_RUNS:
+            raise RunError(f"{one_line(path, 200)}: its grid has more than {MAX_RUNS:,} runs")
         values = [
-            *found.grid.common.values(),
-            *(v for axis in found.grid.axes for v in axis.values),
+            *record.grid.common.values(),
+            *(v for axis in record.grid.axes for v in axis.values),
         ]
         if not all(map(_is_setting, values)):
-            raise RunError(f"{one_line(path, 200)}: a value in it is no setting")
-        if not 0 <= found.created_unix_s <= LAST_TIME:
-            return msgspec.structs.replace(found, created_unix_s=0.0)
-        return found
+            raise RunError(f"{one_line(path, 200)}: no setting can have a value in its grid")
+        if not 0 <= record.created_unix_s <= MAX_TIME_UNIX_S:
+            return msgspec.structs.replace(record, created_unix_s=0.0)
+        return record
 
     def append(self, event: SweepEvent) -> None:
-        """Add an event to the log; the last one is pushed to the disk. For the lock's holder.
+        """Add an event to the log while the lock is held; a terminal event is synced to disk.
 
         Raises:
-            OSError: it cannot be written; then what was written of it is taken away again.
+            OSError: it cannot be written; then no part of it stays in the log.
         """
-        last = isinstance(event, TERMINAL_SWEEP_EVENTS)
-        append_line(self.events_file, encode_sweep_event(event), sync=last)
+        terminal = isinstance(event, TERMINAL_SWEEP_EVENTS)
+        append_line(self.events_file, encode_sweep_event(event), sync=terminal)
 
     def events(self) -> list[SweepEvent]:
-        """The events of the log; lines that cannot be read are left out."""
+        """The events of the log; unreadable lines are left out."""
         return list(decoded(read_lines(self.events_file, MAX_READ), decode_sweep_event))
 
     def is_live(self) -> bool:
@@ -182,17 +182,17 @@ class SweepFolder:
 
 
 def _is_setting(value: object) -> bool:
-    """Whether `value` is a value that a setting can have: plain, or a list of plain ones."""
-    listed = value if isinstance(value, list) else [value]
-    return all(item is None or isinstance(item, str | int | float) for item in listed)
+    """Whether a setting can have this value: a plain one, or a list of plain ones."""
+    items = value if isinstance(value, list) else [value]
+    return all(item is None or isinstance(item, str | int | float) for item in items)
 
 
-def find_sweep(asked: str) -> SweepFolder:
-    """The sweep that a name, a folder or `latest` means.
+def find_sweep(text: str) -> SweepFolder:
+    """The sweep that `text` means: a name, a folder or `latest`.
 
     Raises:
         NoSuchFolderError: there is none.
         RunError: this user may not read it.
         ConfigError: it names a home that does not exist.
     """
-    return SweepFolder(find_folder(asked, sweeps_root, SWEEP))
+    return SweepFolder(find_folder(text, sweeps_root, SWEEP))

@@ -1,7 +1,7 @@
-"""Sweeps as they go on, in any process: a picture kept up to date, and the list of all of them.
+"""Sweeps followed from any process: one sweep's view kept up to date, and the list of all sweeps.
 
-The picture is read once from the folders of the runs; from then on only what the sweep adds to its
-own log is read, so that a look at a sweep where nothing happened costs two small system calls.
+The view is read once from the folders of the runs. After that, only new lines of the sweep's own
+log are read, so that a look at an unchanged sweep costs two small system calls.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = ["FollowedSweep", "SweepIndex", "SweepSummary", "summary_of"]
 
 
 class FollowedSweep:
-    """The sweep in the folder `path`. `look` belongs to one thread at a time."""
+    """The sweep in the folder `path`. One thread at a time may call `look`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -40,7 +40,7 @@ class FollowedSweep:
         self._view: SweepView | None = None
 
     def look(self) -> SweepView:
-        """The sweep as it is now; the same object as at the last look where nothing happened.
+        """The sweep as it is now; the same object as at the last look if nothing happened.
 
         Raises:
             RunError: there is no readable sweep.
@@ -48,7 +48,7 @@ class FollowedSweep:
         live = self._folder.is_live()
         view = self._view
         if view is None or view.live != live or not (self.path / SWEEP.description).is_file():
-            self._view = self._read_whole()
+            self._view = self._read_folders()
             return self._view
         events = self._read_new()
         if not events:
@@ -56,31 +56,33 @@ class FollowedSweep:
         for event in events:
             view = fold(view, event)
         ended = {event.cell for event in events if isinstance(event, CellEnded)}
-        cells = tuple(self._whole(cell) if cell.cell.name in ended else cell for cell in view.cells)
+        cells = tuple(
+            self._with_result(cell) if cell.cell.name in ended else cell for cell in view.cells
+        )
         self._view = msgspec.structs.replace(view, cells=cells, live=live)
         return self._view
 
-    def _whole(self, cell: CellView) -> CellView:
-        """A run that has finished has more to say than the sweep's log."""
+    def _with_result(self, cell: CellView) -> CellView:
+        """`cell` with its run's result, if it has finished: the sweep's log holds less."""
         if cell.state != "finished":
             return cell
-        found = read_cell(Path(cell.run_dir), cell.cell, live=False)
-        return found if found.state == "finished" else cell
+        view = read_cell(Path(cell.run_dir), cell.cell, live=False)
+        return view if view.state == "finished" else cell
 
-    def _read_whole(self) -> SweepView:
+    def _read_folders(self) -> SweepView:
         self._tail = LineTail(self._folder.events_file)
-        told: dict[str, CellEnded | CellStarted] = {}
-        before = -1
-        while before < self._tail.position < MAX_READ:
-            before = self._tail.position
+        last_events: dict[str, CellEnded | CellStarted] = {}
+        position = -1
+        while position < self._tail.position < MAX_READ:
+            position = self._tail.position
             events = self._read_new()
-            told |= {e.cell: e for e in events if isinstance(e, CellEnded | CellStarted)}
+            last_events |= {e.cell: e for e in events if isinstance(e, CellEnded | CellStarted)}
         view = read_sweep(self.path)
         for cell in view.cells:
-            # A run whose process could not even begin left no word in a folder of its own.
-            end = told.get(cell.cell.name)
-            if isinstance(end, CellEnded) and end.state == "failed" and cell.state != "finished":
-                view = fold(view, end)
+            # A run whose process could not begin has its failure in the sweep's log alone.
+            last = last_events.get(cell.cell.name)
+            if isinstance(last, CellEnded) and last.state == "failed" and cell.state != "finished":
+                view = fold(view, last)
         return view
 
     def _read_new(self) -> list[SweepEvent]:
@@ -88,9 +90,10 @@ class FollowedSweep:
 
 
 class SweepSummary(NamedTuple):
-    """A line of the list of sweeps. `done` runs have finished or failed, `failed` of them failed.
+    """A row of the list of sweeps.
 
-    `best_values` are the settings of the best point, by name; figures are None before there is one.
+    `done` runs have finished or failed; `failed` of them failed. `best_values` are the settings of
+    the best point, by name; they are empty, and its figure is None, until a run has finished.
     """
 
     name: str
@@ -107,7 +110,7 @@ class SweepSummary(NamedTuple):
 
 
 def summary_of(view: SweepView) -> SweepSummary:
-    """The sweep's line."""
+    """The sweep's row in the list."""
     best = best_point(points(view.cells))
     failed = sum(cell.state == "failed" for cell in view.cells)
     finished = sum(cell.state == "finished" for cell in view.cells)
@@ -127,25 +130,33 @@ def summary_of(view: SweepView) -> SweepSummary:
     )
 
 
+class _Listed(NamedTuple):
+    """A sweep of the list, its view at the last look, and the row made of that view."""
+
+    followed: FollowedSweep
+    view: SweepView
+    summary: SweepSummary
+
+
 class SweepIndex:
-    """The sweeps under `root`, newest first. `refresh` reads again only what went on."""
+    """The sweeps under `root`, newest first. `refresh` reads again only sweeps that changed."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._known: dict[Path, tuple[FollowedSweep, SweepView, SweepSummary]] = {}
+        self._listed: dict[Path, _Listed] = {}
         self._lock = threading.Lock()
 
     def refresh(self) -> list[SweepSummary]:
         """Every readable sweep as it is now. May be called from any thread."""
         with self._lock:
-            self._known, _ = read_listed(self._root, SWEEP, self._look)
-            summaries = [summary for _, _, summary in self._known.values()]
-        return sorted(summaries, key=lambda one: (one.created_unix_s, one.name), reverse=True)
+            self._listed, _ = read_listed(self._root, SWEEP, self._look)
+            summaries = [listed.summary for listed in self._listed.values()]
+        return sorted(summaries, key=lambda row: (row.created_unix_s, row.name), reverse=True)
 
-    def _look(self, path: Path) -> tuple[FollowedSweep, SweepView, SweepSummary]:
-        old = self._known.get(path)
-        followed = FollowedSweep(path) if old is None else old[0]
+    def _look(self, path: Path) -> _Listed:
+        listed = self._listed.get(path)
+        followed = FollowedSweep(path) if listed is None else listed.followed
         view = followed.look()
-        if old is not None and old[1] is view:
-            return old
-        return followed, view, summary_of(view)
+        if listed is not None and listed.view is view:
+            return listed
+        return _Listed(followed, view, summary_of(view))

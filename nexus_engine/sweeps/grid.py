@@ -1,4 +1,4 @@
-"""What a sweep runs: axes of settings, seeds, and the settings that all runs share. Pure."""
+"""What a sweep runs: axes of settings, seeds, and the settings shared by all runs."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ __all__ = [
 ]
 
 MAX_RUNS = 10_000
-"""Runs of a sweep; so also its seeds, and the values of an axis."""
+"""Runs of a sweep, and so also its seeds and the values of an axis."""
 MAX_BYTES = 1_000_000
-"""Size of a grid's file."""
+"""Size of a grid file."""
 
 DEFAULT_AXES: dict[Tune, dict[str, tuple[Any, ...]]] = {
-    # The published project's twelve.
+    # The twelve runs of the published project.
     "full": {"lr": (1e-5, 2e-5, 5e-5), "batch_size": (16, 32), "warmup_epochs": (2, 4)},
-    # The same three questions around the recipe of the frozen encoder: rate, batch, and how long
-    # the first set learns before the second may come.
+    # Three axes around the recipe of the frozen encoder: learning rate, batch size, and how long
+    # the first set learns before the second may grow.
     "dendrites": {
         "lr": (1e-3, 1.7e-3, 3e-3),
         "batch_size": (32, 64),
@@ -44,7 +44,7 @@ DEFAULT_AXES: dict[Tune, dict[str, tuple[Any, ...]]] = {
 
 
 class Axis(msgspec.Struct, frozen=True, kw_only=True):
-    """One swept setting, by its name in `TrainConfig`, and its values in order."""
+    """One swept setting: its name in `TrainConfig` and its values in order."""
 
     name: str
     values: tuple[Any, ...]
@@ -68,7 +68,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def size(self) -> int:
-        """How many runs there are, without making them."""
+        """The number of runs, counted without building them."""
         return math.prod(len(axis.values) for axis in self.axes) * len(self.seeds)
 
     def points(self) -> tuple[tuple[Any, ...], ...]:
@@ -95,7 +95,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
         raise ConfigError(f"{one_line(name, 80)}: the grid has no such run")
 
     def config(self, cell: Cell) -> TrainConfig:
-        """What `cell` asks for.
+        """The configuration of `cell`.
 
         Raises:
             ConfigError: a name or value that no training takes.
@@ -104,7 +104,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
         return config_from_mapping({**self.common, **swept, "seed": cell.seed}, "grid")
 
     def settings(self, cell: Cell) -> Settings:
-        """What `cell` resolves to.
+        """The resolved settings of `cell`.
 
         Raises:
             ConfigError: a value out of range, or settings that contradict each other.
@@ -112,12 +112,12 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
         return resolve(self.config(cell))
 
     def check(self) -> None:
-        """Resolve every cell, so that a bad value is told before anything runs.
+        """Resolve every cell, so that a bad value is reported before anything runs.
 
         Raises:
-            ConfigError: the first cell that cannot be run, and why.
+            ConfigError: the grid is too large, or why its first bad cell cannot be run.
         """
-        if self.size > MAX_RUNS:  # before anything is made of them
+        if self.size > MAX_RUNS:  # checked before the cells are built
             count = f"{self.size:,}" if self.size < 10**15 else "far too many"
             raise ConfigError(
                 f"grid: {count} runs; {MAX_RUNS:,} at most: leave out values or seeds"
@@ -125,15 +125,15 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ConfigError("seeds: name at least one, each once")
         for axis in self.axes:
-            shown = [repr(value) for value in axis.values]
-            if not shown or len(set(shown)) != len(shown):
+            values = [repr(value) for value in axis.values]
+            if not values or len(set(values)) != len(values):
                 raise ConfigError(f"grid: {axis.name} needs at least one value, each once")
         for cell in self.cells():
             self.settings(cell)
 
 
 def default_grid(common: dict[str, Any], seeds: tuple[int, ...] = (1,)) -> Grid:
-    """The twelve combinations that suit the regime in `common`, less what `common` fixes."""
+    """The twelve combinations that suit the regime in `common`, without the axes that it fixes."""
     tune = common.get("tune", "dendrites")
     axes = DEFAULT_AXES.get(tune, {})
     return Grid(
@@ -148,75 +148,75 @@ def default_grid(common: dict[str, Any], seeds: tuple[int, ...] = (1,)) -> Grid:
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """Seeds given as 1-5 or 1,4,7.
+    """The seeds in a text such as 1-5 or 1,4,7.
 
     Raises:
-        ConfigError: neither, or more than a sweep can have.
+        ConfigError: the text is neither, or has more seeds than a sweep can.
     """
-    wanted = ConfigError(f"--seeds {one_line(text, 40)}: give them as 1-5 or 1,4,7")
-    parts = re.fullmatch(r"\s*(\d{1,18})\s*-\s*(\d{1,18})\s*", text)
-    if parts:
-        first, last = int(parts[1]), int(parts[2])
+    unreadable = ConfigError(f"--seeds {one_line(text, 40)}: give them as 1-5 or 1,4,7")
+    interval = re.fullmatch(r"\s*(\d{1,18})\s*-\s*(\d{1,18})\s*", text)
+    if interval:
+        first, last = int(interval[1]), int(interval[2])
         if last < first:
-            raise wanted
-        _check_number(text, last - first + 1)
+            raise unreadable
+        _check_count(text, last - first + 1)
         return tuple(range(first, last + 1))
-    _check_number(text, text.count(",") + 1)
+    _check_count(text, text.count(",") + 1)
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise wanted from None
+        raise unreadable from None
 
 
-def _check_number(text: str, seeds: int) -> None:
-    if seeds > MAX_RUNS:
-        raise ConfigError(f"--seeds {one_line(text, 40)}: {seeds:,} seeds; {MAX_RUNS:,} at most")
+def _check_count(text: str, count: int) -> None:
+    if count > MAX_RUNS:
+        raise ConfigError(f"--seeds {one_line(text, 40)}: {count:,} seeds; {MAX_RUNS:,} at most")
 
 
 def grid_from_file(path: Path, common: dict[str, Any], seeds: tuple[int, ...] | None) -> Grid:
-    """The grid of a TOML file: `[grid]` with a list for each swept setting, `seeds`, `[train]`.
+    """The grid in a TOML file: `[grid]` with a list for each swept setting, `seeds`, `[train]`.
 
-    `common` (what the command line says) goes over the file's `[train]`, `seeds` over its own.
+    `common` and `seeds` come from the command line and win over the file's `[train]` and `seeds`.
 
     Raises:
-        ConfigError: the file cannot be read, or holds something else.
+        ConfigError: the file cannot be read, or does not hold a grid.
     """
-    shown = one_line(path, 200)
+    source = f"--grid {one_line(path, 200)}"
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise ConfigError(f"--grid {shown}: larger than {MAX_BYTES:,} bytes")
-        found = tomllib.loads(content.decode("utf-8"))
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise ConfigError(f"{source}: larger than {MAX_BYTES:,} bytes")
+        content = tomllib.loads(data.decode("utf-8"))
     except OSError as error:
-        raise ConfigError(f"--grid {shown}: {error.strerror}; check the path") from None
+        raise ConfigError(f"{source}: {error.strerror}; check the path") from None
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"--grid {shown}: not TOML: {one_line(error, 120)}") from None
-    unknown = set(found) - {"grid", "train", "seeds"}
+        raise ConfigError(f"{source}: not TOML: {one_line(error, 120)}") from None
+    unknown = set(content) - {"grid", "train", "seeds"}
     if unknown:
         raise ConfigError(
-            f"--grid {shown}: unknown {one_line(sorted(unknown)[0], 40)}; known: [grid], [train], "
-            "seeds"
+            f"{source}: unknown {one_line(sorted(unknown)[0], 40)}; known: [grid], [train], seeds"
         )
     tables = {}
     for name in ("grid", "train"):
-        table = found.get(name, {})
+        table = content.get(name, {})
         if not isinstance(table, dict):
-            raise ConfigError(f"--grid {shown}: {name} must be a table, [{name}]")
+            raise ConfigError(f"{source}: {name} must be a table, [{name}]")
         tables[name] = {str(key).replace("-", "_"): value for key, value in table.items()}
     axes = []
     for name, values in tables["grid"].items():
         if name in ("seed", "data"):
-            raise ConfigError(f"--grid {shown}: {name} cannot be an axis; seeds = [1, 2] is")
+            instead = "write seeds = [1, 2]" if name == "seed" else "set it in [train]"
+            raise ConfigError(f"{source}: {name} cannot be an axis; {instead}")
         if not isinstance(values, list):
-            raise ConfigError(f"--grid {shown}: {name} must be a list of values")
+            raise ConfigError(f"{source}: {name} must be a list of values")
         axes.append(Axis(name=name, values=tuple(values)))
     try:
-        listed = msgspec.convert(found.get("seeds", [1]), tuple[int, ...])
+        file_seeds = msgspec.convert(content.get("seeds", [1]), tuple[int, ...])
     except msgspec.ValidationError:
-        raise ConfigError(f"--grid {shown}: seeds must be a list of whole numbers") from None
+        raise ConfigError(f"{source}: seeds must be a list of whole numbers") from None
     return Grid(
         axes=tuple(axes),
-        seeds=listed if seeds is None else seeds,
+        seeds=file_seeds if seeds is None else seeds,
         common={**tables["train"], **common},
     )

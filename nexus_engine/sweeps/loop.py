@@ -1,8 +1,9 @@
-"""A sweep as a generator of events: start cells, watch them, try lost ones again, sum up.
+"""A sweep as a generator of events: start cells, watch them, retry lost ones, sum up.
 
     for event in sweep(folder, workers, steering): ...
 
-No thread and no print. What is finished on disk is not run again; what was begun goes on.
+No thread and no print. Runs that are finished on disk are not run again; runs that have begun
+resume.
 """
 
 from __future__ import annotations
@@ -43,23 +44,31 @@ from nexus_engine.training.steering import Steering, StopAsked
 __all__ = ["sweep"]
 
 POLL_SECONDS = 0.25
-ATTEMPTS = 3
-"""A cell whose process dies is gone on with from its checkpoint, this many starts in all."""
-STOP_SECONDS = 60.0
-"""A live run saves within a step; one that has not after this long is ended."""
-WOULD_STOP_ALL = (ExitCode.USAGE, ExitCode.DATA)
+MAX_ATTEMPTS = 3
+"""Starts of a cell whose process dies; every later start resumes from its checkpoint."""
+MAX_STOP_SECONDS = 60.0
+"""A live run saves within a step; one that has not ended by then is killed."""
+FATAL_EXIT_CODES = (ExitCode.USAGE, ExitCode.DATA)
+"""Failures that every other run would meet too."""
 NO_PROCESS = (errno.ENOMEM, errno.EAGAIN)
-"""What the start of a process ends with where the system has no memory for it."""
-KEPT = "what the runs have saved is kept"
-NO_MEMORY = "MemoryError"
-"""What a run calls its failure that ran out of memory, of whatever library."""
+"""Errors of starting a process when the system has no memory for it."""
+MEMORY_ERROR = "MemoryError"
+"""The kind of failure of a run that ran out of memory, whichever library raised it."""
+RESULT_FIGURES = (
+    "base_dev_spearman",
+    "best_dev_spearman",
+    "test_spearman",
+    "switches",
+    "switches_kept",
+    "params_trained",
+)
 
 
 class _Tail:
-    """What a run's event log tells of its dev Spearman, as it comes."""
+    """Reads a run's dev Spearman from its event log as the log grows."""
 
     def __init__(self, path: Path, *, resumed: bool) -> None:
-        # A run that is begun anew makes its log anew too.
+        # A run that starts over also starts its log over, so it is read from the beginning.
         self._lines = LineTail.at_end(path) if resumed else LineTail(path)
         self._view = RunView()
 
@@ -81,25 +90,32 @@ class _Tail:
                 )
 
 
-class _Live:
-    """A cell that is being worked on."""
+class _LiveCell:
+    """A cell whose run is live."""
 
     def __init__(self, cell: Cell, path: Path, *, resumed: bool) -> None:
         self.cell = cell
         self.tail = _Tail(path / LOG_NAME, resumed=resumed)
-        self.begun = time.perf_counter()
+        self.started_at = time.perf_counter()
 
 
-def sweep(folder: SweepFolder, workers: Workers, steering: Steering) -> Iterator[SweepEvent]:
-    """Run what is left of the sweep; each event is also appended to the folder's log.
+def sweep(
+    folder: SweepFolder,
+    workers: Workers,
+    steering: Steering,
+    *,
+    poll_seconds: float = POLL_SECONDS,
+) -> Iterator[SweepEvent]:
+    """Run the unfinished runs of the sweep; each event is also appended to the folder's log.
 
-    The last event, and no other, is a SweepFinished, SweepStopped or SweepFailed.
+    Exactly one SweepFinished, SweepStopped or SweepFailed is yielded, as the last event.
+    `poll_seconds` is the wait between two looks at the live runs.
 
     Raises:
-        RunError: another process works on the sweep, or its folder is damaged.
+        RunError: another process holds the sweep, or its folder is damaged.
     """
     with folder.lock:
-        work = _Sweep(folder, workers, steering)
+        work = _Sweep(folder, workers, steering, poll_seconds)
         try:
             yield from _logged(work, folder)
         finally:
@@ -107,24 +123,24 @@ def sweep(folder: SweepFolder, workers: Workers, steering: Steering) -> Iterator
 
 
 def _logged(work: _Sweep, folder: SweepFolder) -> Iterator[SweepEvent]:
-    """The sweep's events, each written to its log; where that fails, the sweep ends."""
-    failed: OSError | None = None
+    """The sweep's events, each written to its log; an event that cannot be written ends it."""
+    failure: OSError | None = None
     try:
         for event in work.events():
             try:
                 folder.append(event)
-            except OSError as error:  # who watches is told all the same
-                failed = error
-            if failed is None or not isinstance(event, SweepFinished):
+            except OSError as error:  # still yielded: whoever watches sees it
+                failure = error
+            if failure is None or not isinstance(event, SweepFinished):
                 yield event
             if isinstance(event, SweepStopped | SweepFailed):
                 return
-            if failed is not None:
+            if failure is not None:
                 break
     except OSError as error:  # a run could not be started
-        failed = error
-    if failed is not None:
-        for event in work.broken_off(failed):
+        failure = error
+    if failure is not None:
+        for event in work.broken_off(failure):
             with contextlib.suppress(OSError):
                 folder.append(event)
             yield event
@@ -133,24 +149,30 @@ def _logged(work: _Sweep, folder: SweepFolder) -> Iterator[SweepEvent]:
 class _Sweep:
     """One start of a sweep."""
 
-    def __init__(self, folder: SweepFolder, workers: Workers, steering: Steering) -> None:
+    def __init__(
+        self, folder: SweepFolder, workers: Workers, steering: Steering, poll_seconds: float
+    ) -> None:
         self.folder = folder
         self.workers = workers
         self.steering = steering
+        self.poll_seconds = poll_seconds
         self.record = folder.record()
         self.attempts: dict[str, int] = {}
-        self.live: dict[str, _Live] = {}
+        self.live: dict[str, _LiveCell] = {}
         self.full = False
-        """Whether a run ended because the disk is full: then no other is started into it."""
-        self.begun = time.perf_counter()
+        """Whether a run ended because the disk is full; then no other run is started."""
+        self.started_at = time.perf_counter()
         self.seconds_before = _seconds_worked(folder)
-        seen = [self._look(cell) for cell in self.record.grid.cells()]
-        self.waiting = deque(view.cell for view in seen if _is_left(view))
-        self.done = len(seen) - len(self.waiting)
-        self.runs = len(seen)
+        views = self._read_cells()
+        self.waiting = deque(view.cell for view in views if _is_left(view))
+        self.done = len(views) - len(self.waiting)
+        self.runs = len(views)
 
-    def _look(self, cell: Cell) -> CellView:
+    def _read_cell(self, cell: Cell) -> CellView:
         return read_cell(self.folder.run_path(cell), cell, live=False)
+
+    def _read_cells(self) -> list[CellView]:
+        return [self._read_cell(cell) for cell in self.record.grid.cells()]
 
     def events(self) -> Iterator[SweepEvent]:
         common = self.record.grid.common
@@ -173,15 +195,15 @@ class _Sweep:
                 self.steering.check()
                 while self.waiting and len(self.live) < self.workers.jobs:
                     yield self._start(self.waiting.popleft())
-                time.sleep(POLL_SECONDS)
+                time.sleep(self.poll_seconds)
                 yield from self._follow()
                 for ended in self.workers.ended():
-                    found = self._end(ended)
-                    yield found
+                    event = self._end(ended)
+                    yield event
                     if self.full or (
-                        found.exit_code in WOULD_STOP_ALL and not self._any_finished()
+                        event.exit_code in FATAL_EXIT_CODES and not self._any_finished()
                     ):
-                        yield from self._fail(found.message, found.exit_code)
+                        yield from self._fail(event.message, event.exit_code)
                         return
         except StopAsked as stop:
             yield from self._stop(stop)
@@ -193,7 +215,7 @@ class _Sweep:
         attempt = self.attempts.get(cell.name, 0) + 1
         self.attempts[cell.name] = attempt
         resumed = (path / RUN.description).is_file()
-        live = _Live(cell, path, resumed=resumed)
+        live = _LiveCell(cell, path, resumed=resumed)
         self.workers.start(cell.name)
         self.live[cell.name] = live
         return CellStarted(
@@ -213,139 +235,131 @@ class _Sweep:
 
     def _end(self, ended: Ended) -> CellEnded:
         live = self.live.pop(ended.cell)
-        view = self._look(live.cell)
+        view = self._read_cell(live.cell)
         code = int(ExitCode.FAILED) if ended.exit_code is None else ended.exit_code
         state, message = view.state, view.message or ended.message
         if state == "finished":
             code, message = 0, ""
         elif ended.exit_code is None:
             state = "failed"
-            if self.attempts[ended.cell] < ATTEMPTS:
+            if self.attempts[ended.cell] < MAX_ATTEMPTS:
                 self.waiting.appendleft(live.cell)
                 return self._cell_ended(view, "lost", message, code, live)
         elif state != "stopped" or code in (int(ExitCode.FAILED), int(ExitCode.RESOURCES)):
             state = "failed"
-            # No memory is the matter of one run: the next may need less.
-            self.full |= code == int(ExitCode.RESOURCES) and view.failed_as != NO_MEMORY
+            # Running out of memory concerns one run alone: the next may need less.
+            self.full |= code == int(ExitCode.RESOURCES) and view.failed_as != MEMORY_ERROR
         return self._cell_ended(view, state, message, code, live)
 
     def _cell_ended(
-        self, view: CellView, state: str, message: str, code: int, live: _Live
+        self, view: CellView, state: str, message: str, code: int, live: _LiveCell
     ) -> CellEnded:
         figures: dict[str, Any] = {}
         if state == "finished":
-            figures = {
-                name: getattr(view, name)
-                for name in (
-                    "base_dev_spearman",
-                    "best_dev_spearman",
-                    "test_spearman",
-                    "switches",
-                    "switches_kept",
-                    "params_trained",
-                )
-            }
+            figures = {name: getattr(view, name) for name in RESULT_FIGURES}
         return CellEnded(
             time_unix_s=time.time(),
             cell=view.cell.name,
             state=state,
             message=message,
             exit_code=code,
-            seconds=time.perf_counter() - live.begun,
+            seconds=time.perf_counter() - live.started_at,
             **figures,
         )
 
     def _any_finished(self) -> bool:
-        return any(self._look(c).state == "finished" for c in self.record.grid.cells())
+        cells = self.record.grid.cells()
+        return any(self._read_cell(cell).state == "finished" for cell in cells)
 
     def _stop(self, stop: StopAsked) -> Iterator[SweepEvent]:
         yield from self._wind_up()
-        views = [self._look(cell) for cell in self.record.grid.cells()]
-        finished = sum(view.state == "finished" for view in views)
+        views = self._read_cells()
         yield SweepStopped(
             time_unix_s=time.time(),
             reason=stop.reason.word,
             exit_code=int(stop.reason.exit_code),
-            runs_finished=finished,
+            runs_finished=sum(view.state == "finished" for view in views),
             runs_left=sum(_is_left(view) for view in views),
         )
 
     def _wind_up(self) -> Iterator[CellEnded]:
-        """Have every live run save and end."""
+        """Stop every live run, and wait until each has saved and ended."""
         self.workers.stop()
-        asked = time.perf_counter()
-        while self.live and time.perf_counter() - asked < STOP_SECONDS:
+        stopped_at = time.perf_counter()
+        while self.live and time.perf_counter() - stopped_at < MAX_STOP_SECONDS:
             for ended in self.workers.ended():
                 live = self.live.pop(ended.cell)
-                view = self._look(live.cell)
+                view = self._read_cell(live.cell)
                 yield self._cell_ended(view, view.state, view.message, ended.exit_code or 0, live)
-            time.sleep(POLL_SECONDS / 5)
+            time.sleep(self.poll_seconds / 5)
 
     def _fail(self, message: str, exit_code: int) -> Iterator[SweepEvent]:
         yield from self._wind_up()
         yield SweepFailed(time_unix_s=time.time(), message=message, exit_code=exit_code)
 
     def broken_off(self, error: OSError) -> Iterator[SweepEvent]:
-        """The last events of a sweep that itself met `error`."""
-        where = one_line(os.fsdecode(error.filename or self.folder.path), 200)
-        message = f"{where}: {error.strerror or type(error).__name__}"
-        code = ExitCode.FAILED
+        """The last events of a sweep that `error` ends: an error of the sweep itself, not of a run."""
+        place = one_line(os.fsdecode(error.filename or self.folder.path), 200)
+        message = f"{place}: {error.strerror or type(error).__name__}"
+        code, remedy = ExitCode.FAILED, ""
         if error.errno in OUT_OF_ROOM:
-            code = ExitCode.RESOURCES
-            message += f"; {KEPT}: make room, then go on by --resume"
+            code, remedy = ExitCode.RESOURCES, "make room"
         elif error.errno in NO_PROCESS:
-            code = ExitCode.RESOURCES
-            message += f"; {KEPT}: close other programs, then go on by --resume"
+            code, remedy = ExitCode.RESOURCES, "close other programs"
+        if remedy:
+            message += f"; what the runs have saved is kept: {remedy}, then go on with --resume"
         yield from self._fail(message, int(code))
 
     def _sum_up(self) -> SweepEvent:
         view = read_sweep(self.folder.path)
-        found = points(view.cells)
-        best = best_point(found)
+        combinations = points(view.cells)
+        best = best_point(combinations)
         if best is None or best.best_cell is None:
-            failed = next((c for c in view.cells if c.message), None)
-            codes = {c.exit_code for c in view.cells}
-            code = codes.pop() if len(codes) == 1 else None
+            reason = next((f": {cell.message}" for cell in view.cells if cell.message), "")
+            codes = {cell.exit_code for cell in view.cells}
+            common_code = codes.pop() if len(codes) == 1 else None
             return SweepFailed(
                 time_unix_s=time.time(),
-                message="no run finished" + (f": {failed.message}" if failed else ""),
-                exit_code=code or int(ExitCode.FAILED),
+                message=f"no run finished{reason}",
+                exit_code=common_code or int(ExitCode.FAILED),
             )
-        cell = view.cell(best.best_cell)
-        finished = sum(c.state == "finished" for c in view.cells)
+        best_cell = view.cell(best.best_cell)
+        finished = sum(cell.state == "finished" for cell in view.cells)
         return SweepFinished(
             time_unix_s=time.time(),
             sweep_dir=str(self.folder.path),
             runs=self.runs,
             runs_finished=finished,
             runs_failed=self.runs - finished,
-            points=len(found),
-            points_with_two_switches_kept=sum((p.fewest_switches_kept or 0) >= 2 for p in found),
+            points=len(combinations),
+            points_with_two_switches_kept=sum(
+                (point.fewest_switches_kept or 0) >= 2 for point in combinations
+            ),
             best_cell=best.best_cell,
-            best_run_dir=cell.run_dir,
+            best_run_dir=best_cell.run_dir,
             best_values={
                 axis.name: value for axis, value in zip(view.axes, best.values, strict=True)
             },
             best_dev_spearman=best.dev_spearman or 0.0,
             best_dev_deviation=best.deviation,
             best_test_spearman=best.test_spearman or 0.0,
-            base_dev_spearman=cell.base_dev_spearman or 0.0,
-            total_seconds=self.seconds_before + time.perf_counter() - self.begun,
+            base_dev_spearman=best_cell.base_dev_spearman or 0.0,
+            total_seconds=self.seconds_before + time.perf_counter() - self.started_at,
         )
 
 
 def _seconds_worked(folder: SweepFolder) -> float:
-    """Seconds that earlier starts of the sweep worked, by its log; the time between them is not."""
-    total, begun, last = 0.0, None, 0.0
+    """Seconds that earlier starts of the sweep took by its log, without the time between them."""
+    total, started, last = 0.0, None, 0.0
     for event in folder.events():
         if isinstance(event, SweepStarted):
-            if begun is not None:
-                total += max(0.0, last - begun)
-            begun = event.time_unix_s
+            if started is not None:
+                total += max(0.0, last - started)
+            started = event.time_unix_s
         last = event.time_unix_s
-    return total if begun is None else total + max(0.0, last - begun)
+    return total if started is None else total + max(0.0, last - started)
 
 
 def _is_left(view: CellView) -> bool:
-    """Whether a new start works on this run: not on a finished one, nor on one that diverged."""
+    """Whether a new start runs this cell: unless it has finished or its training diverged."""
     return view.state != "finished" and view.exit_code != int(ExitCode.DIVERGED)

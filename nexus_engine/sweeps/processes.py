@@ -1,4 +1,4 @@
-"""Cells as child processes of this one."""
+"""Runs the cells of a sweep as child processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nexus_engine.sweeps.workers import Ended
 __all__ = ["Processes", "default_jobs"]
 
 RUN_BYTES = 4e9
-"""Memory that a run may need: one on STS-B in batches of 64 peaks at 3.8 GB (measured)."""
+"""Memory that a run may need: a run on STS-B in batches of 64 peaks at 3.8 GB (measured)."""
 
 
 def cores() -> int:
@@ -27,13 +27,13 @@ def cores() -> int:
 
 
 def default_jobs(runs: int) -> int:
-    """As many runs at a time as there are cores and memory for: one thread each is the best use."""
-    room = int(psutil.virtual_memory().available // RUN_BYTES)
-    return max(1, min(cores(), room, runs))
+    """As many runs at a time as cores and memory allow: one thread a run uses the cores best."""
+    fitting = int(psutil.virtual_memory().available // RUN_BYTES)
+    return max(1, min(cores(), fitting, runs))
 
 
 class Processes:
-    """At most `jobs` children at a time, the cores shared out between them."""
+    """At most `jobs` children at a time, which share the cores equally."""
 
     engine = "processes"
 
@@ -44,12 +44,12 @@ class Processes:
         self._live: dict[str, tuple[subprocess.Popen[bytes], IO[bytes]]] = {}
 
     def start(self, cell: str) -> None:
-        """Start a child for `cell`, in a session of its own: a Ctrl-C is ours to pass on."""
+        """Start a child for `cell` in its own session: Ctrl-C reaches it only through `stop`."""
         root = str(Path(__file__).parents[2])
         path = os.environ.get("PYTHONPATH")
-        errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the child has ended
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed after the child ends
         child = subprocess.Popen(
-            # -P: a file in the working directory cannot pass for a library.
+            # -P: no file in the working directory is imported in place of a library.
             [
                 *(sys.executable, "-P", "-m", "nexus_engine.sweeps.cell"),
                 *(str(self._sweep), cell, str(self._threads), str(os.getpid())),
@@ -64,7 +64,7 @@ class Processes:
 
     def ended(self) -> list[Ended]:
         """See `Workers`."""
-        found = []
+        ended = []
         for cell, (child, errors) in list(self._live.items()):
             code = child.poll()
             if code is None:
@@ -75,10 +75,10 @@ class Processes:
             errors.close()
             if code < 0:
                 name = signal.Signals(-code).name
-                found.append(Ended(cell, None, f"its process was ended by {name}"))
+                ended.append(Ended(cell, None, f"its process was ended by {name}"))
             else:
-                found.append(Ended(cell, code, one_line(lines[-1], 200) if lines else ""))
-        return found
+                ended.append(Ended(cell, code, one_line(lines[-1], 200) if lines else ""))
+        return ended
 
     def stop(self) -> None:
         """See `Workers`."""

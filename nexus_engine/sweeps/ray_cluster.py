@@ -1,8 +1,8 @@
-"""Cells as tasks of a Ray cluster (the optional extra `ray`), for what one machine cannot do.
+"""Runs the cells of a sweep as tasks of a Ray cluster (the optional extra `ray`).
 
-The sweep's folder must lie where every node of the cluster sees it under the same path: a cell
-whose worker dies goes on elsewhere from its checkpoint there. Ray opens sockets between the
-cluster's processes; nothing else in NEXUS does while it trains.
+Every node of the cluster must see the sweep's folder under the same path: a cell whose worker dies
+resumes on another node from its checkpoint there. Ray opens sockets between the cluster's
+processes; nothing else in NEXUS does while it trains.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from nexus_engine.sweeps.workers import Ended
 
 __all__ = ["RayCluster", "require_ray"]
 
-PASSED_ON = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY")
+FORWARDED_VARIABLES = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_HUB_DISABLE_TELEMETRY")
 
 
 def require_ray() -> None:
-    """Nothing where Ray is installed.
+    """Check that Ray is installed.
 
     Raises:
         ConfigError: it is not.
@@ -44,7 +44,7 @@ class RayCluster:
 
     def __init__(self, sweep: Path, address: str, jobs: int | None) -> None:
         require_ray()
-        # Before Ray is imported: no usage report, no wait for its asking.
+        # Set before the import, so that Ray sends no usage report and does not ask about it.
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
         import ray
 
@@ -53,11 +53,11 @@ class RayCluster:
         self._owned = not ray.is_initialized()
         local = address == "local"
         root = str(Path(__file__).parents[2])
-        known = os.environ.get("PYTHONPATH")
-        variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        variables["PYTHONPATH"] = f"{root}{os.pathsep}{known}" if known else root
+        path = os.environ.get("PYTHONPATH")
+        variables = {name: os.environ[name] for name in FORWARDED_VARIABLES if name in os.environ}
+        variables["PYTHONPATH"] = f"{root}{os.pathsep}{path}" if path else root
         if self._owned:
-            # Without this Ray starts workers by `uv run` where uv was used to start us.
+            # Otherwise Ray starts its workers by `uv run` when this process was started by uv.
             os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
             try:
                 ray.init(
@@ -77,11 +77,11 @@ class RayCluster:
         self._threads = max(1, total // self.jobs)
         self.engine = f"ray {one_line(address, 80)}"
         self._live: dict[Any, str] = {}
-        # Retries are the sweep's, which counts and tells of them.
-        self._task = ray.remote(num_cpus=self._threads, max_retries=0, max_calls=1)(_work)
+        # The sweep retries by itself: it counts and reports the attempts.
+        self._task = ray.remote(num_cpus=self._threads, max_retries=0, max_calls=1)(_run_in_worker)
 
     def start(self, cell: str) -> None:
-        """Hand `cell` to the cluster."""
+        """See `Workers`."""
         self._live[self._task.remote(str(self._sweep), cell, self._threads)] = cell
 
     def ended(self) -> list[Ended]:
@@ -89,26 +89,26 @@ class RayCluster:
         if not self._live:
             return []
         done, _ = self._ray.wait(list(self._live), num_returns=len(self._live), timeout=0)
-        found = []
+        ended = []
         for handle in done:
             cell = self._live.pop(handle)
             try:
-                found.append(Ended(cell, int(self._ray.get(handle)), ""))
+                ended.append(Ended(cell, int(self._ray.get(handle)), ""))
             except self._ray.exceptions.RayTaskError as error:
                 kind = type(getattr(error, "cause", error)).__name__
-                found.append(Ended(cell, 1, f"internal error: {kind} in a Ray task"))
+                ended.append(Ended(cell, 1, f"internal error: {kind} in a Ray task"))
             except self._ray.exceptions.RayError as error:
                 kind = type(error).__name__
-                found.append(Ended(cell, None, f"its Ray worker was lost ({kind})"))
-        return found
+                ended.append(Ended(cell, None, f"its Ray worker was lost ({kind})"))
+        return ended
 
     def stop(self) -> None:
-        """Interrupt every task: each meets it as Ctrl-C does, and saves."""
+        """Interrupt every task as Ctrl-C does: each saves and ends."""
         for handle in self._live:
             self._ray.cancel(handle, force=False)
 
     def close(self) -> None:
-        """Leave the cluster; end it where it was started here."""
+        """End the tasks, and the cluster too if it was started here."""
         for handle in self._live:
             self._ray.cancel(handle, force=True)
         self._live.clear()
@@ -116,10 +116,10 @@ class RayCluster:
             self._ray.shutdown()
 
 
-def _work(sweep: str, cell: str, threads: int) -> int:
-    """In a Ray worker: the run of a cell; its exit code.
+def _run_in_worker(sweep: str, cell: str, threads: int) -> int:
+    """Run a cell in a Ray worker; return its exit code.
 
-    Ray ends the tasks of a sweep that died; what started this process is Ray's own.
+    The parent to watch is Ray's own process: Ray itself ends the tasks of a sweep that died.
     """
     from nexus_engine.sweeps.cell import run_cell
 

@@ -1,7 +1,6 @@
-"""The picture of a sweep read from its folder at any time, while it works or after.
+"""Reads the state of a sweep from its folder, whether the sweep is live or has ended.
 
-What a run came to stands in its own folder, so the picture is right even where the process that
-drove the sweep died.
+Each run's outcome is in its own folder, so the view is right even if the sweep's process died.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ __all__ = ["read_cell", "read_sweep"]
 
 
 def read_cell(path: Path, cell: Cell, *, live: bool) -> CellView:
-    """What the run folder at `path` says of `cell`; `live`: the sweep is being worked on.
+    """The view of `cell` from its run folder at `path`; `live` says whether the sweep is live.
 
-    Of a finished run only the result is read; of any other the log, its step events left out.
+    For a finished run only the result is read; for any other run the log, without step events.
     """
-    from nexus_engine.runs.event_reading import EventLog  # numpy: not where nothing is read
+    from nexus_engine.runs.event_reading import EventLog  # imports numpy, needed only here
 
     view = CellView(cell=cell, run_dir=str(path), state="waiting")
     result = _result(path)
@@ -67,7 +66,7 @@ def read_cell(path: Path, cell: Cell, *, live: bool) -> CellView:
 
 
 def _result(path: Path) -> RunFinished | None:
-    """The run's result, where it has one that can be read."""
+    """The run's result, or None without a readable one."""
     with contextlib.suppress(OSError, RunError):
         event = decode_event(read_regular(path / "result.json", MAX_JSON_BYTES))
         if isinstance(event, RunFinished):
@@ -95,7 +94,7 @@ def _finished(view: CellView, event: RunFinished) -> CellView:
 
 
 def read_sweep(path: Path) -> SweepView:
-    """The sweep in the folder `path`.
+    """The view of the sweep in the folder `path`.
 
     Raises:
         RunError: there is no readable sweep there.

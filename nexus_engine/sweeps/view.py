@@ -1,6 +1,6 @@
-"""What is to be seen of a sweep, and the pure fold of a sweep's events into it.
+"""The state of a sweep for display, and the pure fold of a sweep's events into it.
 
-`fold(view, event)` is the one place that turns a sweep's events into state: the app's screens, the
+`fold(view, event)` is the one place that turns a sweep's events into state. The app's screens, the
 command that runs a sweep, and the list of sweeps all use it.
 """
 
@@ -31,8 +31,8 @@ __all__ = [
     "PointView",
     "SweepState",
     "SweepView",
-    "begun",
     "best_point",
+    "first_view",
     "fold",
     "points",
     "sound_correlation",
@@ -42,13 +42,13 @@ __all__ = [
 BASE_EPOCH = 0
 
 CellState = Literal["waiting", "live", "finished", "failed", "stopped"]
-"""`stopped`: begun, not ended, and nobody works on it: the next start goes on with it."""
+"""`stopped`: begun but not ended, and no process works on the run; the next start resumes it."""
 SweepState = Literal["live", "finished", "failed", "stopped"]
-"""`failed`: runs failed and none finished; `stopped`: there is more to run, and nobody works."""
+"""`failed`: runs failed and none finished. `stopped`: runs are left, and no process works."""
 
 
 class CellView(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of a sweep. Figures are None until there are any."""
+    """One run of a sweep. Figures are None until they are known."""
 
     cell: Cell
     run_dir: str
@@ -65,16 +65,16 @@ class CellView(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     exit_code: int | None = None
     failed_as: str = ""
-    """Of a run that failed: the kind of the error."""
+    """The kind of the error of a run that failed."""
     lost: bool = False
-    """Whether its process died without a word, so that it is stopped until it is tried again."""
+    """Whether its process died without an event; the run is then `stopped` until it is retried."""
 
 
 class PointView(msgspec.Struct, frozen=True, kw_only=True):
     """One combination of the axes, over its seeds.
 
-    Means are over the runs that finished, None without any; `deviation` is the standard deviation
-    of dev over seeds, None below two.
+    Means are over the finished runs, None without any. `deviation` is the standard deviation of
+    dev Spearman over the finished runs, None for fewer than two.
     """
 
     point: int
@@ -90,7 +90,7 @@ class PointView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SweepView(msgspec.Struct, frozen=True, kw_only=True):
-    """A sweep: its axes, its runs in the grid's order, and whether a process works on it."""
+    """A sweep: its axes, its runs in the order of the grid, and whether a process works on it."""
 
     name: str
     path: str
@@ -104,7 +104,7 @@ class SweepView(msgspec.Struct, frozen=True, kw_only=True):
     created_unix_s: float = 0.0
 
     def cell(self, name: str) -> CellView:
-        """The run called `name`; KeyError where there is none."""
+        """The run called `name`; KeyError if there is none."""
         for view in self.cells:
             if view.cell.name == name:
                 return view
@@ -112,14 +112,14 @@ class SweepView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def sound_correlation(value: float | None) -> float | None:
-    """`value`, or NaN for one that no correlation has: somebody else may have written it."""
+    """`value`, or NaN if no correlation can be that: the file may have been written by others."""
     return value if value is None or abs(value) <= MAX_CORRELATION else math.nan
 
 
-def begun(event: SweepStarted) -> SweepView:
-    """The picture at the start of a sweep, from its first event: its whole grid waits.
+def first_view(event: SweepStarted) -> SweepView:
+    """The view at the start of a sweep, from its first event: every run waits.
 
-    What an earlier start has finished waits too: the event has only the number of these runs.
+    Runs that an earlier start finished wait too: the event holds only their number.
     """
     grid = Grid(axes=event.axes, seeds=event.seeds, common={})
     cells = tuple(CellView(cell=cell, run_dir="", state="waiting") for cell in grid.cells())
@@ -137,7 +137,7 @@ def begun(event: SweepStarted) -> SweepView:
 
 
 def fold(view: SweepView, event: SweepEvent) -> SweepView:
-    """The picture after `event`. A run that the grid does not have changes nothing."""
+    """The view after `event`. An event of a run that is not in the grid changes nothing."""
     match event:
         case SweepStarted():
             return msgspec.structs.replace(view, live=True)
@@ -188,7 +188,7 @@ def _with(view: SweepView, name: str, **changes: Any) -> SweepView:
 
 
 def state_of(view: SweepView) -> SweepState:
-    """What is to be said of the sweep as a whole."""
+    """The state of the sweep as a whole."""
     states = {cell.state for cell in view.cells}
     if view.live:
         return "live"
@@ -198,18 +198,18 @@ def state_of(view: SweepView) -> SweepState:
 
 
 def points(cells: Sequence[CellView]) -> tuple[PointView, ...]:
-    """The combinations of the axes in the grid's order, each over its seeds."""
+    """The combinations of the axes in the order of the grid, each over its seeds."""
     grouped: dict[int, list[CellView]] = {}
     for view in cells:
         grouped.setdefault(view.cell.point, []).append(view)
-    found = []
+    combinations = []
     for point, views in sorted(grouped.items()):
         done = [v for v in views if v.state == "finished" and v.best_dev_spearman is not None]
         dev = [v.best_dev_spearman for v in done if v.best_dev_spearman is not None]
         test = [v.test_spearman for v in done if v.test_spearman is not None]
-        kept = [v.switches_kept for v in done if v.switches_kept is not None]
+        switches_kept = [v.switches_kept for v in done if v.switches_kept is not None]
         best = max(done, key=lambda v: v.best_dev_spearman or -math.inf, default=None)
-        found.append(
+        combinations.append(
             PointView(
                 point=point,
                 values=views[0].cell.values,
@@ -218,22 +218,23 @@ def points(cells: Sequence[CellView]) -> tuple[PointView, ...]:
                 dev_spearman=statistics.mean(dev) if dev else None,
                 deviation=_deviation(dev),
                 test_spearman=statistics.mean(test) if test else None,
-                switches_kept=statistics.mean(kept) if kept else None,
-                fewest_switches_kept=min(kept, default=None),
+                switches_kept=statistics.mean(switches_kept) if switches_kept else None,
+                fewest_switches_kept=min(switches_kept, default=None),
                 best_cell=None if best is None else best.cell.name,
             )
         )
-    return tuple(found)
+    return tuple(combinations)
 
 
 def _deviation(values: Sequence[float]) -> float | None:
-    """The standard deviation; NaN where a value is not finite, which `statistics` fails on."""
+    """The standard deviation, None below two values; NaN if a value is not finite."""
     if len(values) < 2:
         return None
+    # `stdev` raises on a value that is not finite.
     return statistics.stdev(values) if all(map(math.isfinite, values)) else math.nan
 
 
-def best_point(found: Sequence[PointView]) -> PointView | None:
-    """The point of the highest mean dev Spearman; None while no run has finished."""
-    done = [p for p in found if p.dev_spearman is not None and math.isfinite(p.dev_spearman)]
+def best_point(combinations: Sequence[PointView]) -> PointView | None:
+    """The point with the highest mean dev Spearman; None until a run has finished."""
+    done = [p for p in combinations if p.dev_spearman is not None and math.isfinite(p.dev_spearman)]
     return max(done, key=lambda point: point.dev_spearman or -math.inf, default=None)

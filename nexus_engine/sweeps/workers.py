@@ -1,4 +1,4 @@
-"""What a sweep needs of whatever runs its cells: start, look, stop."""
+"""The interface between a sweep and whatever runs its cells."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Ended", "Workers"]
 
 
 class Ended(NamedTuple):
-    """A cell's process ended. `exit_code` None: it died without one. `message` is one line."""
+    """The end of a cell's process. `exit_code` is None if it died; `message` is one line."""
 
     cell: str
     exit_code: int | None
@@ -16,24 +16,24 @@ class Ended(NamedTuple):
 
 
 class Workers(Protocol):
-    """Runs cells, `jobs` at a time; `engine` names it for the record."""
+    """Runs cells, at most `jobs` at a time."""
 
     @property
     def jobs(self) -> int:
-        """How many cells run at a time."""
+        """The most cells that run at a time."""
 
     @property
     def engine(self) -> str:
-        """A word for the record: processes, or ray with its address."""
+        """The name for the log: `processes`, or `ray` with its address."""
 
     def start(self, cell: str) -> None:
-        """Begin or go on with a cell; called for at most `jobs` at a time."""
+        """Begin or resume a cell; the caller keeps at most `jobs` live."""
 
     def ended(self) -> list[Ended]:
-        """Those that ended since the last look, without waiting."""
+        """The cells that ended since the last call, without waiting."""
 
     def stop(self) -> None:
-        """Ask every live cell to save and end; `ended` tells when they have."""
+        """Tell every live cell to save and end; `ended` returns each that has."""
 
     def close(self) -> None:
-        """End what is left at once."""
+        """Kill the cells that are left."""

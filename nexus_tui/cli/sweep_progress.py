@@ -28,7 +28,7 @@ from nexus_engine.sweeps.view import (
     CellView,
     PointView,
     SweepView,
-    begun,
+    first_view,
     fold,
     points,
 )
@@ -111,7 +111,7 @@ class SweepProgress:
     def show(self, event: SweepEvent) -> None:
         """Fold `event` in and draw it: into the table, or as a line."""
         if isinstance(event, SweepStarted):
-            self._started, self._view = event, begun(event)
+            self._started, self._view = event, first_view(event)
         elif self._view is not None:
             self._view = fold(self._view, event)
         if isinstance(event, SweepStopped):

@@ -1,4 +1,4 @@
-"""What a sweep's name can mean, and what is told of a sweep that cannot be read."""
+"""What the name of a sweep can mean, and the errors of a sweep that cannot be read."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from sweep_support import LR, make_sweep
 from nexus_engine.disk.named_folders import NoSuchFolderError
 from nexus_engine.errors import RunError
 from nexus_engine.reports.gather import gather
-from nexus_engine.sweeps import folder as sweep_folder
-from nexus_engine.sweeps.folder import find_sweep
+from nexus_engine.sweeps.folder import find_sweep, sweeps_root
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
 
 
 @pytest.fixture
 def root(monkeypatch):
-    """The sweeps of this user, in a place that everybody may enter."""
-    place = Path(tempfile.mkdtemp(prefix="nexus-sweeps-"))
-    place.chmod(0o755)
-    monkeypatch.setattr(sweep_folder, "sweeps_root", lambda: place)
-    make_sweep(place, "sound", (LR,))
-    yield place
-    shutil.rmtree(place)
+    """The sweeps of this user, in a folder that everybody may enter."""
+    data = Path(tempfile.mkdtemp(prefix="nexus-sweeps-"))
+    data.chmod(0o755)
+    monkeypatch.setenv("XDG_DATA_HOME", str(data))
+    make_sweep(sweeps_root(), "sound", (LR,))
+    yield sweeps_root()
+    shutil.rmtree(data)
 
 
 def test_a_sweep_is_meant_by_its_name_its_folder_or_latest(root):

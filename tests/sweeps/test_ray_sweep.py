@@ -1,7 +1,8 @@
-"""A sweep on a real Ray cluster of this machine: several workers, one killed while it works."""
+"""A sweep on a real local Ray cluster: several workers, one of them killed while it works."""
 
 import os
 import signal
+import sys
 
 import pytest
 from test_sweeps import kinds, small_grid
@@ -17,7 +18,7 @@ from nexus_engine.training.steering import Steering
 
 
 def test_without_ray_it_says_what_to_install(tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match="pip install"):
         RayCluster(tmp_path, "local", None)
 
@@ -39,7 +40,7 @@ def test_a_sweep_on_a_cluster_survives_a_killed_worker(home, small_data):
     events = []
     for event in sweep(folder, workers, Steering()):
         events.append(event)
-        # Each time the sweep looks: the first run that is described loses its worker.
+        # The first run that has a run.json loses its worker.
         for cell in grid.cells():
             facts = folder.path / "runs" / cell.name / "run.json"
             if not killed and facts.is_file():

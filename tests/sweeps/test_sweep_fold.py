@@ -10,7 +10,7 @@ from sweep_support import LR, fail, finish, make_sweep
 from nexus_engine.sweeps import events as sv
 from nexus_engine.sweeps.folder import SweepFolder
 from nexus_engine.sweeps.reading import read_sweep
-from nexus_engine.sweeps.view import begun, fold, points
+from nexus_engine.sweeps.view import first_view, fold, points
 from nexus_tui.cli.sweep_progress import cell_rows
 
 
@@ -27,7 +27,7 @@ def start(folder: SweepFolder) -> sv.SweepStarted:
 
 
 def test_a_run_whose_process_died_is_shown_as_lost_until_it_begins_again(folder):
-    view = begun(start(folder))
+    view = first_view(start(folder))
     first = view.cells[0].cell
     begins = sv.CellStarted(
         cell=first.name, point=0, values=first.values, seed=1, run_dir="", attempt=1, resumed=False
@@ -45,7 +45,7 @@ def test_the_fold_comes_to_what_the_folders_of_the_runs_say(folder):
     finish(folder, 0, 0.51)
     finish(folder, 1, 0.53)
     fail(folder, 2, "no memory")
-    view = reduce(fold, folder.events(), begun(start(folder)))
+    view = reduce(fold, folder.events(), first_view(start(folder)))
     assert [cell.state for cell in view.cells] == ["finished", "finished", "failed"]
     assert points(view.cells) == points(read_sweep(folder.path).cells)
     assert view.cells[2].message == "no memory"

@@ -1,4 +1,4 @@
-"""Sweeps' folders in others' hands, grids too large, and runs that a sweep must not touch."""
+"""Sweeps on disk: grids that are too large, folders damaged or made by others, full disks."""
 
 import errno
 import fcntl
@@ -12,6 +12,7 @@ from app_support import finished
 from sweep_support import BATCH, LR, finish, make_sweep
 
 from nexus_engine.disk.growing_lines import READ_AT_ONCE, LineTail
+from nexus_engine.disk.lock import RunLock, is_held
 from nexus_engine.errors import ConfigError, ExitCode, ResourceError, RunError
 from nexus_engine.events import RunFailed
 from nexus_engine.runs.folder import RunFolder
@@ -25,6 +26,8 @@ from nexus_engine.sweeps.view import state_of
 from nexus_engine.sweeps.workers import Ended
 from nexus_engine.training.steering import Steering
 
+ONE_AXIS = Grid(axes=(LR,), seeds=(1,), common={})
+
 # Grids
 
 
@@ -33,10 +36,10 @@ def test_a_grid_is_counted_before_it_is_built(tmp_path):
     names = ("epochs", "patience", "warmup-epochs", "batch-size", "switches", "units", "threads")
     names += ("bootstrap", "rule-steps", "epochs-per-pass")
     path.write_text("[grid]\n" + "".join(f"{name} = {[*range(1, 11)]}\n" for name in names))
-    grid, begun = grid_from_file(path, {}, None), time.monotonic()
+    grid, start = grid_from_file(path, {}, None), time.monotonic()
     with pytest.raises(ConfigError, match="10,000,000,000 runs; 10,000 at most"):
         grid.check()
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - start < 0.5
     many = Grid(axes=tuple(Axis(name=f"a{n}", values=(1, 2)) for n in range(20_000)), seeds=(1,),
                 common={})  # fmt: skip
     with pytest.raises(ConfigError, match="far too many runs"):
@@ -65,83 +68,83 @@ def test_a_grid_file_has_a_limit(tmp_path):
 # A sweep's folder
 
 
+def _full_disk(*arguments, **keywords):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
 def test_a_new_sweep_that_cannot_be_written_leaves_nothing(home, monkeypatch):
-    from nexus_engine.sweeps import folder
-
-    def full(path, value):
-        raise OSError(28, "No space left on device", str(path))
-
-    monkeypatch.setattr(folder, "replace_json", full)
+    monkeypatch.setattr(os, "replace", _full_disk)  # the last step of sweep.json
     with pytest.raises(OSError, match="No space left"):
-        SweepFolder.create(home / "s", "x", Grid(axes=(LR,), seeds=(1,), common={}))
+        SweepFolder.create(home / "s", "x", ONE_AXIS)
     assert not (home / "s").exists()
 
 
-@pytest.mark.parametrize("create", [RunFolder.create, lambda out, label: SweepFolder.create(
-    out, label, Grid(axes=(LR,), seeds=(1,), common={}))])  # fmt: skip
+@pytest.mark.parametrize(
+    "create", [RunFolder.create, lambda out, label: SweepFolder.create(out, label, ONE_AXIS)]
+)
 def test_a_folder_that_cannot_be_made_is_told_with_its_code(home, monkeypatch, create):
-    from nexus_engine.disk import files
-
     with pytest.raises(ConfigError, match="there is no user"):
         create(home.__class__("~nobody-of-that-name/run"), "x")
     (home / "file").touch()
     for taken in (home / "file", home / "file" / "run"):
         with pytest.raises(ConfigError, match="--out"):
             create(taken, "x")
-
-    def full(path, mode):
-        raise OSError(28, "No space left on device", str(path))
-
-    monkeypatch.setattr(files.os, "mkdir", full)
+    monkeypatch.setattr(os, "mkdir", _full_disk)
     with pytest.raises(ResourceError, match="No space left on device; make room"):
         create(home / "run", "x")
 
 
-def test_an_empty_folder_that_was_there_stays(home, monkeypatch):
-    from nexus_engine.disk import new_folders
+def _no_new_file(path, flags, *mode, opened=os.open):
+    return _full_disk() if flags & os.O_EXCL else opened(path, flags, *mode)
 
-    def full(*given):
-        raise OSError(28, "No space left on device")
 
+@pytest.mark.parametrize(
+    ("call", "failing"), [("open", _no_new_file), ("write", _full_disk)], ids=["open", "write"]
+)
+@pytest.mark.parametrize("name", ["mine", "new"])
+def test_an_empty_folder_that_was_there_stays(home, monkeypatch, name, call, failing):
     (home / "mine").mkdir()
-    for function in ("create_file", "write_all"):
-        monkeypatch.setattr(new_folders, function, full)
-        for name in ("mine", "new"):
-            with pytest.raises(ResourceError):
-                RunFolder.create(home / name, "x")
-        monkeypatch.undo()
-        assert list((home / "mine").iterdir()) == []
-        assert not (home / "new").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, failing)
+        with pytest.raises(ResourceError):
+            RunFolder.create(home / name, "x")
+    assert list((home / "mine").iterdir()) == []
+    assert not (home / "new").exists()
+
+
+class KilledCreator(SweepFolder):
+    """A sweep's folder whose creator dies before it has written sweep.json."""
+
+    def _remove_unstarted(self):
+        pass
+
+
+def _die(*arguments):
+    raise KeyboardInterrupt
 
 
 def test_what_a_killed_creator_left_does_not_hinder_the_next(home, monkeypatch):
-    grid = Grid(axes=(LR,), seeds=(1,), common={})
-    monkeypatch.setattr(SweepFolder, "_remove_unstarted", lambda self: None)
-    monkeypatch.setattr("nexus_engine.sweeps.folder.replace_json", _die)
-    with pytest.raises(KeyboardInterrupt):
-        SweepFolder.create(home / "s", "x", grid)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", _die)
+        with pytest.raises(KeyboardInterrupt):
+            KilledCreator.create(home / "s", "x", ONE_AXIS)
+    assert {path.name for path in (home / "s").iterdir()} == {"events.jsonl", "runs"}
     (home / "s" / "sweep.json.tmp-1").touch()
     (home / "s" / "mine").touch()
-    monkeypatch.undo()
-    monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     with pytest.raises(ConfigError, match="not an empty folder"):
-        SweepFolder.create(home / "s", "x", grid)
+        SweepFolder.create(home / "s", "x", ONE_AXIS)
     (home / "s" / "mine").unlink()
     log = os.open(home / "s" / "events.jsonl", os.O_RDWR)
     fcntl.flock(log, fcntl.LOCK_EX)  # as its creator does while it lives
     with pytest.raises(ConfigError, match="not an empty folder"):
         RunFolder.create(home / "s", "x")
     os.close(log)
-    assert SweepFolder.create(home / "s", "x", grid).record().grid == grid
+    assert SweepFolder.create(home / "s", "x", ONE_AXIS).record().grid == ONE_AXIS
     with pytest.raises(ConfigError, match="not an empty folder"):
-        SweepFolder.create(home / "s", "x", grid)
+        SweepFolder.create(home / "s", "x", ONE_AXIS)
 
 
-def _die(path, value):
-    raise KeyboardInterrupt
-
-
-# What somebody else may have put there
+# Files that somebody else damaged or replaced
 
 
 def _link(path):
@@ -190,11 +193,11 @@ def test_one_bad_sweep_hides_no_other(root, name, damage):
     file = bad.run_path(cell) / name if name == "result.json" else bad.path / name
     file.touch()
     damage(file)
-    begun = time.monotonic()
-    found = {one.name: one for one in SweepIndex(root).refresh()}
-    assert found["good"].done == 1
-    assert ("bad" in found) == (name != "sweep.json")
-    assert time.monotonic() - begun < 10
+    start = time.monotonic()
+    listed = {sweep.name: sweep for sweep in SweepIndex(root).refresh()}
+    assert listed["good"].done == 1
+    assert ("bad" in listed) == (name != "sweep.json")
+    assert time.monotonic() - start < 10
     assert len(bad.events()) <= 2
     if name == "lock" and damage in (_link, _fifo, _folder):
         with pytest.raises(OSError, match=str(file)):
@@ -209,7 +212,7 @@ def test_an_absurd_number_in_a_sweep_is_survived(root, number):
     bad = make_sweep(root, "bad", (LR, BATCH))
     cell = finish(bad, 0, 0.5)
     result = bad.run_path(cell) / "result.json"
-    for file, sign in (
+    for file, field in (
         (bad.path / "sweep.json", '"created_unix_s": 1000.0'),
         (bad.path / "sweep.json", "0.002"),
         (bad.events_file, '"best_dev_spearman": 0.5'),
@@ -218,27 +221,27 @@ def test_an_absurd_number_in_a_sweep_is_survived(root, number):
         (result, '"epochs": 3'),
     ):
         content = file.read_text()
-        key = sign.rpartition(" ")[0]
-        assert sign in content, (file, sign)
-        file.write_text(content.replace(sign, f"{key} {number}", 1))
-        found = {one.name: one for one in SweepIndex(root).refresh()}
-        assert found["good"].best_dev_spearman == 0.51
-        if "bad" in found:
-            best = found["bad"].best_dev_spearman
+        key = field.rpartition(" ")[0]
+        assert field in content, (file, field)
+        file.write_text(content.replace(field, f"{key} {number}", 1))
+        listed = {sweep.name: sweep for sweep in SweepIndex(root).refresh()}
+        assert listed["good"].best_dev_spearman == 0.51
+        if "bad" in listed:
+            best = listed["bad"].best_dev_spearman
             assert best is None or abs(best) <= 1.01
-            assert 0 <= found["bad"].created_unix_s < 1e12
+            assert 0 <= listed["bad"].created_unix_s < 1e12
             state_of(FollowedSweep(bad.path).look())
         file.write_text(content)
 
 
 def test_a_grid_of_another_is_counted_before_it_is_built(root):
     make_sweep(root, "bad", [Axis(name=f"a{n}", values=tuple(range(10))) for n in range(10)])
-    begun = time.monotonic()
+    start = time.monotonic()
     with pytest.raises(RunError, match="more than 10,000 runs"):
         SweepFolder(root / "bad").record()
     with pytest.raises(RunError, match="more than 10,000 runs"):
         read_sweep(root / "bad")
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - start < 0.5
 
 
 def test_the_tail_of_a_log_gives_whole_lines_and_passes_over_endless_ones(tmp_path):
@@ -257,27 +260,26 @@ def test_the_tail_of_a_log_gives_whole_lines_and_passes_over_endless_ones(tmp_pa
 
 
 def test_a_sweep_works_where_the_file_system_knows_no_locks(root, monkeypatch):
-    def unknown(handle, operation):
+    def no_locks(handle, kind):
         raise OSError(errno.ENOLCK, "No locks available")
 
-    monkeypatch.setattr(fcntl, "flock", unknown)
+    monkeypatch.setattr(fcntl, "flock", no_locks)
     good = SweepFolder(root / "good")
     with good.lock:
         assert not good.is_live()
 
 
 def test_a_lock_whose_file_was_removed_is_taken_anew(tmp_path, monkeypatch):
-    from nexus_engine.disk.lock import RunLock, is_held
+    flock, file = fcntl.flock, tmp_path / "lock"
 
-    flock = fcntl.flock
-
-    def removed_meanwhile(handle, operation):
+    def flock_of_removed_file(handle, kind):
         monkeypatch.setattr(fcntl, "flock", flock)
-        (tmp_path / "lock").unlink()
-        flock(handle, operation)
+        file.unlink()
+        return flock(handle, kind)
 
-    monkeypatch.setattr(fcntl, "flock", removed_meanwhile)
+    monkeypatch.setattr(fcntl, "flock", flock_of_removed_file)
     with RunLock(tmp_path):
+        assert file.exists()
         assert is_held(tmp_path)
 
 
@@ -285,7 +287,7 @@ def test_a_lock_whose_file_was_removed_is_taken_anew(tmp_path, monkeypatch):
 
 
 class Scripted:
-    """Workers whose runs end at once, as `ends` says by the number of the start."""
+    """Workers whose runs end at once, as `ends` says: (kind, exit code) by the number of starts."""
 
     jobs, engine = 1, "scripted"
 
@@ -298,9 +300,9 @@ class Scripted:
         self.live.append(cell)
 
     def ended(self):
-        found, self.live = self.live, []
+        names, self.live = self.live, []
         ended = []
-        for name in found:
+        for name in names:
             kind, code = self.ends.get(len(self.started), ("", 0))
             run = CellFolder(self.folder.path / "runs" / name)
             run.make()
@@ -320,20 +322,28 @@ class Scripted:
         pass
 
 
-@pytest.fixture
-def quick_loop(monkeypatch):
-    from nexus_engine.sweeps import loop
+class FullDisk(SweepFolder):
+    """A sweep whose log has no room for events of the type `refused`."""
 
-    monkeypatch.setattr(loop, "POLL_SECONDS", 0.0)
+    refused = ()
+
+    def append(self, event):
+        if isinstance(event, self.refused):
+            raise OSError(errno.ENOSPC, "No space left on device", str(self.events_file))
+        super().append(event)
 
 
-def _sweep(home, ends):
-    folder = SweepFolder.create(home / "s", "x", Grid(axes=(LR,), seeds=(1,), common={}))
+def _work(folder, workers):
+    return list(sweep(folder, workers, Steering(), poll_seconds=0.0))
+
+
+def _sweep(home, ends, refused=()):
+    folder = FullDisk.create(home / "s", "x", ONE_AXIS)
+    folder.refused = refused
     workers = Scripted(ends, folder)
-    return list(sweep(folder, workers, Steering())), workers, folder
+    return _work(folder, workers), workers, folder
 
 
-@pytest.mark.usefixtures("quick_loop")
 def test_a_full_disk_ends_the_sweep_and_no_memory_does_not(home):
     events, workers, _ = _sweep(home, {2: ("OSError", 4)})
     assert isinstance(events[-1], SweepFailed)
@@ -347,17 +357,8 @@ def test_a_full_disk_ends_the_sweep_and_no_memory_does_not(home):
     assert (type(events[-1]), events[-1].exit_code) == (SweepFailed, 4)
 
 
-@pytest.mark.usefixtures("quick_loop")
-def test_a_sweep_whose_own_log_is_full_says_so_and_ends_its_runs(home, monkeypatch):
-    append = SweepFolder.append
-
-    def full(self, event):
-        if isinstance(event, CellStarted | CellEnded):
-            raise OSError(28, "No space left on device", str(self.events_file))
-        append(self, event)
-
-    monkeypatch.setattr(SweepFolder, "append", full)
-    events, workers, _ = _sweep(home, {})
+def test_a_sweep_whose_own_log_is_full_says_so_and_ends_its_runs(home):
+    events, workers, _ = _sweep(home, {}, refused=(CellStarted, CellEnded))
     last = events[-1]
     assert [type(event) for event in events].count(SweepFailed) == 1
     assert isinstance(last, SweepFailed)
@@ -368,34 +369,23 @@ def test_a_sweep_whose_own_log_is_full_says_so_and_ends_its_runs(home, monkeypat
     assert len(workers.started) == 1
 
 
-@pytest.mark.usefixtures("quick_loop")
 @pytest.mark.parametrize("kind", [SweepFinished, SweepFailed])
-def test_a_sweep_whose_last_event_cannot_be_logged_ends_once(home, monkeypatch, kind):
-    append = SweepFolder.append
-
-    def full(self, event):
-        if isinstance(event, kind):
-            raise OSError(28, "No space left on device", str(self.events_file))
-        append(self, event)
-
-    monkeypatch.setattr(SweepFolder, "append", full)
+def test_a_sweep_whose_last_event_cannot_be_logged_ends_once(home, kind):
     ends = {} if kind is SweepFinished else dict.fromkeys((1, 2, 3), ("ConfigError", 2))
-    events, _, _ = _sweep(home, ends)
+    events, _, _ = _sweep(home, ends, refused=kind)
     assert [type(event) for event in events].count(SweepFinished) == 0
     failed = [event for event in events if isinstance(event, SweepFailed)]
     assert failed == events[-1:]
     assert failed[0].exit_code == (4 if kind is SweepFinished else 2)
 
 
-@pytest.mark.usefixtures("quick_loop")
 def test_a_sweep_counts_the_seconds_of_its_earlier_starts(home):
     _, workers, folder = _sweep(home, {})
-    lines = folder.events_file.read_text().splitlines()
-    moved = [json.loads(line) for line in lines]
-    for event in moved[2:]:
-        event["time_unix_s"] += 500.0  # all after the first event: the sweep worked for so long
-    folder.events_file.write_text("".join(json.dumps(line) + "\n" for line in moved))
-    *_, last = sweep(SweepFolder(folder.path), workers, Steering())
+    lines = [json.loads(line) for line in folder.events_file.read_text().splitlines()]
+    for line in lines[2:]:
+        line["time_unix_s"] += 500.0  # every event but the first: the sweep took that long
+    folder.events_file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    *_, last = _work(SweepFolder(folder.path), workers)
     assert 500 < last.total_seconds < 520
 
 

@@ -1,4 +1,4 @@
-"""Sweeps: the grid as a table; whole sweeps in child processes, stopped, killed, gone on with."""
+"""Sweeps: the grid; whole sweeps in child processes, stopped, killed and resumed."""
 
 import json
 import os
@@ -45,8 +45,8 @@ def test_the_default_grid_is_twelve_valid_runs(tune):
 
 def test_the_full_regime_sweeps_what_was_published():
     grid = default_grid({"tune": "full"})
-    asked = {(c.lr, c.batch_size, c.warmup_epochs) for c in map(grid.config, grid.cells())}
-    assert asked == {(r, b, w) for r in (1e-5, 2e-5, 5e-5) for b in (16, 32) for w in (2, 4)}
+    swept = {(c.lr, c.batch_size, c.warmup_epochs) for c in map(grid.config, grid.cells())}
+    assert swept == {(r, b, w) for r in (1e-5, 2e-5, 5e-5) for b in (16, 32) for w in (2, 4)}
 
 
 def test_what_is_fixed_is_not_swept_and_seeds_multiply():
@@ -82,7 +82,8 @@ def test_a_grid_file(tmp_path):
         ("[grid]\nlr = []\n", "at least one value"),
         ("[grid]\nlr = [1e-3, 1e-3]\n", "each once"),
         ("[grid]\nlr = [7.0]\n", "--lr 7.0"),
-        ("[grid]\nseed = [1]\n", "seeds ="),
+        ("[grid]\nseed = [1]\n", "seed cannot be an axis; write seeds ="),
+        ("[grid]\ndata = ['demo']\n", r"data cannot be an axis; set it in \[train\]"),
         ("[grids]\nlr = [1]\n", "unknown grids"),
         ("seeds = 'x'\n", "whole numbers"),
         ("seeds = []\n", "at least one"),
@@ -105,7 +106,7 @@ def test_seeds_as_text():
             parse_seeds(bad)
 
 
-# The picture
+# The view
 
 
 def finished(point, seed, dev, kept=2):
@@ -156,14 +157,8 @@ def small_grid(data, **common):
     )
 
 
-def collect(folder, steering=None, jobs=2, meet=None):
-    steering = steering or Steering()
-    found = []
-    for event in sweep(folder, Processes(folder.path, jobs), steering):
-        found.append(event)
-        if meet is not None:
-            meet(event, steering)
-    return found
+def collect(folder, jobs=2):
+    return list(sweep(folder, Processes(folder.path, jobs), Steering()))
 
 
 def kinds(events, kind):
@@ -171,7 +166,7 @@ def kinds(events, kind):
 
 
 @quick
-def test_a_sweep_runs_all_and_its_picture_agrees(home, small_data):
+def test_a_sweep_runs_every_cell_and_its_view_agrees(home, small_data):
     folder = SweepFolder.create(None, "demo/..x", small_grid(small_data))
     assert read_sweep(folder.path).cells[0].state == "waiting"
     events = collect(folder)
@@ -198,7 +193,7 @@ def test_a_sweep_runs_all_and_its_picture_agrees(home, small_data):
 
 
 class Meddling(ForkedProcesses):
-    """Kills the first start as soon as its run is described, and asks for a stop in the third."""
+    """Kills the first start as soon as its run.json is there, and stops the sweep in the third."""
 
     def __init__(self, folder, steering):
         super().__init__(folder.path, 1)
@@ -215,7 +210,7 @@ class Meddling(ForkedProcesses):
             self.steering.stop("interrupted", ExitCode.INTERRUPTED)
 
 
-def test_a_killed_run_and_a_stopped_sweep_are_gone_on_with(home, small_data):
+def test_a_killed_run_and_a_stopped_sweep_resume(home, small_data):
     folder = SweepFolder.create(home / "s", "x", small_grid(small_data))
     steering = Steering()
     events = list(sweep(folder, Meddling(folder, steering), steering))
@@ -275,10 +270,9 @@ def test_the_command(home, small_data):
 
 
 def test_where_ray_is_missing_no_sweep_is_begun(home, monkeypatch, capfd):
-    from nexus_engine.sweeps import ray_cluster
     from nexus_tui.cli import main as cli
 
-    monkeypatch.setattr(ray_cluster.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     assert cli.main(["sweep", "--ray", "local"]) == 2
     assert "Ray is not installed" in capfd.readouterr().err
     assert not list(home.rglob("sweep.json"))
