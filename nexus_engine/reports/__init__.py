@@ -1,11 +1,17 @@
-"""Reports: what runs and sweeps came to, as one HTML page and as Markdown.
+"""Reports: the results of runs and sweeps as one HTML page and as Markdown.
 
-gather.py    what is reported, from the folders of runs and sweeps
-figures.py   means, spreads and intervals over seeds
-scales.py    numbers to places on paper
-charts.py    curves, the switch timeline, the heat map, parameters against Spearman, as SVG
-page.py      the HTML page: complete in itself, nothing is fetched
-markdown.py  the same tables as Markdown
+gather.py          the runs and sweeps of a report, read from their folders
+figures.py         means, deviations and intervals over seeds
+scales.py          axes: numbers to pixels
+charts.py          curves, switches, the heat map, and parameters against Spearman as SVG
+parts.py           tables, sections and the document; figures as text
+table_sections.py  the sections that hold tables alone
+chart_sections.py  the sections that hold charts
+document.py        which sections a report has, and which runs they show
+page.py            the report as an HTML page that loads nothing
+markdown.py        the text and tables of the report as Markdown
+tensorboard.py     the metrics of the runs as TensorBoard event files
+writing.py         writes the files of a report
 """
 
 __all__: list[str] = []

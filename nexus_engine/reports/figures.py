@@ -1,4 +1,4 @@
-"""Means, spreads and intervals over the seeds of one configuration. Pure."""
+"""Means, deviations and intervals over the seeds of one configuration."""
 
 from __future__ import annotations
 
@@ -17,14 +17,12 @@ __all__ = ["Estimate", "Group", "estimate", "groups"]
 
 NOT_THE_CONFIGURATION = ("seed", "threads", "device", "precision", "control")
 """Settings that may differ between the runs of one configuration."""
-
-
-LARGEST = 1e150
-"""The squares of larger numbers are no floats: they have a mean, and no interval."""
+MAX_VALUE = 1e150
+"""The squares of larger numbers overflow: they get a mean and no interval."""
 
 
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
-    """A mean over `n` runs; `low` and `high` bound its 95 % interval, None where there is none."""
+    """A mean over `n` runs; `low` and `high` bound its 95 % interval, None without one."""
 
     mean: float
     n: int
@@ -34,11 +32,11 @@ class Estimate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def estimate(values: Sequence[float]) -> Estimate | None:
-    """The mean with Student's t interval; None without values, no interval of a single one."""
+    """The mean and its 95 % Student's t interval; no interval for one value, None for no values."""
     if not values:
         return None
     n = len(values)
-    if n < 2 or not all(abs(value) <= LARGEST for value in values):  # also false for NaN
+    if n < 2 or not all(abs(value) <= MAX_VALUE for value in values):  # also false for NaN
         return Estimate(mean=sum(value / n for value in values), n=n)
     mean, deviation = statistics.fmean(values), statistics.stdev(values)
     half = float(stats.t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
@@ -46,17 +44,16 @@ def estimate(values: Sequence[float]) -> Estimate | None:
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """The finished runs of one configuration. `label` says in what it differs from the others.
+    """The finished runs of one configuration; `label` names the settings that set it apart.
 
-    `gain` is dev over the strictest control, paired by run; for a single run its interval is that
-    of the bootstrap over pairs.
+    `gain` is the dev Spearman above that of the strictest control, paired by run. For a single run,
+    its interval is the control's bootstrap over the dev pairs.
     """
 
     label: str
     runs: tuple[Run, ...]
     dev: Estimate
     test: Estimate
-    guard: Estimate
     gain: Estimate | None
     params_trained: int
     kept: tuple[int, ...]
@@ -68,16 +65,16 @@ def _configuration(run: Run) -> dict[str, Any]:
 
 
 def _differences(configurations: Sequence[dict[str, Any]]) -> list[str]:
-    """The settings that tell configurations apart; one that an older run did not know does not."""
-    names = [n for n in configurations[0] if all(n in c for c in configurations)]
-    found = [n for n in names if len({json.dumps(c[n]) for c in configurations}) > 1]
+    """The settings in which the configurations differ, among those that all of them have."""
+    shared = [name for name in configurations[0] if all(name in c for c in configurations)]
+    differing = [name for name in shared if len({json.dumps(c[name]) for c in configurations}) > 1]
     if all(c.get("dendrite_lr") == c.get("lr") for c in configurations):
-        found = [name for name in found if name != "dendrite_lr"]
-    return found
+        return [name for name in differing if name != "dendrite_lr"]
+    return differing
 
 
 def value_text(value: Any) -> str:
-    """A setting as one would type it."""
+    """A setting as you would type it."""
     if isinstance(value, list | tuple):
         return ",".join(value_text(item) for item in value)
     if isinstance(value, float):
@@ -86,7 +83,7 @@ def value_text(value: Any) -> str:
 
 
 def groups(runs: Sequence[Run]) -> tuple[Group, ...]:
-    """The finished runs by configuration, best mean dev first."""
+    """The finished runs by configuration, highest mean dev Spearman first."""
     finished = [run for run in runs if run.result is not None]
     grouped: dict[str, list[Run]] = {}
     for run in finished:
@@ -94,20 +91,20 @@ def groups(runs: Sequence[Run]) -> tuple[Group, ...]:
         grouped.setdefault(key, []).append(run)
     configurations = [json.loads(key) for key in grouped]
     differing = _differences(configurations) if configurations else []
-    found = []
+    results = []
     for configuration, members in zip(configurations, grouped.values(), strict=True):
         parts = [f"{name} {value_text(configuration.get(name))}" for name in differing]
-        found.append(_group(", ".join(parts) or members[0].label, members))
-    return tuple(sorted(found, key=lambda group: -group.dev.mean))
+        results.append(_group(", ".join(parts) or members[0].label, members))
+    return tuple(sorted(results, key=lambda group: -group.dev.mean))
 
 
 def _group(label: str, runs: Sequence[Run]) -> Group:
     results = [run.result for run in runs if run.result is not None]
 
-    def over(values: list[float]) -> Estimate:
-        found = estimate(values)
-        assert found is not None
-        return found
+    def mean(values: list[float]) -> Estimate:
+        value = estimate(values)
+        assert value is not None  # a group has a run
+        return value
 
     gains = [
         r.best_dev_spearman - r.control_dev_spearman
@@ -124,9 +121,8 @@ def _group(label: str, runs: Sequence[Run]) -> Group:
     return Group(
         label=label,
         runs=tuple(runs),
-        dev=over([r.best_dev_spearman for r in results]),
-        test=over([r.test_spearman for r in results]),
-        guard=over([r.guard_spearman for r in results]),
+        dev=mean([r.best_dev_spearman for r in results]),
+        test=mean([r.test_spearman for r in results]),
         gain=gain,
         params_trained=max(r.params_trained for r in results),
         kept=tuple(r.switches_kept for r in results),

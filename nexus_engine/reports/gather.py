@@ -1,4 +1,4 @@
-"""What a report is about, read from the folders of runs and sweeps; no sentence of the data."""
+"""Reads the runs and sweeps of a report from their folders; no sentence of the data is read."""
 
 from __future__ import annotations
 
@@ -20,15 +20,13 @@ from nexus_engine.sweeps.view import SweepView
 __all__ = ["Arm", "Gathered", "Run", "gather", "gather_run"]
 
 MAX_LOSSES = 400
-"""Step losses that a curve shows; more are thinned evenly, never averaged."""
-
-
+"""Step losses in a curve; more are thinned evenly, never averaged."""
 MAX_WARNINGS = 20
-"""Of a run; a damaged log may hold any number."""
+"""Warnings shown of a run; a damaged log may hold any number."""
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
-    """The run proper ("main") or a control; `losses` are (step, loss)."""
+    """The run proper (`main`) or a control; `losses` are pairs (step, loss)."""
 
     name: str
     points: tuple[EpochPoint, ...]
@@ -38,8 +36,8 @@ class Arm(msgspec.Struct, frozen=True, kw_only=True):
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """A run. `result` is None unless it finished; `switches` are those of the result.
 
-    `grown_after` has, by the number of a switch, the epoch after which its set was grown.
-    `begun_unix_s` is when its first event happened; resuming it changes nothing there.
+    `grown_after` maps the number of a switch to the epoch after which its set was grown.
+    `begun_unix_s` is the time of the first event; it stays the same when the run resumes.
     """
 
     name: str
@@ -61,14 +59,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gathered(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that one report holds; a sweep's finished runs are among `runs`."""
+    """The runs and sweeps of a report; a sweep's finished runs are among `runs`."""
 
     runs: tuple[Run, ...]
     sweeps: tuple[SweepView, ...]
 
 
 def _arms(view: RunView, losses: Mapping[str, Sequence[tuple[int, float]]]) -> tuple[Arm, ...]:
-    """The arms of which anything was measured; `losses` are (step, loss) by arm."""
+    """The arms that were evaluated; `losses` has pairs (step, loss) by arm."""
     arms = []
     for arm in view.arms:
         if arm.points:
@@ -79,15 +77,15 @@ def _arms(view: RunView, losses: Mapping[str, Sequence[tuple[int, float]]]) -> t
 
 
 def _folded(events: Sequence[Event]) -> tuple[RunView, dict[str, list[tuple[int, float]]]]:
-    """The run after its events, steps left out, and every (step, loss) of each arm.
+    """The view of the run without its steps, and every (step, loss) by arm.
 
-    A view joins steps when there are many; a report shows single ones.
+    A view merges steps when there are many; a report shows single steps.
     """
     view, losses = RunView(), dict[str, list[tuple[int, float]]]()
     for event in events:
         if isinstance(event, Step):
             steps = losses.setdefault(event.arm, [])
-            while steps and steps[-1][0] >= event.step:  # made again by a resumed run
+            while steps and steps[-1][0] >= event.step:  # a resumed run repeats them
                 steps.pop()
             steps.append((event.step, event.loss))
         else:
@@ -121,30 +119,30 @@ def gather_run(folder: RunFolder) -> Run:
 
 
 def _warnings(name: str, view: RunView) -> tuple[str, ...]:
-    """What the run warned of, each once: its figures may not mean what they seem to."""
+    """The run's warnings, each once: they limit what its figures mean."""
     lines = dict.fromkeys(one_line(message, 600) for message in view.warnings)
     return tuple(f"{one_line(name, 60)}, warning: {line}" for line in lines)[:MAX_WARNINGS]
 
 
-def gather(asked: Sequence[str]) -> Gathered:
-    """The runs and sweeps that `asked` names: a run's or sweep's name or folder, or `latest`.
+def gather(names: Sequence[str]) -> Gathered:
+    """The runs and sweeps in `names`, each a name, a folder or `latest`.
 
     Raises:
-        RunError: one of them is neither.
+        RunError: a name is neither a run nor a sweep, or it cannot be read.
     """
     runs: list[Run] = []
     sweeps: list[SweepView] = []
-    for name in asked:
+    for name in names:
         try:
             runs.append(gather_run(find_run(name)))
             continue
         except NoSuchFolderError as error:
-            no_run = error
+            no_run_error = error
         try:
             sweep = find_sweep(name)
         except NoSuchFolderError:
             if name == LATEST:
-                raise no_run from None
+                raise no_run_error from None
             raise RunError(
                 f"{one_line(name, 120)}: no such run or sweep; `nexus runs` lists runs"
             ) from None

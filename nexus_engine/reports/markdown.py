@@ -1,39 +1,40 @@
-"""A report as Markdown: the same words and tables; the charts are the page's."""
+"""A report as Markdown: its text and tables. The charts are in the HTML page alone."""
 
 from __future__ import annotations
 
 import re
 
 from nexus_engine.errors import one_line
-from nexus_engine.reports.document import Document, Section, Table
+from nexus_engine.reports.parts import Document, Section, Table
 
 __all__ = ["markdown"]
 
-LONGEST = 100_000
-HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-"""As entities: then no reader of Markdown, however it treats backslashes, finds a tag."""
+MAX_CHARACTERS = 100_000
+ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+"""However a Markdown reader treats backslashes, it finds no tag in these."""
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown and its HTML take as it stands, in a table's cell too, on one line."""
-    flat = re.sub(r"([\\`*_\[\]|#~!$])", r"\\\1", one_line(text, LONGEST))
+    """`text` on one line, escaped so that Markdown and its HTML show it as it is, in tables too."""
+    flat = re.sub(r"([\\`*_\[\]|#~!$])", r"\\\1", one_line(text, MAX_CHARACTERS))
     flat = re.sub(r"(?i)(?<=www)\.|:(?=//)", lambda sign: "\\" + sign[0], flat)  # no bare links
-    return re.sub(r"[&<>]", lambda sign: HTML[sign[0]], flat)
+    return re.sub(r"[&<>]", lambda sign: ENTITIES[sign[0]], flat)
 
 
 def _paragraph(text: str) -> str:
-    """The same where a line's first characters could begin a list, a rule or a heading."""
+    """The same for a line whose first characters could begin a list, a rule or a heading."""
     return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", _plain(text))
 
 
 def markdown(document: Document, footer: str) -> str:
-    """The whole text."""
-    parts = [f"# {_plain(document.title)}", *(_section(s) for s in document.sections)]
-    return "\n\n".join([*parts, _paragraph(footer)]) + "\n"
+    """The report as text. A section that holds only charts is left out, heading included."""
+    sections = [_section(s) for s in document.sections if s.paragraphs or s.tables]
+    parts = [f"# {_plain(document.title)}", *sections, _paragraph(footer)]
+    return "\n\n".join(parts) + "\n"
 
 
 def _section(section: Section) -> str:
-    parts = [f"## {_plain(section.title)}", *(_paragraph(text) for text in section.words)]
+    parts = [f"## {_plain(section.title)}", *(_paragraph(text) for text in section.paragraphs)]
     return "\n\n".join([*parts, *(_table(table) for table in section.tables)])
 
 

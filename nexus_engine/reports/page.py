@@ -1,15 +1,16 @@
-"""A report as one HTML page that needs nothing beside itself: no script, no font, no network."""
+"""A report as one self-contained HTML page: no script, no font, no network."""
 
 from __future__ import annotations
 
 from html import escape
 
-from nexus_engine.reports.document import Document, Section, Table
+from nexus_engine.reports.charts import COLOURS
+from nexus_engine.reports.parts import Document, Section, Table
 
-__all__ = ["chart_style", "page"]
+__all__ = ["page"]
 
-# Colours that those with a colour deficiency tell apart: Okabe and Ito, 2008; the shades of the
-# heat map go from light to dark in one hue, and each carries its number.
+# People with a colour vision deficiency can tell these colours apart (Okabe and Ito, 2008). The
+# shades of the heat map go from light to dark in one hue, and each cell shows its number.
 STYLE = """
 :root{color-scheme:light dark;--bg:#fff;--fg:#1c2126;--soft:#5d6771;--line:#dfe3e7;--wash:#f5f7f8;
 --good:#00725a;--bad:#b34700;--c0:#0072b2;--c1:#d55e00;--c2:#009e73;--c3:#a8578a;--c4:#8a6d00;
@@ -46,50 +47,50 @@ footer{margin-top:3rem;font-size:.85rem;color:var(--soft)}
 """
 
 
-def chart_style() -> str:
-    """The page's style, with a stroke and a fill for each series of a chart."""
+def _style() -> str:
+    """The page's style, with a stroke and a fill for each colour of a chart."""
     return STYLE + "".join(
-        f"path.c{i}{{stroke:var(--c{i})}}circle.c{i}{{fill:var(--c{i})}}" for i in range(7)
+        f"path.c{i}{{stroke:var(--c{i})}}circle.c{i}{{fill:var(--c{i})}}" for i in range(COLOURS)
     )
 
 
 def page(document: Document, footer: str) -> str:
-    """The whole page; `footer` says what made it and when."""
+    """The page as HTML; `footer` says which version made it and when."""
     body = "".join(_section(section) for section in document.sections)
     title = escape(document.title)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        # The browser is told what the file promises: nothing is loaded from anywhere.
+        # Makes the browser enforce that nothing is loaded from anywhere.
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{title}, NEXUS report</title><style>{chart_style()}</style></head>"
+        f"<title>{title}, NEXUS report</title><style>{_style()}</style></head>"
         f"<body><main><h1>{title}</h1>{body}<footer>{escape(footer)}</footer></main></body></html>\n"
     )
 
 
 def _section(section: Section) -> str:
-    words = "".join(f"<p>{escape(text)}</p>" for text in section.words)
+    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in section.paragraphs)
     charts = "".join(_chart(svg) for svg in section.charts)
     tables = "".join(_table(table) for table in section.tables)
-    return f"<section><h2>{escape(section.title)}</h2>{words}{charts}{tables}</section>"
+    return f"<section><h2>{escape(section.title)}</h2>{paragraphs}{charts}{tables}</section>"
 
 
 def _chart(svg: str) -> str:
-    """A chart below its own title."""
+    """A chart with its title as the caption."""
     caption = svg.split("<title>", 1)[1].split("</title>", 1)[0]
     return f"<figure><figcaption>{caption}</figcaption>{svg}</figure>"
 
 
 def _table(table: Table) -> str:
-    opening = [' class="r"' if right else "" for right in table.right]
+    classes = [' class="r"' if right else "" for right in table.right]
 
     def row(cells: tuple[str, ...], tag: str) -> str:
-        filled = [
-            f"<{tag}{kind}>{escape(cell)}</{tag}>"
-            for cell, kind in zip(cells, opening, strict=True)
+        elements = [
+            f"<{tag}{css_class}>{escape(cell)}</{tag}>"
+            for cell, css_class in zip(cells, classes, strict=True)
         ]
-        return f"<tr>{''.join(filled)}</tr>"
+        return f"<tr>{''.join(elements)}</tr>"
 
     body = "".join(row(cells, "td") for cells in table.rows)
     head = row(table.header, "th")

@@ -1,7 +1,7 @@
-"""Numbers to places on paper: round ticks, linear and logarithmic. Pure.
+"""Axes of charts: numbers to pixels, with round ticks, linear and logarithmic.
 
-Any number makes a scale that can be drawn: equal ones, neighbours a float step apart, ones near the
-largest float, none at all. Places are finite and lie between `start` and `end`.
+Any numbers make a scale that can be drawn: equal ones, neighbours one float step apart, ones near
+the largest float, or none at all. Pixels are finite and lie between `start` and `end`.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import NamedTuple
 
 __all__ = ["Scale", "as_float", "linear", "logarithmic"]
 
-LARGEST = 1e300
-"""Numbers beyond it, either way, stand at the end: their differences would overflow."""
+MAX_NUMBER = 1e300
+"""Numbers beyond it are drawn at the end of the scale: their differences would overflow."""
 MAX_POWER = 300
-NARROWEST = 1e-9
-"""Width of a scale as a share of its numbers; below it ticks are no different floats."""
+MIN_RELATIVE_WIDTH = 1e-9
+"""Width of a scale relative to its numbers; ticks of a narrower one would be equal floats."""
 MAX_POWERS = 12
-"""Powers of ten that are named on a logarithmic scale."""
+"""Ticks of a logarithmic scale."""
 
 
 def as_float(value: float) -> float:
-    """`value` as a float; an integer that is none becomes infinite."""
+    """`value` as a float; an integer beyond the floats becomes infinite."""
     try:
         return float(value)
     except OverflowError:
@@ -30,7 +30,7 @@ def as_float(value: float) -> float:
 
 
 class Scale(NamedTuple):
-    """Maps `low`..`high` onto `start`..`end` (pixels); `ticks` are values to be named."""
+    """Maps `low`..`high` to the pixels `start`..`end`; `ticks` are the values that get a label."""
 
     low: float
     high: float
@@ -40,7 +40,7 @@ class Scale(NamedTuple):
     log: bool = False
 
     def place(self, value: float) -> float:
-        """The pixel of `value`; one outside of the scale, or NaN, stands at an end."""
+        """The pixel of `value`; a value outside the scale, or NaN, is placed at an end."""
         low, high, value = self.low, self.high, as_float(value)
         if math.isnan(value):
             return self.start
@@ -56,20 +56,20 @@ def linear(
 ) -> Scale:
     """A scale over the finite `values` that begins and ends at round numbers."""
     finite = [v for v in map(as_float, values) if math.isfinite(v)] or [0.0]
-    low, high = max(min(finite), -LARGEST), min(max(finite), LARGEST)
-    low, high = min(low, LARGEST), max(high, -LARGEST)
+    low, high = max(min(finite), -MAX_NUMBER), min(max(finite), MAX_NUMBER)
+    low, high = min(low, MAX_NUMBER), max(high, -MAX_NUMBER)
     largest = max(abs(low), abs(high))
-    if high - low <= max(largest * NARROWEST, 1 / LARGEST):
+    if high - low <= max(largest * MIN_RELATIVE_WIDTH, 1 / MAX_NUMBER):
         pad = max(largest * 0.01, 0.5 if whole else 0.01)
         low, high = low - pad, high + pad
-    raw = (high - low) / ticks
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next((power * m for m in (1, 2, 5, 10) if power * m >= raw), power * 20)
+    min_step = (high - low) / ticks
+    power = 10.0 ** math.floor(math.log10(min_step))
+    step = next((power * m for m in (1, 2, 5, 10) if power * m >= min_step), power * 20)
     if whole:
         step = max(1.0, step)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    named = tuple(step * i for i in range(first, max(last, first + 1) + 1))
-    return Scale(named[0], named[-1], start, end, named)
+    round_numbers = tuple(step * i for i in range(first, max(last, first + 1) + 1))
+    return Scale(round_numbers[0], round_numbers[-1], start, end, round_numbers)
 
 
 def logarithmic(values: Sequence[float], start: float, end: float) -> Scale:
@@ -77,9 +77,9 @@ def logarithmic(values: Sequence[float], start: float, end: float) -> Scale:
     positive = [v for v in map(as_float, values) if v > 0 and math.isfinite(v)] or [1.0]
     first = _power(math.floor(math.log10(min(positive))))
     last = max(first + 1, _power(math.ceil(math.log10(max(positive)))))
-    every = math.ceil((last - first) / MAX_POWERS)
-    named = tuple(10.0**power for power in range(first, last + 1, every))
-    return Scale(10.0**first, 10.0**last, start, end, named, log=True)
+    stride = math.ceil((last - first) / MAX_POWERS)
+    powers = tuple(10.0**power for power in range(first, last + 1, stride))
+    return Scale(10.0**first, 10.0**last, start, end, powers, log=True)
 
 
 def _power(power: int) -> int:

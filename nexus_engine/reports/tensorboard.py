@@ -19,27 +19,27 @@ from nexus_engine.system.shortages import OUT_OF_ROOM
 __all__ = ["write_tensorboard"]
 
 
-def _mark(run: Run) -> str:
-    """What the files of the run's exports end with; another run of the same name has another."""
-    known = json.dumps([run.name, run.begun_unix_s, one_line(run.facts.get("data_fingerprint"))])
-    return ".nexus-" + hashlib.sha256(known.encode()).hexdigest()[:12]
+def _suffix(run: Run) -> str:
+    """The end of the names of the run's files; two runs of the same name have different ones."""
+    identity = json.dumps([run.name, run.begun_unix_s, one_line(run.facts.get("data_fingerprint"))])
+    return ".nexus-" + hashlib.sha256(identity.encode()).hexdigest()[:12]
 
 
-def _exported(out: Path, mark: str) -> set[Path]:
-    """The files of earlier exports to `out` that have `mark`."""
-    return set(out.glob(f"*/*/events.out.tfevents.*{mark}"))
+def _exported(out: Path, suffix: str) -> set[Path]:
+    """The event files in `out` whose names end in `suffix`."""
+    return set(out.glob(f"*/*/events.out.tfevents.*{suffix}"))
 
 
 def _folder(run: Run, out: Path, earlier: set[Path]) -> Path:
-    """The run's folder in `out`: that of its earlier export, or a new one, numbered where needed.
+    """The run's folder in `out`: the one of its earlier export, or a new one, numbered if needed.
 
-    A folder with event files of something else is left alone: TensorBoard would join the curves.
+    A folder that holds other event files is not used: TensorBoard would join the curves.
     """
     if earlier:
         return min(earlier).parent.parent
     name = "".join(c if c.isalnum() or c in "-_." else "-" for c in run.label) or "run"
-    numbered = (out / (name if n == 1 else f"{name}-{n}") for n in itertools.count(1))
-    return next(path for path in numbered if not any(path.glob("*/*tfevents*")))
+    candidates = (out / (name if n == 1 else f"{name}-{n}") for n in itertools.count(1))
+    return next(path for path in candidates if not any(path.glob("*/*tfevents*")))
 
 
 def _write_arm(writer: Any, arm: Arm) -> None:
@@ -54,11 +54,11 @@ def _write_arm(writer: Any, arm: Arm) -> None:
                 writer.add_scalar(tag, value, step)
 
 
-def write_tensorboard(gathered: Gathered, out: Path) -> int:
-    """Write loss by step, and Spearman on dev and the guard by epoch; the number of folders filled.
+def write_tensorboard(gathered: Gathered, out: Path) -> None:
+    """Write the loss by step, and Spearman on dev and the guard by epoch.
 
-    Values that are not finite are left out. Files are for their owner alone. A run's earlier export
-    to `out` is replaced: its files go once the new ones are written, and nothing else does.
+    Values that are not finite are left out. Only the owner can read the files. A run's earlier
+    export to `out` is replaced: only its files are deleted, once the new ones are written.
 
     Raises:
         ConfigError: tensorboardX is not installed, or `out` cannot be written to.
@@ -70,20 +70,18 @@ def write_tensorboard(gathered: Gathered, out: Path) -> int:
         raise ConfigError(
             "--tensorboard needs tensorboardX: pip install 'nexus-dendrites[tensorboard]'"
         ) from None
-    made = 0
     try:
-        for mark, run in {_mark(run): run for run in gathered.runs}.items():
-            earlier = _exported(out, mark)
-            place = _folder(run, out, earlier)
-            # Two exports within a second would have files of one name.
-            suffix = f".{time.time_ns()}{mark}"
+        for suffix, run in {_suffix(run): run for run in gathered.runs}.items():
+            earlier = _exported(out, suffix)
+            run_folder = _folder(run, out, earlier)
+            # Without the time, two exports within a second would have files of the same name.
+            unique_suffix = f".{time.time_ns()}{suffix}"
             for arm in run.arms:
-                folder = place / arm.name.replace(":", "-")
+                folder = run_folder / arm.name.replace(":", "-")
                 folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-                with SummaryWriter(str(folder), filename_suffix=suffix) as writer:
+                with SummaryWriter(str(folder), filename_suffix=unique_suffix) as writer:
                     _write_arm(writer, arm)
-                made += 1
-            for file in _exported(out, mark) - earlier:
+            for file in _exported(out, suffix) - earlier:
                 file.chmod(FILE_MODE)
             for file in earlier:
                 file.unlink(missing_ok=True)
@@ -94,4 +92,3 @@ def write_tensorboard(gathered: Gathered, out: Path) -> int:
                 "make room, or choose another folder"
             ) from None
         raise ConfigError(f"--tensorboard {one_line(out, 200)}: {error.strerror}") from None
-    return made

@@ -1,4 +1,4 @@
-"""Writing a report: both files, each put in its place in one step."""
+"""Writes the files of a report, each replaced in one step."""
 
 from __future__ import annotations
 
@@ -24,30 +24,29 @@ __all__ = ["write_report"]
 
 
 class Written(NamedTuple):
-    """The files of a report, and how many runs and sweeps are in it."""
+    """The files of a report, and the numbers of runs and sweeps in it."""
 
     html: Path
     markdown: Path
     runs: int
     sweeps: int
-    tensorboard: Path | None = None
 
 
 LEFT_BEHIND_SECONDS = 3600.0
-"""A temporary file that is older is of a report that was killed while it was written."""
+"""Age from which a temporary file counts as left behind by a killed process."""
 
 
 def _put(path: Path, text: str) -> None:
-    """Put `text` in `path`'s place in one step, for its owner alone.
+    """Replace the file at `path` by `text` in one step; only its owner can read it.
 
-    The folder may be shared: the temporary file has a name that nobody can guess or prepare.
+    The folder may be shared, so the temporary file gets a name that nobody can guess or prepare.
     """
-    mark = f"{path.name}.tmp-"
-    for left in path.parent.glob(f"{mark}*"):
+    prefix = f"{path.name}.tmp-"
+    for leftover in path.parent.glob(f"{prefix}*"):
         with contextlib.suppress(OSError):
-            if time.time() - left.lstat().st_mtime > LEFT_BEHIND_SECONDS:
-                left.unlink()
-    handle, temporary = tempfile.mkstemp(prefix=mark, dir=path.parent)  # 0600, O_EXCL, no link
+            if time.time() - leftover.lstat().st_mtime > LEFT_BEHIND_SECONDS:
+                leftover.unlink()
+    handle, temporary = tempfile.mkstemp(prefix=prefix, dir=path.parent)  # 0600, O_EXCL, no link
     try:
         try:
             write_all(handle, text.encode("utf-8", "replace"))
@@ -62,26 +61,26 @@ def _put(path: Path, text: str) -> None:
     sync(path.parent)
 
 
-def write_report(asked: Sequence[str], out: Path, tensorboard: Path | None = None) -> Written:
-    """Report on the runs and sweeps named by `asked`, as `report.html` and `report.md` in `out`.
+def write_report(names: Sequence[str], out: Path, tensorboard: Path | None = None) -> Written:
+    """Report on the runs and sweeps in `names`, as `report.html` and `report.md` in `out`.
 
-    With `tensorboard` their metrics are also written there, as TensorBoard reads them.
+    With `tensorboard`, their metrics are also written to that folder as TensorBoard event files.
 
     Raises:
-        RunError: one of them is neither a run nor a sweep.
+        RunError: a name is neither a run nor a sweep, or it cannot be read.
         ConfigError: `out` or `tensorboard` cannot be written to, or tensorboardX is missing.
         ResourceError: the disk is full.
     """
-    gathered = gather(asked)
+    gathered = gather(names)
     if tensorboard is not None:
         write_tensorboard(gathered, tensorboard)
-    found = document(gathered)
+    report = document(gathered)
     footer = f"Made by NEXUS {__version__}, {time.strftime('%Y-%m-%d %H:%M:%S %z')}."
     html, text = out / "report.html", out / "report.md"
     try:
         out.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _put(html, page(found, footer))
-        _put(text, markdown(found, footer))
+        _put(html, page(report, footer))
+        _put(text, markdown(report, footer))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a usable path"
         if isinstance(error, OSError) and error.errno in OUT_OF_ROOM:
@@ -89,4 +88,4 @@ def write_report(asked: Sequence[str], out: Path, tensorboard: Path | None = Non
                 f"--out {one_line(out, 200)}: {reason}; make room, or choose another folder"
             ) from None
         raise ConfigError(f"--out {one_line(out, 200)}: {reason}") from None
-    return Written(html, text, len(gathered.runs), len(gathered.sweeps), tensorboard)
+    return Written(html, text, len(gathered.runs), len(gathered.sweeps))

@@ -298,7 +298,7 @@ class _Sweep:
         yield SweepFailed(time_unix_s=time.time(), message=message, exit_code=exit_code)
 
     def broken_off(self, error: OSError) -> Iterator[SweepEvent]:
-        """The last events of a sweep that `error` ends: an error of the sweep itself, not of a run."""
+        """The last events of a sweep that `error`, its own and not a run's, ends."""
         place = one_line(os.fsdecode(error.filename or self.folder.path), 200)
         message = f"{place}: {error.strerror or type(error).__name__}"
         code, remedy = ExitCode.FAILED, ""

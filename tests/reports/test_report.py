@@ -1,4 +1,4 @@
-"""Reports: figures by hand, charts that stay inside their frame, a page that needs nothing else."""
+"""Reports: figures against hand-made ones, charts inside their frame, a self-contained page."""
 
 import json
 import math
@@ -96,9 +96,9 @@ def write_run(path, dev=0.52, seed=1, lr=1e-3, state="finished", control=0.5, pa
 
 
 def test_an_interval_is_students():
-    found = estimate([0.1, 0.2, 0.4])
-    half = stats.t.ppf(0.975, 2) * found.deviation / math.sqrt(3)
-    assert (found.low, found.high) == pytest.approx((found.mean - half, found.mean + half))
+    three = estimate([0.1, 0.2, 0.4])
+    half = stats.t.ppf(0.975, 2) * three.deviation / math.sqrt(3)
+    assert (three.low, three.high) == pytest.approx((three.mean - half, three.mean + half))
     assert estimate([0.3]).low is None
     assert estimate([0.3, math.nan]).low is None
     assert estimate([]) is None
@@ -112,12 +112,12 @@ def test_seeds_of_a_configuration_are_one_row_and_differences_name_it(home):
     assert (best.dev.n, rest.dev.n) == (1, 3)
     assert rest.dev.mean == pytest.approx(0.52)
     assert rest.gain.mean == pytest.approx(0.02)
-    # Of a single run the interval is its bootstrap's.
+    # The interval of a single run is that of its bootstrap.
     assert (best.gain.low, best.gain.high) == pytest.approx((0.09, 0.11))
 
 
 def test_the_epoch_after_which_a_set_grew_comes_from_the_log(home):
-    """Settings do not have it where switches follow stalls, or were asked for."""
+    """Settings lack it when a switch follows a stall or a request."""
     sections = document(gather([write_run(home / "a")])).sections
     (table,) = next(section for section in sections if section.title == "Switches").tables
     assert dict(zip(table.header, table.rows[0], strict=True))["grown after"] == "0"
@@ -148,8 +148,8 @@ def test_charts_are_well_formed_and_say_what_they_leave_out():
     assert "2 not finite" in svg
     assert "nan" not in svg.replace("not finite", "")
     assert "a &lt;b&gt;" in svg
-    for found in re.findall(r'c[xy]="([-\d.]+)"', svg):
-        assert 0 <= float(found) <= 720
+    for pixel in re.findall(r'c[xy]="([-\d.]+)"', svg):
+        assert 0 <= float(pixel) <= 720
     dots = [Dot("u", 1921, 0.89, 0.88, 0.9), Dot("v", 0, 0.5, None, None)]
     assert scatter(dots, "t", "x", "y", 0.86).count("<circle") == 1
     ElementTree.fromstring(scatter(dots, "t", "x", "y", 0.86))
@@ -187,8 +187,8 @@ class Tags(HTMLParser):
 def test_the_page_loads_nothing_runs_nothing_and_escapes_everything(home):
     names = [write_run(home / str(s), seed=s) for s in (1, 2)]
     names.append(write_run(home / "failed", state="failed"))
-    found = document(gather(names))
-    html = page(found, "made <here>")
+    report = document(gather(names))
+    html = page(report, "made <here>")
     tags = Tags()
     tags.feed(html)
     assert not tags.open
@@ -200,7 +200,7 @@ def test_the_page_loads_nothing_runs_nothing_and_escapes_everything(home):
     assert "http" not in html.replace("http-equiv", "")
     assert "\x1b" not in html
     assert "&lt;script&gt;" in html
-    titles = [section.title for section in found.sections]
+    titles = [section.title for section in report.sections]
     assert titles == [
         "Results", "Curves", "Switches", "Controls", "Forgetting guard", "Environment and settings",
     ]  # fmt: skip
@@ -216,6 +216,17 @@ def test_markdown_has_the_same_tables_and_no_markup_of_others(home):
     assert "\\| \\`z\\`" in text
 
 
+def test_markdown_leaves_out_the_headings_of_sections_that_hold_only_charts(home):
+    names = [write_run(home / "small", params=1000), write_run(home / "large", lr=3e-3)]
+    report = document(gather(names))
+    only_charts = {s.title for s in report.sections if not s.paragraphs and not s.tables}
+    assert only_charts == {"Curves", "Parameters"}
+    text = markdown(report, "made")
+    headings = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
+    assert headings == [s.title for s in report.sections if s.title not in only_charts]
+    assert not re.search(r"^#.*\n+#", text.partition("\n")[2], re.MULTILINE)
+
+
 def test_a_sweep_brings_its_grid_and_its_runs(home):
     grid = Grid(
         axes=(Axis(name="lr", values=(1e-3, 3e-3)), Axis(name="batch_size", values=(16, 32))),
@@ -227,11 +238,11 @@ def test_a_sweep_brings_its_grid_and_its_runs(home):
         write_run(
             folder.run_path(cell), dev=0.5 + i / 100, lr=cell.values[0], params=1000 * (i + 1)
         )
-    found = document(gather([str(folder.path)]))
-    sections = {section.title: section for section in found.sections}
-    shown = sections["Sweep sweep"]
-    assert shown.words[0].startswith("3 of 4 runs finished")
-    (chart,) = shown.charts
+    report = document(gather([str(folder.path)]))
+    sections = {section.title: section for section in report.sections}
+    sweep = sections["Sweep sweep"]
+    assert sweep.paragraphs[0].startswith("3 of 4 runs finished")
+    (chart,) = sweep.charts
     assert chart.count('class="cell') == 4
     assert "0.5200" in chart
     assert "Parameters" in sections
@@ -260,30 +271,30 @@ def test_the_command(home, monkeypatch, capfd):
 def scalars(folder):
     """(tag, step, value) of the event files in a folder."""
     event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
-    found = []
+    points = []
     for path in folder.iterdir():
         assert path.stat().st_mode & 0o777 == 0o600
-        data, at = path.read_bytes(), 0
-        while at < len(data):
-            (length,) = struct.unpack_from("<Q", data, at)
-            event = event_pb2.Event.FromString(data[at + 12 : at + 12 + length])
-            found += [(v.tag, event.step, v.simple_value) for v in event.summary.value]
-            at += 16 + length
-    return found
+        data, offset = path.read_bytes(), 0
+        while offset < len(data):
+            (length,) = struct.unpack_from("<Q", data, offset)
+            event = event_pb2.Event.FromString(data[offset + 12 : offset + 12 + length])
+            points += [(v.tag, event.step, v.simple_value) for v in event.summary.value]
+            offset += 16 + length
+    return points
 
 
 def test_tensorboard_files_hold_what_the_run_measured(tmp_path, capsys):
     pytest.importorskip("tensorboardX")
     write_run(tmp_path / "a", dev=0.52)
     out = tmp_path / "boards"
-    words = ["report", str(tmp_path / "a"), "--out", str(tmp_path / "r"), "--tensorboard", str(out)]
-    assert cli.main(words) == 0
+    arguments = [str(tmp_path / "a"), "--out", str(tmp_path / "r"), "--tensorboard", str(out)]
+    assert cli.main(["report", *arguments]) == 0
     assert str(out) in capsys.readouterr().out
     (arm,) = [path for path in out.glob("*/*") if path.name == "main"]
-    found = scalars(arm)
-    dev = [(step, value) for tag, step, value in found if tag == "dev/spearman"]
+    points = scalars(arm)
+    dev = [(step, value) for tag, step, value in points if tag == "dev/spearman"]
     assert dev == [(0, pytest.approx(0.42)), (1, pytest.approx(0.5)), (2, pytest.approx(0.52))]
-    losses = [(step, value) for tag, step, value in found if tag == "loss"]
+    losses = [(step, value) for tag, step, value in points if tag == "loss"]
     assert losses == [(2, pytest.approx(0.3)), (4, pytest.approx(0.3))]  # NaN is left out
 
 
@@ -308,7 +319,7 @@ def test_a_later_tensorboard_export_replaces_the_runs_own_earlier_one(tmp_path):
         epoch=3, split="dev", pairs=9, spearman=0.6, pearson=0.4, guard_spearman=1.0,
         guard_scored_spearman=0.9, is_best=True, best_spearman=0.6, best_epoch=3, eval_seconds=0.1,
     )  # fmt: skip
-    RunFolder(tmp_path / "a").append(again)  # it went on
+    RunFolder(tmp_path / "a").append(again)  # the run resumed
     second = export(tmp_path / "a", out)
     assert set(second) == {arm, out / "b" / "main"}
     assert second[out / "b" / "main"] == other
@@ -327,9 +338,9 @@ def test_tensorboard_exports_of_two_runs_of_one_name_stay_apart(tmp_path):
     facts["data_fingerprint"] = "of other data"
     (tmp_path / "y" / "a" / "run.json").write_text(json.dumps(facts))
     for place in ("x", "y", "y", "x"):
-        found = export(tmp_path / place / "a", out)
-    assert [path.parent.name for path in found] == ["a", "a-2"]
-    assert all(len(list(path.iterdir())) == 1 for path in found)
+        exports = export(tmp_path / place / "a", out)
+    assert [path.parent.name for path in exports] == ["a", "a-2"]
+    assert all(len(list(path.iterdir())) == 1 for path in exports)
 
 
 def test_tensorboard_export_leaves_a_folder_of_something_else_alone(tmp_path):

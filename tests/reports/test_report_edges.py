@@ -1,4 +1,4 @@
-"""Reports on absurd numbers and hostile names: every chart is drawn, no markup comes through."""
+"""Reports on absurd numbers and hostile names: charts are drawn, and no text becomes markup."""
 
 import math
 import re
@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nexus_engine.reports.charts import Dot, Line, heat_map, line_chart, scatter
-from nexus_engine.reports.document import Document, Section, Table
 from nexus_engine.reports.figures import estimate
 from nexus_engine.reports.markdown import markdown
 from nexus_engine.reports.page import page
+from nexus_engine.reports.parts import Document, Section, Table
 from nexus_engine.reports.scales import linear, logarithmic
 
 TINY, HUGE = 5e-324, 1.7976931348623157e308
@@ -25,10 +25,10 @@ ANY = st.one_of(
 def neighbours(draw):
     """Numbers a few float steps apart, in any order."""
     start = draw(st.floats(allow_nan=False, allow_infinity=False))
-    found = [start]
+    numbers = [start]
     for _ in range(draw(st.integers(0, 3))):
-        found.append(math.nextafter(found[-1], draw(st.sampled_from([math.inf, -math.inf]))))
-    return found
+        numbers.append(math.nextafter(numbers[-1], draw(st.sampled_from([math.inf, -math.inf]))))
+    return numbers
 
 
 def drawable(scale, values, start, end):
@@ -63,20 +63,20 @@ def test_neighbours_that_a_small_dev_split_gives_are_apart_on_the_scale():
 @given(st.lists(st.one_of(st.floats(), st.sampled_from([HUGE, -HUGE, TINY])), min_size=2))
 def test_any_numbers_make_charts(values):
     points = tuple(enumerate(values))
-    drawn = line_chart([Line("a", points)], "t", "x", "y")
-    drawn += scatter([Dot("a", abs(v), v, v, v) for v in values], "t", "x", "y", values[0])
-    drawn += heat_map(["r"], [str(v) for v in values], [values], "t", "r", "c")
-    for place in re.findall(r'(?:cx|cy|x|y|d)="([^"]*)"', drawn):
-        assert not re.search(r"nan|inf", place)
+    svg = line_chart([Line("a", points)], "t", "x", "y")
+    svg += scatter([Dot("a", abs(v), v, v, v) for v in values], "t", "x", "y", values[0])
+    svg += heat_map(["r"], [str(v) for v in values], [values], "t", "r", "c")
+    for pixels in re.findall(r'(?:cx|cy|x|y|d)="([^"]*)"', svg):
+        assert not re.search(r"nan|inf", pixels)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 def test_a_mean_lies_between_its_values(values):
-    found = estimate(values)
-    assert math.isfinite(found.mean)
+    mean = estimate(values).mean
+    assert math.isfinite(mean)
     slack = max(abs(v) for v in values) * 1e-9
-    assert min(values) - slack <= found.mean <= max(values) + slack
+    assert min(values) - slack <= mean <= max(values) + slack
 
 
 HOSTILE = [
@@ -99,14 +99,14 @@ HOSTILE = [
 ]
 
 
-def written(words):
-    table = Table((words, "b"), ((words, "1"), (words + "|" + words, "2")), (False, True))
-    return Document(words, (Section(words, (words,), (), (table,)),))
+def report_of(text):
+    table = Table((text, "b"), ((text, "1"), (text + "|" + text, "2")), (False, True))
+    return Document(text, (Section(text, (text,), (), (table,)),))
 
 
 @pytest.mark.parametrize("words", HOSTILE)
 def test_no_words_become_markup_in_markdown(words):
-    text = markdown(written(words), words)
+    text = markdown(report_of(words), words)
     assert not re.search(r"[<>]", text)
     assert not re.search(r"&(?!amp;|lt;|gt;)", text)
     lines = text.splitlines()
@@ -126,7 +126,7 @@ def test_no_words_become_markup_in_markdown(words):
 
 @pytest.mark.parametrize("words", HOSTILE)
 def test_no_words_become_markup_in_the_page(words):
-    text = page(written(words), words)
+    text = page(report_of(words), words)
     assert "<script" not in text
     assert "<img" not in text
     assert "<b>" not in text

@@ -164,7 +164,7 @@ def test_it_is_asked_before_the_first_step_and_in_eval_forecast_and_report(
     for event in events:
         folder.append(event)
     results = document(gather([str(folder.path)])).sections[0]
-    assert f"run, warning: {asked}" in results.words
+    assert f"run, warning: {asked}" in results.paragraphs
 
     assert cli.main(["train", "--data", str(data), "--forecast", "--threads", "2"]) == 0
     assert WORDS in capfd.readouterr().err
