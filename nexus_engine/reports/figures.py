@@ -56,7 +56,7 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     test: Estimate
     gain: Estimate | None
     params_trained: int
-    kept: tuple[int, ...]
+    switches_kept: tuple[int, ...]
     switches: tuple[int, ...]
 
 
@@ -125,6 +125,6 @@ def _group(label: str, runs: Sequence[Run]) -> Group:
         test=mean([r.test_spearman for r in results]),
         gain=gain,
         params_trained=max(r.params_trained for r in results),
-        kept=tuple(r.switches_kept for r in results),
+        switches_kept=tuple(r.switches_kept for r in results),
         switches=tuple(r.switches for r in results),
     )

@@ -38,7 +38,7 @@ def results(gathered: Gathered, configurations: Sequence[Group]) -> Section:
             interval(group.test),
             interval(group.gain, sign=True),
             f"{group.params_trained:,}",
-            f"{sum(group.kept)} of {sum(group.switches)}",
+            f"{sum(group.switches_kept)} of {sum(group.switches)}",
         )
         for group in configurations
     ]
