@@ -1,4 +1,4 @@
-"""The Textual application: screens, the one open run, the one run that it trains itself."""
+"""The Textual application: its screens, the open run, and the run that this process trains."""
 
 from __future__ import annotations
 
@@ -26,15 +26,17 @@ from nexus_tui.app.kit.ascii_style import ASCII_CSS, PlainBar, plain_key
 from nexus_tui.app.kit.declared_keys import unknown_ids
 from nexus_tui.app.kit.dialogs import Choice, Question
 from nexus_tui.app.kit.frame import NexusScreen, TopBar
+from nexus_tui.app.kit.host import Probe
 from nexus_tui.app.main_screens import MAIN_SCREENS
 from nexus_tui.app.open_run import OpenRun
 from nexus_tui.app.playground.state import PlaygroundState
 from nexus_tui.app.run_sources import LoggedRun, RunSource, SessionRun
-from nexus_tui.app.terminal.driver import LeavableDriver
+from nexus_tui.app.terminal.driver import ResilientDriver
 from nexus_tui.app.terminal.typed_ahead import TypedAheadApp
 from nexus_tui.app.themes import DEFAULT_THEME, THEMES, chart_style_of, unknown_theme
 from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.settings.app import UiSettings
+from nexus_tui.words.forecasting import probe
 
 if TYPE_CHECKING:
     from nexus_engine.config import Settings
@@ -44,7 +46,7 @@ __all__ = ["NexusApp"]
 
 POLL_SECONDS = 0.1
 SLOW_POLL_SECONDS = 0.5
-"""Between two polls of the run; the second with --low-bandwidth."""
+"""Time between two polls of the run; the slow one applies with --low-bandwidth."""
 
 
 class NexusApp(TypedAheadApp):
@@ -69,28 +71,35 @@ class NexusApp(TypedAheadApp):
     CSS = ASCII_CSS
 
     def __init__(
-        self, settings: UiSettings, attach: Path | None = None, begin: Settings | None = None
+        self,
+        settings: UiSettings,
+        attach: Path | None = None,
+        begin: Settings | None = None,
+        *,
+        probe: Probe = probe,
     ) -> None:
-        super().__init__(driver_class=LeavableDriver)
+        super().__init__(driver_class=ResilientDriver)
         self.settings = settings
         self.open_run: OpenRun | None = None
         self.pointed_run: str | None = None
-        """The run that the list of runs points at: what the playground asks where none is open."""
+        """The run under the cursor of the list: the playground queries it while none is open."""
         self.marked: list[Path] = []
         """Runs marked for comparison, in the order of their letters."""
         self.may_probe = True
-        """Whether a screen may measure a forecast without being asked to."""
+        """Whether a screen may measure a forecast before the user asks for one."""
+        self.probe = probe
+        """Measures a forecast; blocks, so call it in a worker thread."""
         self.playground = PlaygroundState(self)
         self.session: Session | None = None
         self.ending: Ending = "quit"
         self.crash = ""
         self.loaded = threading.Event()
-        """Set when torch and the engine's tensor parts are imported."""
+        """Set once torch and the engine modules that need it are imported."""
         self._event_loop: asyncio.AbstractEventLoop | None = None
-        self._asking: Question | None = None
-        """The question that quitting with a live run has asked last."""
+        self._quit_question: Question | None = None
+        """The last question that the user got on quitting with a live run."""
         self._attached = attach
-        self._at_once = begin
+        self._settings_to_train = begin
         if attach is not None:
             self.DEFAULT_MODE = "live"  # type: ignore[misc]
         for theme in THEMES:
@@ -103,24 +112,24 @@ class NexusApp(TypedAheadApp):
 
     @property
     def chart_style(self) -> ChartStyle:
-        """Signs and styles of pictures for the present theme."""
+        """Glyphs and styles of charts in the current theme."""
         return chart_style_of(self.current_theme, ascii_only=self.settings.ascii)
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
-        """Variables that our style sheets use and a stock theme may lack."""
+        """Variables that our style sheets use and that one of Textual's own themes may lack."""
         return {"footer-key-foreground": self.current_theme.primary}
 
     def get_key_display(self, binding: Binding) -> str:
-        """The key as it is shown."""
+        """The key as the screen shows it."""
         display = super().get_key_display(binding)
         return plain_key(display) if self.settings.ascii else display
 
-    # Life
+    # Start and end
 
     def on_mount(self) -> None:
-        """Listen to signals, open what was asked for, load the engine behind the picture."""
+        """Open the requested run, start the timers, import the engine in the background."""
         self._event_loop = asyncio.get_running_loop()
-        if self.ending != "quit":  # a signal came before there was a loop to wake
+        if self.ending != "quit":  # a signal arrived before the event loop ran
             self.exit()
             return
         self.set_class(self.settings.ascii, "-ascii")
@@ -131,8 +140,8 @@ class NexusApp(TypedAheadApp):
             self.tell(unknown_theme(self.settings.theme, self.available_themes), "warning")
         if self._attached is not None:
             self.open_source(LoggedRun(self._attached), show=True)
-        if self._at_once is not None:
-            self.start_training(self._at_once)
+        if self._settings_to_train is not None:
+            self.start_training(self._settings_to_train)
         slow = self.settings.low_bandwidth
         self.set_interval(SLOW_POLL_SECONDS if slow else POLL_SECONDS, self._poll)
         self.set_interval(1.0, self.playground.tick)
@@ -140,9 +149,10 @@ class NexusApp(TypedAheadApp):
         self.call_later(self._check_keys)
 
     def leave_by_signal(self, ending: Ending) -> None:
-        """The run is told at once, the screen goes; `opening` sees to the rest.
+        """Ask the run to stop if `ending` requires it, and close the screen.
 
-        Called from a signal handler: it does nothing but set values and wake the event loop.
+        `opening` handles the rest. This is called from a signal handler, so it only sets values
+        and wakes the event loop.
         """
         if self.ending == "quit":
             self.ending = ending
@@ -153,13 +163,13 @@ class NexusApp(TypedAheadApp):
             loop.call_soon_threadsafe(self.exit)
 
     def terminal_lost(self) -> None:
-        """Reading from the terminal or writing to it failed: it is gone, with or without a word."""
+        """Close the app: a read from the terminal or a write to it failed, so it is gone."""
         if self.ending == "quit":
             self.ending = "hung up"
         self.exit()
 
     def _load_engine(self) -> None:
-        """Import torch in a thread: the first run or query need not wait for it then."""
+        """Import torch in a thread, so that the first run or query need not wait for it."""
 
         def load() -> None:
             import nexus_engine.scoring.similarity
@@ -174,19 +184,19 @@ class NexusApp(TypedAheadApp):
             self.tell(warning, "warning")
 
     def failed(self, error: Exception) -> bool:
-        """Note a defect of the screen; whether it ends the app."""
+        """Record an error of the screen; return whether it ends the app."""
         if self.leaving and isinstance(error, NoMatches | ScreenStackError):
             return False
         self.note_crash(error)
         return True
 
     def note_crash(self, error: Exception) -> None:
-        """Say where the screen failed, by the type of the error alone."""
+        """Record the error's type and place; its message may hold the user's text."""
         if isinstance(error, WorkerFailed) and isinstance(error.error, Exception):
-            error = error.error  # a thread's: the other says only that it failed
+            error = error.error  # the cause: WorkerFailed only says that a thread failed
         frames = traceback.extract_tb(error.__traceback__)
-        own = [frame for frame in frames if "nexus_" in frame.filename]
-        last = next(reversed(own or frames), None)
+        own_frames = [frame for frame in frames if "nexus_" in frame.filename]
+        last = next(reversed(own_frames or frames), None)
         place = "?" if last is None else f"{Path(last.filename).name}:{last.lineno}"
         self.crash = f"the screen failed: {type(error).__name__} at {place}"
         self.ending = "crashed"
@@ -203,7 +213,7 @@ class NexusApp(TypedAheadApp):
             self._show(())
 
     def open_folder(self, path: Path, *, show: bool = True) -> None:
-        """Open the run in `path`: the one of this process, or any by its log."""
+        """Open the run in `path`: live if this process trains it, otherwise from its log."""
         current = self.open_run
         if current is not None and current.source.path == path:
             if show:
@@ -227,31 +237,31 @@ class NexusApp(TypedAheadApp):
         self._show(events)
 
     def _show(self, events: Sequence[Event]) -> None:
-        """Have the screen in front show the open run."""
-        top = self.screen
-        # One that is coming has no widgets yet; it draws all of the run when it is there.
-        if isinstance(top, NexusScreen) and top.is_mounted:
-            top.query_one(TopBar).redraw()
-            top.run_changed(events)
+        """Have the front screen show the open run."""
+        front = self.screen
+        # A screen that is not mounted has no widgets yet; it draws the whole run once it is.
+        if isinstance(front, NexusScreen) and front.is_mounted:
+            front.query_one(TopBar).redraw()
+            front.run_changed(events)
 
     # Training in this process
 
     @property
     def training(self) -> bool:
-        """Whether this process trains a run now."""
+        """Whether this process is training a run."""
         return self.session is not None and self.session.alive
 
     def start_training(self, settings: Settings, *, resume: Path | None = None) -> None:
-        """Train in this process and open it on the live screen. One run at a time."""
+        """Train in this process and show the run on the live screen; one run at a time."""
         if self.training:
-            self.tell("a run is live in this app already; stop it first", "warning")
+            self.tell("a run is live in this app already: stop it first", "warning")
             return
         self.run_worker(
             lambda: self._begin(settings, resume), thread=True, exclusive=True, group="begin"
         )
 
     def _begin(self, settings: Settings, resume: Path | None) -> None:
-        """In a worker thread: importing torch and making the folder may take a while."""
+        """Create the session in a worker thread: importing torch and the folder take a while."""
         try:
             from nexus_engine.runs.event_reading import EventLog
             from nexus_engine.runs.folder import RunFolder
@@ -275,34 +285,34 @@ class NexusApp(TypedAheadApp):
         session.start()
         self.open_source(source, show=True)
 
-    # Talk
+    # Messages
 
     def tell(self, message: str, severity: SeverityLevel = "information") -> None:
-        """A line in the corner for a few seconds; text is text, never markup."""
+        """Show a line in the corner for a few seconds, as plain text and never as markup."""
         self.notify(one_line(message, 400), severity=severity, markup=False)
 
     # Actions
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """What the command palette offers beside the actions with keys."""
+        """The commands of the command palette."""
         return palette_commands(self, screen)
 
     def action_command_palette(self) -> None:
-        """Open the palette, as Textual does, with words that any terminal has."""
+        """Open the palette as Textual does, with a placeholder in ASCII."""
         if not CommandPalette.is_open(self):  # type: ignore[arg-type]
             self.push_screen(
                 CommandPalette(placeholder="Search for commands", id="--command-palette")
             )
 
     def action_keys_help(self) -> None:
-        """Show the keys in force."""
+        """Show the keys that apply here."""
         from nexus_tui.app.keys_help import KeysHelp
 
         if not isinstance(self.screen, KeysHelp):
             self.push_screen(KeysHelp(self.screen))
 
     async def action_runs(self) -> None:
-        """To the list of runs, or what was opened from it; from a sweep to the list itself."""
+        """Go to the list of runs or what was opened over it; from a sweep, back to the list."""
         if self.current_mode != "runs":
             await self.switch_mode("runs")
             return
@@ -310,13 +320,13 @@ class NexusApp(TypedAheadApp):
         from nexus_tui.app.sweeps.sweeps import SweepsScreen
 
         while isinstance(self.screen, SweepScreen | SweepsScreen):
-            if not self.screen.is_mounted:  # it closes when it is there
+            if not self.screen.is_mounted:  # try again once it can be closed
                 self.set_timer(POLL_SECONDS, self.action_runs)
                 return
             await self.pop_screen()
 
     async def action_new_run(self) -> None:
-        """The form for a new run, over the list of runs."""
+        """Show the form for a new run over the list of runs."""
         from nexus_tui.app.new_run.screen import NewRunScreen
 
         if self.current_mode != "runs":
@@ -325,35 +335,35 @@ class NexusApp(TypedAheadApp):
             await self.push_screen(NewRunScreen())
 
     async def action_sweeps(self) -> None:
-        """The list of sweeps, over the list of runs."""
+        """Show the list of sweeps over the list of runs."""
         from nexus_tui.app.sweeps.sweeps import SweepsScreen
 
         await self.switch_mode("runs")
         while any(isinstance(screen, SweepsScreen) for screen in self.screen_stack):
             if isinstance(self.screen, SweepsScreen):
                 return
-            if not self.screen.is_mounted:  # it closes when it is there
+            if not self.screen.is_mounted:  # try again once it can be closed
                 self.set_timer(POLL_SECONDS, self.action_sweeps)
                 return
             await self.pop_screen()
         await self.push_screen(SweepsScreen())
 
     def action_leave(self) -> None:
-        """Quit; with a live run of this process, ask what becomes of it."""
+        """Quit; while this process trains a run, ask first what should happen to it."""
         if not self.training:
             self.exit()
             return
-        if self.screen is self._asking:
+        if self.screen is self._quit_question:
             return
         choices = (
             Choice("l", "leave it running without this screen", "leave"),
             Choice("s", "stop it with a checkpoint, to be resumed", "quit"),
             Choice("y", "stay here", "stay"),
         )
-        self._asking = Question("A run is live in this app. What becomes of it?", choices)
-        self.push_screen(self._asking, self._answered)
+        self._quit_question = Question("A run is live in this app. What becomes of it?", choices)
+        self.push_screen(self._quit_question, self._quit_answered)
 
-    def _answered(self, answer: str | None) -> None:
+    def _quit_answered(self, answer: str | None) -> None:
         if answer == "leave":
             self.ending = "leave"
             self.exit()

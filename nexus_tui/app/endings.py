@@ -1,4 +1,4 @@
-"""How the screen can come to go, and what each way means for the run and the exit code."""
+"""The ways in which the app ends, and what each means for the run and the exit code."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from nexus_engine.errors import ExitCode
 __all__ = ["STOP_CODES", "Ending"]
 
 Ending = Literal["quit", "leave", "hung up", "terminated", "interrupted", "crashed"]
-"""`leave`: the user wants the run to go on without the screen."""
+"""`leave`: the user closes the screen and lets the run continue without it."""
 
 STOP_CODES: dict[Ending, ExitCode] = {
     "terminated": ExitCode.TERMINATED,
     "interrupted": ExitCode.INTERRUPTED,
 }
-"""Endings that stop the run of this process, with the exit codes that they mean."""
+"""Endings by signal that stop the run of this process, with their exit codes."""

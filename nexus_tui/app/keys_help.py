@@ -1,4 +1,4 @@
-"""The keys in force on the screen that is in front, with the IDs by which they are changed."""
+"""The keys that apply on a screen, with the IDs by which `[ui.keys]` changes them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["KeysHelp"]
 
 
 class KeysHelp(ClosesOnce, ModalScreen[None]):
-    """A table of keys: those of the focused widget's screen first, then those of the app."""
+    """A table of keys: those of the screen `about` first, then those of the app."""
 
     DEFAULT_CSS = """
     KeysHelp { align: center middle; background: $background 60%; }
@@ -41,7 +41,7 @@ class KeysHelp(ClosesOnce, ModalScreen[None]):
         self._about = about
 
     def compose(self) -> ComposeResult:
-        """The table."""
+        """A box with the table."""
         with Vertical() as box:
             box.border_title = "Keys in force"
             with VerticalScroll():
@@ -49,14 +49,14 @@ class KeysHelp(ClosesOnce, ModalScreen[None]):
 
     def _table(self) -> Text:
         rows: list[tuple[str, str, str]] = []
-        seen: set[tuple[str, str]] = set()
+        listed: set[tuple[str, str]] = set()
         for active in self._about.active_bindings.values():
             binding = active.binding
-            if not binding.description or (binding.id or "", binding.description) in seen:
+            if not binding.description or (binding.id or "", binding.description) in listed:
                 continue
             if binding.id is None and binding.system:
                 continue
-            seen.add((binding.id or "", binding.description))
+            listed.add((binding.id or "", binding.description))
             keys = self.app.get_key_display(binding)
             rows.append((keys, binding.description, binding.id or ""))
         rows += [("Tab", "next part of the screen", ""), ("arrows, hjkl", "move", "")]
@@ -64,11 +64,12 @@ class KeysHelp(ClosesOnce, ModalScreen[None]):
         table = Text(lines[0], style="bold")
         for line in lines[1:]:
             table.append("\n" + line, style="not bold")
-        own = user_file()
-        if own is not None:
-            table.append(f"\n\nOther keys: [ui.keys] in {shown_path(own)}", style="not bold dim")
+        settings_file = user_file()
+        if settings_file is not None:
+            hint = f"\n\nTo change keys: [ui.keys] in {shown_path(settings_file)}"
+            table.append(hint, style="not bold dim")
         return table
 
     def action_scroll(self, lines: int) -> None:
-        """Up or down."""
+        """Scroll the table, down where `lines` is positive."""
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)

@@ -1,4 +1,4 @@
-"""The screens that have a key of their own, each imported when it is first gone to."""
+"""The main screens, one for each mode of the app, each imported on first use."""
 
 from __future__ import annotations
 
@@ -41,4 +41,4 @@ MAIN_SCREENS: dict[str, Callable[[], Screen[None]]] = {
     "playground": _playground,
     "compare": _compare,
 }
-"""By the name of the mode in which each stands first."""
+"""By mode: the factory of its first screen."""

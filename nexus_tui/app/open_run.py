@@ -1,4 +1,4 @@
-"""The run that the app has open: its source, folded into one view, and the log's lines."""
+"""The run that the app has open: its source, the view that its events fold into, its log."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ from nexus_engine.runs.run_view import RunView, reduce
 from nexus_tui.app.run_sources import RunSource
 from nexus_tui.words.lines import lines_of
 
-__all__ = ["OpenRun", "answered_by"]
+__all__ = ["OpenRun"]
 
-LINES_KEPT = 500
+MAX_LINES = 500
+"""Log lines that stay in memory."""
 
 ANSWERED: dict[Ask, tuple[type[Event], ...]] = {
     "pause": (PauseChanged,),
@@ -33,31 +34,31 @@ ANSWERED: dict[Ask, tuple[type[Event], ...]] = {
     "grow": (DendritesAdded, SwitchSettled, EpochStarted),
     "roll_back": (SwitchSettled, EpochStarted),
 }
-"""Events that show that what was asked is done; a terminal event always does."""
+"""By request: the events that show that it is done. A terminal event always does."""
 
 
 class OpenRun:
-    """A source and what its events have come to. `poll` is called by the screen's timer alone.
+    """A source of events and the view that they fold into. Only the app's timer calls `poll`.
 
-    `version` rises with each change of the view, so that a widget sees at a glance whether it has
-    anything to draw. `lines_seen` counts all lines, also those that `lines` no longer holds.
+    `version` rises with each change of the view, so a widget can tell whether to draw anew.
+    `lines_seen` counts all log lines, including those that `lines` no longer holds.
     """
 
     def __init__(self, source: RunSource) -> None:
         self.source = source
         self.view = RunView()
-        self.lines: deque[Text] = deque(maxlen=LINES_KEPT)
+        self.lines: deque[Text] = deque(maxlen=MAX_LINES)
         self.lines_seen = 0
         self.version = 0
         self.requested: Ask | None = None
-        """What the user has asked the run to do, until an event shows that it is done."""
+        """The user's last request to the run, until an event shows that it is done."""
         self.alive = True
-        """Whether the run's process was there when it was last read."""
+        """Whether the run's process was alive at the last reading."""
         self.checkpoints = 0
-        """Evaluations that became the best so far: each left new best weights on disk."""
+        """Number of evaluations that were the best so far; each wrote new best weights to disk."""
 
     def poll(self) -> list[Event]:
-        """Fold in what is new; the new events."""
+        """Fold the new events into the view and return them."""
         events = self.source.drain()
         for event in events:
             self.view = reduce(self.view, event)
@@ -66,24 +67,24 @@ class OpenRun:
                 self.lines_seen += 1
             if getattr(event, "is_best", False):
                 self.checkpoints += 1
-        if self.requested is not None and answered_by(self.requested, events):
+        if self.requested is not None and _is_done(self.requested, events):
             self.requested = None
         self.version += bool(events)
         return events
 
     def steer(self, request: Ask) -> None:
-        """Ask the run to do something.
+        """Send `request` to the run.
 
         Raises:
-            OSError: its folder cannot be written.
+            OSError: the run's folder cannot be written.
         """
         self.source.steer(request)
         self.requested = request
 
     def read_liveness(self) -> None:
-        """Read whether the run's process is there; for another process's run, this reads the disk.
+        """Set `alive`; for a run of another process, this reads the disk.
 
-        May be called in a thread: it sets `alive` and nothing else.
+        A worker thread may call this: it sets `alive` and nothing else.
         """
         try:
             self.alive = self.source.live()
@@ -92,11 +93,11 @@ class OpenRun:
 
     @property
     def live(self) -> bool:
-        """Whether the run still goes on."""
+        """Whether the run has not ended and its process is alive; may read the disk."""
         return self.view.ended is None and self.source.live()
 
 
-def answered_by(request: Ask, events: Iterable[Event]) -> bool:
-    """Whether one of `events` shows that what was asked is done, or that the run has ended."""
-    done = (*ANSWERED[request], *TERMINAL_EVENTS)
-    return any(isinstance(event, done) for event in events)
+def _is_done(request: Ask, events: Iterable[Event]) -> bool:
+    """Whether one of `events` shows that `request` is done or that the run has ended."""
+    kinds = (*ANSWERED[request], *TERMINAL_EVENTS)
+    return any(isinstance(event, kinds) for event in events)

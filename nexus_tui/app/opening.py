@@ -1,4 +1,4 @@
-"""The way into the app, and what becomes of a run when its screen goes."""
+"""Open the app; when its screen closes, stop, hand over or finish the run that it trains."""
 
 from __future__ import annotations
 
@@ -23,51 +23,51 @@ if TYPE_CHECKING:
 __all__ = ["open_app"]
 
 WAIT_SECONDS = 0.2
-"""Between two checks of a run that is ending; signals are met meanwhile."""
+"""Time between two checks of a run that is ending; signals are handled in between."""
 
 
 def open_app(
     settings: UiSettings, attach: Path | None = None, begin: Settings | None = None
 ) -> int:
-    """Run the app until its screen goes, then see its run to where it belongs; the exit code.
+    """Run the app until its screen closes, then take care of its run; return the exit code.
 
-    It opens on the run in `attach`, or trains `begin` at once, or shows the list of runs.
+    The app opens on the run in `attach`, or trains `begin` at once, or shows the list of runs.
 
-    Quitting or TERM or INT: the run stops with a checkpoint. Leaving it running: it goes on in a
-    process of its own. HUP, or a defect of the screen: it goes on here to its end.
+    After quit, TERM or INT, the run stops with a checkpoint. After "leave it running", it
+    continues in a detached process. After HUP or a failure of the screen, it continues here.
     """
     app = NexusApp(settings, attach, begin)
     with app_signals(app):
         try:
             app.run()
         except OSError as error:
-            _take_as_an_end(app, error)
-        return _after(app)
+            _record_failure(app, error)
+        return _finish(app)
 
 
-def _take_as_an_end(app: NexusApp, error: OSError) -> None:
-    """A terminal that is gone cannot be restored; any other failure is a defect of the screen."""
+def _record_failure(app: NexusApp, error: OSError) -> None:
+    """Record a terminal that is gone as a hang-up, and any other error as a crash."""
     if terminal_is_gone():
         app.ending = "hung up" if app.ending == "quit" else app.ending
     else:
         app.note_crash(error)
 
 
-def _after(app: NexusApp) -> int:
+def _finish(app: NexusApp) -> int:
     if app.ending == "hung up":
-        _let_go_of_terminal()
+        _release_terminal()
     if app.crash:
         error_line(app.crash)
     if app.session is not None and (app.training or app.ending in STOP_CODES):
-        return _see_to(app.session, app.ending)
+        return _end_run(app.session, app.ending)
     if app.ending == "crashed":
         return int(ExitCode.FAILED)
     code = ExitCode.HANGUP if app.ending == "hung up" else STOP_CODES.get(app.ending)
     return int(code or ExitCode.OK)
 
 
-def _see_to(session: Session, ending: Ending) -> int:
-    """See the run to its end here, or to a process of its own; the exit code."""
+def _end_run(session: Session, ending: Ending) -> int:
+    """Wait until the run ends here, or hand it over to a detached process; the exit code."""
     from nexus_engine.events import RunStopped
     from nexus_tui.terminal.signals import steered_by_signals
     from nexus_tui.words.lines import resume_command
@@ -76,32 +76,32 @@ def _see_to(session: Session, ending: Ending) -> int:
     name = session.folder.name
     with steered_by_signals(session.steering):
         if ending in ("hung up", "crashed"):
-            _say(f"{name} goes on without a screen; Ctrl-C stops it with a checkpoint")
+            _print(f"{name} goes on without a screen; Ctrl-C stops it with a checkpoint")
         else:
-            word = "left to go on" if ending == "leave" else ending
-            session.steering.stop(word, STOP_CODES.get(ending, ExitCode.OK))
+            reason = "left to go on" if ending == "leave" else ending
+            session.steering.stop(reason, STOP_CODES.get(ending, ExitCode.OK))
         while not session.wait(WAIT_SECONDS):
             pass
     ended = session.ended
     if isinstance(ended, RunStopped) and ending == "leave":
         return hand_over(session.folder.path)
     if isinstance(ended, RunStopped):
-        _say(f"stopped; go on with: {resume_command(name, str(session.folder.path))}")
+        _print(f"stopped; go on with: {resume_command(name, str(session.folder.path))}")
     if ending == "crashed":
         return int(ExitCode.FAILED)
     return getattr(ended, "exit_code", int(ExitCode.OK))
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(f"nexus: {one_line(line, 400)}\n")
         sys.stderr.flush()
 
 
-def _let_go_of_terminal() -> None:
-    """Point the standard streams at nothing: the terminal may be gone, and writing would fail."""
-    nowhere = os.open(os.devnull, os.O_RDWR)
+def _release_terminal() -> None:
+    """Point the standard streams at the null device: writing to a lost terminal would fail."""
+    null = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         with contextlib.suppress(OSError):
-            os.dup2(nowhere, stream)
-    os.close(nowhere)
+            os.dup2(null, stream)
+    os.close(null)

@@ -1,6 +1,7 @@
-"""Where the events of a run come from: a session of this process, or the log of any other.
+"""Where the events of a run come from: a session of this process, or the log of another run.
 
-Both look the same to the screens: `drain` gives what is new, without waiting; `steer` steers.
+Both look the same to the screens: `drain` returns new events without waiting; `steer` sends a
+request.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ __all__ = ["LoggedRun", "RunSource", "SessionRun"]
 
 
 class RunSource(Protocol):
-    """A run to look at. `own` says that this process trains it."""
+    """A run whose events can be read. `own` says that this process trains it."""
 
     @property
     def name(self) -> str: ...  # noqa: D102
@@ -39,7 +40,7 @@ class RunSource(Protocol):
         """Whether more events may come."""
 
     def steer(self, request: Ask) -> None:
-        """Steer the run."""
+        """Send `request` to the run."""
 
 
 class SessionRun:
@@ -48,10 +49,10 @@ class SessionRun:
     own = True
 
     def __init__(self, session: Session, history: Sequence[Event] = ()) -> None:
-        """`history` are the events of a resumed run from before it was resumed."""
+        """`history` holds the events of a resumed run from before it was resumed."""
         self.session = session
         self.starting = True
-        """Whether the session has not said a word yet."""
+        """Whether no event has come from the session yet."""
         self._history = [event for event in history if not isinstance(event, TERMINAL_EVENTS)]
         self._subscription = session.subscribe()
         self.path = session.folder.path
@@ -59,27 +60,27 @@ class SessionRun:
 
     @property
     def dropped_steps(self) -> int:
-        """Step events that were not shown because the screen was far behind."""
+        """Number of step events that were dropped because the screen was too far behind."""
         return self._subscription.dropped_steps
 
     def drain(self) -> list[Event]:
         """The events since the last call, oldest first."""
-        found = self._subscription.drain()
-        self.starting = self.starting and not found
-        before, self._history = self._history, []
-        return [*before, *found]
+        events = self._subscription.drain()
+        self.starting = self.starting and not events
+        history, self._history = self._history, []
+        return [*history, *events]
 
     def live(self) -> bool:
-        """Whether the worker still works."""
+        """Whether the worker thread is alive."""
         return self.session.alive
 
     def steer(self, request: Ask) -> None:
-        """Steer the run."""
+        """Send `request` to the session."""
         self.session.steering.do(request)
 
 
 class LoggedRun:
-    """A run by its folder: live in another process, or ended (then this is a replay)."""
+    """A run read from its folder: live in another process, or ended (then this is a replay)."""
 
     own = False
 
@@ -95,23 +96,23 @@ class LoggedRun:
         self.dropped_steps = 0
 
     def drain(self) -> list[Event]:
-        """The events since the last call; at the first, a picture of all that was before."""
+        """The events since the last call; the first call returns the log so far, condensed."""
         if self._opened:
-            found = self._log.read_new()
+            events = self._log.read_new()
         else:
             self._opened = True
-            found = self._log.overview()
-        for event in found:
+            events = self._log.overview()
+        for event in events:
             if not isinstance(event, Step):
                 self._ended = isinstance(event, TERMINAL_EVENTS)
-        return found
+        return events
 
     def live(self) -> bool:
-        """Whether a process still writes this log."""
+        """Whether a live process still writes this log."""
         if self._ended:
             return False
         return state_of(self.path) == "live"
 
     def steer(self, request: Ask) -> None:
-        """Steer the run, by way of its folder."""
+        """Send `request` through the control file in the run's folder."""
         self._control.send(request)

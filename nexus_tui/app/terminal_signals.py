@@ -1,4 +1,4 @@
-"""Signals while the app is up: the run is told at once, then the screen goes."""
+"""Signals while the app is open: each stops or releases the run, then closes the screen."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ ENDINGS: dict[int, Ending] = {
 
 @contextlib.contextmanager
 def app_signals(app: NexusApp) -> Iterator[None]:
-    """While inside, SIGHUP, SIGTERM and SIGINT make the screen go in good order.
+    """Inside this context, SIGHUP, SIGTERM and SIGINT close the screen in good order.
 
-    Plain handlers and not the event loop's: those are gone as soon as the loop ends, and the next
-    signal would then kill a run that is saving. After a SIGHUP no other one is listened to.
+    These are plain handlers, not the event loop's: those end with the loop, and the next signal
+    would kill a run that is saving. After the first SIGHUP, further ones are ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def met(number: int, _frame: FrameType | None) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGHUP:
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
         app.leave_by_signal(ENDINGS[number])
 
-    former = {number: signal.signal(number, met) for number in ENDINGS}
+    previous = {number: signal.signal(number, handle) for number in ENDINGS}
     try:
         yield
     finally:
-        for number, handler in former.items():
-            kept = number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN
-            if not kept:
+        for number, handler in previous.items():
+            ignored = number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN
+            if not ignored:
                 signal.signal(number, handler if handler is not None else signal.SIG_DFL)

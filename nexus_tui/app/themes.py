@@ -1,4 +1,4 @@
-"""The app's themes, and the styles of pictures that go with each."""
+"""The app's themes, and the chart styles that belong to each."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ __all__ = ["DEFAULT_THEME", "THEMES", "chart_style_of", "unknown_theme"]
 DEFAULT_THEME = "nexus"
 
 HEAT_STEPS = 7
-READABLE = 5.0
-"""The contrast ratio at which a theme's own text colour is taken on a cell of a heat map."""
+MIN_CONTRAST = 5.0
+"""The contrast ratio from which a heat map's cell takes one of the theme's own text colours."""
 
 THEMES = (
     Theme(
@@ -68,21 +68,21 @@ THEMES = (
         variables={
             "footer-key-foreground": "#ffff00",
             "block-cursor-text-style": "reverse",
-            "text-disabled": "#c0c0c0",  # what an empty field asks for
+            "text-disabled": "#c0c0c0",  # the placeholder of an empty field
         },
     ),
 )
 
 
 def unknown_theme(name: str, known: Iterable[str]) -> str:
-    """A warning that no theme is called `name`."""
+    """The warning that no theme is called `name`."""
     near = difflib.get_close_matches(name, list(known), n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"theme {one_line(name, 40)} is unknown{hint}"
 
 
 def chart_style_of(theme: Theme, *, ascii_only: bool) -> ChartStyle:
-    """Signs and styles for `theme`."""
+    """Glyphs and styles of charts for `theme`."""
     contrast = theme.name == "nexus-contrast"
     palette = Palette(
         text=Style(color=theme.foreground),
@@ -102,9 +102,9 @@ def chart_style_of(theme: Theme, *, ascii_only: bool) -> ChartStyle:
 
 
 def _heat(theme: Theme) -> tuple[Style, ...]:
-    """From the panel's colour to the primary one, each with the text that reads best on it.
+    """Backgrounds from the panel's colour to the primary one, each with a readable text colour.
 
-    None where the theme leaves its colours to the terminal.
+    Empty where the theme leaves its colours to the terminal.
     """
     try:
         low = Color.parse(theme.panel or theme.background or "#202020")
@@ -115,23 +115,23 @@ def _heat(theme: Theme) -> tuple[Style, ...]:
     if any(color.ansi is not None for color in (low, high, *texts)):
         return ()
     texts += [Color(0, 0, 0), Color(255, 255, 255)]
-    found = []
+    styles = []
     for step in range(HEAT_STEPS):
         ground = low.blend(high, step / (HEAT_STEPS - 1))
-        text = next((t for t in texts if _contrast(t, ground) >= READABLE), None)
+        text = next((t for t in texts if _contrast(t, ground) >= MIN_CONTRAST), None)
         text = text or max(texts, key=lambda t: _contrast(t, ground))
-        found.append(Style(color=text.hex6, bgcolor=ground.hex6))
-    return tuple(found)
+        styles.append(Style(color=text.hex6, bgcolor=ground.hex6))
+    return tuple(styles)
 
 
-def _contrast(one: Color, other: Color) -> float:
-    """The contrast ratio of WCAG 2, 1 to 21."""
-    dark, bright = sorted((_luminance(one), _luminance(other)))
+def _contrast(text: Color, ground: Color) -> float:
+    """The contrast ratio by WCAG 2, from 1 to 21."""
+    dark, bright = sorted((_luminance(text), _luminance(ground)))
     return (bright + 0.05) / (dark + 0.05)
 
 
 def _luminance(color: Color) -> float:
-    """Relative luminance by WCAG 2, 0 to 1."""
+    """The relative luminance by WCAG 2, from 0 to 1."""
     parts = [
         part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4
         for part in color.normalized

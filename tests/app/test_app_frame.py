@@ -1,37 +1,34 @@
-"""The app's frame: places, keys, help, quitting, settings; and the pipe from events to screen."""
+"""The app's frame: main screens, keys, help, quitting, settings, and a run's events on screen."""
 
 from __future__ import annotations
+
+import asyncio
 
 import pytest
 from app_support import ScriptedRun, make_app, screen_text, until, whole_run, write_run
 
+from nexus_engine.events import encode_event
 from nexus_tui.app.kit.dialogs import Question
-from nexus_tui.app.kit.key_bar import left_out
+from nexus_tui.app.kit.key_bar import hidden_keys
 from nexus_tui.app.run_sources import LoggedRun
 from nexus_tui.settings.app import read_ui_settings
 
 pytestmark = pytest.mark.usefixtures("home")
 
 
-@pytest.fixture
-def anyio_backend():
-    return "asyncio"
-
-
 def driven(act, size=(80, 24), **settings):
     """Run the coroutine `act(app, pilot)` on an app of this size."""
-    import asyncio
 
-    async def whole():
+    async def run():
         app = make_app(**settings)
         async with app.run_test(size=size) as pilot:
             await pilot.pause()
             await act(app, pilot)
 
-    asyncio.run(whole())
+    asyncio.run(run())
 
 
-def test_keys_go_to_the_places_and_the_bar_names_them():
+def test_keys_go_to_the_main_screens_and_the_bar_names_them():
     async def act(app, pilot):
         for key, mode in (("2", "live"), ("3", "playground"), ("4", "compare"), ("1", "runs")):
             await pilot.press(key)
@@ -58,11 +55,11 @@ def test_the_keys_in_force_are_shown_and_can_be_changed():
 
 
 @pytest.mark.parametrize(
-    ("room", "gone"),
+    ("room", "hidden"),
     [(23, set()), (22, {2}), (17, {2}), (16, {1, 2}), (12, {0, 1, 2}), (0, {0, 1, 2})],
 )
-def test_the_last_keys_go_first_and_those_that_stay_never(room, gone):
-    assert left_out([3, 3, 5, 4, 4], [False, False, False, True, True], room) == gone
+def test_the_last_keys_are_hidden_first_and_some_never(room, hidden):
+    assert hidden_keys([3, 3, 5, 4, 4], [False, False, False, True, True], room) == hidden
 
 
 WHOLE = "enter Open n New / Filter c Compare p Query u Resume s Sweeps ? Keys q Quit"
@@ -77,7 +74,7 @@ WHOLE = "enter Open n New / Filter c Compare p Query u Resume s Sweeps ? Keys q 
         (60, "enter Open n New / Filter c Compare p Query ? Keys q Quit"),
     ],
 )
-def test_keys_without_room_are_left_out_whole(home, columns, keys):
+def test_keys_without_room_are_hidden_not_cut(home, columns, keys):
     write_run(home / "data" / "nexus" / "runs", "alpha", whole_run())
 
     async def act(app, pilot):
@@ -93,7 +90,7 @@ def test_keys_without_room_are_left_out_whole(home, columns, keys):
     driven(act, size=(columns, 20))
 
 
-def test_a_longer_key_of_one_s_own_needs_more_room(home):
+def test_a_longer_key_of_the_user_needs_more_room(home):
     write_run(home / "data" / "nexus" / "runs", "alpha", whole_run())
     keys = "enter Open n New / Filter c Compare ? Keys ^pgdn Quit"
 
@@ -116,7 +113,7 @@ def test_the_command_palette_offers_themes_and_each_action_once():
     driven(act)
 
 
-def test_the_open_run_stands_in_the_bar():
+def test_the_bar_shows_the_open_run():
     async def act(app, pilot):
         run = ScriptedRun(whole_run()[:-1])
         app.open_source(run, show=False)
@@ -134,8 +131,6 @@ def test_a_logged_run_is_replayed_and_then_followed(home):
     first = source.drain()
     assert len(first) == 20
     with (folder / "events.jsonl").open("a") as file:
-        from nexus_engine.events import encode_event
-
         rest = whole_run()[20:]
         file.write("\n".join(encode_event(event) for event in rest) + '\n{"event": "st')
     assert source.drain() == rest
@@ -169,12 +164,13 @@ def test_a_narrow_screen_is_one_line_of_state():
 
 def test_ui_settings_come_from_the_nearest_place(home, monkeypatch):
     monkeypatch.chdir(home)
-    own = home / "config" / "nexus" / "nexus.toml"
-    own.parent.mkdir(parents=True)
-    own.write_text('[ui]\ntheme = "nexus-light"\nasci = true\n[ui.keys]\n"run.pause" = "f5"\n')
+    own_file = home / "config" / "nexus" / "nexus.toml"
+    own_file.parent.mkdir(parents=True)
+    own_file.write_text('[ui]\ntheme = "nexus-light"\nasci = true\n[ui.keys]\n"run.pause" = "f5"\n')
     (home / "nexus.toml").write_text('[ui]\ntheme = "nexus-contrast"\nlow_bandwidth = "yes"\n')
-    found = read_ui_settings(ascii_only=True)
-    assert (found.theme, found.ascii, found.low_bandwidth) == ("nexus-contrast", True, False)
-    assert found.keys == {"run.pause": "f5"}
-    assert "did you mean ascii?" in found.warnings[0]
-    assert "true or false" in found.warnings[1]
+    settings = read_ui_settings(ascii_only=True)
+    assert settings.theme == "nexus-contrast"
+    assert (settings.ascii, settings.low_bandwidth) == (True, False)
+    assert settings.keys == {"run.pause": "f5"}
+    assert "did you mean ascii?" in settings.warnings[0]
+    assert "true or false" in settings.warnings[1]

@@ -1,6 +1,6 @@
-"""The live app on a real pseudo-terminal: signals, a terminal that goes away, a screen that breaks.
+"""The live app on a real pseudo-terminal: signals, a lost terminal, a screen that fails.
 
-Each case is a real process that trains a real run; all of them live side by side.
+Each case is a real process that trains a real run; all of them run at the same time.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from pathlib import Path
 import numpy as np
 from nexus_engine.training.arm import loop as arm_loop
 from nexus_engine.training import inputs
-whole = inputs.load_guard  # the whole guard takes most of a small run's time
-inputs.load_guard = lambda: whole().take(np.arange(20))
-made = arm_loop.Arm.make_step
+load_guard = inputs.load_guard  # the full guard takes most of a small run's time
+inputs.load_guard = lambda: load_guard().take(np.arange(20))
+real_make_step = arm_loop.Arm.make_step
 
-def make_step(*given):
+def make_step(*arguments):
     time.sleep(0.02)  # the other processes start meanwhile
-    return made(*given)
+    return real_make_step(*arguments)
 
 arm_loop.Arm.make_step = make_step
 from nexus_engine.config import TrainConfig, resolve
@@ -63,63 +63,63 @@ MODES = (
     (b"\x1b[?1000h", b"\x1b[?1000l"),
     (b"\x1b[?2004h", b"\x1b[?2004l"),
 )
-"""Alternate screen, hidden cursor, mouse, bracketed paste: how each is begun and ended."""
+"""The sequences that start and end: alternate screen, hidden cursor, mouse, bracketed paste."""
 
 
-class OnScreen:
+class AppInTerminal:
     """The app in a process of its own session, on a pseudo-terminal of 80x24."""
 
-    def __init__(self, world: Path, *more: str) -> None:
-        world.mkdir()
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        folder.mkdir()
         rows = ["sentence1,sentence2,score"]
         rows += [f"door {i} is open,door {i} stands open,{i * 7 % 11 / 2}" for i in range(60)]
-        (world / "p.csv").write_text("\n".join(rows) + "\n")
-        self.world = world
-        self.ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        self.before = termios.tcgetattr(theirs)
+        (folder / "p.csv").write_text("\n".join(rows) + "\n")
+        self.folder = folder
+        self.controller, terminal = pty.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.modes_before = termios.tcgetattr(terminal)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", DRIVER, str(world / "p.csv"), *more],
-            stdin=theirs, stdout=theirs, stderr=theirs, cwd=world,
+            [sys.executable, "-c", DRIVER, str(folder / "p.csv"), *arguments],
+            stdin=terminal, stdout=terminal, stderr=terminal, cwd=folder,
             preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
             env={
                 **os.environ,
                 "PYTHONPATH": str(ROOT),
-                "XDG_DATA_HOME": str(world / "data"),
-                "XDG_CONFIG_HOME": str(world / "config"),
+                "XDG_DATA_HOME": str(folder / "data"),
+                "XDG_CONFIG_HOME": str(folder / "config"),
                 "TERM": "xterm-256color",
             },
         )  # fmt: skip
-        self.theirs: int | None = theirs
+        self.terminal: int | None = terminal
         self.output = b""
 
     def close_terminal(self) -> None:
-        """The connection drops: nobody holds the other end any more."""
-        for end in (self.theirs, self.ours):
+        """Drop the connection: close both ends of the terminal."""
+        for end in (self.terminal, self.controller):
             if end is not None:
                 os.close(end)
-        self.theirs, self.ours = None, -1
+        self.terminal, self.controller = None, -1
 
     def read(self, seconds: float = 0.05) -> None:
-        if self.ours < 0:
+        if self.controller < 0:
             time.sleep(seconds)
             return
-        while select.select([self.ours], [], [], seconds)[0]:
+        while select.select([self.controller], [], [], seconds)[0]:
             with contextlib.suppress(OSError):
-                found = os.read(self.ours, 65536)
-                self.output += found
-                if found:
+                data = os.read(self.controller, 65536)
+                self.output += data
+                if data:
                     continue
             return
 
     def lines(self) -> list[dict[str, object]]:
-        logs = list(self.world.glob("data/nexus/runs/2*/events.jsonl"))
-        whole = logs[0].read_text().split("\n")[1:-1] if logs else []
-        return [json.loads(line) for line in whole]
+        logs = list(self.folder.glob("data/nexus/runs/2*/events.jsonl"))
+        complete = logs[0].read_text().split("\n")[1:-1] if logs else []
+        return [json.loads(line) for line in complete]
 
-    def until(self, true: Callable[[], object], what: str) -> None:
+    def until(self, happened: Callable[[], object], what: str) -> None:
         begun = time.monotonic()
-        while not true():
+        while not happened():
             assert time.monotonic() - begun < PATIENCE, f"waited for {what}: {self.output[-500:]}"
             self.read()
 
@@ -130,10 +130,10 @@ class OnScreen:
         return self.process.poll() is not None
 
     def is_sane(self) -> bool:
-        """Whether the terminal is as it was: its modes, the alternate screen, cursor, mouse."""
+        """Whether the terminal is as before: its modes, the alternate screen, cursor, mouse."""
         self.read()
-        assert self.theirs is not None
-        same = termios.tcgetattr(self.theirs) == self.before
+        assert self.terminal is not None
+        same = termios.tcgetattr(self.terminal) == self.modes_before
         off = all(self.output.rfind(o) > self.output.rfind(on) >= 0 for on, o in MODES)
         return same and off
 
@@ -146,59 +146,59 @@ class OnScreen:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, OnScreen]]:
-    """Apps with a run that has its first checkpoint."""
-    world = tmp_path_factory.mktemp("screens")
-    found = {name: OnScreen(world / name) for name in ("term", "int", "hup", "close")}
-    found["crash"] = OnScreen(world / "crash", "break")
-    yield found
-    for screen in found.values():
-        screen.kill()
+def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, AppInTerminal]]:
+    """Apps that train a run, one for each case."""
+    folder = tmp_path_factory.mktemp("screens")
+    by_case = {case: AppInTerminal(folder / case) for case in ("term", "int", "hup", "close")}
+    by_case["crash"] = AppInTerminal(folder / "crash", "break")
+    yield by_case
+    for app in by_case.values():
+        app.kill()
 
 
 @pytest.mark.parametrize(("name", "number", "code"), [("term", 15, 143), ("int", 2, 130)])
-def test_a_stop_signal_saves_and_leaves_the_terminal_sane(shown, name, number, code):
-    screen = shown[name]
-    screen.until(screen.saved, "a checkpoint")
-    screen.process.send_signal(number)
-    screen.until(screen.ended, "the end")
-    assert screen.process.returncode == code
-    last = screen.lines()[-1]
+def test_a_stop_signal_saves_and_leaves_the_terminal_sane(apps, name, number, code):
+    app = apps[name]
+    app.until(app.saved, "a checkpoint")
+    app.process.send_signal(number)
+    app.until(app.ended, "the end")
+    assert app.process.returncode == code
+    last = app.lines()[-1]
     assert (last["event"], last["exit_code"]) == ("run_stopped", code)
-    assert screen.is_sane()
-    assert b"nexus train --resume" in screen.output
-    assert b"Traceback" not in screen.output
+    assert app.is_sane()
+    assert b"nexus train --resume" in app.output
+    assert b"Traceback" not in app.output
 
 
 @pytest.mark.parametrize("name", ["hup", "close"])
-def test_without_its_terminal_the_training_goes_on_in_the_same_process(shown, name):
-    screen = shown[name]
-    screen.until(screen.saved, "a checkpoint")
+def test_without_its_terminal_the_training_goes_on_in_the_same_process(apps, name):
+    app = apps[name]
+    app.until(app.saved, "a checkpoint")
     if name == "close":
-        screen.close_terminal()
+        app.close_terminal()
     else:
-        screen.process.send_signal(signal.SIGHUP)
-        screen.until(lambda: b"\x1b[?1049l" in screen.output, "the screen to go")
-        assert screen.is_sane()
-    made = len(screen.lines())
-    screen.until(lambda: len(screen.lines()) > made + 20, "the training to go on")
-    assert screen.process.poll() is None
-    screen.process.terminate()
-    screen.until(screen.ended, "the end")
-    last = screen.lines()[-1]
+        app.process.send_signal(signal.SIGHUP)
+        app.until(lambda: b"\x1b[?1049l" in app.output, "the screen to go")
+        assert app.is_sane()
+    lines = len(app.lines())
+    app.until(lambda: len(app.lines()) > lines + 20, "the training to go on")
+    assert app.process.poll() is None
+    app.process.terminate()
+    app.until(app.ended, "the end")
+    last = app.lines()[-1]
     assert (last["event"], last["exit_code"]) == ("run_stopped", 143)
 
 
-def test_a_broken_screen_tells_no_sentence_and_the_training_goes_on(shown):
-    screen = shown["crash"]
-    screen.until(screen.saved, "a checkpoint")
-    (screen.world / "break").touch()
-    screen.until(lambda: b"the screen failed: RuntimeError" in screen.output, "the crash")
-    assert screen.is_sane()
-    made = len(screen.lines())
-    screen.until(lambda: len(screen.lines()) > made + 20, "the training to go on")
-    screen.process.send_signal(signal.SIGINT)
-    screen.until(screen.ended, "the end")
-    assert screen.process.returncode == 1
-    assert b"CANARY" not in screen.output
-    assert screen.lines()[-1]["event"] == "run_stopped"
+def test_a_broken_screen_prints_no_sentence_and_the_training_goes_on(apps):
+    app = apps["crash"]
+    app.until(app.saved, "a checkpoint")
+    (app.folder / "break").touch()
+    app.until(lambda: b"the screen failed: RuntimeError" in app.output, "the crash")
+    assert app.is_sane()
+    lines = len(app.lines())
+    app.until(lambda: len(app.lines()) > lines + 20, "the training to go on")
+    app.process.send_signal(signal.SIGINT)
+    app.until(app.ended, "the end")
+    assert app.process.returncode == 1
+    assert b"CANARY" not in app.output
+    assert app.lines()[-1]["event"] == "run_stopped"

@@ -1,4 +1,4 @@
-"""Private names of Textual are used in one file, where each has its reason."""
+"""One file uses private names of Textual and gives a reason for each."""
 
 import ast
 import functools
@@ -24,29 +24,29 @@ def is_private(name):
 
 
 def private_names(kind):
-    """The private names of `kind`'s bases that are Textual's: methods, and what `self` is given."""
+    """The private names of `kind`'s bases in Textual: methods and attributes of `self`."""
     names = set()
     for base in kind.__mro__:
         if base.__module__.startswith("textual"):
-            names |= set(vars(base)) | given_to_self(base)
+            names |= set(vars(base)) | attributes_of(base)
     return {name for name in names if is_private(name)}
 
 
 @functools.cache
-def given_to_self(base):
-    """What the methods of `base` itself assign to `self`."""
+def attributes_of(base):
+    """The attributes that the methods of `base` itself assign to `self`."""
     tree = ast.parse(inspect.getsource(sys.modules[base.__module__]))
     return {
         part.attr
         for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef) and node.name == base.__name__
         for part in ast.walk(node)
-        if _of_self(part)
+        if _assigns_to_self(part)
     }
 
 
-def found_in(source, classes):
-    """Uses of private names in `source`; `classes` are those that it defines, by name."""
+def private_uses(source, classes):
+    """The private names of Textual that `source` uses; `classes`, by name, are its own."""
     tree = ast.parse(source)
     uses = []
     for node in ast.walk(tree):
@@ -58,22 +58,22 @@ def found_in(source, classes):
                 if name.name.startswith("textual."):
                     uses += [f"import {part}" for part in name.name.split(".") if is_private(part)]
         if isinstance(node, ast.ClassDef) and node.name in classes:
-            theirs = private_names(classes[node.name])
+            inherited = private_names(classes[node.name])
             for part in ast.walk(node):
                 name = None
                 if isinstance(part, ast.Attribute):
                     name = part.attr
                 elif isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
                     name = part.name
-                if name in theirs:
+                if name in inherited:
                     uses.append(name)
-    own = {part.attr for part in ast.walk(tree) if _of_self(part)}
+    own = {part.attr for part in ast.walk(tree) if _assigns_to_self(part)}
     own |= {
         node.name
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     }
-    # Of another object than `self`: private to whatever is not defined in the same file.
+    # An attribute of another object counts unless the same file defines its name.
     uses += [
         node.attr
         for node in ast.walk(tree)
@@ -82,7 +82,7 @@ def found_in(source, classes):
     return sorted(set(uses))
 
 
-def _of_self(node):
+def _assigns_to_self(node):
     return (
         isinstance(node, ast.Attribute)
         and isinstance(node.ctx, ast.Store)
@@ -93,15 +93,15 @@ def _of_self(node):
 
 def our_modules():
     folder = nexus_tui.__path__
-    names = [found.name for found in pkgutil.walk_packages(folder, "nexus_tui.")]
+    names = [module.name for module in pkgutil.walk_packages(folder, "nexus_tui.")]
     return [name for name in names if name.startswith(("nexus_tui.app", "nexus_tui.charts"))]
 
 
 @pytest.mark.parametrize("name", our_modules())
-def test_private_names_of_textual_stand_in_one_file(name):
+def test_one_file_uses_private_names_of_textual(name):
     module = importlib.import_module(name)
     classes = {n: c for n, c in vars(module).items() if inspect.isclass(c)}
-    uses = found_in(Path(module.__file__).read_text(), classes)
+    uses = private_uses(Path(module.__file__).read_text(), classes)
     if name == HOME:
         assert uses == [
             "_exception",
@@ -133,7 +133,7 @@ class Prying(App):
     ],
 )
 def test_the_check_finds_what_it_is_for(line, uses):
-    assert found_in(line, {"Prying": Prying, "Own": Prying}) == uses
+    assert private_uses(line, {"Prying": Prying, "Own": Prying}) == uses
 
 
 def test_the_bindings_of_a_screen_are_those_that_textual_merges():

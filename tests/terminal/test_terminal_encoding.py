@@ -11,7 +11,7 @@ import threading
 import pytest
 from app_support import make_app, screen_text, until, whole_run, write_run
 
-from nexus_tui.app.terminal.driver import _Forgiving
+from nexus_tui.app.terminal.driver import _TerminalOutput
 from nexus_tui.settings.app import read_ui_settings
 from nexus_tui.terminal.encoding import REPLACE_BY_CELLS, draws_pictures, terminal_encoding
 
@@ -64,7 +64,7 @@ def test_what_is_drawn_keeps_its_columns_and_loses_no_terminal(encoding, bytes_w
     ours, theirs = os.pipe()
     failures: list[str] = []
     with open(theirs, "w", encoding=encoding) as terminal, open(ours, "rb") as reader:
-        written = _Forgiving(terminal, lambda: failures.append("lost"))
+        written = _TerminalOutput(terminal, lambda: failures.append("lost"))
         written.write("\x1b[1mnaïve ▸ ")
         written.write("漢\x1b[0m")
         written.flush()
@@ -76,7 +76,7 @@ def test_a_terminal_that_does_not_wait_is_not_lost_when_it_is_full():
     failures: list[str] = []
     with open(theirs, "w") as terminal, open(ours, "rb") as reader:
         os.set_blocking(theirs, False)
-        written = _Forgiving(terminal, lambda: failures.append("lost"))
+        written = _TerminalOutput(terminal, lambda: failures.append("lost"))
         written.write("x" * 200_000)
         sender = threading.Thread(target=written.flush)
         sender.start()

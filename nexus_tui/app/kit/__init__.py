@@ -1,1 +1,1 @@
-"""What the features of the app share: frame, dialogs, rows, inputs."""
+"""The parts that the app's features share: frame, dialogs, lists, inputs."""

@@ -1,4 +1,4 @@
-"""A widget of lines that sends only the cells that changed: what keeps SSH traffic low."""
+"""A widget of lines that sends only the cells that changed, which keeps SSH traffic low."""
 
 from __future__ import annotations
 
@@ -17,30 +17,29 @@ from nexus_tui.charts.kit.chart_style import ChartStyle
 
 __all__ = ["Canvas", "DrawnLines"]
 
-
-CUT = "…"
-"""What `formats.shown` ends a text with that it had to cut."""
+ELLIPSIS = "…"
+"""The sign with which `formats.shown` ends a text that it cuts."""
 
 
 class Canvas(Widget):
-    """Draws `picture(width, height)`, a list of lines; override that, and call `redraw`.
+    """Draws the lines that `picture` returns: override it, and call `redraw` after each change.
 
-    `redraw` compares the new lines with those on the screen and refreshes, in each line, the span
-    from the first cell that differs to the last. Nothing is sent when nothing changed.
+    `redraw` compares the new lines with those on the screen. In each line it refreshes the span
+    from the first cell that differs to the last, and nothing where no cell differs.
     """
 
     DEFAULT_CSS = "Canvas { height: 1; }"
 
-    _shown: list[Strip]
-    _size_shown = Size(0, 0)
+    _drawn: list[Strip]
+    _drawn_size = Size(0, 0)
 
     def picture(self, width: int, height: int) -> Sequence[Text]:
-        """The lines to show, at most `height`, each cut to `width`. Text is taken as text."""
+        """The lines to show: at most `height`, each at most `width` cells wide."""
         raise NotImplementedError
 
     @property
     def chart_style(self) -> ChartStyle:
-        """The signs and styles of the app's theme."""
+        """The glyphs and styles of the app's theme."""
         return host_of(self).chart_style
 
     def _strips(self) -> list[Strip]:
@@ -51,17 +50,19 @@ class Canvas(Widget):
         lines = list(self.picture(width, height))[:height]
         lines += [Text()] * (height - len(lines))
         strips = [_strip(line, width, base) for line in lines]
-        dots = self.chart_style.glyphs.ellipsis
-        return strips if dots == CUT else [_with_dots(strip, dots) for strip in strips]
+        ellipsis = self.chart_style.glyphs.ellipsis
+        if ellipsis == ELLIPSIS:
+            return strips
+        return [_replace_ellipsis(strip, ellipsis) for strip in strips]
 
     def redraw(self) -> None:
-        """Draw anew; only what differs reaches the terminal."""
+        """Draw anew; only the cells that differ reach the terminal."""
         if not self.is_attached or not self.size.area:
             return
-        before = getattr(self, "_shown", [])
+        before = getattr(self, "_drawn", [])
         after = self._strips()
-        same_size = self._size_shown == self.size and len(before) == len(after)
-        self._shown, self._size_shown = after, self.size
+        same_size = self._drawn_size == self.size and len(before) == len(after)
+        self._drawn, self._drawn_size = after, self.size
         if not same_size:
             self.refresh()
             return
@@ -74,21 +75,21 @@ class Canvas(Widget):
             self.refresh(*regions)
 
     def notify_style_update(self) -> None:
-        """A new theme: everything is drawn anew."""
+        """Draw everything anew in a new theme."""
         super().notify_style_update()
-        self._size_shown = Size(0, 0)
+        self._drawn_size = Size(0, 0)
 
     def render_line(self, y: int) -> Strip:
-        """Textual's own call for a line."""
-        if self._size_shown != self.size:
-            self._shown, self._size_shown = self._strips(), self.size
-        if y < len(self._shown):
-            return self._shown[y]
+        """Line `y` of the widget; Textual calls this."""
+        if self._drawn_size != self.size:
+            self._drawn, self._drawn_size = self._strips(), self.size
+        if y < len(self._drawn):
+            return self._drawn[y]
         return Strip.blank(self.size.width, self.rich_style)
 
 
 class DrawnLines(Canvas):
-    """Shows `draw(width, height)`; call `redraw` when what it draws from has changed."""
+    """Shows the lines that `draw(width, height)` returns; call `redraw` when they change."""
 
     def __init__(
         self,
@@ -100,37 +101,39 @@ class DrawnLines(Canvas):
         self._draw = draw
 
     def picture(self, width: int, height: int) -> Sequence[Text]:
-        """What `draw` gives."""
+        """The lines that `draw` returns."""
         return self._draw(width, height)
 
 
-def _with_dots(strip: Strip, dots: str) -> Strip:
-    """The line with the sign that a cut text ends in replaced, for terminals that lack it."""
-    return Strip([Segment(s.text.replace(CUT, dots), s.style) for s in strip], strip.cell_length)
+def _replace_ellipsis(strip: Strip, ellipsis: str) -> Strip:
+    """`strip` with another sign for the ellipsis, for terminals that lack it."""
+    segments = [Segment(s.text.replace(ELLIPSIS, ellipsis), s.style) for s in strip]
+    return Strip(segments, strip.cell_length)
 
 
 def _strip(line: Text, width: int, base: Style) -> Strip:
     """`line` as exactly `width` cells on the widget's own background."""
-    flat = line.copy()
-    flat.truncate(width, overflow="crop")
-    pieces: list[Segment] = []
-    plain, spans = flat.plain, flat.spans
+    cropped = line.copy()
+    cropped.truncate(width, overflow="crop")
+    segments: list[Segment] = []
+    plain, spans = cropped.plain, cropped.spans
     edges = sorted({0, len(plain), *(s.start for s in spans), *(s.end for s in spans)})
-    whole = flat.style if isinstance(flat.style, Style) else Style.parse(flat.style or "")
+    line_style = cropped.style
+    if not isinstance(line_style, Style):
+        line_style = Style.parse(line_style or "")
     for start, end in pairwise(edges):
         if not 0 <= start < end <= len(plain):
             continue
-        style = base + whole
+        style = base + line_style
         for span in spans:
             if span.start <= start and span.end >= end:
-                own = span.style if isinstance(span.style, Style) else Style.parse(span.style)
-                style += own
-        pieces.append(Segment(plain[start:end], style))
-    return Strip(pieces).adjust_cell_length(width, base).simplify()
+                style += span.style if isinstance(span.style, Style) else Style.parse(span.style)
+        segments.append(Segment(plain[start:end], style))
+    return Strip(segments).adjust_cell_length(width, base).simplify()
 
 
 def _difference(old: Strip, new: Strip) -> tuple[int, int] | None:
-    """First and last cell (exclusive) that differ; None when the lines are the same."""
+    """The span of cells that differ, its end exclusive; None where the lines are equal."""
     if old == new:
         return None
     before, after = _cells(old), _cells(new)
@@ -141,12 +144,12 @@ def _difference(old: Strip, new: Strip) -> tuple[int, int] | None:
 
 
 def _cells(strip: Strip) -> list[tuple[str, Style | None]]:
-    """One entry a cell; a wide character's second cell holds the empty string."""
+    """One entry for each cell; the second cell of a wide character holds the empty string."""
     from rich.cells import cell_len
 
-    found: list[tuple[str, Style | None]] = []
+    cells: list[tuple[str, Style | None]] = []
     for text, style, _ in strip:
         for character in text:
-            found.append((character, style))
-            found += [("", style)] * (cell_len(character) - 1)
-    return found
+            cells.append((character, style))
+            cells += [("", style)] * (cell_len(character) - 1)
+    return cells

@@ -1,4 +1,4 @@
-"""How a screen of ours goes: itself alone, and once."""
+"""Closing a screen: this one only, and only once."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["ClosesOnce"]
 
 
 class ClosesOnce(_Base):
-    """Mixin of a screen, before Textual's class: `dismiss` closes this screen or nothing.
+    """Mixin of a screen, before Textual's class: `dismiss` closes this screen or none.
 
-    Textual's own takes away whatever screen is in front. A second key that was typed before the
-    first took effect, or an answer that comes when the user is elsewhere, would close another
-    screen, and fail where that is the last one.
+    Textual's own `dismiss` removes the front screen, whichever it is. A second key pressed before
+    the first takes effect, or an answer that arrives while the user is elsewhere, would close
+    another screen, and fail if that is the last one.
 
-    A screen that is not there yet closes when it is: its widgets would be taken away before they
-    are made, and its own `on_mount` would look for them in vain.
+    A screen that is not mounted yet closes once it is: otherwise its `on_mount` would look for
+    widgets that are gone.
     """
 
     def dismiss(self, result: Any = None) -> AwaitComplete:
-        """Close this screen with `result` if it is in front; else do nothing."""
+        """Close this screen with `result` if it is in front; otherwise do nothing."""
         if not self.is_active:
             return AwaitComplete()
         if not self.is_mounted:
@@ -37,5 +37,5 @@ class ClosesOnce(_Base):
         return super().dismiss(result)
 
     def _close_later(self, result: Any) -> None:
-        """Without what `dismiss` returns: Textual would wait for it inside the screen that goes."""
+        """Dismiss, but return nothing: Textual would await it inside the screen that closes."""
         self.dismiss(result)

@@ -14,18 +14,18 @@ __all__ = ["declared_keys", "unknown_ids"]
 
 
 def declared_keys(node: DOMNode, keymap: Mapping[str, str] | None = None) -> list[Binding]:
-    """The bindings of `node` alone, one for each key, in the order in which they are declared.
+    """The bindings of `node` alone, one for each key, in the order of their declaration.
 
-    `Screen.active_bindings` leaves out actions that do not apply; this one does not. With `keymap`,
-    by ID the keys that the user wants instead.
+    Unlike `Screen.active_bindings`, this includes actions that do not apply now. `keymap` replaces
+    keys: from the ID of a binding to the keys that the user wants.
     """
     by_key: dict[str, list[Binding]] = {}
     for kind in reversed(type(node).__mro__):
         by_key |= BindingsMap(vars(kind).get("BINDINGS", ())).key_to_bindings
     bindings = BindingsMap.from_keys(by_key)
     if keymap:
-        bindings.apply_keymap({name: _whole_names(keys) for name, keys in keymap.items()})
-    return [binding for same_key in bindings.key_to_bindings.values() for binding in same_key]
+        bindings.apply_keymap({name: _key_names(keys) for name, keys in keymap.items()})
+    return [binding for of_key in bindings.key_to_bindings.values() for binding in of_key]
 
 
 def unknown_ids(keymap: Mapping[str, str], nodes: Iterable[DOMNode]) -> Iterator[str]:
@@ -38,6 +38,6 @@ def unknown_ids(keymap: Mapping[str, str], nodes: Iterable[DOMNode]) -> Iterator
             yield f"[ui.keys]: no action is called {one_line(name, 40)}{hint}"
 
 
-def _whole_names(keys: str) -> str:
-    """`keys` with the names that Textual gives signs: `question_mark` for `?`."""
+def _key_names(keys: str) -> str:
+    """`keys` by Textual's names for them, such as `question_mark` for `?`."""
     return ",".join(b.key for b in Binding.make_bindings([Binding(keys, "", "")]))

@@ -1,4 +1,4 @@
-"""A question in the middle of the screen, answered by a key, by arrows and Enter, or by a click."""
+"""A question in the middle of the screen; a key, Enter or a click answers it."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ __all__ = ["Choice", "Question"]
 
 
 class Choice(NamedTuple):
-    """An answer: the key that gives it, its words, and what the question then returns."""
+    """An answer: its key, its label, and the value that the question returns for it."""
 
     key: str
-    words: str
+    label: str
     answer: str
 
 
 class Question(ClosesOnce, ModalScreen[str | None]):
-    """Asks `question`; returns the answer of the choice taken, None for Escape."""
+    """Asks `question`; returns the answer of the user's choice, None for Escape."""
 
     DEFAULT_CSS = """
     Question { align: center middle; background: $background 60%; }
@@ -54,18 +54,18 @@ class Question(ClosesOnce, ModalScreen[str | None]):
         self._choices = tuple(choices)
 
     def compose(self) -> ComposeResult:
-        """The words and the choices."""
+        """The question and its choices."""
         with Vertical():
             yield Static(Content(one_line(self._question, 600)))
             yield OptionList(
                 *(
-                    Option(Text.assemble((f"{c.key}  ", "bold"), one_line(c.words, 200)))
+                    Option(Text.assemble((f"{c.key}  ", "bold"), one_line(c.label, 200)))
                     for c in self._choices
                 )
             )
 
     def on_key(self, event: object) -> None:
-        """A choice's own key takes it."""
+        """Take the choice whose key was pressed."""
         character = getattr(event, "character", None)
         for choice in self._choices:
             if character == choice.key:
@@ -73,11 +73,11 @@ class Question(ClosesOnce, ModalScreen[str | None]):
                 self.dismiss(choice.answer)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Enter or a click on a choice takes it."""
+        """Take the choice that Enter or a click selected."""
         self.dismiss(self._choices[event.option_index].answer)
 
     def action_move(self, step: int) -> None:
-        """Up or down."""
+        """Move the cursor, down where `step` is positive."""
         options = self.query_one(OptionList)
         if step > 0:
             options.action_cursor_down()
@@ -85,5 +85,5 @@ class Question(ClosesOnce, ModalScreen[str | None]):
             options.action_cursor_up()
 
     def action_dismiss_none(self) -> None:
-        """Escape: nothing is done."""
+        """Close the question without an answer."""
         self.dismiss(None)

@@ -1,4 +1,4 @@
-"""What every screen has: the bar at the top, the keys at the bottom, and the poll of the run."""
+"""The frame of every screen: the bar at the top, the keys at the bottom, news of the open run."""
 
 from __future__ import annotations
 
@@ -22,37 +22,39 @@ if TYPE_CHECKING:
     from nexus_tui.app.open_run import OpenRun
     from nexus_tui.charts.kit.chart_style import ChartStyle
 
-__all__ = ["PLACES", "NexusScreen", "TopBar", "run_words"]
+__all__ = ["NexusScreen", "TopBar"]
 
-PLACES = (("1", "Runs", "runs"), ("2", "Live", "live"), ("3", "Playground", "playground"),
+MAIN_TABS = (("1", "Runs", "runs"), ("2", "Live", "live"), ("3", "Playground", "playground"),
           ("4", "Compare", "compare"))  # fmt: skip
-"""Key, title and mode of the main screens."""
-NARROW = 40
-"""Below this many columns a screen is one line of state."""
+"""Key, title and mode of each main screen."""
+MIN_BODY_COLUMNS = 40
+"""On fewer columns, a screen shows only the bar with the state of the open run."""
+MIN_TITLES_COLUMNS = 60
+"""On fewer columns, the bar shows only the title of the current main screen."""
 
 
-def run_words(run: OpenRun | None, room: int) -> str:
-    """The open run in a few words, at most `room` wide; empty where none fit."""
+def _run_words(run: OpenRun | None, room: int) -> str:
+    """The open run in a few words, at most `room` cells wide; empty where none fit."""
     if run is None:
         return ""
     view, arm = run.view, run.view.arm()
     state = "paused" if view.paused else view.state
     best = f"best {correlation(arm.best_spearman)}"
-    place = f"epoch {arm.epoch}/{arm.epochs}" if arm.epochs and view.ended is None else ""
-    for words in (
-        (run.source.name, state, place, best),
-        (state, place, best),
+    epoch = f"epoch {arm.epoch}/{arm.epochs}" if arm.epochs and view.ended is None else ""
+    for parts in (
+        (run.source.name, state, epoch, best),
+        (state, epoch, best),
         (state, best),
         (state,),
     ):
-        text = " ".join(word for word in words if word)
+        text = " ".join(part for part in parts if part)
         if len(text) <= room:
             return shown(text, room)
     return ""
 
 
 class TopBar(Canvas):
-    """Name, places, and the state of the open run; a click goes to a place."""
+    """Name, main screens, and the state of the open run; a click goes to a main screen."""
 
     DEFAULT_CSS = "TopBar { height: 1; dock: top; background: $panel; }"
 
@@ -61,13 +63,14 @@ class TopBar(Canvas):
         run = host_of(self).open_run
         palette = self.chart_style.palette
         line = Text(" NEXUS ", style=palette.title)
-        if width >= NARROW:
-            for key, title, mode in PLACES:
-                here = mode == self.app.current_mode
+        if width >= MIN_BODY_COLUMNS:
+            for key, title, mode in MAIN_TABS:
+                current = mode == self.app.current_mode
                 line.append(f" {key} ", palette.dim)
-                line.append(title if width >= 60 or here else "", palette.title if here else None)
+                title = title if width >= MIN_TITLES_COLUMNS or current else ""
+                line.append(title, palette.title if current else None)
         room = width - line.cell_len - 4
-        words = run_words(run, room)
+        words = _run_words(run, room)
         if words and run is not None:
             line.append(" " * (room - len(words) + 1))
             live = run.view.ended is None
@@ -77,22 +80,22 @@ class TopBar(Canvas):
         return [line]
 
     def on_click(self, event: textual_events.Click) -> None:
-        """Go to the place that was clicked."""
+        """Go to the main screen that was clicked."""
         column = len(" NEXUS ")
-        for _, title, mode in PLACES:
-            here = mode == self.app.current_mode
-            wide = len(title) if self.size.width >= 60 or here else 0
-            if column <= event.x < column + 3 + wide:
+        for _, title, mode in MAIN_TABS:
+            titled = self.size.width >= MIN_TITLES_COLUMNS or mode == self.app.current_mode
+            end = column + 3 + (len(title) if titled else 0)
+            if column <= event.x < end:
                 if mode == self.app.current_mode == "runs":
                     self.app.call_later(host_of(self).action_runs)
                 else:
                     self.app.switch_mode(mode)
                 return
-            column += 3 + wide
+            column = end
 
 
 class NexusScreen(ClosesOnce, Screen[None]):
-    """A main screen. Override `body`, and `run_changed` to show what a poll brought."""
+    """A screen with the frame. Override `body`, and `run_changed` to show new events."""
 
     DEFAULT_CSS = """
     NexusScreen { layout: vertical; background: $background; }
@@ -101,7 +104,7 @@ class NexusScreen(ClosesOnce, Screen[None]):
     NexusScreen.-narrow > KeyBar { display: none; }
     """
     HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - declared so by Textual
-        (0, "-narrow"), (NARROW, "-small"), (80, "-normal"), (110, "-wide"),
+        (0, "-narrow"), (MIN_BODY_COLUMNS, "-small"), (80, "-normal"), (110, "-wide"),
     ]  # fmt: skip
     VERTICAL_BREAKPOINTS = [(0, "-short"), (22, "-medium"), (34, "-tall")]  # noqa: RUF012
 
@@ -113,29 +116,29 @@ class NexusScreen(ClosesOnce, Screen[None]):
         yield KeyBar()
 
     def body(self) -> ComposeResult:
-        """What stands between the bar and the keys."""
+        """The widgets between the bar and the keys."""
         raise NotImplementedError
 
     @property
     def nexus(self) -> Host:
-        """What this screen may use of the app."""
+        """The app, as far as this screen may use it."""
         return host_of(self)
 
     @property
     def chart_style(self) -> ChartStyle:
-        """Signs and styles of the present theme."""
+        """Glyphs and styles of the current theme."""
         return self.nexus.chart_style
 
     def run_changed(self, events: Sequence[Event]) -> None:
-        """The open run has these new events, already folded into `nexus.open_run.view`.
+        """Show `events`, which are already folded into `nexus.open_run.view`.
 
-        Called on the screen in front, by the app's timer, at most ten times a second; and once
-        without events when the screen comes to the front or another run was opened.
+        The app's timer calls this on the front screen, at most ten times a second. It is also
+        called without events when the screen comes to the front or another run is opened.
         """
 
     def on_screen_resume(self) -> None:
-        """Come to the front: show the present."""
-        if not self.is_mounted:  # its widgets are not there; it draws all when they are
+        """Show the current state on coming to the front."""
+        if not self.is_mounted:  # it has no widgets yet and draws everything once it has
             return
         self.query_one(TopBar).redraw()
         self.run_changed(())

@@ -1,4 +1,4 @@
-"""The keys at the bottom of a screen: as many as there is room for, each of them whole."""
+"""The keys at the bottom of a screen: as many as fit, none of them cut."""
 
 from __future__ import annotations
 
@@ -10,46 +10,48 @@ from textual.widgets import Footer
 
 from nexus_tui.app.terminal.textual_private import FooterKey
 
-__all__ = ["KeyBar", "left_out"]
+__all__ = ["KeyBar", "hidden_keys"]
 
-STAYING = ("keys_help", "leave")
-"""Actions whose keys are there in any room: help has all the others."""
+ALWAYS_SHOWN = ("keys_help", "leave")
+"""Actions whose keys are shown at any width; the help lists all the others."""
 
 
-def left_out(widths: Sequence[int], staying: Sequence[bool], room: int) -> set[int]:
-    """Which of the keys, `widths` cells wide, to leave out so that the others fit into `room`.
+def hidden_keys(widths: Sequence[int], always: Sequence[bool], room: int) -> set[int]:
+    """The indices of the keys to hide, so that the others fit into `room` cells.
 
-    A cell stands between two keys. The last one goes first; those that are `staying` never go.
+    A key takes its width and is followed by one empty cell. The last keys are hidden first, those
+    with `always` never.
     """
-    gone: set[int] = set()
-    wide = sum(widths) + max(0, len(widths) - 1)
-    for place in reversed(range(len(widths))):
-        if wide <= room:
+    hidden: set[int] = set()
+    total = sum(widths) + max(0, len(widths) - 1)
+    for index in reversed(range(len(widths))):
+        if total <= room:
             break
-        if not staying[place]:
-            gone.add(place)
-            wide -= widths[place] + 1
-    return gone
+        if not always[index]:
+            hidden.add(index)
+            total -= widths[index] + 1
+    return hidden
 
 
 class KeyBar(Footer):
-    """A screen declares its keys in the order of their use: where room is short, the last go."""
+    """The footer of a screen, which declares its most important keys first: the last are hidden."""
 
     def __init__(self) -> None:
         super().__init__(show_command_palette=False, compact=True)
 
     def compose(self) -> ComposeResult:
-        """The keys in force."""
-        parts = list(super().compose())
-        self._fit([part for part in parts if isinstance(part, FooterKey)])
-        yield from parts
+        """The keys that apply now."""
+        widgets = list(super().compose())
+        self._fit([widget for widget in widgets if isinstance(widget, FooterKey)])
+        yield from widgets
 
     def on_resize(self) -> None:
-        """Another room."""
+        """Fit the keys to the new width."""
         self._fit(list(self.query(FooterKey)))
 
     def _fit(self, keys: Sequence[FooterKey]) -> None:
         widths = [cell_len(f"{key.key_display} {key.description}") for key in keys]
-        gone = left_out(widths, [key.action in STAYING for key in keys], self.app.size.width)
-        for place, key in enumerate(keys):
-            key.display = place not in gone
+        always = [key.action in ALWAYS_SHOWN for key in keys]
+        hidden = hidden_keys(widths, always, self.app.size.width)
+        for index, key in enumerate(keys):
+            key.display = index not in hidden

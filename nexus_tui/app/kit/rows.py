@@ -1,4 +1,4 @@
-"""A list with a cursor, drawn line by line: only what is in view is made, however long it is."""
+"""A list with a cursor, of any length: only the rows in view are made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Rows"]
 
 
 class Rows(Canvas, can_focus=True):
-    """Override `count`, `row`, and where wanted `head` and `empty`; call `redraw` on change.
+    """Override `count`, `row`, and optionally `head` and `empty`; call `redraw` on change.
 
     A row takes `each` lines; with more than one, override `row_lines`.
     """
@@ -33,14 +33,14 @@ class Rows(Canvas, can_focus=True):
     ]
 
     class Moved(Message):
-        """The cursor stands on another row."""
+        """The cursor moved to another row."""
 
         def __init__(self, rows: Rows) -> None:
             super().__init__()
             self.rows = rows
 
     class Chosen(Message):
-        """Enter or a second click on a row."""
+        """The user pressed Enter or clicked a second time on a row."""
 
         def __init__(self, rows: Rows, index: int) -> None:
             super().__init__()
@@ -53,38 +53,38 @@ class Rows(Canvas, can_focus=True):
         self._top = 0
 
     def count(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         raise NotImplementedError
 
     def row(self, index: int, width: int) -> Text:
-        """One row, at most `width` wide."""
+        """One row, at most `width` cells wide."""
         raise NotImplementedError
 
     @property
     def each(self) -> int:
-        """Lines that a row takes."""
+        """Number of lines of each row."""
         return 1
 
     def row_lines(self, index: int, width: int) -> Sequence[Text]:
-        """One row as `each` lines, each at most `width` wide."""
+        """One row as `each` lines, at most `width` cells wide."""
         return [self.row(index, width)]
 
     def head(self, width: int) -> Sequence[Text]:  # noqa: ARG002
-        """Lines above the rows; they do not scroll."""
+        """The lines above the rows; they do not scroll."""
         return ()
 
     def empty(self, width: int) -> Sequence[Text]:  # noqa: ARG002
-        """What is shown where there are no rows."""
+        """The lines shown when there are no rows."""
         return ()
 
     def point(self, line: Text, width: int) -> Text:
-        """The row under the cursor, marked."""
+        """`line` of the row under the cursor, highlighted."""
         room = " " * max(0, width - line.cell_len)
         return Text(line.plain + room, self.chart_style.palette.selected)
 
     @property
     def selected(self) -> int | None:
-        """The row under the cursor; None without rows."""
+        """The index of the row under the cursor; None without rows."""
         total = self.count()
         return min(self.cursor, total - 1) if total else None
 
@@ -102,15 +102,15 @@ class Rows(Canvas, can_focus=True):
         self._top = max(0, min(self._top, total - fit))
         glyphs, palette = self.chart_style.glyphs, self.chart_style.palette
         for index in range(self._top, min(total, self._top + fit)):
-            here = index == self.cursor and self.has_focus
-            for place, drawn in enumerate(self.row_lines(index, width - 2)):
-                mark = f"{glyphs.selected} " if here and place == 0 else "  "
-                line = Text.assemble((mark, palette.title), drawn)
-                lines.append(self.point(line, width) if here else line)
+            selected = index == self.cursor and self.has_focus
+            for number, row_line in enumerate(self.row_lines(index, width - 2)):
+                mark = f"{glyphs.selected} " if selected and number == 0 else "  "
+                line = Text.assemble((mark, palette.title), row_line)
+                lines.append(self.point(line, width) if selected else line)
         return lines
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Enter is the screen's where there is no row."""
+        """Leave Enter to the screen while there is no row."""
         return action != "choose" or bool(self.count())
 
     def action_move(self, step: int) -> None:
@@ -118,14 +118,14 @@ class Rows(Canvas, can_focus=True):
         total = self.count()
         if not total:
             return
-        place = min(max(self.cursor + step, 0), total - 1)
-        if place != self.cursor:
-            self.cursor = place
+        index = min(max(self.cursor + step, 0), total - 1)
+        if index != self.cursor:
+            self.cursor = index
             self.redraw()
             self.post_message(self.Moved(self))
 
     def action_page(self, pages: int) -> None:
-        """Move the cursor by what is in view."""
+        """Move the cursor by pages."""
         room = self.size.height - len(self.head(self.size.width))
         self.action_move(pages * max(1, room // self.each - 1))
 
@@ -145,10 +145,10 @@ class Rows(Canvas, can_focus=True):
         self.redraw()
 
     def on_click(self, event: events.Click) -> None:
-        """A click points at a row; one more takes it."""
-        below = event.y - len(self.head(self.size.width))
-        index = self._top + below // self.each
-        if below < 0 or index >= self.count():
+        """Select the row that was clicked; a second click takes it."""
+        y = event.y - len(self.head(self.size.width))
+        index = self._top + y // self.each
+        if y < 0 or index >= self.count():
             return
         if index == self.cursor and event.chain > 1:
             self.post_message(self.Chosen(self, index))
@@ -158,9 +158,9 @@ class Rows(Canvas, can_focus=True):
         self.post_message(self.Moved(self))
 
     def on_mouse_scroll_down(self) -> None:
-        """The wheel moves the cursor."""
+        """Move the cursor down."""
         self.action_move(3)
 
     def on_mouse_scroll_up(self) -> None:
-        """The wheel moves the cursor."""
+        """Move the cursor up."""
         self.action_move(-3)

@@ -1,4 +1,4 @@
-"""A list of runs of any length: only the lines that are seen are drawn."""
+"""A list of runs of any length: only the lines in view are drawn."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WHEEL_LINES = 3
 
 
 class RunList(Canvas, can_focus=True):
-    """Runs under a header, with a cursor. The first line is the header, the last column a bar.
+    """Runs under a header, with a cursor and, in the last column, a scroll bar.
 
     `letter_of` gives the letter of a run that is marked for comparison.
     """
@@ -38,10 +38,10 @@ class RunList(Canvas, can_focus=True):
     ]
 
     class Moved(Message):
-        """The cursor stands on another run, or on none."""
+        """The cursor moved to another run, or the list changed."""
 
     class Chosen(Message):
-        """A run was clicked twice."""
+        """The user clicked twice on a run."""
 
     def __init__(self, *, letter_of: Callable[[Path], str] = lambda _: "") -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class RunList(Canvas, can_focus=True):
 
     @property
     def runs(self) -> Sequence[RunSummary]:
-        """The runs listed."""
+        """The listed runs."""
         return self._runs
 
     @property
@@ -61,14 +61,17 @@ class RunList(Canvas, can_focus=True):
         return self._runs[self._cursor] if self._runs else None
 
     def show_runs(self, runs: Sequence[RunSummary]) -> None:
-        """List these; the cursor stays on its run where that is still there."""
-        held = self.current
+        """List `runs`; the cursor stays on its run if that is still listed."""
+        current = self.current
+        paths = [run.path for run in runs]
         self._runs = runs
-        place = next((i for i, run in enumerate(runs) if held and run.path == held.path), None)
-        self._cursor = min(self._cursor, max(0, len(runs) - 1)) if place is None else place
-        self._settle()
+        if current is not None and current.path in paths:
+            self._cursor = paths.index(current.path)
+        else:
+            self._cursor = min(self._cursor, max(0, len(runs) - 1))
+        self._scroll_to_cursor()
 
-    def _settle(self) -> None:
+    def _scroll_to_cursor(self) -> None:
         rows = max(1, self.size.height - 1)
         self._top = min(self._top, self._cursor, max(0, len(self._runs) - rows))
         self._top = max(self._top, self._cursor - rows + 1)
@@ -76,15 +79,15 @@ class RunList(Canvas, can_focus=True):
         self.post_message(self.Moved())
 
     def picture(self, width: int, height: int) -> Sequence[Text]:
-        """The header and the runs that are seen."""
+        """The header and the runs in view."""
         columns = columns_for(self._runs, width - 1)
         lines = [header_line(columns, self.chart_style)]
         now, rows = time.time(), height - 1
-        for place, run in enumerate(self._runs[self._top : self._top + rows], self._top):
-            here = place == self._cursor
+        for index, run in enumerate(self._runs[self._top : self._top + rows], self._top):
+            here = index == self._cursor
             letter = self._letter_of(run.path)
             line = run_line(run, columns, self.chart_style, now=now, letter=letter, here=here)
-            if here and self.has_focus:  # one bar of one colour, whatever stands in it
+            if here and self.has_focus:  # a bar of one colour, whatever colours the line has
                 palette = self.chart_style.palette
                 line = Text(line.plain.ljust(width - 1), style=palette.run + palette.selected)
             lines.append(line)
@@ -93,7 +96,7 @@ class RunList(Canvas, can_focus=True):
         return lines
 
     def _add_bar(self, lines: list[Text], width: int, rows: int) -> None:
-        """A thumb in the last column: where the seen part is in the whole."""
+        """Draw a thumb in the last column: the position of the view in the list."""
         total = len(self._runs)
         size = max(1, rows * rows // total)
         start = round(self._top / max(1, total - rows) * (rows - size))
@@ -105,46 +108,46 @@ class RunList(Canvas, can_focus=True):
     # Movement
 
     def action_move(self, step: int) -> None:
-        """So many lines on."""
+        """Move the cursor by `step` runs."""
         self._cursor = min(max(0, self._cursor + step), max(0, len(self._runs) - 1))
-        self._settle()
+        self._scroll_to_cursor()
 
     def action_page(self, step: int) -> None:
-        """A page on."""
+        """Move the cursor by `step` pages."""
         self.action_move(step * max(1, self.size.height - 2))
 
     def action_to_end(self, side: int) -> None:
-        """To the first or the last run."""
+        """Move to the first (-1) or the last run (1)."""
         self.action_move(side * len(self._runs))
 
     def on_resize(self) -> None:
-        """The cursor stays in sight."""
-        self._settle()
+        """Keep the cursor in view."""
+        self._scroll_to_cursor()
 
     def on_focus(self) -> None:
-        """The cursor shows."""
+        """Highlight the run under the cursor."""
         self.redraw()
 
     def on_blur(self) -> None:
-        """The cursor is a mark only."""
+        """Show the cursor by its mark only."""
         self.redraw()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """The wheel moves the cursor."""
+        """Move the cursor down."""
         event.stop()
         self.action_move(WHEEL_LINES)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """The wheel moves the cursor."""
+        """Move the cursor up."""
         event.stop()
         self.action_move(-WHEEL_LINES)
 
     def on_click(self, event: events.Click) -> None:
-        """To the run that was clicked; a second click opens it."""
-        place = self._top + event.y - 1
-        if event.y < 1 or place >= len(self._runs):
+        """Move to the run that was clicked; a second click chooses it."""
+        index = self._top + event.y - 1
+        if event.y < 1 or index >= len(self._runs):
             return
-        self._cursor = place
-        self._settle()
+        self._cursor = index
+        self._scroll_to_cursor()
         if event.chain == 2:
             self.post_message(self.Chosen())

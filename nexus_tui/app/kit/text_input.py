@@ -1,4 +1,4 @@
-"""Lines to type in: plain text only, whatever is typed or pasted, and none blinks."""
+"""Input lines: they take plain text only, typed or pasted, and their cursor does not blink."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from textual.widgets import Input, Static
 __all__ = ["LabelledInput", "PlainInput", "TextInput", "plain_text"]
 
 MAX_CHARACTERS = 4000
-"""Characters of a line; the model reads 256 tokens of it."""
+"""Characters of a line; the model reads its first 256 tokens."""
 
 
 def plain_text(text: str) -> str:
-    """`text` without control, format and surrogate characters; every other white space a space."""
+    """`text` without control, format and surrogate characters; white space becomes spaces."""
     return "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
 
 
 class TextInput(Input):
-    """One line of the user's text. Escape leaves it, up and down ask for what was there before."""
+    """One line of the user's text. Escape leaves it; up and down recall earlier entries."""
 
     DEFAULT_CSS = """
     TextInput, TextInput:focus { background: $surface; border: none; padding: 0; }
@@ -37,17 +37,17 @@ class TextInput(Input):
     ]
 
     class Left(Message):
-        """Escape was pressed."""
+        """The user pressed Escape."""
 
     class Recalled(Message):
-        """What was typed `step` entries before is asked for."""
+        """The user wants the entry `step` places back in the history."""
 
         def __init__(self, step: int) -> None:
             super().__init__()
             self.step = step
 
     class Pasted(Message):
-        """Several lines were pasted. Stop this message to take them; else they become one line."""
+        """The user pasted several lines. Stop this message to handle them yourself."""
 
         def __init__(self, line: TextInput, text: str) -> None:
             super().__init__()
@@ -62,11 +62,11 @@ class TextInput(Input):
         self.cursor_blink = False
 
     def validate_value(self, value: str) -> str:
-        """Whatever sets the value: no control characters reach the screen or the model."""
+        """Remove control characters, whatever sets the value."""
         return plain_text(value)[:MAX_CHARACTERS]
 
     def on_paste(self, event: events.Paste) -> None:
-        """Take one line; of several, let the screen decide."""
+        """Insert one line; leave several to the screen."""
         event.stop()
         event.prevent_default()
         lines = [line for line in event.text.splitlines() if line.strip()]
@@ -76,22 +76,22 @@ class TextInput(Input):
             self.put_in(lines[0])
 
     def put_in(self, text: str) -> None:
-        """Put `text` where the cursor is, in place of what is selected, as one line."""
+        """Insert `text` as one line at the cursor, in place of the selection."""
         clean = " ".join(plain_text(text).split()) if "\n" in text else plain_text(text).strip("\n")
         room = max(0, MAX_CHARACTERS - len(self.value) + len(self.selected_text))
         self.replace(clean[:room], *self.selection)
 
     def action_leave(self) -> None:
-        """Give the keys back to the screen."""
+        """Give the focus back to the screen."""
         self.post_message(self.Left())
 
     def action_recall(self, step: int) -> None:
-        """Ask for what was typed before."""
+        """Ask for an earlier entry."""
         self.post_message(self.Recalled(step))
 
 
 class PlainInput(Input):
-    """Textual's input, one row high; what is pasted is cleaned before it is shown."""
+    """Textual's input, one row high; it keeps printable characters only."""
 
     DEFAULT_CSS = """
     PlainInput, PlainInput:focus { border: none; height: 1; padding: 0; background: $surface; }
@@ -105,7 +105,7 @@ class PlainInput(Input):
         self.cursor_blink = False
 
     def validate_value(self, value: str) -> str:
-        """Printable characters alone."""
+        """Remove characters that cannot be printed."""
         return "".join(c for c in value if c.isprintable())
 
 
@@ -125,6 +125,6 @@ class LabelledInput(Horizontal):
         self.line = line
 
     def compose(self) -> ComposeResult:
-        """Both on one row."""
+        """The label, then the line."""
         yield Static(Content(self._label))
         yield self.line

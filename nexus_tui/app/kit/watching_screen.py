@@ -1,4 +1,4 @@
-"""A screen that follows files: it reads them now and then while it is in front."""
+"""A screen that follows files: it reads them at intervals while it is in front."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from nexus_tui.app.kit.frame import NexusScreen
 __all__ = ["READING", "WatchingScreen"]
 
 READING = "reading"
-"""Group of the workers that read; a screen handles their end in `on_worker_state_changed`."""
+"""The group of the reading workers; a screen handles their end in `on_worker_state_changed`."""
 
 
 class WatchingScreen(NexusScreen):
-    """Override `read_disk`. Seconds lie between two readings; more with low bandwidth."""
+    """Override `read_disk`. It runs every `READ_SECONDS`, less often with low bandwidth."""
 
     READ_SECONDS: ClassVar[float] = 2.0
     SLOW_READ_SECONDS: ClassVar[float] = 5.0
@@ -25,28 +25,28 @@ class WatchingScreen(NexusScreen):
         self._reading_timer: Timer | None = None
 
     def read_disk(self) -> Any:
-        """What is found on the disk; called in a thread of its own, one at a time."""
+        """Read the disk and return the result; called in a worker thread, one call at a time."""
         raise NotImplementedError
 
     def on_mount(self) -> None:
-        """Begin to read."""
+        """Start the reading timer."""
         slow = self.nexus.settings.low_bandwidth
         seconds = self.SLOW_READ_SECONDS if slow else self.READ_SECONDS
         self._reading_timer = self.set_interval(seconds, self.read_now)
 
     def on_screen_resume(self) -> None:
-        """To the front: something may have changed."""
+        """Read at once on coming to the front, then at intervals."""
         super().on_screen_resume()
         if self._reading_timer is not None:
             self._reading_timer.resume()
         self.read_now()
 
     def on_screen_suspend(self) -> None:
-        """Rest while another screen is in front."""
+        """Pause while another screen is in front."""
         if self._reading_timer is not None:
             self._reading_timer.pause()
 
     def read_now(self) -> None:
-        """Read, unless a reading is under way."""
+        """Read now, unless a reading is in progress."""
         if not any(worker.group == READING and not worker.is_finished for worker in self.workers):
             self.run_worker(self.read_disk, thread=True, group=READING, exit_on_error=False)

@@ -1,10 +1,10 @@
-"""The terminal as the app drives it: one that may go away at any time, and send and lack anything.
+"""A terminal driver that survives the loss of its terminal and any bytes from it.
 
-When an SSH connection drops, writing and reading fail and SIGHUP and SIGCONT arrive, in any order.
-Textual's own driver then waits for ever for a writer thread that has died, or begins to draw anew.
-This one takes a terminal that is gone for one that swallows everything. Only a failure of the
-system's own read or write means that it is gone: bytes that are no text, and characters that the
-terminal lacks, are replaced (Textual's driver decodes strictly and ends on them).
+When an SSH connection drops, reads and writes fail, and SIGHUP and SIGCONT arrive, in any order.
+Textual's own driver then waits forever for a writer thread that has died, or starts to draw again.
+This driver discards its output once the terminal is gone. Only a failed read or write of the
+system means that it is gone: bytes that are not text, and characters that the terminal lacks, are
+replaced. Textual's driver decodes strictly and ends on them.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from nexus_tui.app.terminal.key_reader import KeyReader
 from nexus_tui.app.terminal.textual_private import replace_output
 from nexus_tui.terminal.encoding import REPLACE_BY_CELLS, terminal_encoding
 
-__all__ = ["LeavableDriver", "terminal_is_gone"]
+__all__ = ["ResilientDriver", "terminal_is_gone"]
 
-BYTES_A_READ = 4096
+MAX_READ_BYTES = 4096
 WAIT_SECONDS = 0.1
-"""Between two checks whether a lone Escape or an unfinished paste is to be taken as it is."""
+"""Time between two checks whether a lone Escape or an unfinished paste is complete."""
 MAX_CELLS = 1000
-"""Columns or rows of a terminal whose size the system does not know."""
+"""Bound on columns and rows where the system does not know the terminal's size."""
 
 
 def terminal_is_gone(handle: int = 0) -> bool:
-    """Whether the terminal behind a file descriptor no longer answers."""
+    """Whether the terminal behind the file descriptor `handle` no longer answers."""
     try:
         os.tcgetpgrp(handle)
     except OSError:
@@ -44,27 +44,27 @@ def terminal_is_gone(handle: int = 0) -> bool:
     return False
 
 
-class _Forgiving:
-    """The terminal as a stream that stays silent once writing to it has failed.
+class _TerminalOutput:
+    """The terminal as an output stream that discards everything after a failed write.
 
-    It writes bytes itself: a terminal that another program has set not to wait would fail in
-    Python's own stream, as one that is gone does, when its buffer is full.
+    It writes bytes itself. Python's stream raises the same error for a full buffer of a terminal
+    that another program has set to non-blocking as for a terminal that is gone.
     """
 
-    def __init__(self, stream: TextIO, failed: Callable[[], None]) -> None:
+    def __init__(self, stream: TextIO, on_failure: Callable[[], None]) -> None:
         stream.flush()
         self._handle = stream.fileno()
         self._encoding = terminal_encoding(stream)
-        self._failed = failed
-        self._waiting: list[str] = []
+        self._on_failure = on_failure
+        self._pending: list[str] = []
         self._broken = False
 
     def write(self, text: str) -> int:
-        self._waiting.append(text)
+        self._pending.append(text)
         return len(text)
 
     def flush(self) -> None:
-        text, self._waiting = "".join(self._waiting), []
+        text, self._pending = "".join(self._pending), []
         data = memoryview(text.encode(self._encoding, REPLACE_BY_CELLS))
         while data and not self._broken:
             try:
@@ -73,7 +73,7 @@ class _Forgiving:
                 select.select([], [self._handle], [], 1.0)
             except OSError:
                 self._broken = True
-                self._failed()
+                self._on_failure()
 
     def fileno(self) -> int:
         return self._handle
@@ -82,37 +82,37 @@ class _Forgiving:
         return True
 
 
-class LeavableDriver(LinuxDriver):
-    """Textual's driver, at peace with a terminal that goes away.
+class ResilientDriver(LinuxDriver):
+    """Textual's driver, made to survive the loss of the terminal.
 
-    The app's `terminal_lost` is called, on the app's own thread, when reading or writing fails; its
-    `fail`, where the reading itself has a defect.
+    On the app's own thread it calls the app's `terminal_lost` when a read or write fails, and its
+    `fail` on any other error of the reading thread.
     """
 
-    def __init__(self, app: Any, **more: Any) -> None:
-        super().__init__(app, **more)
+    def __init__(self, app: Any, **options: Any) -> None:
+        super().__init__(app, **options)
         self._nexus = app
-        stream = replace_output(self, lambda stream: _Forgiving(stream, self._lost))
-        known = terminal_encoding(stream)
-        self._keys_encoding = "utf-8" if known == "ascii" else known
-        self._resume = signal.getsignal(signal.SIGCONT)
+        stream = replace_output(self, lambda stream: _TerminalOutput(stream, self._lost))
+        encoding = terminal_encoding(stream)
+        self._keys_encoding = "utf-8" if encoding == "ascii" else encoding
+        self._textual_resume = signal.getsignal(signal.SIGCONT)
         signal.signal(signal.SIGCONT, self._continued)
 
     def _lost(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the app is over already
+        with contextlib.suppress(RuntimeError):  # the app has ended already
             self._nexus.call_later(self._nexus.terminal_lost)
 
     def _continued(self, number: int, frame: FrameType | None) -> None:
-        """Draw anew after SIGCONT, as Textual does, where there is a terminal to draw on."""
-        if callable(self._resume) and not terminal_is_gone(self.fileno):
-            self._resume(number, frame)
+        """Draw again after SIGCONT, as Textual does, if the terminal still answers."""
+        if callable(self._textual_resume) and not terminal_is_gone(self.fileno):
+            self._textual_resume(number, frame)
 
     def run_input_thread(self) -> None:
-        """Read until the app is over or the terminal is gone; in a thread of its own.
+        """Read until the app ends or the terminal is gone; Textual calls this in a thread.
 
-        In place of Textual's, which decodes strictly and lets its parser's failures end the app.
+        Textual's own version decodes strictly, and errors of its parser end the app.
         """
-        # Where this fails, Textual shows a traceback: what was typed may be in it.
+        # Textual would show a traceback of an error here, and typed text may be in it.
         try:
             self._read_keys()
         except Exception as error:
@@ -124,13 +124,13 @@ class LeavableDriver(LinuxDriver):
         while not self.exit_event.is_set():
             try:
                 ready = select.select([self.fileno], [], [], WAIT_SECONDS)[0]
-                data = os.read(self.fileno, BYTES_A_READ) if ready else None
+                data = os.read(self.fileno, MAX_READ_BYTES) if ready else None
             except BlockingIOError:
                 continue
             except OSError:
                 self._lost()
                 return
-            if data == b"":  # hung up
+            if data == b"":  # end of file: the terminal hung up
                 self._lost()
                 return
             for message in reader.feed(data) if data else ():
@@ -139,19 +139,20 @@ class LeavableDriver(LinuxDriver):
                 self.process_message(message)
 
     def process_message(self, message: Message) -> None:
-        """Pass on what was read; a size that the terminal reports is checked with the system's.
+        """Pass `message` on; check a reported window size against the system's first.
 
-        Noise that looks like a report could else make the window a million columns wide.
+        Line noise that looks like a report could make the window a million columns wide.
         """
         if isinstance(message, events.Resize):
             message = events.Resize(
-                size := self._size_within(message.size), size, pixel_size=message.pixel_size
+                size := self._checked_size(message.size), size, pixel_size=message.pixel_size
             )
         super().process_message(message)
 
-    def _size_within(self, told: Size) -> Size:
+    def _checked_size(self, reported: Size) -> Size:
         with contextlib.suppress(OSError):
-            known = os.get_terminal_size(self.fileno)
-            if known.columns and known.lines:
-                return Size(*known)
-        return Size(min(max(told.width, 1), MAX_CELLS), min(max(told.height, 1), MAX_CELLS))
+            actual = os.get_terminal_size(self.fileno)
+            if actual.columns and actual.lines:
+                return Size(*actual)
+        width, height = (min(max(cells, 1), MAX_CELLS) for cells in reported)
+        return Size(width, height)

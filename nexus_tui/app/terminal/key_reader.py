@@ -1,8 +1,8 @@
-"""Keys, mouse and pastes out of the bytes of a terminal, whatever bytes they are.
+"""Turns the bytes of a terminal, whatever they are, into keys, mouse events and pastes.
 
-Line noise, a binary paste or a terminal in another encoding send what is no text, or control
-sequences with numbers that no terminal has. Neither may end the app: what cannot be decoded becomes
-a replacement character, and a sequence that cannot be understood is left out.
+Line noise, a binary paste or a terminal in another encoding sends bytes that are not text, or
+control sequences with impossible numbers. They must not end the app: a byte that cannot be decoded
+becomes a replacement character, and a sequence that cannot be parsed is dropped.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from nexus_tui.app.terminal.textual_private import (
 __all__ = ["PASTE_SECONDS", "KeyReader"]
 
 PASTE_SECONDS = 3.0
-"""A paste whose end does not come is taken as it is after so long without a byte.
+"""An unfinished paste counts as complete after this time without a byte.
 
-Without a limit, one start of a paste in line noise would make the app deaf to every key.
+Without this limit, the start of a paste in line noise would swallow every later key.
 """
-MOUSE = ("last_x", "last_y", "mouse_pixels", "terminal_size", "terminal_pixel_size")
-"""What a parser knows of the mouse, for the one that takes its place."""
+MOUSE_FIELDS = ("last_x", "last_y", "mouse_pixels", "terminal_size", "terminal_pixel_size")
+"""Attributes of a parser that its replacement needs to read the mouse."""
 
 
 class KeyReader:
-    """Feed it bytes as they are read, and call `tick` now and then; both give messages."""
+    """Call `feed` with bytes as they are read, and `tick` at intervals; both yield messages."""
 
     def __init__(
         self, encoding: str = "utf-8", *, clock: Callable[[], float] = time.monotonic
@@ -55,17 +55,16 @@ class KeyReader:
                     del self._paste[-len(BRACKETED_PASTE_END) :]
                     yield from self._pasted()
             elif self._tail == BRACKETED_PASTE_START:
-                # What is pasted stays away from the parser, which takes escape sequences in it
-                # for keys.
-                self._renew()
+                # The parser would take escape sequences in pasted text for keys.
+                self._replace_parser()
                 self._paste = []
             else:
-                yield from self._understood(self._parser.feed(character))
+                yield from self._parsed(self._parser.feed(character))
 
     def tick(self) -> Iterator[Message]:
-        """The messages that time completes: Escape alone, and a paste without an end."""
+        """The messages that time completes: a lone Escape, and a paste without an end."""
         if self._paste is None:
-            yield from self._understood(self._parser.tick())
+            yield from self._parsed(self._parser.tick())
         elif self._clock() - self._read_at >= PASTE_SECONDS:
             yield from self._pasted()
 
@@ -75,23 +74,23 @@ class KeyReader:
         if text:
             yield events.Paste(text)
 
-    def _understood(self, parsed: Iterable[Message]) -> Iterator[Message]:
-        """The parsed messages; where the parser fails on a sequence, a new one goes on behind it.
+    def _parsed(self, messages: Iterable[Message]) -> Iterator[Message]:
+        """The messages of the parser; if it fails on a sequence, a new parser takes its place.
 
-        It fails with whatever `int`, `chr` and divisions raise on numbers that are out of range.
+        It fails with any error that `int`, `chr` or a division raises on numbers out of range.
         """
-        messages = iter(parsed)
+        remaining = iter(messages)
         while True:
             try:
-                message = next(messages)
+                message = next(remaining)
             except StopIteration:
                 return
             except Exception:
-                self._renew()
+                self._replace_parser()
                 return
             yield message
 
-    def _renew(self) -> None:
-        former, self._parser = self._parser, XTermParser()
-        for name in MOUSE:
-            setattr(self._parser, name, getattr(former, name))
+    def _replace_parser(self) -> None:
+        old, self._parser = self._parser, XTermParser()
+        for name in MOUSE_FIELDS:
+            setattr(self._parser, name, getattr(old, name))

@@ -1,4 +1,4 @@
-"""What is typed before a screen is there waits for it."""
+"""Keys typed before a screen is mounted wait for it."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from nexus_tui.app.terminal.textual_private import QuietApp
 __all__ = ["TypedAheadApp"]
 
 WAIT_SECONDS = 0.01
-"""Between two checks whether the screen is there for which keys wait."""
+"""Time between two checks whether the screen for which keys wait is mounted."""
 
 
 class TypedAheadApp(QuietApp):
-    """An app that passes keys and pastes on to a screen only when its widgets are there.
+    """An app that passes keys and pastes on to a screen only once it is mounted.
 
-    The keys of a screen that is still being made are in force already. What is typed before the
-    first screen or after the last is lost.
+    Textual would run the key bindings of a screen before its widgets exist. Keys typed before the
+    first screen or after the last are lost.
     """
 
-    def __init__(self, **named: Any) -> None:
-        super().__init__(**named)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.leaving = False
-        """Whether the app is on its way out: widgets may be gone that a screen still looks for."""
+        """Whether the app is closing: a screen may look for widgets that are gone."""
         self._typed: deque[events.Event] = deque()
 
-    def exit(self, *given: Any, **named: Any) -> None:
-        """Leave."""
+    def exit(self, *arguments: Any, **options: Any) -> None:
+        """Leave the app."""
         self.leaving = True
-        super().exit(*given, **named)
+        super().exit(*arguments, **options)
 
     async def on_event(self, event: events.Event) -> None:
-        """Textual's own entry."""
+        """Queue keys and pastes; Textual calls this for every event."""
         if isinstance(event, events.InputEvent | events.Paste):
             self._typed.append(event)
             await self._pass_on_typed()
@@ -44,7 +44,7 @@ class TypedAheadApp(QuietApp):
 
     async def _pass_on_typed(self) -> None:
         while self._typed:
-            if self.leaving:  # a key that opens a screen now would open it while all are closed
+            if self.leaving:  # a key must not open a screen while all are being closed
                 self._typed.clear()
                 return
             try:
