@@ -1,4 +1,4 @@
-"""The live screen: what it shows of a run, and how seldom it draws."""
+"""The live screen: what it shows of a run, and how often it draws."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def test_all_parts_of_a_live_run_are_on_the_screen(size):
     live(act, WHOLE[:TRIAL], size=size)
 
 
-def test_no_run_open_says_what_to_press():
-    async def whole():
+def test_without_an_open_run_the_screen_says_what_to_press():
+    async def run():
         app = make_app()
         async with app.run_test(size=(80, 24)) as pilot:
             await press(pilot, "2")
@@ -47,7 +47,7 @@ def test_no_run_open_says_what_to_press():
             await press(pilot, "n")
             assert app.current_mode == "runs"
 
-    asyncio.run(whole())
+    asyncio.run(run())
 
 
 def test_states_follow_the_events():
@@ -70,12 +70,12 @@ def test_states_follow_the_events():
     live(act)
 
 
-def test_a_failure_is_told_with_its_message_and_the_way_on():
+def test_a_failure_shows_its_message_and_how_to_resume():
     async def act(app, pilot, run):
         text = screen_text(app)
         assert "the disk is full" in text
         assert "u goes on" in text
-        # The keys at the bottom are put together anew after the run has ended.
+        # The keys at the bottom are drawn anew after the run has ended.
         await until(pilot, lambda: "Resume" in screen_text(app).splitlines()[-1])
 
     failed = ev.RunFailed(message="the disk is full", kind="OSError", exit_code=4)
@@ -88,7 +88,7 @@ def test_a_run_whose_process_is_gone_is_interrupted():
         screen = app.screen
         screen._check_process()
         await until(pilot, lambda: not app.open_run.alive)
-        screen._check_process()  # draws what the thread found
+        screen._check_process()  # draws the result of the thread
         await pilot.pause()
         assert "interrupted" in screen_text(app)
         assert "u goes on" in screen_text(app)
@@ -96,7 +96,7 @@ def test_a_run_whose_process_is_gone_is_interrupted():
     live(act, WHOLE[:TRIAL], own=False)
 
 
-def test_dropped_steps_and_arms_are_told():
+def test_dropped_steps_and_controls_are_shown():
     async def act(app, pilot, run):
         run.dropped_steps = 42
         await come(app, pilot, run, evaluated(1, 0.45, arm="control:no-dendrites"))
@@ -124,8 +124,8 @@ def test_ascii_sends_nothing_else():
         for keys in ((), ("f",), ("escape", "enter")):
             await press(pilot, *keys)
             body = "\n".join(screen_text(app).splitlines()[1:-1])
-            strange = {c for c in body if not c.isascii()}
-            assert not strange - set("╭╮╰╯─│"), strange  # the panel's border is the theme's
+            others = {c for c in body if not c.isascii()}
+            assert not others - set("╭╮╰╯─│"), others  # the border of a panel
 
     live(act, WHOLE[:TRIAL], ascii=True)
 
@@ -165,7 +165,7 @@ def test_figures_are_drawn_twice_a_second_at_most():
             app._poll()
         assert count <= 2
         await pilot.pause(0.7)
-        assert count >= 2  # what came last is drawn, though nothing came after it
+        assert count >= 2  # the last step is drawn, though no event follows it
         assert "step 129/207" in screen_text(app)
 
     live(act, WHOLE[:TRIAL])

@@ -1,4 +1,4 @@
-"""What opens from the live screen: plot, switches, log, other screens."""
+"""The screens that open from the live screen: plot, switches, log, others."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_the_plot_is_live_and_takes_the_mouse():
     async def act(app, pilot, run):
         await press(pilot, "f")
         await come(app, pilot, run, step(130, 0.0123))
-        for _ in range(100):  # the picture rests between two drawings
+        for _ in range(100):  # the plot is drawn once a second
             await pilot.pause(0.05)
             if "last 0.0123" in screen_text(app):
                 break
@@ -211,7 +211,7 @@ def test_a_new_theme_is_drawn_at_once(theme):
     live(act, WHOLE[:TRIAL])
 
 
-def test_resizing_shares_the_room_out_anew():
+def test_a_new_size_lays_the_parts_out_anew():
     async def act(app, pilot, run):
         await pilot.resize_terminal(120, 40)
         await pilot.pause(0.1)
@@ -226,12 +226,10 @@ def test_resizing_shares_the_room_out_anew():
     live(act, WHOLE[:TRIAL])
 
 
-def test_nothing_is_painted_while_another_screen_is_in_front(monkeypatch):
-    from nexus_tui.app.live import screen as module
-
-    monkeypatch.setattr(module, "PROCESS_SECONDS", 0.05)
-
+def test_nothing_is_painted_while_another_screen_is_in_front():
     async def act(app, pilot, run):
+        await app.push_screen(LiveScreen(process_seconds=0.05))
+        await pilot.pause()
         await press(pilot, "f")
         await pilot.pause(0.3)
         painted = []
@@ -260,7 +258,7 @@ def test_a_real_run_is_paused_stopped_and_resumed_to_its_end(small_data, monkeyp
                 return
         raise AssertionError(f"waited for {words}:\n{screen_text(app)}")
 
-    async def whole():
+    async def run():
         app = make_app()
         async with app.run_test(size=(100, 30)) as pilot:
             app.start_training(resolve(config))
@@ -279,4 +277,4 @@ def test_a_real_run_is_paused_stopped_and_resumed_to_its_end(small_data, monkeyp
             assert [switch.state == "trial" for switch in after.switches] == [False, False]
             app.session.wait(10)
 
-    asyncio.run(whole())
+    asyncio.run(run())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
+import msgspec
 import pytest
 from app_support import (
     evaluated,
@@ -15,6 +17,7 @@ from app_support import (
 from live_support import STOPPED, TRIAL, WHOLE, come, live, press
 
 from nexus_engine import events as ev
+from nexus_engine.config import TrainConfig, resolve
 from nexus_engine.runs.run_view import RunView, reduce
 from nexus_tui.app.kit.dialogs import Question
 from nexus_tui.app.live.applicable import why_not
@@ -27,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("home")
 # Steering
 
 
-def test_pause_is_asked_at_once_and_goes_on_with_the_same_key():
+def test_the_pause_key_pauses_at_once_and_continues():
     async def act(app, pilot, run):
         await press(pilot, "p")
         assert run.asked == ["pause"]
@@ -95,7 +98,7 @@ def test_an_answer_that_comes_too_late_does_nothing():
     live(act, WHOLE[:TRIAL])
 
 
-def test_a_folder_that_cannot_be_written_is_told():
+def test_a_folder_that_cannot_be_written_is_reported():
     async def act(app, pilot, run):
         def refuse(ask):
             raise OSError(13, "Permission denied")
@@ -111,7 +114,7 @@ def test_a_folder_that_cannot_be_written_is_told():
 def test_a_run_of_another_process_is_steered_through_its_folder(home):
     folder = write_run(home / "runs", "other", WHOLE[:TRIAL])
 
-    async def whole():
+    async def run():
         app = make_app()
         async with app.run_test(size=(80, 24)) as pilot:
             app.open_source(LoggedRun(folder), show=True)
@@ -120,7 +123,7 @@ def test_a_run_of_another_process_is_steered_through_its_folder(home):
             await press(pilot, "p")
             assert '"ask": "pause"' in (folder / "control.jsonl").read_text()
 
-    asyncio.run(whole())
+    asyncio.run(run())
 
 
 def view_of(*events):
@@ -155,26 +158,20 @@ def view_of(*events):
     ],
 )
 def test_why_an_action_does_not_apply(action, view, head, training, words):
-    found = why_not(action, view, Head(name="n", **head), training=training)
-    assert (found is None) if words is None else (found is not None and words in found)
+    reason = why_not(action, view, Head(name="n", **head), training=training)
+    assert reason is None if words is None else words in (reason or "")
 
 
 # Resume
 
 
-def test_resume_starts_the_run_again_with_its_own_settings(home, monkeypatch):
-    import json
-
-    import msgspec
-
-    from nexus_engine.config import TrainConfig, resolve
-
+def test_resume_starts_the_run_again_with_its_own_settings(home):
     settings = resolve(TrainConfig(epochs=3, seed=7))
     facts = {"settings": msgspec.to_builtins(settings)}
     folder = write_run(home / "data" / "nexus" / "runs", "r", [*WHOLE[:TRIAL], STOPPED], **facts)
     assert json.loads((folder / "run.json").read_text())["settings"]["seed"] == 7
 
-    async def whole():
+    async def run():
         app = make_app()
         begun = []
         async with app.run_test(size=(80, 24)) as pilot:
@@ -185,13 +182,13 @@ def test_resume_starts_the_run_again_with_its_own_settings(home, monkeypatch):
             await until(pilot, lambda: begun)
             assert begun == [(7, folder)]
 
-    asyncio.run(whole())
+    asyncio.run(run())
 
 
-def test_a_run_that_cannot_be_resumed_is_told(home):
+def test_a_run_that_cannot_be_resumed_is_reported(home):
     folder = write_run(home / "runs", "r", [*WHOLE[:TRIAL], STOPPED])  # settings of no version
 
-    async def whole():
+    async def run():
         app = make_app()
         async with app.run_test(size=(80, 24)) as pilot:
             app.open_source(LoggedRun(folder), show=True)
@@ -200,4 +197,4 @@ def test_a_run_that_cannot_be_resumed_is_told(home):
             await until(pilot, lambda: len(app._notifications))
             assert any("not of this version" in str(n.message) for n in app._notifications)
 
-    asyncio.run(whole())
+    asyncio.run(run())

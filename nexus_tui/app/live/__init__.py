@@ -1,1 +1,1 @@
-"""The screen of a live run and those that open from it."""
+"""The live screen of a run, and the screens that open from it."""

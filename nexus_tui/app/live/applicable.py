@@ -1,4 +1,4 @@
-"""Which actions apply to the open run now, and why the others do not."""
+"""Which actions apply to the open run, and why the others do not."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from nexus_tui.charts.run.heading import Head, resumable
 __all__ = ["HIDDEN_WHEN_ENDED", "why_not"]
 
 HIDDEN_WHEN_ENDED = frozenset({"pause", "stop", "grow", "roll_back"})
-"""Actions that an ended run has no use for."""
+"""Actions that never apply to an ended run."""
 
 
 def why_not(action: str, view: RunView | None, head: Head, *, training: bool) -> str | None:
-    """Why `action` does not apply, in a few words; None where it does.
+    """Why `action` does not apply, in a few words; None if it does.
 
-    `view` is None while no run is open; `training` says that this app trains a run.
+    `view` is None while no run is open; `training` says that this app is training a run.
     """
     if action in ("new_run", "compare", "back"):
         return None
@@ -25,8 +25,8 @@ def why_not(action: str, view: RunView | None, head: Head, *, training: bool) ->
         return _why_not_steer(action, view, head)
     if action == "resume":
         if not resumable(view, head):
-            goes_on = view.ended is None and head.alive
-            return "the run is live" if goes_on else "there is nothing to resume"
+            live = view.ended is None and head.alive
+            return "the run is live" if live else "there is nothing to resume"
         return "another run is live in this app; stop it first" if training else None
     if action in ("switch", "switch_detail"):
         return None if view.arm("main").switches else "no set of dendrites has been grown yet"
@@ -37,8 +37,8 @@ def why_not(action: str, view: RunView | None, head: Head, *, training: bool) ->
 
 def _why_not_steer(action: str, view: RunView, head: Head) -> str | None:
     if view.ended is not None:
-        done = "finished" if isinstance(view.ended, RunFinished) else "ended"
-        return f"the run has {done}"
+        ending = "finished" if isinstance(view.ended, RunFinished) else "ended"
+        return f"the run has {ending}"
     if not head.alive:
         return "the run's process is gone"
     if head.requested == "stop":
@@ -51,7 +51,7 @@ def _why_not_steer(action: str, view: RunView, head: Head) -> str | None:
         return "a control trains now; only the run itself grows"
     arm = view.arm("main")
     if action == "grow" and arm.epoch >= arm.epochs:
-        return "the last epoch trains: no time is left for a new set"
+        return "the last epoch is training: no time is left for a new set"
     if action == "roll_back" and not any(s.state == "trial" for s in arm.switches):
-        return "no set is on trial; what was kept stays"
+        return "no set is on trial, and sets that were kept stay"
     return None

@@ -1,4 +1,4 @@
-"""One metric as a chart that can be focused and opened."""
+"""A chart of one metric, which can be focused and opened."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["ChartView"]
 
 
 class ChartView(Canvas, can_focus=True):
-    """Set `view`, then `redraw`. Enter or a click asks for the metric's full-size plot."""
+    """Set `view`, then call `redraw`. Enter or a click asks for the metric's full-size plot."""
 
     DEFAULT_CSS = "ChartView { height: 1fr; width: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -25,7 +25,7 @@ class ChartView(Canvas, can_focus=True):
     ]
 
     class Opened(Message):
-        """The metric is to be shown at full size."""
+        """The user wants the metric at full size."""
 
         def __init__(self, metric: Metric) -> None:
             super().__init__()
@@ -45,7 +45,7 @@ class ChartView(Canvas, can_focus=True):
         self._large = large
 
     def picture(self, width: int, height: int) -> Sequence[Text]:
-        """Title and plot."""
+        """The title and the plot."""
         return chart(
             self.metric,
             self.view,
@@ -58,11 +58,11 @@ class ChartView(Canvas, can_focus=True):
         )
 
     def on_focus(self) -> None:
-        """The title shows the focus."""
+        """Show the focus in the title."""
         self.redraw()
 
     def on_blur(self) -> None:
-        """The title shows no focus."""
+        """Remove the focus from the title."""
         self.redraw()
 
     def action_open(self) -> None:
@@ -70,5 +70,5 @@ class ChartView(Canvas, can_focus=True):
         self.post_message(self.Opened(self.metric))
 
     def on_click(self) -> None:
-        """A click opens."""
+        """Ask for the full-size plot."""
         self.action_open()

@@ -16,7 +16,7 @@ __all__ = ["LogScreen"]
 
 
 class LogScreen(NexusScreen):
-    """The log alone, live as it is."""
+    """The log of the open run alone; it follows a live run."""
 
     DEFAULT_CSS = "LogScreen > #body { padding: 0 1; }"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -24,22 +24,22 @@ class LogScreen(NexusScreen):
     ]
 
     def body(self) -> ComposeResult:
-        """The log."""
+        """The log view."""
         yield LogView()
 
     def on_mount(self) -> None:
-        """The keys go to the log."""
+        """Focus the log."""
         view = self.query_one(LogView)
         view.open(self.nexus.open_run)
         view.focus()
 
     def run_changed(self, events: Sequence[Event]) -> None:  # noqa: ARG002
-        """Lines come seldom: draw what changed."""
+        """Draw at once: log lines are rare."""
         view = self.query_one(LogView)
         if view.run is not self.nexus.open_run:
             view.open(self.nexus.open_run)
         view.redraw()
 
     def action_close(self) -> None:
-        """Back to the live screen."""
+        """Return to the live screen."""
         self.dismiss()

@@ -1,4 +1,4 @@
-"""The log of the open run: it follows the end until one scrolls up."""
+"""The log of the open run: it follows the end until you scroll up."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WHEEL_ROWS = 3
 
 
 class LogView(Canvas, can_focus=True):
-    """Set `run`, then `redraw`. What is in view stays in view while new lines come below."""
+    """Call `open`, then `redraw`. After a scroll, the rows in view stay while new lines arrive."""
 
     DEFAULT_CSS = "LogView { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -35,63 +35,64 @@ class LogView(Canvas, can_focus=True):
         super().__init__(id=id)
         self.run: OpenRun | None = None
         self.hint = ""
-        """Words at the right end of the title."""
-        self._above = 0
+        """Text at the right end of the title."""
+        self._rows_below = 0
         self._rows: list[Text] = []
-        self._made_for: tuple[object, ...] = ()
+        self._rows_key: tuple[object, ...] = ()
+        """The line count, width and style for which `_rows` were made."""
 
     def open(self, run: OpenRun | None) -> None:
         """Show the log of `run`, from its end."""
         self.run = run
-        self._above, self._rows, self._made_for = 0, [], ()
+        self._rows_below, self._rows, self._rows_key = 0, [], ()
 
     def _wrapped(self, width: int) -> list[Text]:
         run = self.run
-        seen = run.lines_seen if run is not None else 0
-        wanted = (seen, width, self.chart_style)
-        if wanted != self._made_for:
+        lines_seen = run.lines_seen if run is not None else 0
+        key = (lines_seen, width, self.chart_style)
+        if key != self._rows_key:
             rows = [] if run is None else wrapped(run.lines, width, self.chart_style)
-            if self._above and self._made_for[1:2] == (width,):
-                self._above += max(0, len(rows) - len(self._rows))
-            self._rows, self._made_for = rows, wanted
+            if self._rows_below and self._rows_key[1:2] == (width,):
+                self._rows_below += max(0, len(rows) - len(self._rows))
+            self._rows, self._rows_key = rows, key
         return self._rows
 
     def picture(self, width: int, height: int) -> Sequence[Text]:
-        """A title, then the rows in view."""
+        """The title and the rows in view."""
         palette = self.chart_style.palette
-        rows, self._above = window(self._wrapped(width), height - 1, self._above)
+        rows, self._rows_below = window(self._wrapped(width), height - 1, self._rows_below)
         title = Text.assemble(("log", palette.title if self.has_focus else palette.text))
-        words = f"{self._above} more below" if self._above else ""
+        note = f"{self._rows_below} more below" if self._rows_below else ""
         if not rows:
-            words = "nothing yet"
-        title.append(f"  {words}", palette.dim)
+            note = "nothing yet"
+        title.append(f"  {note}", palette.dim)
         if self.hint and title.cell_len + len(self.hint) + 2 < width:
             title.append(" " * (width - title.cell_len - len(self.hint)) + self.hint, palette.dim)
         return [title, *rows]
 
     def on_focus(self) -> None:
-        """The title shows the focus."""
+        """Show the focus in the title."""
         self.redraw()
 
     def on_blur(self) -> None:
-        """The title shows no focus."""
+        """Remove the focus from the title."""
         self.redraw()
 
     def action_scroll_rows(self, rows: int) -> None:
-        """Up by so many rows, or down where negative."""
-        self._above += rows
+        """Scroll up by `rows`, down where negative."""
+        self._rows_below += rows
         self.redraw()
 
     def action_scroll_page(self, pages: int) -> None:
-        """Up by pages, or down where negative."""
+        """Scroll up by `pages`, down where negative."""
         self.action_scroll_rows(pages * max(1, self.size.height - 2))
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """The wheel, up."""
+        """Scroll up."""
         event.stop()
         self.action_scroll_rows(WHEEL_ROWS)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """The wheel, down."""
+        """Scroll down."""
         event.stop()
         self.action_scroll_rows(-WHEEL_ROWS)

@@ -1,4 +1,4 @@
-"""The small parts of the live screen: the head, the guard, and what stands where no run is open."""
+"""The small parts of the live screen: head, guard, and a hint while no run is open."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from nexus_tui.charts.run.result import result_picture
 
 __all__ = ["EmptyRun", "GuardView", "RunHead"]
 
-WIDE = 44
-"""Columns of the lines of `EmptyRun`."""
+HINT_COLUMNS = 44
+"""Width of the lines of `EmptyRun`."""
 
 
 class RunHead(Canvas):
-    """Set `view` and `head`, then `redraw`. `lines_for` says how many rows it wants."""
+    """Set `view` and `head`, then call `redraw`. `lines_for` tells how many rows it needs."""
 
     DEFAULT_CSS = "RunHead { height: 3; }"
 
@@ -30,7 +30,7 @@ class RunHead(Canvas):
         self.head = Head(name="")
 
     def lines_for(self, width: int) -> list[Text]:
-        """The picture at that width, whatever the widget's present size."""
+        """All lines at `width`, independent of the widget's current size."""
         lines = result_picture(self.view, self.head, width, self.chart_style)
         lines = lines or head_lines(self.view, self.head, width, self.chart_style)
         return lines + note_lines(self.view, width, self.chart_style)
@@ -41,7 +41,7 @@ class RunHead(Canvas):
 
 
 class GuardView(Canvas):
-    """Set `view`, then `redraw`."""
+    """Set `view`, then call `redraw`."""
 
     DEFAULT_CSS = "GuardView { height: 1; }"
 
@@ -50,14 +50,14 @@ class GuardView(Canvas):
         self.view = RunView()
 
     def picture(self, width: int, height: int) -> Sequence[Text]:
-        """One line, or a few where there is room."""
+        """One line, or a few if there is room."""
         return guard_lines(
             self.view.arm("main"), width=width, height=height, chart_style=self.chart_style
         )
 
 
 class EmptyRun(Canvas):
-    """A few lines in the middle; `keys` gives the key of an action by its ID."""
+    """Says what to press; `keys` maps the ID of an action to its key."""
 
     DEFAULT_CSS = "EmptyRun { height: 1fr; }"
 
@@ -66,17 +66,17 @@ class EmptyRun(Canvas):
         self.keys: Mapping[str, str] = {}
 
     def picture(self, width: int, height: int) -> Sequence[Text]:
-        """The lines, in the middle of the room."""
+        """The lines, in the middle of the widget."""
         palette = self.chart_style.palette
         lines = [Text("No run is open.", palette.title), Text()]
-        for name, words in (
+        for action_id, words in (
             ("run.new", "start a new run"),
             ("go.runs", "open one from the list of runs"),
             ("go.playground", "try the base model on sentences"),
         ):
-            if name in self.keys:
-                key = f"{self.keys[name]:>3}  "
+            if action_id in self.keys:
+                key = f"{self.keys[action_id]:>3}  "
                 lines.append(Text.assemble((key, palette.title), (words, palette.text)))
-        left = max(0, (width - WIDE) // 2)
+        left = max(0, (width - HINT_COLUMNS) // 2)
         top = max(0, (height - len(lines)) // 3)
         return [Text()] * top + [Text(" " * left).append_text(line) for line in lines]

@@ -1,4 +1,4 @@
-"""One metric at full size; left and right go through the metrics."""
+"""One metric at full size; left and right switch between the metrics."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from nexus_tui.charts.run.metrics import METRICS, Metric, drawing
 __all__ = ["PlotScreen"]
 
 PLOT_SECONDS = 1.0
-"""Between two drawings: a large plot has more cells that change than the live screen's."""
+"""Time between two drawings; a large plot changes more cells than the live screen's charts."""
 
 
 class MetricRow(Canvas):
-    """The names of all metrics, the present one picked out; a click goes to one."""
+    """The names of the metrics, the current one highlighted; a click selects one."""
 
     DEFAULT_CSS = "MetricRow { height: 1; }"
 
@@ -33,41 +33,41 @@ class MetricRow(Canvas):
         super().__init__()
         self.metric = metric
 
-    def _places(self, width: int) -> list[tuple[Metric, int, int]]:
-        """Metrics with the first and last column of their names, those that fit around the one."""
+    def _spans(self, width: int) -> list[tuple[Metric, int, int]]:
+        """The metrics that fit, with the columns of their names (start, end); the current fits."""
         titles = [(metric, len(metric.title)) for metric in METRICS]
         first = 0
-        chosen = METRICS.index(self.metric)
-        while first < chosen and sum(w + 3 for _, w in titles[first : chosen + 1]) > width:
+        current = METRICS.index(self.metric)
+        while first < current and sum(w + 3 for _, w in titles[first : current + 1]) > width:
             first += 1
-        found, column = [], 0
-        for metric, wide in titles[first:]:
-            if column + wide + 2 > width:
+        spans, column = [], 0
+        for metric, title_width in titles[first:]:
+            if column + title_width + 2 > width:
                 break
-            found.append((metric, column, column + wide + 2))
-            column += wide + 3
-        return found
+            spans.append((metric, column, column + title_width + 2))
+            column += title_width + 3
+        return spans
 
     def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
         """One line."""
         palette = self.chart_style.palette
         line = Text()
-        for metric, _, _ in self._places(width):
-            here = metric is self.metric
-            sign = self.chart_style.glyphs.selected if here else " "
-            line.append(f"{sign}{metric.title} ", palette.title if here else palette.dim)
+        for metric, _, _ in self._spans(width):
+            current = metric is self.metric
+            sign = self.chart_style.glyphs.selected if current else " "
+            line.append(f"{sign}{metric.title} ", palette.title if current else palette.dim)
             line.append(" ")
         return [line]
 
     def on_click(self, event: textual_events.Click) -> None:
-        """Go to the metric that was clicked."""
-        for metric, begin, end in self._places(self.size.width):
-            if begin <= event.x < end and isinstance(self.screen, PlotScreen):
+        """Show the metric that was clicked."""
+        for metric, start, end in self._spans(self.size.width):
+            if start <= event.x < end and isinstance(self.screen, PlotScreen):
                 self.screen.show_metric(metric)
 
 
 class Legend(Canvas):
-    """The names of the curves, where there are several."""
+    """The names of the curves, if there are several."""
 
     DEFAULT_CSS = "Legend { height: 1; }"
 
@@ -77,12 +77,12 @@ class Legend(Canvas):
         self.view = RunView()
 
     def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
-        """One line: solid or dotted, and the name."""
-        drawn = drawing(self.metric, self.view, self.chart_style, large=True)
+        """One line: for each curve its stroke, solid or dotted, and its name."""
+        plot = drawing(self.metric, self.view, self.chart_style, large=True)
         glyphs = self.chart_style.glyphs
         line = Text()
-        for name, place in drawn.names:
-            curve = drawn.curves[place]
+        for name, index in plot.names:
+            curve = plot.curves[index]
             stroke = glyphs.dot * 2 if curve.dotted else glyphs.line * 2
             if line.cell_len + len(name) + 5 <= width:
                 line.append(f"{stroke} {name}  ", curve.style)
@@ -90,7 +90,7 @@ class Legend(Canvas):
 
 
 class PlotScreen(NexusScreen):
-    """The large plot of the open run, live as it is."""
+    """The large plot of the open run; it follows a live run."""
 
     DEFAULT_CSS = """
     PlotScreen > #body { padding: 0 1; }
@@ -109,18 +109,18 @@ class PlotScreen(NexusScreen):
         self._throttle = DrawThrottle(PLOT_SECONDS)
 
     def body(self) -> ComposeResult:
-        """Names, plot, legend."""
+        """The names, the plot, the legend."""
         yield MetricRow(metric=self._metric)
         yield ChartView(metric=self._metric, large=True)
         yield Legend(metric=self._metric)
 
     def on_mount(self) -> None:
-        """The plot is all there is: it takes no focus."""
+        """Draw the plot; it takes no focus, since the screen has no other part."""
         self.query_one(ChartView).can_focus = False
         self._draw()
 
     def on_chart_view_opened(self, event: ChartView.Opened) -> None:
-        """It is at full size already."""
+        """Ignore a click: the plot is at full size already."""
         event.stop()
 
     def show_metric(self, metric: Metric) -> None:
@@ -134,20 +134,16 @@ class PlotScreen(NexusScreen):
 
     def _draw(self) -> None:
         run = self.nexus.open_run
-        chart, row, legend = (
-            self.query_one(ChartView),
-            self.query_one(MetricRow),
-            self.query_one(Legend),
-        )
+        chart, row = self.query_one(ChartView), self.query_one(MetricRow)
+        legend = self.query_one(Legend)
         chart.metric = row.metric = legend.metric = self._metric
         chart.view = legend.view = run.view if run is not None else RunView()
         for canvas in (row, chart, legend):
             canvas.redraw()
 
     def action_metric(self, step: int) -> None:
-        """Go to the next metric or the one before."""
-        place = (METRICS.index(self._metric) + step) % len(METRICS)
-        self.show_metric(METRICS[place])
+        """Show the next metric or the one before."""
+        self.show_metric(METRICS[(METRICS.index(self._metric) + step) % len(METRICS)])
 
     def action_log_scale(self) -> None:
         """Turn the logarithmic scale on or off."""
@@ -156,5 +152,5 @@ class PlotScreen(NexusScreen):
         self._draw()
 
     def action_close(self) -> None:
-        """Back to the live screen."""
+        """Return to the live screen."""
         self.dismiss()

@@ -1,4 +1,4 @@
-"""Which part of the live screen has how many rows."""
+"""How many rows each part of the live screen gets."""
 
 from __future__ import annotations
 
@@ -11,32 +11,30 @@ from nexus_tui.app.live.parts import GuardView, RunHead
 from nexus_tui.app.live.switch_line import SwitchLine
 from nexus_tui.charts.run.row_shares import split_rows
 
-__all__ = ["share_out"]
+__all__ = ["lay_out_rows"]
 
-SIDE_BY_SIDE = 110, 34
-"""Columns and rows from which on the screen has two columns."""
+MIN_WIDTH, MIN_HEIGHT = 110, 34
+"""Columns and rows from which the live screen puts its parts side by side."""
 
 
-def share_out(screen: Screen[None], view: RunView) -> None:
-    """Give each part of the live `screen` its rows, by the window's size and `view`."""
+def lay_out_rows(screen: Screen[None], view: RunView) -> None:
+    """Give each part of the live `screen` its rows, by the window's size and by `view`."""
     width, height = screen.size.width - 2, screen.size.height - 2
-    wide, tall = SIDE_BY_SIDE
-    columns = screen.size.width >= wide and screen.size.height >= tall
+    columns = screen.size.width >= MIN_WIDTH and screen.size.height >= MIN_HEIGHT
     screen.set_class(columns, "-columns")
     head = screen.query_one(RunHead)
     rows = len(head.lines_for(max(1, width)))
     head.styles.height = rows
-    ended = isinstance(view.ended, RunFinished)
-    room = split_rows(height, rows, ended=ended)
+    share = split_rows(height, rows, ended=isinstance(view.ended, RunFinished))
     charts, line = screen.query_one("#charts"), screen.query_one(SwitchLine)
     guard, log = screen.query_one(GuardView), screen.query_one(LogView)
-    screen.query_one("#main").styles.margin = (1 if columns else room.gap, 0, 0, 0)
-    charts.styles.height = "1fr" if columns else room.charts
-    line.display = columns or room.timeline > 0
-    line.styles.margin = (0 if columns else room.timeline_gap, 0, 0, 0)
-    guard.display = columns or room.guard > 0
+    screen.query_one("#main").styles.margin = (1 if columns else share.gap, 0, 0, 0)
+    charts.styles.height = "1fr" if columns else share.charts
+    line.display = columns or share.timeline > 0
+    line.styles.margin = (0 if columns else share.timeline_gap, 0, 0, 0)
+    guard.display = columns or share.guard > 0
     guard.styles.height = 4 if columns else 1
-    guard.styles.margin = (0, 0, 1, 0) if columns else (room.guard_gap, 0, 0, 0)
-    log.display = columns or room.log > 0
-    log.styles.height = "1fr" if columns else room.log
-    log.styles.margin = (0 if columns or room.guard else room.guard_gap, 0, 0, 0)
+    guard.styles.margin = (0, 0, 1, 0) if columns else (share.guard_gap, 0, 0, 0)
+    log.display = columns or share.log > 0
+    log.styles.height = "1fr" if columns else share.log
+    log.styles.margin = (0 if columns or share.guard else share.guard_gap, 0, 0, 0)

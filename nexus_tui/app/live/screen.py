@@ -1,4 +1,4 @@
-"""The live screen: one run as it trains, and what can be asked of it."""
+"""The live screen: it shows the open run as it trains and steers it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nexus_tui.app.live.chart_view import ChartView
 from nexus_tui.app.live.log_view import LogView
 from nexus_tui.app.live.parts import EmptyRun, GuardView, RunHead
 from nexus_tui.app.live.plot import PlotScreen
-from nexus_tui.app.live.row_layout import share_out
+from nexus_tui.app.live.row_layout import lay_out_rows
 from nexus_tui.app.live.steering import SteeringScreen
 from nexus_tui.app.live.switch_line import SwitchLine
 from nexus_tui.app.open_run import OpenRun
@@ -27,11 +27,11 @@ from nexus_tui.charts.run.metrics import METRICS, Metric
 __all__ = ["LiveScreen"]
 
 PROCESS_SECONDS = 2.0
-"""Between two readings whether the process of an unended run is still there."""
+"""Time between two checks whether the process of the open run is still alive."""
 
 
 class LiveScreen(SteeringScreen):
-    """Shows `nexus.open_run`, steers it, and goes on to what comes after it."""
+    """Shows `nexus.open_run`, steers it, and opens the screens that follow."""
 
     DEFAULT_CSS = """
     LiveScreen > #body { padding: 0 1; }
@@ -66,18 +66,19 @@ class LiveScreen(SteeringScreen):
         Binding("pageup", "log_page(1)", "Log page up", show=False, id="run.log_page_up"),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, *, process_seconds: float = PROCESS_SECONDS) -> None:
         super().__init__()
+        self._process_seconds = process_seconds
         self._throttle = DrawThrottle()
         self.drawn_run: OpenRun | None = None
-        """Whose log and picked switch the parts show."""
+        """The run whose log and selected switch the parts show."""
         self._applicable: tuple[object, ...] = ()
         self._process_timer: Timer | None = None
 
-    # Picture
+    # Drawing
 
     def body(self) -> ComposeResult:
-        """Head, charts, timeline, guard, log; or what to do while no run is open."""
+        """Head, charts, timeline, guard, log; or a hint while no run is open."""
         yield RunHead()
         with Container(id="main"):
             with Container(id="left"):
@@ -91,13 +92,13 @@ class LiveScreen(SteeringScreen):
         yield EmptyRun()
 
     def on_mount(self) -> None:
-        """Begin to look after the run's process."""
-        self._process_timer = self.set_interval(PROCESS_SECONDS, self._check_process)
+        """Start to watch the run's process."""
+        self._process_timer = self.set_interval(self._process_seconds, self._check_process)
         self._show_keys()
         self.draw()
 
     def on_screen_resume(self) -> None:
-        """Come to the front: the keys may have changed."""
+        """Resume on coming to the front; the keys may have changed."""
         if self._process_timer is not None:
             self._process_timer.resume()
         if self.is_mounted:
@@ -105,34 +106,34 @@ class LiveScreen(SteeringScreen):
         super().on_screen_resume()
 
     def on_screen_suspend(self) -> None:
-        """Rest while another screen is in front.
+        """Pause while another screen is in front.
 
-        Textual paints the whole window anew for each message that a screen below the front one gets
+        Textual repaints the whole window for each message to a screen behind the front one
         (measured: 6 KB every two seconds for a timer that does nothing).
         """
         if self._process_timer is not None:
             self._process_timer.pause()
 
     def _show_keys(self) -> None:
-        """Show the keys that are in force."""
+        """Show the current keys in the hints."""
         self.read_keys()
         keys = self.keys_in_force
         self.query_one(EmptyRun).keys = keys
         self.query_one(LogView).hint = f"{keys.get('run.log', '')} full size"
 
     def run_changed(self, events: Sequence[Event]) -> None:
-        """Draw what is new at a bounded rate."""
+        """Draw new events at a bounded rate."""
         self._throttle.request_draw(self, self.draw, events)
 
     def on_resize(self) -> None:
-        """Share out the rows anew."""
+        """Lay out the rows for the new size."""
         self.call_after_refresh(self.draw)
 
     def draw(self) -> None:
-        """Hand the view to each part; a part sends the cells that changed."""
+        """Give the view to each part and redraw it; a part sends only the cells that changed."""
         run = self.open_run
         if run is not self.drawn_run:
-            self._opened(run)
+            self._show_run(run)
         self.set_class(run is None, "-empty")
         view = run.view if run is not None else RunView()
         head = self.query_one(RunHead)
@@ -141,24 +142,24 @@ class LiveScreen(SteeringScreen):
             widget.view = view
         self.query_one(SwitchLine).view = view
         self.query_one(GuardView).view = view
-        share_out(self, view)
+        lay_out_rows(self, view)
         for canvas in (head, *self.query(ChartView), self.query_one(SwitchLine),
                        self.query_one(GuardView), self.query_one(LogView)):  # fmt: skip
             canvas.redraw()
         self.query_one(EmptyRun).redraw()
         self._refresh_keys()
 
-    def _opened(self, run: OpenRun | None) -> None:
-        """Another run is shown."""
+    def _show_run(self, run: OpenRun | None) -> None:
+        """Reset the log and the timeline for another run."""
         self.drawn_run = run
         self.query_one(LogView).open(run)
         self.query_one(SwitchLine).forget()
         self._check_process()
 
-    # Whether the run's process is there
+    # The run's process
 
     def _check_process(self) -> None:
-        """Draw what the last reading found, and read again, in a thread where it reads the disk."""
+        """Draw the result of the last check and check again; in a thread if that reads the disk."""
         run = self.open_run
         if run is None or run.view.ended is not None:
             return
@@ -170,7 +171,7 @@ class LiveScreen(SteeringScreen):
             self.draw()
 
     def _refresh_keys(self) -> None:
-        """Have the footer drawn anew, only when something in it changes."""
+        """Redraw the footer, but only if its keys change."""
         applicable = tuple(
             self.check_action(name, ())
             for name in (*HIDDEN_WHEN_ENDED, "resume", "playground", "switch", "plot")
@@ -179,26 +180,26 @@ class LiveScreen(SteeringScreen):
             self._applicable = applicable
             self.refresh_bindings()
 
-    # Elsewhere
+    # Other screens
 
     def action_playground(self) -> None:
-        """Try this run on sentences."""
+        """Query this run's model in the playground."""
         self.app.switch_mode("playground")
 
     def action_compare(self) -> None:
-        """Compare runs."""
+        """Go to the comparison of runs."""
         self.app.switch_mode("compare")
 
     def action_new_run(self) -> None:
-        """The form for a new run."""
+        """Show the form for a new run."""
         self.app.call_later(self.nexus.action_new_run)
 
     def action_back(self) -> None:
-        """To where the run was opened: the list of runs, or a sweep."""
+        """Return to the list of runs or the sweep from which the run was opened."""
         self.app.switch_mode("runs")
 
     def action_plot(self) -> None:
-        """The metric of the chart that has the focus, or the loss, at full size."""
+        """Show the metric of the focused chart, or the loss, at full size."""
         focused = self.focused
         self._plot(focused.metric if isinstance(focused, ChartView) else METRICS[0])
 
@@ -206,11 +207,11 @@ class LiveScreen(SteeringScreen):
         self.app.push_screen(PlotScreen(metric=metric))
 
     def on_chart_view_opened(self, event: ChartView.Opened) -> None:
-        """A chart was opened."""
+        """Show the chart's metric at full size."""
         self._plot(event.metric)
 
     def action_log(self) -> None:
-        """The log at full size."""
+        """Show the log at full size."""
         from nexus_tui.app.live.log import LogScreen
 
         self.app.push_screen(LogScreen())
@@ -218,11 +219,11 @@ class LiveScreen(SteeringScreen):
     # Timeline and log
 
     def action_switch(self, step: int) -> None:
-        """Pick the next switch or the one before."""
+        """Select the next switch or the one before."""
         self.query_one(SwitchLine).choose(step)
 
     def action_switch_detail(self) -> None:
-        """The switch that is picked out, or the newest, in full."""
+        """Show the selected switch, or the newest, in full."""
         from nexus_tui.app.live.switch_detail import SwitchDetail
 
         line = self.query_one(SwitchLine)
@@ -232,7 +233,7 @@ class LiveScreen(SteeringScreen):
             self.app.push_screen(SwitchDetail(line=line))
 
     def on_switch_line_opened(self) -> None:
-        """A switch was opened."""
+        """Show the switch in full."""
         self.action_switch_detail()
 
     def action_log_rows(self, rows: int) -> None:

@@ -35,17 +35,17 @@ QUESTIONS: dict[Ask, tuple[str, str, str]] = {
         "leave it to the plan",
     ),
     "roll_back": (
-        "Roll back the set on trial? The epoch is cut short and measured, then the set goes and "
-        "the weights from before it come back. This cannot be undone.",
+        "Roll back the set on trial? The epoch is cut short and measured, then the set is removed "
+        "and the weights from before it are restored. This cannot be undone.",
         "roll it back",
         "keep it on trial",
     ),
 }
-"""For what cannot be undone: the question, and the words for yes and no."""
+"""For requests that cannot be undone: the question, and the labels for yes and no."""
 
 
 class SteeringScreen(NexusScreen):
-    """Base of `LiveScreen`: its keys steer `nexus.open_run`. Override `draw`."""
+    """Base of `LiveScreen` whose keys steer `nexus.open_run`. Override `draw`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", "Pause", id="run.pause"),
@@ -56,7 +56,7 @@ class SteeringScreen(NexusScreen):
     ]
 
     def draw(self) -> None:
-        """Show the open run as it is now."""
+        """Draw the open run in its current state."""
         raise NotImplementedError
 
     @property
@@ -65,10 +65,10 @@ class SteeringScreen(NexusScreen):
         return self.nexus.open_run
 
     keys_in_force: Mapping[str, str] = {}
-    """By the ID of an action of this screen or the app: its key as it is shown."""
+    """From the ID of an action of this screen or the app to its key for display."""
 
     def read_keys(self) -> None:
-        """Read which keys are in force."""
+        """Set `keys_in_force` from the bindings and the user's settings."""
         keys: dict[str, str] = {}
         for holder in (self, self.app):
             for binding in declared_keys(holder, self.nexus.settings.keys):
@@ -78,7 +78,7 @@ class SteeringScreen(NexusScreen):
 
     @property
     def head(self) -> Head:
-        """What the head says beside the view."""
+        """The facts that the head shows in addition to the view."""
         run = self.open_run
         if run is None:
             return Head(name="")
@@ -92,16 +92,16 @@ class SteeringScreen(NexusScreen):
             keys=self.keys_in_force,
         )
 
-    # What can be done
+    # Which actions apply
 
     def why_not(self, action: str) -> str | None:
-        """Why `action` does not apply now; None where it does."""
+        """Why `action` does not apply now; None if it does."""
         run = self.open_run
         view = run.view if run is not None else None
         return why_not(action, view, self.head, training=self.nexus.training)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """An action that does not apply is greyed; one that never will again is hidden."""
+        """Grey out an action that does not apply now; hide one that cannot apply any more."""
         if self.why_not(action) is None:
             return True
         run = self.open_run
@@ -111,7 +111,7 @@ class SteeringScreen(NexusScreen):
         return False if over and action in HIDDEN_WHEN_ENDED else None
 
     def on_key(self, event: textual_events.Key) -> None:
-        """A key whose action does not apply now says why."""
+        """Say why the action of the pressed key does not apply, if it does not."""
         for binding in declared_keys(self, self.nexus.settings.keys):
             if binding.key != event.key:
                 continue
@@ -141,7 +141,7 @@ class SteeringScreen(NexusScreen):
         def answered(answer: str | None) -> None:
             if answer != "yes":
                 return
-            reason = self.why_not(request)  # the run went on while the question stood
+            reason = self.why_not(request)  # the run may have moved on during the question
             if reason is None:
                 self._steer(request)
             else:
@@ -150,7 +150,7 @@ class SteeringScreen(NexusScreen):
         self.app.push_screen(Question(question, choices), answered)
 
     def action_pause(self) -> None:
-        """Pause the run before its next step, or let it go on."""
+        """Pause the run before its next step, or continue it."""
         run = self.open_run
         paused = run is not None and (run.view.paused or run.requested == "pause")
         self._steer("resume" if paused else "pause")
@@ -168,7 +168,7 @@ class SteeringScreen(NexusScreen):
         self._steer_after_question("roll_back")
 
     def action_resume(self) -> None:
-        """Go on with a run that was stopped, has failed or was cut off, in this app."""
+        """Resume a run that was stopped, failed or was interrupted, in this app."""
         run = self.open_run
         if run is None:
             return
@@ -178,7 +178,7 @@ class SteeringScreen(NexusScreen):
         )
 
     def _resume(self, run: str) -> None:
-        """In a thread: read the run's settings."""
+        """Read the settings of `run` in a worker thread, then start to train."""
         from nexus_engine.runs.resuming import resumable
 
         try:

@@ -1,4 +1,4 @@
-"""One switch in full: what was grown, what it cost, what it brought, and why it was kept or not."""
+"""One switch in full: what it grew, its cost, its effect, and why its set was kept or not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["SwitchDetail"]
 
 
 def detail_lines(view: RunView, switch: SwitchView, chart_style: ChartStyle) -> list[Text]:
-    """The details as lines: a table, then why the set was kept or rolled back."""
+    """The lines of the panel: a table, then why the set was kept or rolled back."""
     palette = chart_style.palette
     started = view.started
     sign, style = sign_of(switch, chart_style)
@@ -49,18 +49,18 @@ def _after(switch: SwitchView) -> str:
 
 
 def _why(switch: SwitchView) -> str:
-    """Why the set is where it is, in words."""
+    """Why the set was kept or rolled back, or on what that depends."""
     if switch.after is None:
-        return "It is kept if dev Spearman rises above what it was before."
+        return "It is kept if dev Spearman rises above its value before the switch."
     if switch.state == "kept":
-        return "Kept: with it, dev Spearman rose above what it was before."
+        return "Kept: with it, dev Spearman rose above its value before the switch."
     if switch.after > switch.before:
-        return "Rolled back: by the user, or the rise was below the least gain that was asked for."
+        return "Rolled back: by you, or because the rise was below the minimum gain (--min-gain)."
     return "Rolled back: dev Spearman did not rise with it. The weights are those from before."
 
 
 class SwitchDetail(ClosesOnce, ModalScreen[None]):
-    """A panel over the live screen; left and right go through the switches."""
+    """A panel over the live screen; left and right switch between the switches."""
 
     DEFAULT_CSS = """
     SwitchDetail { align: center middle; background: $background 60%; }
@@ -81,7 +81,7 @@ class SwitchDetail(ClosesOnce, ModalScreen[None]):
         self._line = line
 
     def compose(self) -> ComposeResult:
-        """The panel."""
+        """An empty panel; `on_mount` fills it."""
         with Vertical():
             yield Static()
 
@@ -100,6 +100,6 @@ class SwitchDetail(ClosesOnce, ModalScreen[None]):
         self.query_one(Static).update(Text("\n").join(lines))
 
     def action_move(self, step: int) -> None:
-        """To another switch."""
+        """Show the next switch (1) or the one before (-1)."""
         self._line.choose(step)
         self._show()

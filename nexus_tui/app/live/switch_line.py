@@ -1,4 +1,4 @@
-"""The timeline of switches, in which one can be picked out and opened."""
+"""The timeline of switches, in which one can be selected and opened."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["SwitchLine"]
 
 
 class SwitchLine(Canvas, can_focus=True):
-    """Set `view`, then `redraw`. `chosen` is the switch picked out, if any."""
+    """Set `view`, then call `redraw`. `chosen` is the selected switch, if any."""
 
     DEFAULT_CSS = f"SwitchLine {{ height: {TIMELINE_ROWS + 1}; }}"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -26,7 +26,7 @@ class SwitchLine(Canvas, can_focus=True):
     ]
 
     class Opened(Message):
-        """The switch that is picked out is to be shown in full."""
+        """The user wants the selected switch in full."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
@@ -35,16 +35,16 @@ class SwitchLine(Canvas, can_focus=True):
 
     @property
     def arm(self) -> ArmView:
-        """The run proper: controls have no timeline of their own."""
+        """The main arm; controls have no timeline of their own."""
         return self.view.arm("main")
 
     @property
     def chosen(self) -> SwitchView | None:
-        """The switch that is picked out."""
+        """The selected switch."""
         return next((s for s in self.arm.switches if s.switch == self._number), None)
 
     def choose(self, step: int) -> None:
-        """Pick the next switch (1) or the one before (-1); the newest where none is picked yet."""
+        """Select the next switch (1) or the one before (-1); the newest if none is selected."""
         switches = self.arm.switches
         if not switches:
             return
@@ -52,16 +52,16 @@ class SwitchLine(Canvas, can_focus=True):
         if self._number not in numbers:
             self._number = numbers[-1]
         else:
-            place = numbers.index(self._number) + step
-            self._number = numbers[min(len(numbers) - 1, max(0, place))]
+            index = numbers.index(self._number) + step
+            self._number = numbers[min(len(numbers) - 1, max(0, index))]
         self.redraw()
 
     def forget(self) -> None:
-        """Pick none: another run is shown."""
+        """Select no switch; called when another run is shown."""
         self._number = None
 
     def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
-        """A title, then the timeline."""
+        """The title and the timeline."""
         palette, arm, chosen = self.chart_style.palette, self.arm, self.chosen
         title = Text.assemble(("dendrites", palette.title if self.has_focus else palette.text))
         words = summary(arm) if chosen is None else detail(chosen, self.chart_style)
@@ -79,11 +79,11 @@ class SwitchLine(Canvas, can_focus=True):
         ]
 
     def on_focus(self) -> None:
-        """The title shows the focus."""
+        """Show the focus in the title."""
         self.redraw()
 
     def on_blur(self) -> None:
-        """The title shows no focus."""
+        """Remove the focus from the title."""
         self.redraw()
 
     def action_open(self) -> None:
@@ -91,7 +91,7 @@ class SwitchLine(Canvas, can_focus=True):
         self.post_message(self.Opened())
 
     def on_click(self, event: events.Click) -> None:
-        """Pick the switch nearest to the click; one that is picked already opens."""
+        """Select the switch nearest to the click; if it is selected already, open it."""
         columns = switch_columns(self.arm, self.size.width)
         if not columns:
             return
