@@ -1,18 +1,22 @@
-"""The form of a new run: checks in words, the command line, the forecast, starting."""
+"""The form of a new run: its checks, the command line, the forecast, the start."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shlex
+import time
 
 import pytest
 from app_support import make_app, screen_text, until, whole_run, write_run
+from textual import events
+from typer.testing import CliRunner
 
-from nexus_tui.app.new_run import screen
 from nexus_tui.app.new_run.run_form import FIELDS, check, command_words, plan_in_words
 from nexus_tui.app.new_run.screen import NewRunScreen
+from nexus_tui.cli import main as cli
 from nexus_tui.words.forecasting import Forecasted, forecast_lines, probe
-from nexus_tui.work.background import Detached
+from nexus_tui.work.background import Detached, DetachError
 
 FIGURES = {
     "seconds": 34.0, "peak_rss_mb": 1234.0, "arms": 1, "params_added": 64_632,
@@ -24,32 +28,38 @@ FIGURES = {
 
 
 @pytest.fixture(autouse=True)
-def _own_world(home, monkeypatch):
+def _work_folder(home, monkeypatch):
+    """An empty work folder, one run, and no NEXUS_ variables."""
     for name in list(os.environ):
         if name.startswith("NEXUS_"):
             monkeypatch.delenv(name)
     write_run(home / "data" / "nexus" / "runs", "alpha", whole_run())
     (home / "work").mkdir()
     monkeypatch.chdir(home / "work")
-    monkeypatch.setattr(screen, "probe", lambda arguments, cancelled: Forecasted(FIGURES))
-    monkeypatch.setattr(screen, "PROBE_SECONDS", 0.01)
-    monkeypatch.setattr(screen, "GLANCE_SECONDS", 0.01)
 
 
-def driven(act, size=(80, 24), **settings):
-    async def whole():
-        app = make_app(**settings)
+def measured(arguments, cancelled):
+    return Forecasted(FIGURES)
+
+
+def driven(act, size=(80, 24), *, probe=measured, **of_form):
+    """Run `act(app, pilot)` on an open form that waits for nothing and trains nothing."""
+
+    async def run():
+        app = make_app()
         app.begun = []
         app.may_probe = True
+        app.probe = probe
         app.start_training = lambda settings, resume=None: app.begun.append(settings)
+        form = NewRunScreen(glance_seconds=0.01, probe_seconds=0.01, **of_form)
         async with app.run_test(size=size) as pilot:
             await pilot.pause()
-            await pilot.press("n")
-            await until(pilot, lambda: isinstance(app.screen, NewRunScreen))
+            app.push_screen(form)
+            await until(pilot, lambda: app.screen is form and form.is_mounted)
             await pilot.pause()
             await act(app, pilot)
 
-    asyncio.run(whole())
+    asyncio.run(run())
 
 
 async def enter(app, pilot, name, text):
@@ -62,15 +72,15 @@ async def enter(app, pilot, name, text):
 # The form as values
 
 
-def test_what_is_blank_is_not_said_and_the_recipe_s_value_is_shown():
-    found = check({"epochs": "5", "control": "yes"})
-    assert found.arguments == ["--epochs", "5", "--control"]
-    assert found.settings.epochs == 5
-    assert found.settings.control
-    assert found.shown["lr"] == "0.0017, to be fitted"
-    assert found.shown["batch_size"] == "64, to be fitted"
+def test_blank_fields_are_left_out_and_show_the_value_of_the_recipe():
+    checked = check({"epochs": "5", "control": "yes"})
+    assert checked.arguments == ["--epochs", "5", "--control"]
+    assert checked.settings.epochs == 5
+    assert checked.settings.control
+    assert checked.shown["lr"] == "0.0017, to be fitted"
+    assert checked.shown["batch_size"] == "64, to be fitted"
     assert check({"lr": "0.001"}).shown["lr"] == "0.001"
-    assert found.shown["place"] == "v,up"
+    assert checked.shown["place"] == "v,up"
 
 
 @pytest.mark.parametrize(
@@ -86,48 +96,43 @@ def test_what_is_blank_is_not_said_and_the_recipe_s_value_is_shown():
         ("seed", "-1", "must be between"),
     ],
 )
-def test_an_error_stands_at_its_field_in_the_words_of_the_command_line(name, text, words):
-    found = check({name: text})
-    assert found.settings is None
-    assert words in found.errors[name]
-    assert found.errors[name].startswith("--")
+def test_an_error_belongs_to_its_field_and_has_the_message_of_the_command_line(name, text, words):
+    checked = check({name: text})
+    assert checked.settings is None
+    assert words in checked.errors[name]
+    assert checked.errors[name].startswith("--")
 
 
-def test_files_and_variables_stand_behind_the_form(home, monkeypatch):
+def test_files_and_variables_fill_the_blank_fields(home, monkeypatch):
     (home / "work" / "nexus.toml").write_text("[train]\nepochs = 7\n")
     monkeypatch.setenv("NEXUS_LR", "0.003")
-    found = check({"seed": "4"})
-    assert (found.settings.epochs, found.settings.lr, found.settings.seed) == (7, 0.003, 4)
-    assert found.arguments == ["--seed", "4"]
+    checked = check({"seed": "4"})
+    settings = checked.settings
+    assert (settings.epochs, settings.lr, settings.seed) == (7, 0.003, 4)
+    assert checked.arguments == ["--seed", "4"]
     (home / "work" / "nexus.toml").write_text("[train]\nepoch = 7\n")
     assert "did you mean epochs?" in check({}).errors[""]
 
 
 def test_the_command_line_can_be_pasted(home):
-    words = command_words(check({"data": "my pairs; rm -rf.csv", "seed": "2"}).arguments)
-    assert words == "nexus train --data 'my pairs; rm -rf.csv' --seed 2"
+    command = command_words(check({"data": "my pairs; rm -rf.csv", "seed": "2"}).arguments)
+    assert command == "nexus train --data 'my pairs; rm -rf.csv' --seed 2"
 
 
 def test_the_command_line_means_what_the_form_means():
     """Through the options of the command itself."""
-    import shlex
-
-    from typer.testing import CliRunner
-
-    from nexus_tui.cli import main as cli
-
     typed = {"tune": "full", "epochs": "4", "lr": "3e-5", "switches": "1", "control": "yes"}
-    found = check(typed)
+    checked = check(typed)
     seen = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
             "nexus_tui.cli.commands.train._show_forecast",
             lambda settings, as_json: seen.update(settings=settings),
         )
-        arguments = shlex.split(command_words(found.arguments))[1:]
-        done = CliRunner().invoke(cli.app, [*arguments, "--forecast"])
-    assert done.exit_code == 0, done.output
-    assert seen["settings"] == found.settings
+        arguments = shlex.split(command_words(checked.arguments))[1:]
+        result = CliRunner().invoke(cli.app, [*arguments, "--forecast"])
+    assert result.exit_code == 0, result.output
+    assert seen["settings"] == checked.settings
 
 
 @pytest.mark.parametrize(
@@ -157,7 +162,7 @@ def test_a_forecast_says_what_it_measured():
 # The screen
 
 
-def test_at_60_columns_title_and_keys_are_whole_and_the_way_back_is_among_them():
+def test_at_60_columns_title_and_keys_are_not_cut_and_escape_is_among_them():
     async def act(app, pilot):
         app.screen.row("tune").entry.focus()
         keys = "enter Start ^o Start detached esc Back ? Keys q Quit"
@@ -185,7 +190,7 @@ def test_the_form_opens_with_the_recipe_s_values_the_data_and_a_forecast():
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 40)])
-def test_command_forecast_and_buttons_stand_on_every_size(size):
+def test_command_forecast_and_buttons_are_on_screens_of_every_size(size):
     async def act(app, pilot):
         await until(pilot, lambda: "about 0:34 min" in screen_text(app))
         text = screen_text(app)
@@ -221,7 +226,7 @@ def test_arrows_move_and_change_choices_and_recipes_follow_the_regime():
     driven(act)
 
 
-def test_a_path_that_is_not_there_is_told_at_its_field(home):
+def test_a_missing_path_is_reported_at_its_field(home):
     (home / "work" / "pairs.csv").write_text("a,b,1\n" * 40)
 
     async def act(app, pilot):
@@ -262,15 +267,13 @@ def test_the_command_is_copied():
     driven(act)
 
 
-def test_a_detached_start_opens_the_run_or_says_why_not(home, monkeypatch):
+def test_a_detached_start_opens_the_run():
     begun = []
 
     def begin(arguments, folder, cancelled):
         begun.append(arguments)
         write_run(folder.parent, folder.name + "x", whole_run()[:4])
         return Detached(folder.parent / (folder.name + "x"), 123, True)
-
-    monkeypatch.setattr(screen, "begin_detached", begin)
 
     async def act(app, pilot):
         await enter(app, pilot, "seed", "9")
@@ -279,54 +282,45 @@ def test_a_detached_start_opens_the_run_or_says_why_not(home, monkeypatch):
         assert begun[0][:3] == ["train", "--seed", "9"]
         assert app.open_run is not None
 
-    driven(act)
+    driven(act, begin_detached=begin)
 
 
-def test_a_detached_start_that_fails_leaves_the_form_and_no_folder(home, monkeypatch):
-    from nexus_tui.work.background import DetachError
-
+def test_a_detached_start_that_fails_leaves_the_form_and_no_folder(home):
     def begin(arguments, folder, cancelled):
         raise DetachError("demo: no such thing", 3)
-
-    monkeypatch.setattr(screen, "begin_detached", begin)
 
     async def act(app, pilot):
         await pilot.press("ctrl+o")
         await until(pilot, lambda: "no such thing" in screen_text(app))
         assert isinstance(app.screen, NewRunScreen)
 
-    driven(act)
+    driven(act, begin_detached=begin)
     assert [p.name for p in (home / "data" / "nexus" / "runs").iterdir()] == ["alpha"]
 
 
-def test_a_change_cancels_the_probe_that_runs(monkeypatch):
-    seen = []
+def test_a_change_cancels_the_probe_that_runs():
+    cancellations = []
 
     def slow(arguments, cancelled):
-        import time
-
-        until_then = time.monotonic() + 60
-        while time.monotonic() < until_then:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
             if cancelled():
-                seen.append(("cancelled", tuple(arguments)))
+                cancellations.append(arguments)
                 return None
             time.sleep(0.01)
         return Forecasted(FIGURES)
 
     async def act(app, pilot):
         await until(pilot, lambda: "measuring" in screen_text(app))
-        monkeypatch.setattr(screen, "probe", lambda a, c: Forecasted({**FIGURES, "seconds": 61.0}))
+        app.probe = lambda arguments, cancelled: Forecasted({**FIGURES, "seconds": 61.0})
         await enter(app, pilot, "seed", "3")
-        await until(pilot, lambda: ("cancelled", ()) in seen)
+        await until(pilot, lambda: [] in cancellations)
         await until(pilot, lambda: "about 1:01 min" in screen_text(app))
 
-    monkeypatch.setattr(screen, "probe", slow)
-    driven(act)
+    driven(act, probe=slow)
 
 
 def test_what_is_pasted_holds_no_control_bytes():
-    from textual import events
-
     async def act(app, pilot):
         entry = app.screen.row("data").entry
         entry.post_message(events.Paste("a\x1b[31mb\x9b\u202ec"))
@@ -336,5 +330,5 @@ def test_what_is_pasted_holds_no_control_bytes():
     driven(act)
 
 
-def test_a_probe_that_is_no_longer_wanted_is_ended(monkeypatch):
+def test_a_probe_that_is_no_longer_wanted_is_ended():
     assert probe(["--data", "demo"], lambda: True) is None

@@ -40,7 +40,7 @@ def grid(root):
 
 
 def driven(act, size=(80, 24), keys=("s",), keymap=None, **settings):
-    async def whole():
+    async def run():
         app = make_app(keys=keymap or {}, **settings)
         async with app.run_test(size=size) as pilot:
             await pilot.pause(0.1)
@@ -49,11 +49,11 @@ def driven(act, size=(80, 24), keys=("s",), keymap=None, **settings):
                 await settled(app, pilot)
             await act(app, pilot)
 
-    asyncio.run(whole())
+    asyncio.run(run())
 
 
 async def settled(app, pilot):
-    """Until no look at the disk is under way, and what it found is drawn."""
+    """Wait until no reading of the disk is in progress and its result is drawn."""
     quiet = 0
     for _ in range(300):
         await pilot.pause(0.02)
@@ -61,13 +61,13 @@ async def settled(app, pilot):
         if quiet == 3:
             await pilot.pause()
             return
-    raise AssertionError("a look did not end")
+    raise AssertionError("a reading did not end")
 
 
 # Following
 
 
-def test_what_a_sweep_tells_is_folded_into_its_picture(grid):
+def test_the_events_of_a_sweep_are_folded_into_its_view(grid):
     view = read_sweep(grid.path)
     name = view.cells[2].cell.name
     for event, state, best in (
@@ -88,7 +88,7 @@ def test_what_a_sweep_tells_is_folded_into_its_picture(grid):
                                        best_spearman=0.1, sets=0)) == view  # fmt: skip
 
 
-def test_a_look_where_nothing_happened_gives_the_same_object_and_else_the_truth(grid):
+def test_a_reading_without_news_gives_the_same_object_and_otherwise_the_current_state(grid):
     followed = FollowedSweep(grid.path)
     with grid.lock:
         first = followed.look()
@@ -112,19 +112,19 @@ def test_a_finished_run_has_all_its_figures_after_a_look(grid):
     followed = FollowedSweep(grid.path)
     followed.look()
     cell = finish(grid, 4, 0.6)
-    found = followed.look().cell(cell.name)
-    assert (found.best_dev_spearman, found.train_seconds, found.epochs) == (0.6, 26.0, 3)
-    assert found == read_sweep(grid.path).cell(cell.name)
+    finished = followed.look().cell(cell.name)
+    assert (finished.best_dev_spearman, finished.train_seconds, finished.epochs) == (0.6, 26.0, 3)
+    assert finished == read_sweep(grid.path).cell(cell.name)
 
 
-def test_the_list_is_read_again_only_where_something_went_on(root, grid, monkeypatch):
+def test_only_sweeps_that_changed_are_read_again(root, grid):
     (root / "broken").mkdir()
     (root / "broken" / "sweep.json").write_text("{")
     (root / "latest").symlink_to(grid.path)
     make_sweep(root, "old", (), created=1000.0)
     index = SweepIndex(root)
     first = index.refresh()
-    assert [(one.name, one.state, one.done, one.failed) for one in first] == [
+    assert [(sweep.name, sweep.state, sweep.done, sweep.failed) for sweep in first] == [
         ("grid", "stopped", 3, 1), ("old", "stopped", 0, 0),
     ]  # fmt: skip
     assert first[0].best_values == (("lr", 2e-3), ("batch_size", 32))
@@ -216,7 +216,7 @@ def test_the_list_is_reached_from_everywhere_and_once(grid):
 # One sweep
 
 
-def test_the_grid_is_shown_with_the_best_cell_picked_out(grid):
+def test_the_grid_is_shown_with_the_best_cell_selected(grid):
     async def act(app, pilot):
         text = screen_text(app)
         assert "▸0.5300★" in text
@@ -290,7 +290,7 @@ def test_enter_opens_the_run_and_escape_comes_back_to_the_cell(grid):
     driven(act, keys=("s", "enter"))
 
 
-def test_of_several_seeds_one_is_chosen_the_best_first(root):
+def test_the_user_chooses_among_several_seeds_the_best_first(root):
     folder = make_sweep(root, "grid", (), seeds=(1, 2, 3))
     finish(folder, 0, 0.5, 1)
     finish(folder, 0, 0.6, 2)
@@ -315,7 +315,7 @@ def test_of_several_seeds_one_is_chosen_the_best_first(root):
     driven(act, keys=("s", "enter"))
 
 
-def test_a_live_sweep_is_followed_and_at_rest_nothing_is_drawn(grid, monkeypatch):
+def test_a_live_sweep_is_followed_and_at_rest_nothing_is_drawn(grid):
     async def act(app, pilot):
         text = screen_text(app)
         assert "● live: 3 of 6 runs done" in text
@@ -328,7 +328,7 @@ def test_a_live_sweep_is_followed_and_at_rest_nothing_is_drawn(grid, monkeypatch
         assert "▸0.5300" in screen_text(app)
         assert "4 of 6 runs done" in screen_text(app)
         drawn = []
-        monkeypatch.setattr(HeatView, "redraw", lambda self: drawn.append(self))
+        app.screen.query_one(HeatView).redraw = lambda: drawn.append("heat map")
         await pilot.pause(2.5)
         assert drawn == []
 

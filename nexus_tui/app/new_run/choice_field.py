@@ -1,4 +1,4 @@
-"""One of a few words, changed with the arrows, the space bar or a click."""
+"""A field with a few options, changed with the arrows, the space bar or a click."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["ChoiceField"]
 
 
 class ChoiceField(Canvas, can_focus=True):
-    """Shows one of `options`; `standing` is the one that holds where nothing is chosen."""
+    """Shows one of `options`, at first `default`."""
 
     DEFAULT_CSS = "ChoiceField { height: 1; background: $surface; }"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -25,60 +25,60 @@ class ChoiceField(Canvas, can_focus=True):
     ]
 
     class Changed(Message):
-        """Another one is chosen."""
+        """Another option is selected."""
 
-    def __init__(self, *, options: Sequence[str], standing: str, id: str | None = None  # noqa: A002
+    def __init__(self, *, options: Sequence[str], default: str, id: str | None = None  # noqa: A002
                  ) -> None:  # fmt: skip
         super().__init__(id=id)
-        self._options = tuple(options)
-        self._standing = standing
-        self._place = self._options.index(standing) if standing in self._options else 0
+        self._index = 0
+        self._set_options(options, default, selected=default)
+
+    def _set_options(self, options: Sequence[str], default: str, *, selected: str) -> None:
+        self._options, self._default = tuple(options), default
+        self._index = self._options.index(selected) if selected in self._options else 0
 
     @property
     def value(self) -> str:
-        """What was chosen; empty where it is what stands anyway."""
-        chosen = self.chosen
-        return "" if chosen == self._standing else chosen
+        """The selected option; empty if it is the default."""
+        return "" if self.selected == self._default else self.selected
 
     @property
-    def chosen(self) -> str:
-        """The word that is shown."""
-        return self._options[self._place]
+    def selected(self) -> str:
+        """The option that is shown."""
+        return self._options[self._index]
 
-    def offer(self, options: Sequence[str], standing: str) -> None:
-        """Offer other words; the chosen one stays where it is among them."""
-        held = self.chosen
-        self._options, self._standing = tuple(options), standing
-        wanted = held if held in self._options else standing
-        self._place = self._options.index(wanted) if wanted in self._options else 0
+    def offer(self, options: Sequence[str], default: str) -> None:
+        """Replace the options; the selected one stays if it is among them."""
+        selected = self.selected if self.selected in options else default
+        self._set_options(options, default, selected=selected)
         self.redraw()
 
     def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
-        """The word between arrows."""
+        """The selected option between arrows."""
         palette = self.chart_style.palette
         left, right = ("<", ">") if self.chart_style.glyphs.selected == ">" else ("‹", "›")
         arrows = palette.title if self.has_focus else palette.dim
         line = Text().append(f"{left} ", arrows)
-        line.append(fitted(self.chosen, width - 4, self.chart_style), palette.text)
+        line.append(fitted(self.selected, width - 4, self.chart_style), palette.text)
         line.append(f" {right}", arrows)
         if self.has_focus:
             line.stylize(palette.selected, 2, line.cell_len - 2)
         return [line]
 
     def action_turn(self, step: int) -> None:
-        """The next or the previous one."""
-        self._place = (self._place + step) % len(self._options)
+        """Select the next option (1) or the previous one (-1)."""
+        self._index = (self._index + step) % len(self._options)
         self.redraw()
         self.post_message(self.Changed())
 
     def on_click(self) -> None:
-        """The next one."""
+        """Select the next option."""
         self.action_turn(1)
 
     def on_focus(self) -> None:
-        """It shows that the arrows act here."""
+        """Show that the arrows act on this field."""
         self.redraw()
 
     def on_blur(self) -> None:
-        """The arrows act elsewhere."""
+        """Show that the arrows act elsewhere."""
         self.redraw()

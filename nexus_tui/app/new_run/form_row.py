@@ -1,4 +1,4 @@
-"""A line of a form: its name, what is typed or chosen, and a remark."""
+"""A row of the form: its label, its entry, and a remark."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from nexus_tui.charts.kit.fitting import fitted
 __all__ = ["FormRow"]
 
 
-def whole_words(text: str, columns: int, chart_style: ChartStyle) -> str:
-    """`text` cut to `columns` after a whole word."""
+def _cut_after_word(text: str, columns: int, chart_style: ChartStyle) -> str:
+    """`text` on one line, cut after a full word to at most `columns` cells."""
     clean = one_line(text, 400)
     if len(clean) <= columns:
         return clean
@@ -30,7 +30,7 @@ def whole_words(text: str, columns: int, chart_style: ChartStyle) -> str:
 
 
 class FormRow(Horizontal):
-    """The row of `field`. A field that is chosen takes `options`, `standing` among them."""
+    """The row of `field`. A field with a choice takes `options` and the `default` among them."""
 
     DEFAULT_CSS = """
     FormRow { height: 1; padding: 0 1; }
@@ -40,19 +40,19 @@ class FormRow(Horizontal):
     FormRow.-wide > .entry { width: 36; }
     """
 
-    def __init__(self, field: Field, *, options: Sequence[str] = (), standing: str = "") -> None:
+    def __init__(self, field: Field, *, options: Sequence[str] = (), default: str = "") -> None:
         super().__init__()
         self.field = field
-        self._options, self._standing = options, standing
+        self._options, self._default = options, default
         self._error = ""
         self._note = ""
 
     def compose(self) -> ComposeResult:
-        """Name, entry, remark."""
+        """Label, entry, remark."""
         yield DrawnLines(self._draw_label).add_class("label")
         entry: ChoiceField | PlainInput
-        if self.field.chosen:
-            entry = ChoiceField(options=self._options, standing=self._standing)
+        if self.field.is_choice:
+            entry = ChoiceField(options=self._options, default=self._default)
         else:
             entry = PlainInput()
         yield entry.add_class("entry")
@@ -60,35 +60,35 @@ class FormRow(Horizontal):
 
     @property
     def entry(self) -> ChoiceField | PlainInput:
-        """What takes the keys."""
-        found = self.query_one(".entry")
-        assert isinstance(found, ChoiceField | PlainInput)
-        return found
+        """The widget that takes the input."""
+        entry = self.query_one(".entry")
+        assert isinstance(entry, ChoiceField | PlainInput)
+        return entry
 
     @property
     def value(self) -> str:
-        """What is typed or chosen; empty where it is left as it stands."""
+        """The typed or selected value; empty while the default applies."""
         return self.entry.value
 
-    def tell(self, *, error: str, note: str, standing: str | None) -> None:
-        """Say what is wrong, or a note; and what holds where nothing is typed."""
+    def update_remark(self, *, error: str, note: str, default: str | None) -> None:
+        """Show `error`, else `note`; show `default`, if any, while nothing is typed."""
         entry = self.entry
-        if standing is not None and isinstance(entry, PlainInput):
-            entry.placeholder = standing
+        if default is not None and isinstance(entry, PlainInput):
+            entry.placeholder = default
         self._error, self._note = error, note
         self.redraw()
 
     def redraw(self) -> None:
-        """Draw name and remark anew."""
+        """Draw label and remark anew."""
         for part in self.query(DrawnLines):
             part.redraw()
 
     def on_descendant_focus(self) -> None:
-        """The help of this field."""
+        """Show the help of this field."""
         self.redraw()
 
     def on_descendant_blur(self) -> None:
-        """The help is for another one."""
+        """Hide the help of this field."""
         self.redraw()
 
     def _draw_label(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
@@ -98,13 +98,9 @@ class FormRow(Horizontal):
     def _draw_remark(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
         chart_style = host_of(self).chart_style
         if self._error:
-            words = self._error.removeprefix(self.field.flag).lstrip(": ")
-            return [
-                Text(
-                    f"{chart_style.glyphs.broken} {whole_words(words, width - 2, chart_style)}",
-                    chart_style.palette.bad,
-                )
-            ]
-        helped = self.has_focus_within or self.screen.has_class("-wide")
-        words = self._note or (self.field.help if helped else "")
-        return [Text(whole_words(words, width, chart_style), style=chart_style.palette.dim)]
+            error = self._error.removeprefix(self.field.flag).lstrip(": ")
+            error = _cut_after_word(error, width - 2, chart_style)
+            return [Text(f"{chart_style.glyphs.broken} {error}", chart_style.palette.bad)]
+        show_help = self.has_focus_within or self.screen.has_class("-wide")
+        remark = self._note or (self.field.help if show_help else "")
+        return [Text(_cut_after_word(remark, width, chart_style), chart_style.palette.dim)]

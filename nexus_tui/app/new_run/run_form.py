@@ -1,4 +1,4 @@
-"""The form of a new run as values: its fields, checks in words, command line. No widgets."""
+"""The form of a new run without its widgets: fields, checks, command line."""
 
 from __future__ import annotations
 
@@ -28,15 +28,14 @@ __all__ = [
     "recipes_of",
 ]
 
-
 TO_BE_FITTED = "to be fitted"
-"""Behind a value that little data will change (`Settings.fit`), as long as it is not known to what;
-short, since an entry has 18 columns on a small terminal."""
+"""Follows a value that `Settings.fit` will lower for a small data set, until a forecast tells to
+what. Short, since an entry has 18 columns on a small terminal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A line of the form: a setting of the record that has a row there."""
+    """A row of the form: a setting of the record that the form shows."""
 
     setting: NamedSetting
     label: str
@@ -53,38 +52,40 @@ class Field:
         return self.setting.option
 
     @property
-    def chosen(self) -> bool:
-        """Whether a value is taken from a list instead of typed."""
+    def is_choice(self) -> bool:
+        """Whether the user selects the value from a list instead of typing it."""
         return self.setting.kind in ("choice", "flag") or self.name == "recipe"
 
 
-def fields_of(settings: Mapping[str, NamedSetting]) -> tuple[Field, ...]:
-    """The lines of the form, from the first row to the last."""
+def _fields_of(settings: Mapping[str, NamedSetting]) -> tuple[Field, ...]:
+    """The rows of the form, from the first to the last."""
     rows = [(s.notes.form, s) for s in settings.values() if s.notes.form is not None]
     rows.sort(key=lambda pair: pair[0].row)
     return tuple(Field(setting, row.label, row.help) for row, setting in rows)
 
 
-FIELDS = fields_of(SETTINGS)
+FIELDS = _fields_of(SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What the form comes to. `errors` are by field; "" holds what belongs to none.
+    """The result of a check of the form.
 
-    `settings` is None while there is an error; `shown` are the values of what is left blank.
+    `values` has the fields that the user filled in. `settings` is None while there is an error.
+    `errors` are by field, under "" if they belong to none. `shown` has the value that applies to
+    each field left blank.
     """
 
-    said: Mapping[str, Any]
+    values: Mapping[str, Any]
     settings: Settings | None
     errors: Mapping[str, str]
     shown: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def arguments(self) -> list[str]:
-        """The arguments of `nexus train` that say the same."""
+        """The arguments of `nexus train` that mean the same."""
         arguments = []
-        for name, value in self.said.items():
+        for name, value in self.values.items():
             flag = SETTINGS[name].option
             if isinstance(value, bool):
                 arguments.append(flag if value else f"--no-{flag[2:]}")
@@ -96,50 +97,50 @@ class Checked:
 
 
 def recipes_of(tune: str) -> list[str]:
-    """The recipes of a regime."""
+    """The names of the recipes of a regime."""
     return [name for regime, name in RECIPES if regime == tune]
 
 
 def choices() -> dict[str, tuple[tuple[str, ...], str]]:
-    """By field: the words of a choice, and the one that holds before anything is chosen.
+    """By name of a field with a choice: its options and its default.
 
-    Variables and files that cannot be used change nothing here; `check` says what is wrong.
+    Invalid variables and settings files are ignored here; `check` reports them.
     """
     try:
         config = asked_config(environment_settings(), None)
     except NexusError:
         config = TrainConfig()
     recipe = RECIPES.get((config.tune, config.recipe), {})
-    offered = {}
+    options_of = {}
     for form_field in FIELDS:
         name, setting = form_field.name, form_field.setting
-        if not form_field.chosen:
+        if not form_field.is_choice:
             continue
-        words = ("no", "yes") if setting.kind == "flag" else setting.choices
+        options = ("no", "yes") if setting.kind == "flag" else setting.choices
         value = getattr(config, name)
         if name == "recipe":
-            words = tuple(recipes_of(config.tune))
-        offered[name] = (words, _typed_text(recipe.get(name) if value is None else value))
-    return offered
+            options = tuple(recipes_of(config.tune))
+        options_of[name] = (options, _form_text(recipe.get(name) if value is None else value))
+    return options_of
 
 
 def check(typed: Mapping[str, str]) -> Checked:
-    """Check what is typed, by field; blank fields are left to variables, files and recipe.
+    """Check the text typed into each field; variables, files and recipe decide blank fields.
 
-    The messages are those of the command line. A choice left as it stands is not said.
+    The messages are those of the command line. A choice left at its default counts as blank.
     """
-    said, errors = _read(typed)
+    values, errors = _read(typed)
     if errors:
-        return Checked(said, None, errors)
+        return Checked(values, None, errors)
     try:
-        config = asked_config({**environment_settings(), **said}, None)
+        config = asked_config({**environment_settings(), **values}, None)
         settings = resolve(config)
     except ConfigError as error:
-        name, words = _placed(str(error))
-        return Checked(said, None, {name: words})
+        message = str(error)
+        return Checked(values, None, {_field_of(message): message})
     except NexusError as error:
-        return Checked(said, None, {"": str(error)})
-    return Checked(said, settings, {}, _standing_values(config, settings))
+        return Checked(values, None, {"": str(error)})
+    return Checked(values, settings, {}, _effective_values(config, settings))
 
 
 def _read(typed: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
@@ -162,20 +163,20 @@ def _read(typed: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
     return values, errors
 
 
-def _placed(message: str) -> tuple[str, str]:
-    """The field that a message of the command line is about, and the message."""
+def _field_of(message: str) -> str:
+    """The name of the field that a message of the command line is about; "" for none."""
     for form_field in FIELDS:
         if message.startswith((f"{form_field.flag} ", f"{form_field.flag}:")):
-            return form_field.name, message
-    return "", message
+            return form_field.name
+    return ""
 
 
-def _standing_values(config: TrainConfig, settings: Settings) -> dict[str, str]:
-    """By field: the value that holds where nothing is typed."""
+def _effective_values(config: TrainConfig, settings: Settings) -> dict[str, str]:
+    """By field: the value that applies while nothing is typed."""
     texts = {}
     for form_field in FIELDS:
         name, setting = form_field.name, form_field.setting
-        texts[name] = _typed_text(getattr(settings if setting.field == name else config, name))
+        texts[name] = _form_text(getattr(settings if setting.field == name else config, name))
         if name in settings.fitted:
             texts[name] += f", {TO_BE_FITTED}"
     if settings.tune != "dendrites":
@@ -183,8 +184,8 @@ def _standing_values(config: TrainConfig, settings: Settings) -> dict[str, str]:
     return texts
 
 
-def _typed_text(value: object) -> str:
-    """A value as one types or chooses it."""
+def _form_text(value: object) -> str:
+    """A value as the user would type or select it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple):
@@ -193,7 +194,7 @@ def _typed_text(value: object) -> str:
 
 
 def measured_values(settings: Settings, figures: Mapping[str, Any]) -> dict[str, str]:
-    """By field: what the data made of the values that it decides, as a forecast found them."""
+    """By field: the value that a forecast fitted to the data, for each field that is fitted."""
     return {
         name: f"{value_text(figures[name])}, fitted"
         for name in settings.fitted
@@ -202,23 +203,20 @@ def measured_values(settings: Settings, figures: Mapping[str, Any]) -> dict[str,
 
 
 def command_words(arguments: list[str]) -> str:
-    """The command line, to be pasted into a shell."""
-    return " ".join(["nexus", "train", *(shlex.quote(part) for part in arguments)])
+    """The command line, ready to paste into a shell."""
+    return shlex.join(["nexus", "train", *arguments])
 
 
 def plan_in_words(settings: Settings) -> str:
-    """What the settings will do, in a sentence."""
+    """What a run with these settings will do, in a sentence."""
     sets = settings.planned_switches
     length = epochs_words(settings.epochs, settings.epochs_per_pass)
     if not sets:
         return f"{length}, no dendrites"
     where = "the adapter"
     if settings.tune == "dendrites":
-        layers = (
-            "all layers"
-            if len(settings.layers) == 6
-            else ("layers " + ",".join(map(str, settings.layers)))
-        )
+        numbers = ",".join(map(str, settings.layers))
+        layers = "all layers" if len(settings.layers) == 6 else f"layers {numbers}"
         where = f"{','.join(settings.place)} of {layers}"
     noun = "set" if sets == 1 else "sets"
     if settings.switch_epochs is not None:

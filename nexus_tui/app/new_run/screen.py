@@ -1,14 +1,12 @@
-"""A new run: what to train, checked as it is typed, with a forecast and the command line."""
+"""The form for a new run: it checks the input as you type, measures a forecast, starts the run."""
 
 from __future__ import annotations
 
 import contextlib
-import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -22,6 +20,12 @@ from nexus_engine.errors import NexusError, one_line
 from nexus_tui.app.kit.canvas import DrawnLines
 from nexus_tui.app.kit.frame import NexusScreen
 from nexus_tui.app.new_run.choice_field import ChoiceField
+from nexus_tui.app.new_run.form_lines import (
+    command_lines,
+    forecast_picture,
+    note_lines,
+    plan_lines,
+)
 from nexus_tui.app.new_run.form_row import FormRow
 from nexus_tui.app.new_run.run_form import (
     FIELDS,
@@ -30,25 +34,27 @@ from nexus_tui.app.new_run.run_form import (
     choices,
     command_words,
     measured_values,
-    plan_in_words,
     recipes_of,
 )
-from nexus_tui.charts.kit.fitting import fitted
-from nexus_tui.words.forecasting import Forecasted, forecast_lines, probe, question_lines
+from nexus_tui.words.forecasting import Forecasted
 from nexus_tui.words.formats import count, size
 from nexus_tui.work.background import Detached, begin_detached
 
 __all__ = ["NewRunScreen"]
 
 GLANCE_SECONDS = 0.3
+"""Time without a change before the form looks at the data."""
 PROBE_SECONDS = 1.0
-"""How long the form stands still before the data is looked at, and before the probe is run."""
-MEASURING = "measuring what it will cost: a few real steps, in a process of its own"
-BUSY = "a run is live in this app: ctrl+r measures all the same, and slows it down"
+"""Time without a change before the form measures a forecast."""
+MEASURING = "measuring time and memory: a few real training steps in a process of their own"
+BUSY = "a run is live in this app: ctrl+r measures anyway, and slows that run down"
+
+BeginDetached = Callable[[Sequence[str], Path, Callable[[], bool]], Detached]
+"""Starts `nexus ARGUMENTS` as a detached process that trains into a folder; can be cancelled."""
 
 
 class NewRunScreen(NexusScreen):
-    """The form. Enter starts the run in this app; it can also be started apart from it."""
+    """The form. Enter starts the run in this app; Ctrl-O starts it in a detached process."""
 
     DEFAULT_CSS = """
     NewRunScreen #title { height: 1; padding: 0 1; }
@@ -75,28 +81,40 @@ class NewRunScreen(NexusScreen):
         Binding("up", "step(-1)", "Previous field", show=False, id="new.previous"),
     ]
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        begin_detached: BeginDetached = begin_detached,
+        glance_seconds: float = GLANCE_SECONDS,
+        probe_seconds: float = PROBE_SECONDS,
+    ) -> None:
         super().__init__()
+        self._begin_detached = begin_detached
+        self._glance_seconds = glance_seconds
+        self._probe_seconds = probe_seconds
         self._checked = Checked({}, None, {})
         self._data_error = ""
         self._data_note = ""
-        self._data_glanced_at: str | None = None
+        self._glanced_data: str | None = None
+        """The data, as typed, that `_data_error` and `_data_note` are about."""
         self._forecast: Forecasted | None = None
         self._measuring = ""
         self._failure = ""
+        """Why a detached run did not begin."""
         self._glance_timer: Timer | None = None
         self._probe_timer: Timer | None = None
-        self._probed: list[str] | None = None
-        self._over = False
+        self._probed_arguments: list[str] | None = None
+        self._finished = False
+        """Whether the form has done its work and closes as soon as it is in front."""
 
     def body(self) -> ComposeResult:
-        """The fields, and under them what they come to."""
+        """The fields, and below them the plan, the forecast, the command and the buttons."""
         yield DrawnLines(self._draw_title, id="title")
-        offered = choices()
+        options_of = choices()
         with VerticalScroll(id="form", can_focus=False):
             for field in FIELDS:
-                options, now = offered.get(field.name, ((), ""))
-                yield FormRow(field, options=options, standing=now)
+                options, default = options_of.get(field.name, ((), ""))
+                yield FormRow(field, options=options, default=default)
         yield DrawnLines(self._draw_checks, id="checks")
         yield DrawnLines(self._draw_forecast, id="forecast")
         yield DrawnLines(self._draw_command, id="command")
@@ -106,7 +124,7 @@ class NewRunScreen(NexusScreen):
             yield Button("Copy command", id="copy", compact=True)
 
     def on_mount(self) -> None:
-        """Check what stands before anything is typed."""
+        """Focus the first field and check the defaults."""
         self.row("data").entry.focus()
         self._check()
 
@@ -120,39 +138,39 @@ class NewRunScreen(NexusScreen):
     # Checking
 
     def on_input_changed(self) -> None:
-        """Another letter."""
+        """Check the form after each change of a text."""
         self._check()
 
     def on_choice_field_changed(self, event: ChoiceField.Changed) -> None:  # noqa: ARG002
-        """Another choice; recipes belong to a regime."""
+        """Offer the recipes of the selected regime, then check the form."""
         tune, recipe = self.row("tune").entry, self.row("recipe").entry
         if isinstance(tune, ChoiceField) and isinstance(recipe, ChoiceField):
-            recipe.offer(recipes_of(tune.chosen), "default")
+            recipe.offer(recipes_of(tune.selected), "default")
         self._check()
 
     def _check(self) -> None:
         before = self._checked.arguments
         self._checked = check({row.field.name: row.value for row in self.query(FormRow)})
-        if self._checked.said.get("data") != self._data_glanced_at:
+        if self._checked.values.get("data") != self._glanced_data:
             self._data_error = self._data_note = ""
-        self._say_all()
-        if self._checked.arguments == before and self._probed is not None:
+        self._update_rows()
+        if self._checked.arguments == before and self._probed_arguments is not None:
             return
         self._failure = ""
         self._stop_measuring()
         for timer in (self._glance_timer, self._probe_timer):
             if timer is not None:
                 timer.stop()
-        self._glance_timer = self.set_timer(GLANCE_SECONDS, self._glance_at_data)
+        self._glance_timer = self.set_timer(self._glance_seconds, self._glance_at_data)
         if self._checked.settings is not None and self._may_probe:
-            self._probe_timer = self.set_timer(PROBE_SECONDS, self.action_measure)
+            self._probe_timer = self.set_timer(self._probe_seconds, self.action_measure)
 
     @property
     def _may_probe(self) -> bool:
-        """Whether to measure unasked: not beside a run, which it would slow down."""
+        """Whether to measure without a request: never beside a run, which that would slow down."""
         return self.nexus.may_probe and not self.nexus.training
 
-    def _say_all(self) -> None:
+    def _update_rows(self) -> None:
         values = dict(self._checked.shown)
         figures = self._forecast.figures if self._forecast is not None else None
         if figures is not None and self._checked.settings is not None:
@@ -163,7 +181,7 @@ class NewRunScreen(NexusScreen):
             if name == "data":
                 error = error or self._data_error
             note = self._data_note if name == "data" else ""
-            row.tell(error=error, note=note, standing=values.get(name))
+            row.update_remark(error=error, note=note, default=values.get(name))
         self._draw_below()
 
     def _draw_below(self) -> None:
@@ -177,35 +195,35 @@ class NewRunScreen(NexusScreen):
         if settings is None:
             return
         spec = settings.data
-        self._data_glanced_at = self._checked.said.get("data")
+        self._glanced_data = self._checked.values.get("data")
 
-        def look() -> tuple[str, str]:
+        def read_data() -> tuple[str, str]:
             from nexus_engine.data.files.glance import glance
 
             try:
-                found = glance(spec)
+                data = glance(spec)
             except NexusError as error:
                 return one_line(error, 300), ""
-            lines = "" if found.lines is None else f"{count(found.lines)} lines, "
-            noun = "file" if found.files == 1 else "files"
-            return "", f"{found.files} {noun}, {lines}{size(found.size_bytes)}"
+            lines = "" if data.lines is None else f"{count(data.lines)} lines, "
+            noun = "file" if data.files == 1 else "files"
+            return "", f"{data.files} {noun}, {lines}{size(data.size_bytes)}"
 
-        self.run_worker(look, thread=True, group="glance", exclusive=True, exit_on_error=False)
+        self.run_worker(read_data, thread=True, group="glance", exclusive=True, exit_on_error=False)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """The data was looked at, the probe is over, or a run goes on apart from here."""
+        """Show the result of a worker: a glance at the data, a forecast, or a detached start."""
         if event.state is not WorkerState.SUCCESS:
             return
         result = event.worker.result
         if event.worker.group == "glance":
             self._data_error, self._data_note = result or ("", "")
-            self._say_all()
+            self._update_rows()
         elif event.worker.group == "forecast" and isinstance(result, Forecasted):
             self._measuring = ""
             self._forecast = result
-            self._say_all()
+            self._update_rows()
         elif event.worker.group == "detach":
-            self._detached(result)
+            self._show_detached(result)
 
     # The forecast
 
@@ -214,16 +232,16 @@ class NewRunScreen(NexusScreen):
         self._forecast, self._measuring = None, ""
 
     def action_measure(self) -> None:
-        """Run the probe on what the form says now."""
+        """Measure a forecast of the run that the form describes now."""
         if self._checked.settings is None or self._data_error:
             return
         self._stop_measuring()
         self._measuring = MEASURING
-        self._probed = arguments = self._checked.arguments
+        self._probed_arguments = arguments = self._checked.arguments
 
         def measure() -> Forecasted | None:
             worker = get_current_worker()
-            return probe(arguments, lambda: worker.is_cancelled)
+            return self.nexus.probe(arguments, lambda: worker.is_cancelled)
 
         self.run_worker(measure, thread=True, group="forecast", exclusive=True, exit_on_error=False)
         self._draw_below()
@@ -236,67 +254,45 @@ class NewRunScreen(NexusScreen):
         return [line.append("  enter starts it; what is blank stays as shown", palette.dim)]
 
     def _draw_checks(self, width: int, height: int) -> list[Text]:
-        palette, glyphs = self.chart_style.palette, self.chart_style.glyphs
         errors = [*self._checked.errors.values(), self._data_error, self._failure]
-        errors = [error for error in errors if error]
-        if errors:
-            return _wrapped(f"{glyphs.broken} {errors[0]}", width, height, palette.bad)
-        if self._checked.settings is None:
-            return []
-        words = plan_in_words(self._checked.settings)
-        return _wrapped(words, width, height, palette.text)
+        error = next(filter(None, errors), "")
+        return plan_lines(self._checked.settings, error, width, height, self.chart_style)
 
     def _draw_forecast(self, width: int, height: int) -> list[Text]:
-        palette = self.chart_style.palette
-        if self._measuring:
-            return _wrapped(self._measuring, width, height, palette.dim)
-        found = self._forecast
-        if found is None:
-            words = BUSY if self.nexus.training else ""
-            return _wrapped(words, width, height, palette.dim)
-        if found.figures is None:
-            words = f"no forecast: {found.error}"
-            return _wrapped(words, width, height, palette.warn)
-        first, *rest = forecast_lines(found.figures)
-        lines = [Text(fitted(first, width, self.chart_style), style=palette.title)]
-        asked = question_lines(found.figures)
-        if asked:
-            return [*lines, *_wrapped(" ".join(asked), width, height - len(lines), palette.warn)]
-        return [
-            *lines,
-            *(Text(fitted(words, width, self.chart_style), style=palette.dim) for words in rest),
-        ]
+        if self._measuring or self._forecast is None:
+            note = self._measuring or (BUSY if self.nexus.training else "")
+            return note_lines(note, width, height, self.chart_style)
+        return forecast_picture(self._forecast, width, height, self.chart_style)
 
     def _draw_command(self, width: int, height: int) -> list[Text]:
-        words = command_words(self._checked.arguments)
-        return _wrapped(words, width, height, self.chart_style.palette.run)
+        return command_lines(self._checked.arguments, width, height, self.chart_style)
 
     # Actions
 
     def action_step(self, step: int) -> None:
-        """The next or the previous field."""
+        """Focus the next field (1) or the previous one (-1)."""
         if step > 0:
             self.focus_next()
         else:
             self.focus_previous()
 
     def on_input_submitted(self) -> None:
-        """Enter in a field starts the run."""
+        """Start the run on Enter in a field."""
         self.action_start()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """A click on a button, or Enter on it."""
+        """Do what the button says."""
         actions = {"start": self.action_start, "detach": self.action_detach}
         actions.get(event.button.id or "", self.action_copy)()
 
     def _ready(self) -> bool:
-        """Whether all is well; else the field that is not gets the focus."""
-        wrong = "data" if self._data_error else next(iter(self._checked.errors), None)
-        if wrong is None and self._checked.settings is not None:
+        """Whether the run can start; if not, focus the field with the error and say so."""
+        invalid = "data" if self._data_error else next(iter(self._checked.errors), None)
+        if invalid is None and self._checked.settings is not None:
             return True
-        if wrong:
-            self.row(wrong).entry.focus()
-        self.nexus.tell("the run cannot start yet: see what is marked in the form", "warning")
+        if invalid:
+            self.row(invalid).entry.focus()
+        self.nexus.tell("the run cannot start yet: correct what the form marks", "warning")
         return False
 
     def action_start(self) -> None:
@@ -311,75 +307,71 @@ class NewRunScreen(NexusScreen):
             return
         settings = self._checked.settings
         assert settings is not None
-        self._leave()
+        self._close()
         self.nexus.start_training(settings)
 
     def action_detach(self) -> None:
-        """Train in a process that outlives this terminal."""
+        """Train in a detached process, which outlives this terminal."""
         if not self._ready():
             return
         settings, arguments = self._checked.settings, self._checked.arguments
         assert settings is not None
         label = f"{Path(settings.data).stem}-{settings.tune}"
         self._stop_measuring()
-        self._measuring = "starting it in a process of its own"
+        self._measuring = "starting the run in a process of its own"
         self._draw_below()
 
         def begin() -> Detached | str:
             worker = get_current_worker()
-            return _begin(arguments, label, lambda: worker.is_cancelled)
+            return self._begin(arguments, label, lambda: worker.is_cancelled)
 
         self.run_worker(begin, thread=True, group="detach", exclusive=True, exit_on_error=False)
 
-    def _detached(self, result: Detached | str | None) -> None:
+    def _begin(
+        self, arguments: list[str], label: str, cancelled: Callable[[], bool]
+    ) -> Detached | str:
+        """Start a detached run and wait until it begins; a message if it does not."""
+        from nexus_engine.runs.folder import reserve_folder
+
+        try:
+            folder = reserve_folder(label)
+        except NexusError as error:
+            return str(error)
+        try:
+            command = ["train", *arguments, "--out", str(folder)]
+            return self._begin_detached(command, folder, cancelled)
+        except (NexusError, OSError) as error:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+            return one_line(error, 300)
+
+    def _show_detached(self, result: Detached | str | None) -> None:
         self._measuring = ""
         if isinstance(result, Detached):
             self.nexus.tell(f"{result.folder.name} goes on in process {result.pid}")
             app = self.nexus
-            self._leave()
+            self._close()
             app.open_folder(result.folder)
         else:
             self._failure = result or "the run did not begin"
             self._draw_below()
 
     def action_copy(self) -> None:
-        """Put the command line on the clipboard, by the terminal (OSC 52)."""
+        """Copy the command line to the clipboard through the terminal (OSC 52)."""
         self.app.copy_to_clipboard(command_words(self._checked.arguments))
-        self.nexus.tell("copied, where the terminal allows it; it also stands under the form")
+        self.nexus.tell("copied, if the terminal allows it; the form also shows the command")
 
     def action_back(self) -> None:
-        """Back to the runs; nothing is started."""
-        self._leave()
+        """Return to the runs without starting one."""
+        self._close()
 
-    def _leave(self) -> None:
+    def _close(self) -> None:
         self._stop_measuring()
-        self._over = True
+        self._finished = True
         self.dismiss()
 
     def on_screen_resume(self) -> None:
-        """To the front again: where the run began while the user was elsewhere, close now."""
+        """Close now if the run began while another screen was in front."""
         super().on_screen_resume()
-        if self._over:
+        if self._finished:
             self.dismiss()
-
-
-def _begin(arguments: list[str], label: str, cancelled: Callable[[], bool]) -> Detached | str:
-    """In a worker thread: the run in a process of its own, or why there is none."""
-    from nexus_engine.runs.folder import reserve_folder
-
-    try:
-        folder = reserve_folder(label)
-    except NexusError as error:
-        return str(error)
-    try:
-        return begin_detached(["train", *arguments, "--out", str(folder)], folder, cancelled)
-    except (NexusError, OSError) as error:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-        return one_line(error, 300)
-
-
-def _wrapped(words: str, width: int, height: int, style: Style) -> list[Text]:
-    """`words` over at most `height` lines."""
-    lines = textwrap.wrap(one_line(words, 600), max(8, width), break_on_hyphens=False)
-    return [Text(line, style=style) for line in lines[:height]]

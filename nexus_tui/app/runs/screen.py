@@ -1,4 +1,4 @@
-"""Home: every run of this machine in a list, to open, compare, query, resume and remove."""
+"""The home screen: all runs of this machine, to open, compare, query, resume and remove."""
 
 from __future__ import annotations
 
@@ -25,21 +25,19 @@ from nexus_tui.charts.kit.fitting import fitted
 from nexus_tui.charts.run.details import run_details
 from nexus_tui.charts.run.rows import letter, matches
 from nexus_tui.charts.run.welcome import welcome
-from nexus_tui.words.forecasting import Forecasted, forecast_words, probe
+from nexus_tui.words.forecasting import Forecasted, forecast_words
 from nexus_tui.words.formats import count
 
-__all__ = [
-    "RunsScreen",
-]
+__all__ = ["RunsScreen"]
 
 READ_SECONDS = 2.0
 SLOW_READ_SECONDS = 5.0
-"""Between two readings of the folders while the screen is in front; the second: low bandwidth."""
+"""Time between two readings of the folders; the slow one applies with --low-bandwidth."""
 RESUMABLE = ("stopped", "failed", "interrupted")
 
 
 class RunsScreen(NexusScreen):
-    """The list of runs, with the details of one where there is room."""
+    """The list of runs, with the details of the current one if there is room."""
 
     DEFAULT_CSS = """
     RunsScreen #details { height: 11; display: none; padding: 0 1; }
@@ -69,11 +67,12 @@ class RunsScreen(NexusScreen):
         super().__init__()
         self._index = RunIndex(runs_root())
         self._all: Sequence[RunSummary] | None = None
-        self._sought = ""
+        self._filter = ""
         self._forecast = ""
+        """The forecast for the demo set, as the welcome shows it."""
 
     def body(self) -> ComposeResult:
-        """The list, or the welcome; details; the filter; a line of state."""
+        """The list or the welcome, the details, the filter, and a status line."""
         yield RunList(letter_of=lambda path: letter(self.nexus.marked, path))
         yield DrawnLines(self._welcome, id="welcome")
         yield DrawnLines(self._details, id="details")
@@ -81,13 +80,13 @@ class RunsScreen(NexusScreen):
         yield DrawnLines(self._line, id="line")
 
     def on_mount(self) -> None:
-        """Look at the folders, now and then while this screen is in front."""
+        """Read the folders at intervals while this screen is in front."""
         slow = self.nexus.settings.low_bandwidth
         self.set_interval(SLOW_READ_SECONDS if slow else READ_SECONDS, self._read_if_in_front)
         self.query_one(RunList).focus()
 
     def on_screen_resume(self) -> None:
-        """To the front again: runs may have come and gone."""
+        """Read the folders on coming to the front."""
         super().on_screen_resume()
         self._read_runs()
 
@@ -102,31 +101,31 @@ class RunsScreen(NexusScreen):
             self.run_worker(self._index.refresh, thread=True, group="reading", exit_on_error=False)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """A look at the folders, a removal or a forecast is over."""
+        """Show the result of a worker: a reading, a removal or a forecast."""
         if event.worker.group == "reading" and event.state is WorkerState.SUCCESS:
-            self._have(event.worker.result or [])
+            self._show_runs(event.worker.result or [])
         elif event.worker.group == "remove" and event.worker.is_finished:
             if event.state is WorkerState.SUCCESS and event.worker.result:
                 self.nexus.tell(event.worker.result, "warning")
             self._read_runs()
         elif event.worker.group == "demo" and event.state is WorkerState.SUCCESS:
-            found: Forecasted | None = event.worker.result
-            if found is None:  # taken back: this screen was left; measured again at the return
+            forecast: Forecasted | None = event.worker.result
+            if forecast is None:  # cancelled by leaving this screen; it is measured on return
                 self._forecast = ""
-            elif found.figures is None:
-                self._forecast = f"no forecast: {found.error}"
+            elif forecast.figures is None:
+                self._forecast = f"no forecast: {forecast.error}"
             else:
-                self._forecast = f"the demo takes {forecast_words(found.figures)}"
+                self._forecast = f"the demo takes {forecast_words(forecast.figures)}"
             self.query_one("#welcome", DrawnLines).redraw()
 
-    def _have(self, runs: Sequence[RunSummary]) -> None:
-        first, same = self._all is None, self._all == runs
+    def _show_runs(self, runs: Sequence[RunSummary]) -> None:
+        changed = self._all is None or self._all != runs
         self._all = runs
-        known = {run.path for run in runs}
-        self.nexus.marked = [path for path in self.nexus.marked if path in known]
+        paths = {run.path for run in runs}
+        self.nexus.marked = [path for path in self.nexus.marked if path in paths]
         self.set_class(not runs, "-empty")
-        if not same or first:
-            self._list()
+        if changed:
+            self._apply_filter()
         if not runs and not self._forecast and self.nexus.may_probe:
             self._forecast = "measuring how long the demo takes here ..."
             self.query_one("#welcome", DrawnLines).redraw()
@@ -134,14 +133,14 @@ class RunsScreen(NexusScreen):
 
     def _probe_demo(self) -> Forecasted | None:
         worker = get_current_worker()
-        return probe(
+        return self.nexus.probe(
             ["--data", "demo"],
             lambda: worker.is_cancelled or bool(self._all) or not self.is_current,
         )
 
-    def _list(self) -> None:
-        """List the runs that the filter lets through."""
-        runs = [run for run in self._all or () if matches(run, self._sought)]
+    def _apply_filter(self) -> None:
+        """List the runs that match the filter."""
+        runs = [run for run in self._all or () if matches(run, self._filter)]
         self.query_one(RunList).show_runs(runs)
         self._draw_around()
 
@@ -166,55 +165,55 @@ class RunsScreen(NexusScreen):
         ]
 
     def _line(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
-        """How many runs there are, and what the marks and the filter are for."""
+        """The number of runs, and what marks and filter do now."""
         palette = self.chart_style.palette
         if self._all is None:
             return [Text(" reading the runs", style=palette.dim)]
         if not self._all:
-            words = fitted(f"runs are kept in {runs_root()}", width - 2, self.chart_style)
-            return [Text(f" {words}", style=palette.dim)]
-        seen = len(self.query_one(RunList).runs)
+            status = fitted(f"runs are kept in {runs_root()}", width - 2, self.chart_style)
+            return [Text(f" {status}", style=palette.dim)]
+        listed = len(self.query_one(RunList).runs)
         live = sum(run.state == "live" for run in self._all)
-        words = f"{count(len(self._all))} run{'s' if len(self._all) > 1 else ''}"
-        words += f", {live} live" if live else ""
-        if self._sought:
-            words = f"{count(seen)} of {count(len(self._all))} match; escape shows all"
-        marked = [letter(self.nexus.marked, path) for path in self.nexus.marked]
-        if len(marked) == 1:
-            words += "; A is marked, c on another run compares"
-        elif marked:
-            words += f"; {', '.join(marked)} marked, c compares them"
-        style = palette.control if marked else palette.dim
-        return [Text(f" {fitted(words, width - 2, self.chart_style)}", style=style)]
+        status = f"{count(len(self._all))} run{'s' if len(self._all) > 1 else ''}"
+        status += f", {live} live" if live else ""
+        if self._filter:
+            status = f"{count(listed)} of {count(len(self._all))} match; escape shows all"
+        letters = [letter(self.nexus.marked, path) for path in self.nexus.marked]
+        if len(letters) == 1:
+            status += "; A is marked, c on another run compares"
+        elif letters:
+            status += f"; {', '.join(letters)} marked, c compares them"
+        style = palette.control if letters else palette.dim
+        return [Text(f" {fitted(status, width - 2, self.chart_style)}", style=style)]
 
-    # What the list and the filter say
+    # Messages of the list and the filter
 
     def on_run_list_moved(self) -> None:
-        """Another run: its details."""
+        """Show the details of the run under the cursor."""
         self._draw_around()
 
     def on_run_list_chosen(self) -> None:
-        """A second click."""
+        """Open the run on a second click."""
         self.action_open()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter as it is typed."""
-        self._sought = event.value
-        self._list()
+        """Apply the filter as you type."""
+        self._filter = event.value
+        self._apply_filter()
 
     def on_input_submitted(self) -> None:
-        """Keep the filter, go to the list."""
+        """Keep the filter and focus the list."""
         self._leave_filter()
 
     def _leave_filter(self) -> None:
-        self.set_class(bool(self._sought), "-filtering")
+        self.set_class(bool(self._filter), "-filtering")
         self.query_one(RunList).focus()
 
     # Actions
 
     @property
     def current(self) -> RunSummary | None:
-        """The run under the cursor; says so where there is none."""
+        """The run under the cursor; tells the user if there is none."""
         run = self.query_one(RunList).current
         if run is None:
             self.nexus.tell("no run here; n starts one")
@@ -227,28 +226,28 @@ class RunsScreen(NexusScreen):
             self.nexus.open_folder(run.path)
 
     def action_new(self) -> None:
-        """The form for a new run."""
+        """Show the form for a new run."""
         self.app.call_later(self.nexus.action_new_run)
 
     def action_filter(self) -> None:
-        """Type into the filter."""
+        """Show the filter and focus it."""
         self.add_class("-filtering")
         self.query_one("#filter", PlainInput).focus()
 
     def action_clear(self) -> None:
-        """Everything is listed again, nothing is marked."""
+        """Clear the filter; without one, clear the marks."""
         field = self.query_one("#filter", PlainInput)
-        if self._sought or field.has_focus:
+        if self._filter or field.has_focus:
             field.value = ""
-            self._sought = ""
+            self._filter = ""
         else:
             self.nexus.marked = []
         self.remove_class("-filtering")
         self.query_one(RunList).focus()
-        self._list()
+        self._apply_filter()
 
     def action_mark(self) -> None:
-        """Mark the run for comparison, or take its mark away."""
+        """Mark the run for comparison, or remove its mark."""
         run = self.current
         if run is None:
             return
@@ -260,7 +259,7 @@ class RunsScreen(NexusScreen):
         self._draw_around()
 
     def action_compare(self) -> None:
-        """With fewer than two marked, mark this one; with two, compare them."""
+        """Mark this run if fewer than two are marked; compare once two are."""
         run = self.current
         if run is None:
             return
@@ -274,7 +273,7 @@ class RunsScreen(NexusScreen):
         self._draw_around()
 
     def action_resume(self) -> None:
-        """Go on with a run that stopped, failed or was interrupted, in this app."""
+        """Resume a run that was stopped, failed or was interrupted, in this app."""
         run = self.current
         if run is None:
             return
@@ -291,7 +290,7 @@ class RunsScreen(NexusScreen):
         self.nexus.start_training(settings, resume=folder.path)
 
     def action_playground(self) -> None:
-        """Query the run's model."""
+        """Query the run's model in the playground."""
         run = self.current
         if run is not None:
             self.nexus.pointed_run = str(run.path)
@@ -299,11 +298,11 @@ class RunsScreen(NexusScreen):
             self.app.switch_mode("playground")
 
     def action_refresh(self) -> None:
-        """Look at the folders now."""
+        """Read the folders now."""
         self._read_runs()
 
     def action_remove(self) -> None:
-        """Ask, then delete the run's folder."""
+        """Delete the run's folder after a question."""
         run = self.current
         if run is None:
             return
@@ -327,7 +326,7 @@ class RunsScreen(NexusScreen):
 
 
 def _remove(path: Path) -> str:
-    """Delete the run in `path`; what went wrong, or nothing."""
+    """Delete the run in `path`; an error message, or an empty string."""
     try:
         remove_run(str(path))
     except (NexusError, OSError) as error:

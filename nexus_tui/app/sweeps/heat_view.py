@@ -1,4 +1,4 @@
-"""The heat map of a sweep, in which a cell can be picked out and opened."""
+"""The heat map of a sweep, in which a cell can be selected and opened."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["HeatView"]
 
 
 class HeatView(Canvas, can_focus=True):
-    """`show` a sweep; `point` is the number of the combination that is picked out."""
+    """Call `show` with a sweep; `point` is the number of the selected combination."""
 
     DEFAULT_CSS = "HeatView { height: 1fr; }"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -34,10 +34,10 @@ class HeatView(Canvas, can_focus=True):
     ]
 
     class Moved(Message):
-        """Another cell is picked out."""
+        """Another cell is selected."""
 
     class Opened(Message):
-        """Enter or a click on the cell that is picked out already."""
+        """The user pressed Enter, or clicked on the selected cell."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,26 +48,26 @@ class HeatView(Canvas, can_focus=True):
 
     @property
     def point(self) -> int:
-        """The combination that is picked out."""
+        """The number of the selected combination."""
         return self._grid.at(self._place)
 
     def show(self, view: SweepView) -> None:
-        """Draw this sweep; the cell that is picked out stays."""
+        """Draw this sweep; the selected cell stays."""
         if self._view is None or self._view.axes != view.axes:
             self._grid = heat_grid(view.axes)
             self._place = Place(0, 0, 0)
         self._view = view
-        self._count()
+        self._make_cells()
         self.redraw()
 
-    def _count(self) -> None:
+    def _make_cells(self) -> None:
         view = self._view
         if view is not None:
             self.cells = heat_cells(points(view.cells), view.cells, self.chart_style)
 
     def choose(self, point: int) -> None:
-        """Pick out the combination of this number."""
-        self._go(self._grid.place(point))
+        """Select the combination with this number."""
+        self._select(self._grid.place(point))
 
     def picture(self, width: int, height: int) -> Sequence[Text]:
         """The heat map."""
@@ -83,22 +83,22 @@ class HeatView(Canvas, can_focus=True):
         )
 
     def notify_style_update(self) -> None:
-        """A new theme."""
+        """Make the cells anew in a new theme."""
         super().notify_style_update()
-        self._count()
+        self._make_cells()
 
-    def _go(self, place: Place) -> None:
+    def _select(self, place: Place) -> None:
         if place != self._place:
             self._place = place
             self.redraw()
             self.post_message(self.Moved())
 
     def action_move(self, right: int, down: int) -> None:
-        """So many cells on."""
-        self._go(self._grid.moved(self._place, right, down))
+        """Move the selection by cells."""
+        self._select(self._grid.moved(self._place, right, down))
 
     def action_panel(self, step: int) -> None:
-        """To the same cell of another panel, or of one panel to its ends."""
+        """Move to the same cell of another panel; with one panel, to its first or last row."""
         self.action_move(0, step * self._grid.height)
 
     def action_open(self) -> None:
@@ -106,7 +106,7 @@ class HeatView(Canvas, can_focus=True):
         self.post_message(self.Opened())
 
     def on_click(self, event: events.Click) -> None:
-        """To the cell that was clicked; a second click opens it."""
+        """Select the cell that was clicked; a second click opens it."""
         layout = heat_layout(
             self._grid, self._place, width=self.size.width, height=self.size.height
         )
@@ -115,14 +115,14 @@ class HeatView(Canvas, can_focus=True):
             return
         if place == self._place and event.chain > 1:
             self.action_open()
-        self._go(place)
+        self._select(place)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """The wheel moves the cell."""
+        """Move the selection down."""
         event.stop()
         self.action_move(0, 1)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """The wheel moves the cell."""
+        """Move the selection up."""
         event.stop()
         self.action_move(0, -1)

@@ -1,4 +1,4 @@
-"""One sweep: its grid as a heat map, and what there is to say of the cell that is picked out."""
+"""One sweep: its grid as a heat map, and the details of the selected cell."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from nexus_tui.words.lines import resume_sweep_command
 __all__ = ["SweepScreen"]
 
 CHOICE_KEYS = "123456789abcdefgimnopqrstuvwxyz"
-"""Keys of the seeds to choose from, without those that move."""
+"""Keys for the choice among the seeds of a cell, without j and k, which move the cursor."""
 
 
 class SweepScreen(WatchingScreen):
-    """The sweep in a folder, followed while any process works on it."""
+    """The sweep in a folder; the screen follows it while a process works on it."""
 
     DEFAULT_CSS = """
     SweepScreen > #body { padding: 0 1; }
@@ -57,7 +57,7 @@ class SweepScreen(WatchingScreen):
         super().__init__()
         self._followed = FollowedSweep(path)
         self._view: SweepView | None = None
-        self._trouble = ""
+        self._error = ""
 
     def body(self) -> ComposeResult:
         """Head, heat map, legend, details."""
@@ -71,21 +71,21 @@ class SweepScreen(WatchingScreen):
     # Following
 
     def read_disk(self) -> SweepView:
-        """The sweep as it is now."""
+        """The current state of the sweep."""
         return self._followed.look()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """A look is over: draw what changed."""
+        """Draw what a reading changed."""
         if event.worker.group != READING or not event.worker.is_finished:
             return
-        view, trouble = self._view, self._trouble
+        view, error = self._view, self._error
         if event.state is WorkerState.SUCCESS:
-            view, trouble = event.worker.result, ""
+            view, error = event.worker.result, ""
         elif event.state is WorkerState.ERROR:
-            trouble = f"the sweep cannot be read: {one_line(event.worker.error, 300)}"
-        if view is not self._view or trouble != self._trouble:
+            error = f"the sweep cannot be read: {one_line(event.worker.error, 300)}"
+        if view is not self._view or error != self._error:
             first = self._view is None
-            self._view, self._trouble = view, trouble
+            self._view, self._error = view, error
             self._draw()
             if first:
                 self.action_best(tell=False)
@@ -100,7 +100,7 @@ class SweepScreen(WatchingScreen):
 
     @property
     def _command(self) -> str:
-        """What to type to go on with the sweep; empty where it is worked on, or all is done."""
+        """The command that resumes the sweep; empty while it is live and once it is finished."""
         view = self._view
         if view is None or state_of(view) not in ("stopped", "failed"):
             return ""
@@ -110,10 +110,10 @@ class SweepScreen(WatchingScreen):
 
     def _draw_head(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
         palette = self.chart_style.palette
-        if self._view is None or self._trouble:
-            words = self._trouble or "reading the sweep"
-            style = palette.bad if self._trouble else palette.dim
-            return [Text(fitted(words, width, self.chart_style), style)]
+        if self._view is None or self._error:
+            status = self._error or "reading the sweep"
+            style = palette.bad if self._error else palette.dim
+            return [Text(fitted(status, width, self.chart_style), style)]
         return sweep_head(self._view, width, self.chart_style, self._command)
 
     def _draw_legend(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
@@ -124,24 +124,24 @@ class SweepScreen(WatchingScreen):
         view = self._view
         if view is None:
             return []
-        point = self.query_one(HeatView).point
-        found = next((one for one in points(view.cells) if one.point == point), None)
-        if found is None:
+        number = self.query_one(HeatView).point
+        point = next((point for point in points(view.cells) if point.point == number), None)
+        if point is None:
             return []
         rule = [Text(self.chart_style.glyphs.line * width, self.chart_style.palette.axis)]
         if self.has_class("-short") or self.has_class("-wide"):
             rule = []
-        return [*rule, *combination_lines(view, found, width=width, height=height - len(rule),
+        return [*rule, *combination_lines(view, point, width=width, height=height - len(rule),
                                           chart_style=self.chart_style)]  # fmt: skip
 
-    # What is picked out
+    # The selected cell
 
     def on_heat_view_moved(self) -> None:
-        """Another cell: its details."""
+        """Show the details of the selected cell."""
         self.query_one("#details", DrawnLines).redraw()
 
     def on_heat_view_opened(self) -> None:
-        """Open the run of the cell; of several, ask which, the best finished one first."""
+        """Open the run of the cell; if it has several, ask which, the best finished one first."""
         runs = self._runs
         begun = seed_order(runs)
         if not begun:
@@ -149,14 +149,14 @@ class SweepScreen(WatchingScreen):
         elif len(begun) == 1:
             self._open(begun[0])
         else:
-            shown = begun[: len(CHOICE_KEYS)]
+            offered = begun[: len(CHOICE_KEYS)]
             choices = [
                 Choice(key, run_words(run), run.cell.name)
-                for key, run in zip(CHOICE_KEYS, shown, strict=False)
+                for key, run in zip(CHOICE_KEYS, offered, strict=False)
             ]
 
             def answered(answer: str | None) -> None:
-                for run in shown:
+                for run in offered:
                     if run.cell.name == answer:
                         self._open(run)
 
@@ -165,7 +165,7 @@ class SweepScreen(WatchingScreen):
 
     @property
     def _runs(self) -> list[CellView]:
-        """The runs of the cell that is picked out."""
+        """The runs of the selected cell."""
         if self._view is None:
             return []
         point = self.query_one(HeatView).point
@@ -181,7 +181,7 @@ class SweepScreen(WatchingScreen):
     # Actions
 
     def action_best(self, *, tell: bool = True) -> None:
-        """Pick out the best cell."""
+        """Select the best cell."""
         best = None if self._view is None else best_point(points(self._view.cells))
         if best is not None:
             self.query_one(HeatView).choose(best.point)
@@ -189,5 +189,5 @@ class SweepScreen(WatchingScreen):
             self.nexus.tell("no run has finished yet")
 
     def action_back(self) -> None:
-        """Back to the list of sweeps."""
+        """Return to the list of sweeps."""
         self.dismiss()

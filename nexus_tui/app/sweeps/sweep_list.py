@@ -17,7 +17,7 @@ __all__ = ["SweepList"]
 
 
 class SweepList(Rows):
-    """Sweeps under a header. The cursor stays on its sweep when others come and go."""
+    """Sweeps under a header. The cursor stays on its sweep when the list changes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Open", key_display="enter", id="sweeps.open"),
@@ -28,16 +28,19 @@ class SweepList(Rows):
         self.sweeps: Sequence[SweepSummary] = ()
 
     def show_sweeps(self, sweeps: Sequence[SweepSummary]) -> None:
-        """List these."""
+        """List `sweeps`."""
         index = self.selected
-        held = None if index is None else self.sweeps[index].path
+        current = None if index is None else self.sweeps[index].path
+        paths = [sweep.path for sweep in sweeps]
         self.sweeps = sweeps
-        place = next((i for i, one in enumerate(sweeps) if one.path == held), None)
-        self.cursor = min(self.cursor, max(0, len(sweeps) - 1)) if place is None else place
+        if current in paths:
+            self.cursor = paths.index(current)
+        else:
+            self.cursor = min(self.cursor, max(0, len(sweeps) - 1))
         self.redraw()
 
     def count(self) -> int:
-        """Sweeps listed."""
+        """The number of listed sweeps."""
         return len(self.sweeps)
 
     def head(self, width: int) -> Sequence[Text]:
@@ -46,6 +49,6 @@ class SweepList(Rows):
         return [Text("  ").append_text(sweep_header(columns, self.chart_style))]
 
     def row(self, index: int, width: int) -> Text:
-        """A sweep."""
+        """The line of a sweep."""
         columns = sweep_columns(self.sweeps, width)
         return sweep_line(self.sweeps[index], columns, self.chart_style, now=time.time())

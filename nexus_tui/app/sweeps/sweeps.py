@@ -1,4 +1,4 @@
-"""Every sweep of this machine in a list, to be opened."""
+"""The list of all sweeps of this machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["SweepsScreen"]
 
 
 class SweepsScreen(WatchingScreen):
-    """The list of sweeps; without any, the command that begins one."""
+    """The list of sweeps; if there are none, the command that starts one."""
 
     DEFAULT_CSS = """
     SweepsScreen #none { height: 1fr; display: none; }
@@ -44,23 +44,23 @@ class SweepsScreen(WatchingScreen):
         self._all: Sequence[SweepSummary] | None = None
 
     def body(self) -> ComposeResult:
-        """The list or the words instead of it, and a line of state."""
+        """The list or the hint instead of it, and a status line."""
         yield SweepList()
         yield DrawnLines(self._none, id="none")
         yield DrawnLines(self._line, id="line")
 
     def read_disk(self) -> Sequence[SweepSummary]:
-        """The sweeps that there are now."""
+        """The current sweeps."""
         return self._index.refresh()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """A look at the folders is over."""
+        """Draw what a reading changed."""
         if event.worker.group == READING and event.state is WorkerState.SUCCESS:
-            found: Sequence[SweepSummary] = event.worker.result or []
-            if found != self._all:
-                self._all = found
-                self.set_class(not found, "-empty")
-                self.query_one(SweepList).show_sweeps(found)
+            sweeps: Sequence[SweepSummary] = event.worker.result or []
+            if sweeps != self._all:
+                self._all = sweeps
+                self.set_class(not sweeps, "-empty")
+                self.query_one(SweepList).show_sweeps(sweeps)
                 self.query_one("#none", DrawnLines).redraw()
                 self.query_one("#line", DrawnLines).redraw()
 
@@ -68,28 +68,28 @@ class SweepsScreen(WatchingScreen):
         return no_sweeps(width=width, height=height, chart_style=self.chart_style)
 
     def _line(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
-        """How many sweeps there are and where."""
+        """The number of sweeps and their folder."""
         if self._all is None:
-            words = "reading the sweeps"
+            status = "reading the sweeps"
         else:
             live = sum(sweep.state == "live" for sweep in self._all)
-            words = f"{count(len(self._all))} sweep{'' if len(self._all) == 1 else 's'}"
-            words += f", {live} live" if live else ""
-            words += f"; kept in {sweeps_root()}"
+            status = f"{count(len(self._all))} sweep{'' if len(self._all) == 1 else 's'}"
+            status += f", {live} live" if live else ""
+            status += f"; kept in {sweeps_root()}"
         return [
-            Text(f" {fitted(words, width - 2, self.chart_style)}", self.chart_style.palette.dim)
+            Text(f" {fitted(status, width - 2, self.chart_style)}", self.chart_style.palette.dim)
         ]
 
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
-        """Enter or a second click: open the sweep."""
+        """Open the sweep."""
         from nexus_tui.app.sweeps.sweep import SweepScreen
 
         self.app.push_screen(SweepScreen(self.query_one(SweepList).sweeps[event.index].path))
 
     def action_back(self) -> None:
-        """Back to the runs."""
+        """Return to the list of runs."""
         self.dismiss()
 
     def action_refresh(self) -> None:
-        """Look at the folders now."""
+        """Read the folders now."""
         self.read_now()
