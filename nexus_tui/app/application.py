@@ -74,7 +74,7 @@ class NexusApp(TypedAheadApp):
         self,
         settings: UiSettings,
         attach: Path | None = None,
-        begin: Settings | None = None,
+        train: Settings | None = None,
         *,
         probe: Probe = probe,
     ) -> None:
@@ -98,8 +98,8 @@ class NexusApp(TypedAheadApp):
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self._quit_question: Question | None = None
         """The last question that the user got on quitting with a live run."""
-        self._attached = attach
-        self._settings_to_train = begin
+        self._attach_path = attach
+        self._train_settings = train
         if attach is not None:
             self.DEFAULT_MODE = "live"  # type: ignore[misc]
         for theme in THEMES:
@@ -138,10 +138,10 @@ class NexusApp(TypedAheadApp):
             self.tell(warning, "warning")
         if self.settings.theme not in self.available_themes:
             self.tell(unknown_theme(self.settings.theme, self.available_themes), "warning")
-        if self._attached is not None:
-            self.open_source(LoggedRun(self._attached), show=True)
-        if self._settings_to_train is not None:
-            self.start_training(self._settings_to_train)
+        if self._attach_path is not None:
+            self.open_source(LoggedRun(self._attach_path), show=True)
+        if self._train_settings is not None:
+            self.start_training(self._train_settings)
         slow = self.settings.low_bandwidth
         self.set_interval(SLOW_POLL_SECONDS if slow else POLL_SECONDS, self._poll)
         self.set_interval(1.0, self.playground.tick)
@@ -257,10 +257,13 @@ class NexusApp(TypedAheadApp):
             self.tell("a run is live in this app already: stop it first", "warning")
             return
         self.run_worker(
-            lambda: self._begin(settings, resume), thread=True, exclusive=True, group="begin"
+            lambda: self._create_session(settings, resume),
+            thread=True,
+            exclusive=True,
+            group="begin",
         )
 
-    def _begin(self, settings: Settings, resume: Path | None) -> None:
+    def _create_session(self, settings: Settings, resume: Path | None) -> None:
         """Create the session in a worker thread: importing torch and the folder take a while."""
         try:
             from nexus_engine.runs.event_reading import EventLog
@@ -277,9 +280,9 @@ class NexusApp(TypedAheadApp):
         except (NexusError, OSError) as error:
             self.call_from_thread(self.tell, one_line(error, 300), "error")
             return
-        self.call_from_thread(self._begun, session, history)
+        self.call_from_thread(self._start_session, session, history)
 
-    def _begun(self, session: Session, history: Sequence[Event]) -> None:
+    def _start_session(self, session: Session, history: Sequence[Event]) -> None:
         self.session = session
         source = SessionRun(session, history)
         session.start()

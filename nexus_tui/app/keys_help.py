@@ -60,7 +60,7 @@ class KeysHelp(ClosesOnce, ModalScreen[None]):
             keys = self.app.get_key_display(binding)
             rows.append((keys, binding.description, binding.id or ""))
         rows += [("Tab", "next part of the screen", ""), ("arrows, hjkl", "move", "")]
-        lines = aligned([("key", "does", "ID"), *rows], (False, False, False))
+        lines = aligned([("key", "action", "ID"), *rows], (False, False, False))
         table = Text(lines[0], style="bold")
         for line in lines[1:]:
             table.append("\n" + line, style="not bold")

@@ -27,16 +27,17 @@ WAIT_SECONDS = 0.2
 
 
 def open_app(
-    settings: UiSettings, attach: Path | None = None, begin: Settings | None = None
+    settings: UiSettings, attach: Path | None = None, train: Settings | None = None
 ) -> int:
     """Run the app until its screen closes, then take care of its run; return the exit code.
 
-    The app opens on the run in `attach`, or trains `begin` at once, or shows the list of runs.
+    The app opens the run in `attach`, or trains with the settings `train` at once, or shows the
+    list of runs.
 
     After quit, TERM or INT, the run stops with a checkpoint. After "leave it running", it
     continues in a detached process. After HUP or a failure of the screen, it continues here.
     """
-    app = NexusApp(settings, attach, begin)
+    app = NexusApp(settings, attach, train)
     with app_signals(app):
         try:
             app.run()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Host", "Probe", "host_of"]
 
 Probe = Callable[[Sequence[str], Callable[[], bool]], Forecasted | None]
-"""Measures the forecast of `nexus train ARGUMENTS`; None once its second argument says True."""
+"""Measures the forecast of a run with these arguments; None if the second one returns True."""
 
 
 class Host(Protocol):

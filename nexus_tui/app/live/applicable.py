@@ -48,7 +48,7 @@ def _why_not_steer(action: str, view: RunView, head: Head) -> str | None:
     if view.state in ("preparing", "measuring"):
         return "the run has not begun to train yet"
     if view.current != "main":
-        return "a control trains now; only the run itself grows"
+        return "a control is training: only the main arm grows"
     arm = view.arm("main")
     if action == "grow" and arm.epoch >= arm.epochs:
         return "the last epoch is training: no time is left for a new set"

@@ -98,7 +98,7 @@ class PlotScreen(NexusScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right,l", "metric(1)", "Next metric", id="plot.next"),
-        Binding("left,h", "metric(-1)", "Metric before", id="plot.before"),
+        Binding("left,h", "metric(-1)", "Previous metric", id="plot.before"),
         Binding("escape,f", "close", "Back", id="plot.close"),
         Binding("y", "log_scale", "Log scale", id="plot.log_scale"),
     ]

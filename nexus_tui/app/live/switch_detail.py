@@ -72,7 +72,7 @@ class SwitchDetail(ClosesOnce, ModalScreen[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q", "dismiss", "Close", id="switch.close"),
-        Binding("left,h", "move(-1)", "Before", id="switch.before"),
+        Binding("left,h", "move(-1)", "Previous", id="switch.before"),
         Binding("right,l", "move(1)", "Next", id="switch.next"),
     ]
 

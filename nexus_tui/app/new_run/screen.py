@@ -348,7 +348,7 @@ class NewRunScreen(NexusScreen):
     def _show_detached(self, result: Detached | str | None) -> None:
         self._measuring = ""
         if isinstance(result, Detached):
-            self.nexus.tell(f"{result.folder.name} goes on in process {result.pid}")
+            self.nexus.tell(f"{result.folder.name} continues in process {result.pid}")
             app = self.nexus
             self._close()
             app.open_folder(result.folder)

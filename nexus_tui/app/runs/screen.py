@@ -59,7 +59,7 @@ class RunsScreen(NexusScreen):
         Binding("u", "resume", "Resume", id="runs.resume"),
         Binding("s", "app.sweeps", "Sweeps", id="runs.sweeps"),
         Binding("d", "remove", "Remove", show=False, id="runs.remove"),
-        Binding("r", "refresh", "Look again", show=False, id="runs.refresh"),
+        Binding("r", "refresh", "Refresh", show=False, id="runs.refresh"),
         Binding("escape", "clear", "Clear filter and marks", show=False, id="runs.clear"),
     ]
 
@@ -216,7 +216,7 @@ class RunsScreen(NexusScreen):
         """The run under the cursor; tells the user if there is none."""
         run = self.query_one(RunList).current
         if run is None:
-            self.nexus.tell("no run here; n starts one")
+            self.nexus.tell("no run is listed; n starts a new one")
         return run
 
     def action_open(self) -> None:

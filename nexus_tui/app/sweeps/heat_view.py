@@ -29,7 +29,7 @@ class HeatView(Canvas, can_focus=True):
         Binding("down,j", "move(0, 1)", "Down", show=False, id="sweep.down"),
         Binding("left,h", "move(-1, 0)", "Left", show=False, id="sweep.left"),
         Binding("right,l", "move(1, 0)", "Right", show=False, id="sweep.right"),
-        Binding("pageup", "panel(-1)", "Panel before", show=False, id="sweep.panel_before"),
+        Binding("pageup", "panel(-1)", "Previous panel", show=False, id="sweep.panel_before"),
         Binding("pagedown", "panel(1)", "Next panel", show=False, id="sweep.panel_next"),
     ]
 

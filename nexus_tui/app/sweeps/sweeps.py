@@ -35,7 +35,7 @@ class SweepsScreen(WatchingScreen):
     AUTO_FOCUS = "SweepList"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", id="sweeps.back"),
-        Binding("r", "refresh", "Look again", show=False, id="sweeps.refresh"),
+        Binding("r", "refresh", "Refresh", show=False, id="sweeps.refresh"),
     ]
 
     def __init__(self) -> None:
