@@ -179,7 +179,7 @@ def test_the_form_opens_with_the_recipe_s_values_the_data_and_a_forecast():
         text = screen_text(app)
         for field in FIELDS:
             assert field.label in text
-        # What the data decides is shown as the probe found it, and so is what the run will use.
+        # Values that the data decides are shown as the probe measured them.
         assert "16, fitted" in text
         assert "0.0023631, fitted" in text
         assert "before training and after" in text
