@@ -21,6 +21,7 @@ from nexus_engine.runs.summary import read_record, state_of
 from nexus_tui.app.kit.dialogs import Question
 from nexus_tui.app.kit.frame import NexusScreen
 from nexus_tui.app.kit.run_list import RunList
+from nexus_tui.app.runs.screen import RunsScreen
 from nexus_tui.app.themes import chart_style_of
 from nexus_tui.charts.run.rows import age, columns_for, header_line, matches, run_line, tiny_curve
 from nexus_tui.words.forecasting import Forecasted
@@ -63,6 +64,21 @@ async def listed(app, pilot):
         await pilot.pause(0.02)
         if app.screen._all is not None and not list(app.screen.workers):
             return
+
+
+class QuickRunsScreen(RunsScreen):
+    READ_SECONDS = 0.05
+
+
+class ListScreen(NexusScreen):
+    """A list of runs and nothing else."""
+
+    def __init__(self, run_list):
+        super().__init__()
+        self.run_list = run_list
+
+    def body(self):
+        yield self.run_list
 
 
 # The index
@@ -331,7 +347,7 @@ def test_a_live_run_of_another_process_moves_on_the_screen(root):
         assert "live 1%" in screen_text(app)
         with (live / "events.jsonl").open("a") as file:
             file.write(ev.encode_event(step(69)) + "\n")
-        app.screen._read_runs()
+        app.screen.read_now()
         await until(pilot, lambda: "live 33%" in screen_text(app))
 
     driven(act)
@@ -342,10 +358,24 @@ def test_nothing_is_drawn_when_nothing_changed(root):
         drawn = []
         for widget in app.screen.query(RunList):
             widget.refresh = lambda *regions, **more: drawn.append(regions)
-        app.screen._read_runs()
+        app.screen.read_now()
         await pilot.pause(0.2)
         app.screen.query_one(RunList).redraw()
         assert drawn == []
+
+    driven(act)
+
+
+def test_nothing_is_painted_for_the_list_behind_another_screen(root):
+    async def act(app, pilot):
+        await app.push_screen(QuickRunsScreen())
+        await app.push_screen(ListScreen(RunList()))
+        await pilot.pause(0.3)
+        painted = []
+        display = app._display
+        app._display = lambda screen, update: (painted.append(update), display(screen, update))
+        await pilot.pause(0.4)
+        assert painted == []
 
     driven(act)
 
@@ -358,17 +388,6 @@ def test_without_a_run_the_first_screen_says_what_to_press():
         assert "n  train on the demo set" in screen_text(app)
 
     driven(act, probe=lambda arguments, cancelled: Forecasted(figures))
-
-
-class ListScreen(NexusScreen):
-    """A list of runs and nothing else."""
-
-    def __init__(self, run_list):
-        super().__init__()
-        self.run_list = run_list
-
-    def body(self):
-        yield self.run_list
 
 
 def test_a_thousand_runs_scroll_and_only_the_lines_in_view_are_drawn(root):

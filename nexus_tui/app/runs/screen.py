@@ -18,9 +18,9 @@ from nexus_engine.runs.index import RunIndex
 from nexus_engine.runs.summary import RunSummary
 from nexus_tui.app.kit.canvas import DrawnLines
 from nexus_tui.app.kit.dialogs import Choice, Question
-from nexus_tui.app.kit.frame import NexusScreen
 from nexus_tui.app.kit.run_list import RunList
 from nexus_tui.app.kit.text_input import PlainInput
+from nexus_tui.app.kit.watching_screen import READING, WatchingScreen
 from nexus_tui.charts.kit.fitting import fitted
 from nexus_tui.charts.run.details import run_details
 from nexus_tui.charts.run.rows import letter, matches
@@ -30,13 +30,10 @@ from nexus_tui.words.formats import count
 
 __all__ = ["RunsScreen"]
 
-READ_SECONDS = 2.0
-SLOW_READ_SECONDS = 5.0
-"""Time between two readings of the folders; the slow one applies with --low-bandwidth."""
 RESUMABLE = ("stopped", "failed", "interrupted")
 
 
-class RunsScreen(NexusScreen):
+class RunsScreen(WatchingScreen):
     """The list of runs, with the details of the current one if there is room."""
 
     DEFAULT_CSS = """
@@ -49,6 +46,7 @@ class RunsScreen(NexusScreen):
     RunsScreen.-filtering #filter { display: block; }
     RunsScreen #line { height: 1; }
     """
+    AUTO_FOCUS = "RunList"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open", key_display="enter", id="runs.open"),
         Binding("n", "new", "New", id="runs.new"),
@@ -79,35 +77,20 @@ class RunsScreen(NexusScreen):
         yield PlainInput(placeholder="name, data, regime or state", id="filter")
         yield DrawnLines(self._line, id="line")
 
-    def on_mount(self) -> None:
-        """Read the folders at intervals while this screen is in front."""
-        slow = self.nexus.settings.low_bandwidth
-        self.set_interval(SLOW_READ_SECONDS if slow else READ_SECONDS, self._read_if_in_front)
-        self.query_one(RunList).focus()
-
-    def on_screen_resume(self) -> None:
-        """Read the folders on coming to the front."""
-        super().on_screen_resume()
-        self._read_runs()
-
     # Reading
 
-    def _read_if_in_front(self) -> None:
-        if self.is_current:
-            self._read_runs()
-
-    def _read_runs(self) -> None:
-        if not any(worker.group == "reading" and not worker.is_finished for worker in self.workers):
-            self.run_worker(self._index.refresh, thread=True, group="reading", exit_on_error=False)
+    def read_disk(self) -> Sequence[RunSummary]:
+        """The current runs."""
+        return self._index.refresh()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show the result of a worker: a reading, a removal or a forecast."""
-        if event.worker.group == "reading" and event.state is WorkerState.SUCCESS:
+        if event.worker.group == READING and event.state is WorkerState.SUCCESS:
             self._show_runs(event.worker.result or [])
         elif event.worker.group == "remove" and event.worker.is_finished:
             if event.state is WorkerState.SUCCESS and event.worker.result:
                 self.nexus.tell(event.worker.result, "warning")
-            self._read_runs()
+            self.read_now()
         elif event.worker.group == "demo" and event.state is WorkerState.SUCCESS:
             forecast: Forecasted | None = event.worker.result
             if forecast is None:  # cancelled by leaving this screen; it is measured on return
@@ -299,7 +282,7 @@ class RunsScreen(NexusScreen):
 
     def action_refresh(self) -> None:
         """Read the folders now."""
-        self._read_runs()
+        self.read_now()
 
     def action_remove(self) -> None:
         """Delete the run's folder after a question."""
