@@ -1,6 +1,6 @@
-"""NEXUS's engine: fine-tunes a sentence-embedding model by growing dendrites, headless.
+"""The NEXUS engine: fine-tunes a sentence-embedding model by growing dendrites. It has no UI.
 
-config → training loop (a generator of events) → session (one worker thread) → {run folder, bus}
+config → training loop (a generator of events) → session (a worker thread) → subscriptions
 """
 
 __version__ = "0.1.0"

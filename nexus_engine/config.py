@@ -1,8 +1,8 @@
-"""What a run is asked to do, and the complete settings that this resolves to.
+"""A run's configuration as the user gives it, and the complete settings that it resolves to.
 
-`TrainConfig` holds what the user gave, each value None where nothing was given. `resolve` fills the
-rest from the recipe of the regime and checks the whole; the result, `Settings`, is what a run uses
-and what its folder records. The record in `nexus_engine.settings` tells what each setting is.
+`TrainConfig` holds what the user set; a value left open is None. `resolve` takes the open values
+from the regime's recipe and checks the result, `Settings`, which the run uses and its folder
+records. The record in `nexus_engine.settings` describes each setting.
 """
 
 from __future__ import annotations
@@ -36,47 +36,48 @@ def config_from_mapping(values: dict[str, Any], source: str) -> TrainConfig:
     """A `TrainConfig` from names and values, as read from a TOML file.
 
     Raises:
-        ConfigError: an unknown name (the nearest right one is named), or a value of a wrong type.
+        ConfigError: a name is unknown (the message suggests the closest one), or a value has the
+            wrong type.
     """
-    cleaned = {key.replace("-", "_"): value for key, value in values.items()}
-    for key in cleaned:
-        if key not in SETTINGS:
-            near = difflib.get_close_matches(key, SETTINGS, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"{source}: unknown setting {one_line(key, 60)}{hint}")
-    for key, value in cleaned.items():
-        wrong = SETTINGS[key].wrong_type(value)
-        if wrong is not None:
-            raise ConfigError(f"{source}: {wrong}")
-    return msgspec.convert(cleaned, TrainConfig)
+    by_name = {key.replace("-", "_"): value for key, value in values.items()}
+    for name in by_name:
+        if name not in SETTINGS:
+            close = difflib.get_close_matches(name, SETTINGS, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise ConfigError(f"{source}: unknown setting {one_line(name, 60)}{hint}")
+    for name, value in by_name.items():
+        message = SETTINGS[name].wrong_type(value)
+        if message is not None:
+            raise ConfigError(f"{source}: {message}")
+    return msgspec.convert(by_name, TrainConfig)
 
 
 def parse_budget(text: str, params_base: int) -> int:
-    """Parameters that `--budget` allows: "0.01%" of `params_base`, or a plain number.
+    """The number of parameters that `--budget` allows: "0.01%" of `params_base`, or a number.
 
     Raises:
-        ConfigError: neither a percentage nor a whole number, or not positive.
+        ConfigError: `text` is neither a percentage nor a whole number, or allows no parameter.
     """
     try:
         stripped = text.strip().replace(",", "").replace("_", "")
         if stripped.endswith("%"):
-            allowed = int(params_base * float(stripped[:-1]) / 100)
+            budget = int(params_base * float(stripped[:-1]) / 100)
         else:
-            allowed = int(stripped)
+            budget = int(stripped)
     except (ValueError, OverflowError):
         raise ConfigError(
             f"--budget {one_line(text, 40)}: give a share as 0.01% or a number of parameters"
         ) from None
-    if allowed < 1:
+    if budget < 1:
         raise ConfigError(f"--budget {one_line(text, 40)}: allows no parameter at all")
-    return allowed
+    return budget
 
 
 def resolve(config: TrainConfig) -> Settings:
-    """Fill what the user left open from the regime's recipe, and check the whole.
+    """The complete settings: the user's values, and the recipe's for those left open.
 
     Raises:
-        ConfigError: a value out of range, or settings that contradict each other.
+        ConfigError: a value is out of range, or settings contradict each other.
     """
     key = (config.tune, config.recipe)
     if key not in RECIPES:
@@ -86,64 +87,68 @@ def resolve(config: TrainConfig) -> Settings:
             f"known: {known}"
         )
     recipe = RECIPES[key]
-    asked = msgspec.structs.asdict(config)
-    budget = asked.pop("budget")
-    allowed = None if budget is None else parse_budget(budget, BASE_PARAMETERS)
-    if allowed is not None and config.tune == "dendrites":
-        recipe = {**recipe, **_rung(allowed)}
-    chosen: dict[str, Any] = {
-        name: value if value is not None else recipe.get(name) for name, value in asked.items()
+    user_values = msgspec.structs.asdict(config)
+    budget_text = user_values.pop("budget")
+    budget = None if budget_text is None else parse_budget(budget_text, BASE_PARAMETERS)
+    if budget is not None and config.tune == "dendrites":
+        recipe = {**recipe, **_best_placement(budget)}
+    values: dict[str, Any] = {
+        name: value if value is not None else recipe.get(name)
+        for name, value in user_values.items()
     }
-    said = {name for name, value in asked.items() if value is not None}
-    if "dendrite_lr" in said:
-        said.add("lr")  # one rate named, none is fitted
-    chosen["fit"] = tuple(name for name in recipe["fit"] if name not in said)
+    user_set = {name for name, value in user_values.items() if value is not None}
+    if "dendrite_lr" in user_set:
+        user_set.add("lr")  # if the user sets either rate, neither is fitted to the data
+    values["fit"] = tuple(name for name in recipe["fit"] if name not in user_set)
     if config.lr is not None and config.dendrite_lr is None and config.tune != "full":
-        chosen["dendrite_lr"] = config.lr
+        values["dendrite_lr"] = config.lr
     planned = _planned_switches(config, recipe["switch_epochs"])
-    made = _switches_made(config, planned, chosen["epochs"])
-    chosen["switch_epochs"] = made
-    chosen["switches"] = _allowed_switches(config, made, recipe["switches"])
-    chosen["warmup_after_first_set"] = config.tune == "dendrites"
+    switch_epochs = _switches_within(config, planned, values["epochs"])
+    values["switch_epochs"] = switch_epochs
+    values["switches"] = _max_switches(config, switch_epochs, recipe["switches"])
+    values["warmup_after_first_set"] = config.tune == "dendrites"
     if config.dendrite is None and config.grower == "perforatedai":
-        chosen["dendrite"] = "full"
-    if chosen["dendrite"] == "full" and config.nonlinearity is None:
-        chosen["nonlinearity"] = "sigmoid"  # as published
-    settings = Settings(budget_parameters=allowed, **chosen)
+        values["dendrite"] = "full"
+    if values["dendrite"] == "full" and config.nonlinearity is None:
+        values["nonlinearity"] = "sigmoid"  # as in the published project
+    settings = Settings(budget_parameters=budget, **values)
     check_settings(settings)
     return settings
 
 
-def _allowed_switches(config: TrainConfig, made: tuple[int, ...] | None, recipe: int) -> int:
-    """How many sets may grow: as said, or one for each switch that is made, or the recipe's."""
+def _max_switches(
+    config: TrainConfig, switch_epochs: tuple[int, ...] | None, recipe_switches: int
+) -> int:
+    """The user's limit on switches; else one for each fixed epoch; else the recipe's limit."""
     if config.switches is not None:
         return int(config.switches)
-    return recipe if made is None else len(made)
+    return recipe_switches if switch_epochs is None else len(switch_epochs)
 
 
 def _planned_switches(
-    config: TrainConfig, recipe: tuple[int, ...] | None
+    config: TrainConfig, recipe_epochs: tuple[int, ...] | None
 ) -> tuple[int, ...] | None:
-    """The epochs after which a switch is planned, however long the run; None: by stall.
+    """The epochs after which switches are planned; None if switches follow stalls.
 
-    By stall only for who asks for it: by a warm-up, or by more switches than the recipe plans.
+    Switches follow stalls only if the user sets a warm-up, or more switches than the recipe plans.
+    The length of the run is not considered here.
     """
     if config.switch_epochs is not None:
         return tuple(config.switch_epochs)
-    if config.warmup_epochs is not None or recipe is None:
+    if config.warmup_epochs is not None or recipe_epochs is None:
         return None
     if config.switches is None:
-        return recipe
-    return recipe[: config.switches] if config.switches <= len(recipe) else None
+        return recipe_epochs
+    return recipe_epochs[: config.switches] if config.switches <= len(recipe_epochs) else None
 
 
-def _switches_made(
+def _switches_within(
     config: TrainConfig, planned: tuple[int, ...] | None, epochs: int
 ) -> tuple[int, ...] | None:
-    """The planned switches that the run makes: none without dendrites, else those that fit in.
+    """The planned switches that a run of `epochs` epochs makes; none without dendrites.
 
-    A switch after the last epoch would train nothing. The recipe's are then left out, all of them
-    where none fits; the user's own are refused (`check_settings`).
+    A set grown after the last epoch would never be trained. Such switches of the recipe are
+    dropped; such switches of the user are kept here and refused by `check_settings`.
     """
     if not config.dendrites or config.switches == 0:
         return ()
@@ -152,12 +157,12 @@ def _switches_made(
     return tuple(epoch for epoch in planned if epoch < epochs)
 
 
-def _rung(allowed: int) -> dict[str, Any]:
-    """The best measured placement that `allowed` parameters pay for."""
+def _best_placement(budget: int) -> dict[str, Any]:
+    """The settings of the best measured placement that costs at most `budget` parameters."""
     for rung in BUDGET_LADDER:
-        if rung.parameters <= allowed:
+        if rung.parameters <= budget:
             return rung.recipe
     raise ConfigError(
-        f"--budget allows {allowed} parameters; the smallest set of dendrites has "
+        f"--budget allows {budget} parameters; the smallest set of dendrites has "
         f"{BUDGET_LADDER[-1].parameters}"
     )

@@ -1,15 +1,15 @@
-"""The errors a user can meet, and the exit code each one ends with.
+"""The errors that a user can meet, and the exit code of each.
 
 NexusError
 ├── ConfigError      a setting that cannot be used            exit 2
 ├── DataError        a file or row that cannot be used        exit 3
-├── ModelError       model weights missing, damaged, foreign  exit 3
+├── ModelError       a model folder that cannot be used       exit 3
 ├── ResourceError    out of memory or disk                    exit 4
-├── DivergedError    a loss, gradient or weight is not finite exit 5
+├── DivergedError    a loss, weight or metric is not finite   exit 5
 └── RunError         a run that cannot be opened or resumed   exit 1
 
-A message says what is wrong, where (file, row, setting) and what to do, on one line. It never
-quotes a sentence of the user's data.
+A message is one line: what is wrong, where (file, row, setting) and what to do. It never quotes a
+sentence of the user's data.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class ExitCode(IntEnum):
     """The exit codes of every `nexus` command; scripts rely on them."""
 
     OK = 0
-    """The command did what it was asked to."""
+    """The command succeeded."""
     FAILED = 1
     """The run failed."""
     USAGE = 2
@@ -43,7 +43,7 @@ class ExitCode(IntEnum):
     RESOURCES = 4
     """Memory or disk ran out."""
     DIVERGED = 5
-    """A number of the training stopped being finite."""
+    """Training diverged: a loss, weight or metric is no longer finite."""
     HANGUP = 129
     """Stopped by SIGHUP, with a resumable checkpoint on disk."""
     INTERRUPTED = 130
@@ -53,25 +53,25 @@ class ExitCode(IntEnum):
 
 
 class NexusError(Exception):
-    """Root of the errors that are reported to the user as one line."""
+    """Base class of the errors that the user sees as one line."""
 
     exit_code: ExitCode = ExitCode.FAILED
 
 
 class ConfigError(NexusError):
-    """A setting, alone or beside another, cannot be used."""
+    """A setting cannot be used, alone or in combination with another."""
 
     exit_code = ExitCode.USAGE
 
 
 class DataError(NexusError):
-    """A data file is missing, unreadable or holds a row that cannot be used."""
+    """A data file is missing or unreadable, or has a row that cannot be used."""
 
     exit_code = ExitCode.DATA
 
 
 class ModelError(NexusError):
-    """Model weights are missing, damaged, or not of the architecture that NEXUS runs."""
+    """Model files are missing, damaged, or of an architecture that NEXUS does not run."""
 
     exit_code = ExitCode.DATA
 
@@ -83,7 +83,7 @@ class ResourceError(NexusError):
 
 
 class DivergedError(NexusError):
-    """A loss, gradient, weight or metric stopped being a finite number."""
+    """A loss, gradient, weight or metric is no longer finite."""
 
     exit_code = ExitCode.DIVERGED
 

@@ -1,9 +1,9 @@
-"""What a run tells the world: one frozen union of events, for types and for JSON.
+"""The events of a run: one frozen union, in memory and as JSON lines.
 
-Every consumer (run folder, headless command, live screen, replay) sees these and nothing else.
-Fields carry their unit in the name. Values are scalars, strings and short tuples of them, never
-tensors and never a sentence of the user's data. A number that is not finite stays what it is: JSON
-has no NaN, so it is written as the string "NaN", "Infinity" or "-Infinity" and read back as such.
+Every consumer (run folder, headless command, live screen, replay) receives these events and nothing
+else. Field names carry the unit. Values are scalars, strings and short tuples of them; they are
+never tensors or sentences of the user's data. JSON has no NaN or infinity, so a number that is not
+finite is written as the string "NaN", "Infinity" or "-Infinity" and read back as that number.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ __all__ = [
 
 
 MAX_CORRELATION = 1.000001
-"""Rounding may take it beyond 1."""
+"""Slightly above 1, since rounding may exceed it."""
 MAX_EPOCHS = 1_000_000
-"""A thousand times what `--epochs` takes."""
+"""A thousand times the limit of `--epochs`."""
 MAX_INTEGER = 2**63 - 1
 MAX_MEASURE = 1e15
-"""Seconds, MB and pairs per second."""
+"""For seconds, MB and pairs per second."""
 LAST_MOMENT = 1e11
 """Unix seconds: the year 5138."""
 EPOCHS = frozenset(
@@ -63,9 +63,9 @@ MEASURES = ("_seconds", "_mb", "_per_second")
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
-    """Common fields: `time_unix_s`, when it happened; `arm`, the run proper or one of its controls.
+    """Fields of every event: `time_unix_s`, when it happened, and `arm`, the training it is from.
 
-    `arm` is "main" or "control:NAME".
+    `arm` is "main" for the run proper, or "control:NAME".
     """
 
     time_unix_s: float = 0.0
@@ -73,7 +73,7 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
 
 
 class RunStarted(_Event, frozen=True, kw_only=True, tag="run_started"):
-    """The data is loaded, the model checked, nothing is trained yet.
+    """The data is loaded and the model is checked; nothing is trained yet.
 
     An epoch is a pass over the train pairs, or one of `epochs_per_pass` parts of it.
     """
@@ -103,7 +103,7 @@ class RunStarted(_Event, frozen=True, kw_only=True, tag="run_started"):
 
 
 class EpochStarted(_Event, frozen=True, kw_only=True, tag="epoch_started"):
-    """An epoch begins; epochs count from 1. `steps` is its length in optimizer steps."""
+    """An epoch begins. Epochs count from 1; `steps` is the number of its optimizer steps."""
 
     epoch: int
     epochs: int
@@ -113,7 +113,7 @@ class EpochStarted(_Event, frozen=True, kw_only=True, tag="epoch_started"):
 
 
 class Step(_Event, frozen=True, kw_only=True, tag="step"):
-    """An optimizer step was made (or a few: `loss` is then their mean)."""
+    """One or a few optimizer steps are done; `loss` is their mean loss."""
 
     epoch: int
     step: int
@@ -128,12 +128,12 @@ class Step(_Event, frozen=True, kw_only=True, tag="step"):
 
 
 class Evaluated(_Event, frozen=True, kw_only=True, tag="evaluated"):
-    """Rank and linear correlation of cosine similarity with the scores, -1..1.
+    """Spearman's and Pearson's correlation of cosine similarity with the scores, -1..1.
 
-    Epoch 0 is the base model. `guard_spearman` is the rank agreement between this model's and the
-    base model's similarities on general pairs that are not trained on: 1 means that the order of
-    general similarities is untouched. `guard_scored_spearman` is the same model against the guard
-    pairs' own scores: general ability itself.
+    Epoch 0 is the base model. `guard_spearman` is the rank correlation between this model's and the
+    base model's similarities on the guard, general pairs that are never trained on: 1 means that
+    their order is unchanged. `guard_scored_spearman` correlates this model's similarities with the
+    guard pairs' own scores and so measures general quality.
     """
 
     epoch: int
@@ -150,7 +150,7 @@ class Evaluated(_Event, frozen=True, kw_only=True, tag="evaluated"):
 
 
 class DendritesAdded(_Event, frozen=True, kw_only=True, tag="dendrites_added"):
-    """A switch: best weights back, one more set grown, optimizer and schedule new."""
+    """A switch: the best weights are restored, a set is grown, optimizer and schedule restart."""
 
     switch: int
     epoch: int
@@ -163,7 +163,7 @@ class DendritesAdded(_Event, frozen=True, kw_only=True, tag="dendrites_added"):
 
 
 class SwitchSettled(_Event, frozen=True, kw_only=True, tag="switch_settled"):
-    """The trial of a set ended: kept, or rolled back exactly, by its own effect on dev Spearman."""
+    """The trial of a set ended: by its effect on dev Spearman it is kept or rolled back exactly."""
 
     switch: int
     epoch: int
@@ -174,7 +174,7 @@ class SwitchSettled(_Event, frozen=True, kw_only=True, tag="switch_settled"):
 
 
 class CheckpointSaved(_Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
-    """A resumable checkpoint is whole on disk. `path` is relative to the run folder."""
+    """A checkpoint to resume from is completely on disk. `path` is relative to the run folder."""
 
     path: str
     epoch: int
@@ -184,25 +184,25 @@ class CheckpointSaved(_Event, frozen=True, kw_only=True, tag="checkpoint_saved")
 
 
 class PauseChanged(_Event, frozen=True, kw_only=True, tag="pause_changed"):
-    """The run waits before its next step, as it was asked to, or goes on."""
+    """The run pauses before its next step, on request, or continues."""
 
     paused: bool
 
 
 class Log(_Event, frozen=True, kw_only=True, tag="log"):
-    """A remark for the reader of the log."""
+    """A note for the log."""
 
     message: str
 
 
 class Warned(_Event, frozen=True, kw_only=True, tag="warning"):
-    """Something the user should know, though the run goes on."""
+    """Something that the user should know; the run continues."""
 
     message: str
 
 
 class SwitchRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One switch in the result: what it cost and what it brought on dev."""
+    """One switch in the result: its parameters, and dev Spearman before and after."""
 
     switch: int
     epoch: int
@@ -213,10 +213,10 @@ class SwitchRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ControlResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a control reached, and how far the run with dendrites is ahead of it.
+    """The result of a control, and the gain of the run with dendrites over it.
 
-    `gain_low` and `gain_high` bound the dev gain: 95 % interval of a paired bootstrap over the dev
-    pairs.
+    `gain_low` and `gain_high` bound the dev gain: the 95 % confidence interval of a paired
+    bootstrap over the dev pairs.
     """
 
     name: str
@@ -232,7 +232,7 @@ class ControlResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunFinished(_Event, frozen=True, kw_only=True, tag="run_finished"):
-    """The run's result. `switches` were tried, `switches_kept` of them kept."""
+    """The run's result. Of `switches` sets grown, `switches_kept` were kept."""
 
     run_dir: str
     base_dev_spearman: float
@@ -262,7 +262,7 @@ class RunFinished(_Event, frozen=True, kw_only=True, tag="run_finished"):
 
 
 class RunFailed(_Event, frozen=True, kw_only=True, tag="run_failed"):
-    """The run cannot go on. `message` is one line; `exit_code` is the documented one."""
+    """The run failed. `message` is one line; `exit_code` is one of `errors.ExitCode`."""
 
     message: str
     kind: str
@@ -270,7 +270,7 @@ class RunFailed(_Event, frozen=True, kw_only=True, tag="run_failed"):
 
 
 class RunStopped(_Event, frozen=True, kw_only=True, tag="run_stopped"):
-    """The run was asked to stop and did, within a step; `checkpoint` resumes it."""
+    """The run stopped on request, within a step; it resumes from `checkpoint`."""
 
     reason: str
     exit_code: int
@@ -296,11 +296,11 @@ Event = (
 )
 
 TERMINAL_EVENTS = (RunFinished, RunFailed, RunStopped)
-"""Exactly one of these ends every run."""
+"""Every run ends with exactly one of these."""
 
 
 def encode_event(event: Event) -> str:
-    """One line of JSON, without a line end."""
+    """The event as one line of JSON, without a line end."""
     return json.dumps(plain(event), ensure_ascii=False, allow_nan=False)
 
 
@@ -308,27 +308,27 @@ def decode_event(line: str | bytes) -> Event:
     """The event of one line of JSON.
 
     Raises:
-        RunError: the line is not an event of this schema, or holds a number that no run can write.
+        RunError: the line is not an event of this schema, or a number in it is out of range.
     """
     try:
         event = _DECODER.decode(line)
     except (ValueError, RecursionError, msgspec.MsgspecError):
-        event = _decode_carefully(line)
-    wrong = out_of_range(event)
-    if wrong:
-        raise RunError(f"not an event of schema {SCHEMA_VERSION}: {wrong} is out of range")
+        event = _decode_named_numbers(line)
+    field = out_of_range(event)
+    if field:
+        raise RunError(f"not an event of schema {SCHEMA_VERSION}: {field} is out of range")
     return event
 
 
 _DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
-"""Reads every event whose numbers are finite, several times as fast as the careful way."""
+"""Decodes events whose numbers are all finite, several times as fast as `_decode_named_numbers`."""
 
 
-def _decode_carefully(line: str | bytes) -> Event:
-    """The event of a line that may hold the name of a number that is not finite.
+def _decode_named_numbers(line: str | bytes) -> Event:
+    """The event of a line that may hold "NaN", "Infinity" or "-Infinity" for a number.
 
     Raises:
-        RunError: it is none.
+        RunError: the line is not an event.
     """
     try:
         event: Event = msgspec.convert(revive(parse_json(line)), type=Event)
@@ -337,18 +337,18 @@ def _decode_carefully(line: str | bytes) -> Event:
     return event
 
 
-# Which numbers an event may hold: its reader computes with them, whoever wrote it. A number that is
-# not finite is shown as it is; a finite one must be of a size that its unit can have.
+# The ranges of numbers in events. Readers compute with them, whoever wrote the file. A number that
+# is not finite is shown as it is; a finite one must lie in the range of its unit.
 
 
 def is_correlation(value: float) -> bool:
-    """Whether `value` can be a correlation, or a broken one that is shown as it is."""
+    """Whether `value` is in the range of a correlation; one that is not finite passes."""
     return not math.isfinite(value) or abs(value) <= MAX_CORRELATION
 
 
 @cache
-def _largest(name: str) -> float:
-    """The size of the largest finite number in the field `name`."""
+def _max_size(name: str) -> float:
+    """The largest absolute value that the field `name` may have."""
     if name in EPOCHS:
         return MAX_EPOCHS
     if name.endswith("_unix_s"):
@@ -361,23 +361,23 @@ def _largest(name: str) -> float:
 
 
 def out_of_range(value: msgspec.Struct) -> str:
-    """The name of a field that no run can have written, of an event or a record in it; or ""."""
+    """The first field out of range in an event, or in a record inside it; "" if there is none."""
     for name in value.__struct_fields__:
-        wrong = _wrong(name, getattr(value, name))
-        if wrong:
-            return wrong
+        field = _field_out_of_range(name, getattr(value, name))
+        if field:
+            return field
     return ""
 
 
-def _wrong(name: str, held: Any) -> str:
-    if isinstance(held, tuple):
-        return next(filter(None, map(out_of_range, held)), "")
-    if isinstance(held, bool) or not isinstance(held, int | float):
+def _field_out_of_range(name: str, value: Any) -> str:
+    if isinstance(value, tuple):
+        return next(filter(None, map(out_of_range, value)), "")
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
-    largest = _largest(name)
-    if isinstance(held, int):
+    max_size = _max_size(name)
+    if isinstance(value, int):
         low = 0 if name in EPOCHS else -MAX_INTEGER
-        return "" if low <= held <= min(largest, MAX_INTEGER) else name
-    if math.isfinite(held):
-        return "" if abs(held) <= largest else name
+        return "" if low <= value <= min(max_size, MAX_INTEGER) else name
+    if math.isfinite(value):
+        return "" if abs(value) <= max_size else name
     return name if name.endswith("_unix_s") else ""

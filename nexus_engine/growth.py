@@ -1,8 +1,8 @@
 """When to grow a set of dendrites, and whether to keep it: a pure policy.
 
-`decide(plan, state, spearman)` is called after each evaluation and answers what happens next. It
-holds no tensor and no clock, so it is tested as a table and its state goes into a checkpoint as it
-is. Time runs in epochs, counted from 1; epoch 0 is the evaluation before any training.
+`decide` is called after each evaluation and returns what happens next. It uses no tensor and no
+clock, so tests are tables and the state goes into a checkpoint as it is. Time is counted in epochs
+from 1; epoch 0 is the evaluation before any training.
 """
 
 from __future__ import annotations
@@ -11,25 +11,25 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Decision", "GrowthPlan", "GrowthState", "Request", "decide"]
+__all__ = ["GrowthPlan", "GrowthState", "Request", "decide"]
 
 Request = Literal["grow", "roll_back"]
-"""What a user may ask for while a run is live."""
+"""What the user may request while a run is live."""
 
 
 class GrowthPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """The rule.
+    """When a run switches, and when it keeps a set.
 
-    A phase lasts from one switch to the next. With `switch_epochs` a switch follows each epoch
-    named there (0: before any training). Otherwise one follows whenever dev Spearman has not risen
-    for `patience` epochs, not before epoch `warmup_epochs`; a run whose warm-up is 0 starts with a
-    switch. At most `switches` are made in all. A set is kept when the best dev Spearman of its
-    phase is above the best before it by more than `min_gain`. Where no switch is left, a stall ends
-    the run, but never before an epoch was trained.
+    A phase lasts from one switch to the next. With `switch_epochs`, a switch follows each epoch
+    listed there; 0 means before any training. Without, a switch follows each stall: `patience`
+    epochs in which dev Spearman has not risen, but not before epoch `warmup_epochs`; with a warm-up
+    of 0 the run starts with a switch. A run makes at most `switches` switches. A set is kept if the
+    best dev Spearman of its phase exceeds the best before it by more than `min_gain`. When no
+    switch is left, a stall ends the run, but never before one epoch is trained.
 
-    Without `trains_alone` nothing but dendrites is trained: the first set grows at the start,
-    whatever the warm-up; where the only set is rolled back, the next one that the plan has room for
-    grows at once, and without one the run ends.
+    If `trains_alone` is False, nothing but dendrites is trained. Then the first set grows at the
+    start, whatever the warm-up. When the only set is rolled back, the next one grows at once, or
+    the run ends if the plan has no switch left.
     """
 
     epochs: int
@@ -42,7 +42,7 @@ class GrowthPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GrowthState(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a run stands. `before` is None while no set is on trial."""
+    """Where a run stands. `before` is the best dev Spearman before the set on trial; else None."""
 
     switches: int = 0
     kept: int = 0
@@ -53,7 +53,7 @@ class GrowthState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What to do now, in this order: settle the set on trial, grow a new one, or end the run."""
+    """What to do next, in this order: settle the set on trial, grow a new set, end the run."""
 
     settle: Literal["keep", "roll_back"] | None = None
     grow: bool = False
@@ -77,26 +77,25 @@ def decide(
     spearman: float,
     request: Request | None = None,
 ) -> tuple[GrowthState, Decision]:
-    """The next state and what to do, after an evaluation at the end of `epoch` gave `spearman`.
+    """The next state and decision after the evaluation at the end of `epoch` gave `spearman`.
 
-    `improved` says that `spearman` is the best so far: the weights are worth keeping as the run's
-    best (a later roll-back never takes that back, since only a set that improved is kept).
-    A NaN never improves anything. Before training there is nothing to roll back: the plan holds.
+    `improved` means that `spearman` is the best so far and the weights become the run's best. NaN
+    never improves. A request to roll back before training is ignored, since there is no set yet.
     """
     if epoch == 0 and request == "roll_back":
         request = None
     improved = spearman > state.best
-    in_phase = spearman > state.phase_best
+    improved_phase = spearman > state.phase_best
     state = msgspec.structs.replace(
         state,
         best=spearman if improved else state.best,
-        phase_best=spearman if in_phase else state.phase_best,
-        phase_best_epoch=epoch if in_phase else state.phase_best_epoch,
+        phase_best=spearman if improved_phase else state.phase_best,
+        phase_best_epoch=epoch if improved_phase else state.phase_best_epoch,
     )
-    last = epoch >= plan.epochs
-    over = last or _phase_is_over(plan, state, epoch) or request is not None
+    is_last_epoch = epoch >= plan.epochs
+    phase_over = is_last_epoch or _phase_is_over(plan, state, epoch) or request is not None
     settle: Literal["keep", "roll_back"] | None = None
-    if over and state.before is not None:
+    if phase_over and state.before is not None:
         keep = state.phase_best > state.before + plan.min_gain and request != "roll_back"
         settle = "keep" if keep else "roll_back"
         state = msgspec.structs.replace(
@@ -105,10 +104,10 @@ def decide(
             kept=state.kept + int(keep),
             best=state.best if keep else state.before,
         )
-    room = state.switches < plan.switches
-    bare = settle == "roll_back" and state.kept == 0 and not plan.trains_alone
-    wanted = request == "grow" or (room and (request is None or bare))
-    grow = over and not last and wanted
+    has_switch_left = state.switches < plan.switches
+    left_without_sets = settle == "roll_back" and state.kept == 0 and not plan.trains_alone
+    should_grow = request == "grow" or (has_switch_left and (request is None or left_without_sets))
+    grow = phase_over and not is_last_epoch and should_grow
     if grow:
         state = msgspec.structs.replace(
             state,
@@ -119,7 +118,7 @@ def decide(
         )
     elif settle == "roll_back":
         state = msgspec.structs.replace(state, phase_best=state.best, phase_best_epoch=epoch)
-    stalled_for_good = over and not grow and plan.switch_epochs is None and request is None
-    stalled_for_good &= epoch > 0
-    finish = last or stalled_for_good or (bare and not grow)
+    ends_at_stall = phase_over and not grow and plan.switch_epochs is None and request is None
+    ends_at_stall &= epoch > 0
+    finish = is_last_epoch or ends_at_stall or (left_without_sets and not grow)
     return state, Decision(settle=settle, grow=grow, finish=finish, improved=improved)

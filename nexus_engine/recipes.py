@@ -1,10 +1,10 @@
-"""The recipe of each regime: the settings that measured best over seeds (docs/recipes.md)."""
+"""The recipes of each regime: settings that measured best over several seeds (docs/recipes.md)."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = ["BUDGET_LADDER", "RECIPES", "Rung"]
+__all__ = ["BUDGET_LADDER", "RECIPES"]
 
 _COMMON: dict[str, Any] = {
     "batch_size": 32,
@@ -44,8 +44,8 @@ _SHARP: dict[str, Any] = {
     "place": ("v", "up"),
     "nonlinearity": "linear",
 }
-"""One set of linear units with sharpness-aware steps. The radius that measured best grows with the
-root of the number of parameters: 6 for 64,632."""
+"""One set of linear units, trained with sharpness-aware steps. The radius that measured best grows
+with the square root of the number of parameters; it is 6 for 64,632."""
 
 RECIPES: dict[tuple[str, str], dict[str, Any]] = {
     ("dendrites", "default"): {
@@ -113,19 +113,19 @@ RECIPES: dict[tuple[str, str], dict[str, Any]] = {
 
 
 class Rung(NamedTuple):
-    """A placement that was measured: the parameters that it costs, and its settings."""
+    """A measured placement: the number of its parameters, and its settings."""
 
     parameters: int
     recipe: dict[str, Any]
 
 
 def _one_set(
-    parameters: int, names: tuple[str, ...], layers: tuple[int, ...], lr: float, **more: Any
+    parameters: int, place: tuple[str, ...], layers: tuple[int, ...], lr: float, **overrides: Any
 ) -> Rung:
     return Rung(
         parameters,
         {
-            "place": names,
+            "place": place,
             "layers": layers,
             "units": 1,
             "switches": 1,
@@ -134,7 +134,7 @@ def _one_set(
             "dendrite_lr": lr,
             "epochs": 4,
             "fit": ("batch_size",),
-            **more,
+            **overrides,
         },
     )
 
@@ -149,5 +149,5 @@ BUDGET_LADDER: tuple[Rung, ...] = (
     _one_set(1_538, ("v",), (0, 3), 5e-3),
     _one_set(769, ("v",), (0,), 1.6e-2),
 )
-"""What `--budget` chooses from: the best placement that was measured at each price, dearest first
-(docs/recipes.md). The up-projection of layer 1 is worth more than anything else of its size."""
+"""The placements that `--budget` chooses from: the best one measured at each size, largest first
+(docs/recipes.md). No other placement of its size gains as much as the up-projection of layer 1."""

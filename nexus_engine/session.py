@@ -1,8 +1,8 @@
-"""A run in a thread of its own, and those who watch it.
+"""A run in a worker thread, and the subscriptions that receive its events.
 
-This is the one file of the engine that starts a thread for training. The worker drives `train`,
-which writes each event into the run folder, and hands each to every subscription. Only steering
-goes the other way.
+This is the only file of the engine that starts a thread for training. The worker iterates over
+`train`, which writes each event to the run folder, and puts each event into every subscription. The
+only way back into the run is steering.
 """
 
 from __future__ import annotations
@@ -27,39 +27,39 @@ from nexus_engine.runs.requests import ControlFile
 from nexus_engine.training.run import train
 from nexus_engine.training.steering import Steering
 
-__all__ = ["Session", "Subscription"]
+__all__ = ["Session"]
 
-QUEUE_LIMIT = 10_000
-"""Events that a subscription holds for a slow reader; beyond it, step events alone are dropped."""
+MAX_QUEUED = 10_000
+"""Events that a subscription holds for a slow reader. Beyond it, only step events are dropped."""
 
 
 @dataclass(slots=True)
 class Subscription:
-    """A bounded queue of events. `dropped_steps` counts the step events that found it full."""
+    """A queue of events for one reader. `dropped_steps` counts step events lost to a full queue."""
 
     events: queue.SimpleQueue[Event] = field(default_factory=queue.SimpleQueue)
     dropped_steps: int = 0
 
     def put(self, event: Event) -> None:
-        """Add an event; a step event may be dropped when the reader is far behind."""
-        if isinstance(event, Step) and self.events.qsize() >= QUEUE_LIMIT:
+        """Add an event. A step event is dropped if the queue is full."""
+        if isinstance(event, Step) and self.events.qsize() >= MAX_QUEUED:
             self.dropped_steps += 1
             return
         self.events.put(event)
 
     def drain(self) -> list[Event]:
-        """All waiting events, oldest first, without waiting."""
-        found: list[Event] = []
+        """The events in the queue, oldest first. Does not wait."""
+        events: list[Event] = []
         while True:
             try:
-                found.append(self.events.get_nowait())
+                events.append(self.events.get_nowait())
             except queue.Empty:
-                return found
+                return events
 
     def follow(self, poll_seconds: float = 0.2) -> Iterator[Event]:
-        """Every event up to and including the terminal one, waiting for each.
+        """Yield every event up to and including the terminal one, and wait for each.
 
-        The wait is cut into short ones so that the main thread can meet signals.
+        Each wait is at most `poll_seconds` long, so that the main thread can handle signals.
         """
         while True:
             try:
@@ -72,12 +72,12 @@ class Subscription:
 
 
 class Session:
-    """One run in one worker thread. Steer it by `steering`; watch it by `subscribe`."""
+    """One run in one worker thread. `steering` controls it; `subscribe` delivers its events."""
 
     def __init__(self, settings: Settings, folder: RunFolder, *, resume: bool = False) -> None:
         self.folder = folder
         self.ended: RunFinished | RunFailed | RunStopped | None = None
-        """The terminal event, once there is one."""
+        """The terminal event; None until the run ends."""
         self.steering = Steering(ControlFile(folder.path))
         self._settings = settings
         self._resume = resume
@@ -86,23 +86,23 @@ class Session:
         self._thread = threading.Thread(target=self._work, name="nexus-training", daemon=True)
 
     def subscribe(self) -> Subscription:
-        """A subscription that gets every event from now on."""
+        """A new subscription, which receives every event from now on."""
         subscription = Subscription()
         with self._lock:
             self._subscriptions.append(subscription)
         return subscription
 
     def start(self) -> None:
-        """Begin the run."""
+        """Start the run."""
         self._thread.start()
 
     @property
     def alive(self) -> bool:
-        """Whether the worker still works."""
+        """Whether the worker thread is running."""
         return self._thread.is_alive()
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Wait for the worker to end; whether it has."""
+        """Wait until the worker ends or the time is over; return whether it has ended."""
         self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
 
@@ -112,7 +112,7 @@ class Session:
                 subscription.put(event)
 
     def _work(self) -> None:
-        """The worker: exactly one terminal event is published, whatever happens."""
+        """Run the training. Exactly one terminal event is published, whatever happens."""
         events = train(self._settings, self.folder, self.steering, resume=self._resume)
         try:
             for event in events:

@@ -1,4 +1,4 @@
-"""Which complete settings a run can train with: the ranges of the record, and contradictions."""
+"""Checks of complete settings: the ranges of the record, and contradictions between settings."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ __all__ = ["check_numbers", "check_settings"]
 
 
 def check_numbers(settings: Settings, *, fitted: bool = True) -> None:
-    """Refuse numbers that no run can train with, as a folder from elsewhere may hold.
+    """Refuse numbers out of range, which a run folder from elsewhere may hold.
 
     Args:
-        settings: Complete settings, of values of the right types.
+        settings: Complete settings; every value has the right type.
         fitted: Whether the run may have raised values for little data (`training.little_data`).
 
     Raises:
-        ConfigError: a number is out of its range.
+        ConfigError: a number is out of range.
     """
     for setting in SETTINGS.values():
         if setting.notes.min is not None:
             value = getattr(settings, setting.field)
             for number in value if isinstance(value, tuple) else (value,):
-                _check(setting, number, settings, fitted=fitted)
+                _check_range(setting, number, settings, fitted=fitted)
 
 
-def _check(
+def _check_range(
     setting: NamedSetting, number: float | None, settings: Settings, *, fitted: bool
 ) -> None:
     notes = setting.notes
@@ -47,7 +47,7 @@ def check_settings(settings: Settings) -> None:
     """Refuse numbers out of range, and settings that contradict each other.
 
     Raises:
-        ConfigError: what is wrong, and which option to change or leave out.
+        ConfigError: the message says what is wrong and which option to change or leave out.
     """
     check_numbers(settings, fitted=False)
     _check_lists(settings)
@@ -58,11 +58,11 @@ def check_settings(settings: Settings) -> None:
     if settings.dendrite == "full":
         if settings.rule == "correlation":
             raise ConfigError(
-                "--dendrite full learns by --rule gradient: leave out --rule correlation"
+                "--dendrite full learns only by --rule gradient: leave out --rule correlation"
             )
         if settings.budget_parameters is not None:
             raise ConfigError(
-                "full dendrites have one size: leave out --budget, or use --dendrite unit"
+                "--budget does not apply to full dendrites: leave it out, or use --dendrite unit"
             )
     if settings.tune != "dendrites" and settings.control and not settings.dendrites:
         raise ConfigError(
@@ -75,26 +75,26 @@ def check_settings(settings: Settings) -> None:
 
 def _check_lists(settings: Settings) -> None:
     if not settings.layers or len(set(settings.layers)) != len(settings.layers):
-        raise ConfigError("--layers: name at least one layer, each once, as 0,1,2")
+        raise ConfigError("--layers: name at least one layer, each once, such as 0,1,2")
     if not settings.place or len(set(settings.place)) != len(settings.place):
         sites = ", ".join(SETTINGS["place"].choices)
         raise ConfigError(f"--place: name at least one of {sites}, each once")
     epochs = settings.switch_epochs
     if epochs is not None and list(epochs) != sorted(set(epochs)):
-        raise ConfigError("--switch-epochs: give rising epochs, as 0,2")
+        raise ConfigError("--switch-epochs: give epochs in rising order, such as 0,2")
 
 
 def _check_frozen_encoder(settings: Settings) -> None:
-    """With `--tune dendrites` only dendrites are trained, and only this program's own."""
+    """With `--tune dendrites`, only dendrites are trained, and only units grown by `native`."""
     if settings.switch_epochs and settings.switch_epochs[0] != 0:
         raise ConfigError(
-            f"--switch-epochs begins with {settings.switch_epochs[0]}, and with --tune dendrites "
+            f"--switch-epochs begins with {settings.switch_epochs[0]}, but with --tune dendrites "
             "nothing is trained before the first set grows: begin with 0"
         )
     if not settings.planned_switches:
         raise ConfigError(
-            "with --tune dendrites nothing is trained without dendrites: "
-            "use --tune adapter or --tune full with --no-dendrites, or --control for a comparison"
+            "with --tune dendrites nothing is trained without dendrites: use --tune adapter or "
+            "--tune full with --no-dendrites, or --control for a comparison"
         )
     if settings.grower == "perforatedai" or settings.dendrite == "full":
         option = "--grower perforatedai" if settings.grower == "perforatedai" else "--dendrite full"
@@ -102,17 +102,17 @@ def _check_frozen_encoder(settings: Settings) -> None:
 
 
 def _check_perforatedai(settings: Settings) -> None:
-    """What the library cannot do is refused here, not found out inside it."""
+    """Refuse what the library cannot do before it starts."""
     if not settings.dendrites:
         raise ConfigError("--grower perforatedai grows dendrites: leave out --no-dendrites")
     if settings.rule != "gradient":
         raise ConfigError(
-            "--grower perforatedai: the open library leaves the correlation rule out; "
+            "--grower perforatedai: the open library has no correlation rule; "
             "use --grower native with --rule correlation"
         )
     if settings.min_gain:
         raise ConfigError(
-            "--grower perforatedai keeps a dendrite that improves at all: leave out --min-gain"
+            "--grower perforatedai keeps every dendrite that improves dev: leave out --min-gain"
         )
     if settings.units != 1:
-        raise ConfigError("--grower perforatedai adds one dendrite at a switch: leave out --units")
+        raise ConfigError("--grower perforatedai adds one dendrite per switch: leave out --units")

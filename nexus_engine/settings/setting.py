@@ -1,7 +1,7 @@
-"""What the record of settings says of each setting, and what follows from it. Pure.
+"""The annotation of a setting in the record, and what follows from it. No side effects.
 
-A field of the record is one line, `sharpness: Annotated[float, Setting(...)]`. `settings_of` reads
-such a record; options, variables, files, the form and the documentation are built from its result.
+A field of the record reads `sharpness: Annotated[float, Setting(...)]`. `settings_of` reads such a
+record; options, variables, files, the form and the documentation are built from its result.
 """
 
 from __future__ import annotations
@@ -35,34 +35,34 @@ NOUNS: dict[type, str] = {
     float: "a number",
     str: "text in quotes",
 }
-LAST_ROW = 1000
+DEFAULT_ROW = 1000
 
 
 class FormField(NamedTuple):
-    """The row of a setting in the New-run form; rows are ordered by `row`."""
+    """A setting's row in the New-run form. The form is sorted by `row`."""
 
     label: str
     help: str
-    row: int = LAST_ROW
+    row: int = DEFAULT_ROW
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """What a field of the record says of itself.
+    """The annotation of a field of the record.
 
     Attributes:
-        group: The heading of the help under which the option stands.
-        help: One line for the help. `{choices}` and `{range}` stand for what the setting takes.
-        default: The value where the user gives none; None: the recipe has one.
-        min: The smallest value, for each item of a list.
-        max: The largest value, for each item of a list.
-        max_fitted: The largest value that a run may have recorded, where little data raises it.
-        below: The name of another setting; each value is smaller than the value of that one.
-        metavar: What stands for the value in the help; by default it follows from the type.
-        example: A list as one types it, for messages.
-        after: The setting that stands before this one in the help, where the record has another.
-        form: The row in the New-run form; None: the form does not have the setting.
-        name: The name that the user gives it, where that is not the name of the field.
-        type: The type of what the user gives, where that is not the type of the field.
+        group: The heading of the help under which the option appears.
+        help: One line for the help. `{choices}` and `{range}` are filled in.
+        default: The value if the user sets none; None means that the recipe has one.
+        min: The smallest value; in a list, of each item.
+        max: The largest value; in a list, of each item.
+        max_fitted: The largest value that a run may record, if fitting to little data raises it.
+        below: The name of another setting whose value is an exclusive upper bound.
+        metavar: The placeholder of the value in the help; by default it follows from the type.
+        example: A list as the user types it, for messages.
+        after: The setting that precedes this one in the help, if not the one before it here.
+        form: The row in the New-run form; None leaves the setting out of the form.
+        name: The user's name for the setting, if not the name of the field.
+        type: The type of the user's value, if not the type of the field.
     """
 
     group: str
@@ -81,9 +81,9 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NamedSetting(NamedTuple):
-    """A setting of a record: the user's name for it, the record's field, its type, its notes.
+    """A setting of a record: the user's name for it, its field, its type and its annotation.
 
-    `type` is the type of a value that is given, without None.
+    `type` is the type of a value that the user sets, without None.
     """
 
     name: str
@@ -93,7 +93,7 @@ class NamedSetting(NamedTuple):
 
     @property
     def kind(self) -> Kind:
-        """How a value is written."""
+        """The form in which a value is written."""
         if get_origin(self.type) is Literal:
             return "choice"
         if get_origin(self.type) is tuple:
@@ -113,28 +113,28 @@ class NamedSetting(NamedTuple):
 
     @property
     def metavar(self) -> str:
-        """What stands for the value in the help."""
+        """The placeholder of the value in the help."""
         return self.notes.metavar or self.notes.example or METAVARS[self.kind]
 
     @property
     def item(self) -> Any:
-        """The type of the items of a list; the type itself of all else."""
+        """The type of a list's items; for other kinds the type itself."""
         return get_args(self.type)[0] if self.kind == "list" else self.type
 
     @property
     def length(self) -> int | None:
-        """How many items a list has; None: as many as one likes."""
+        """The number of items that a list must have; None if it is not fixed."""
         parts = get_args(self.type)
         return None if self.kind != "list" or Ellipsis in parts else len(parts)
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The words that can be given, for a list the words of which it consists."""
+        """The words that a value, or each item of a list, can be; empty for other types."""
         return get_args(self.item) if get_origin(self.item) is Literal else ()
 
     @property
     def range_words(self) -> str:
-        """The range in words, "0 to 0.9"; empty where there is none."""
+        """The range in words, such as "0 to 0.9"; empty if there is none."""
         notes = self.notes
         if notes.min is None:
             return ""
@@ -143,33 +143,33 @@ class NamedSetting(NamedTuple):
 
     @property
     def help(self) -> str:
-        """The line of the help."""
+        """The help line, with choices and range filled in."""
         return self.notes.help.format(choices=", ".join(self.choices), range=self.range_words)
 
     @property
     def takes(self) -> str:
-        """What a value in a file is to be, such as "a whole number"."""
+        """What a value in a file must be, such as "a whole number"."""
         if self.kind == "choice":
             return f"one of {', '.join(self.choices)}"
         if self.kind != "list":
             return NOUNS[self.type]
         if self.length == 2:
-            return "two numbers, as [0, 5]"
+            return "two numbers, such as [0, 5]"
         if self.choices:
             return f"a list of {', '.join(self.choices)}"
-        return "a list of whole numbers, as [0, 2]"
+        return "a list of whole numbers, such as [0, 2]"
 
     def wrong_type(self, value: object) -> str | None:
-        """A sentence about a `value` that the setting does not take; None where it takes it."""
+        """An error message if `value` has the wrong type for this setting; else None."""
         if value is None and self.notes.default is None:
             return None
         try:
             msgspec.convert(value, self.type)
         except (msgspec.ValidationError, OverflowError):
-            near = []
+            close = []
             if self.kind == "choice" and isinstance(value, str):
-                near = difflib.get_close_matches(value, self.choices, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+                close = difflib.get_close_matches(value, self.choices, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
             return f"{self.name} is {shown_value(value)}: give {self.takes}{hint}"
         return None
 
@@ -177,7 +177,7 @@ class NamedSetting(NamedTuple):
 def settings_of(record: type[msgspec.Struct]) -> dict[str, NamedSetting]:
     """The settings of `record` by the user's names, in the order of its fields.
 
-    A field without a `Setting` is what a run works out by itself, and no setting.
+    A field without a `Setting` is derived by the program and left out here.
     """
     hints = get_type_hints(record, include_extras=True)
     settings = {}
@@ -186,15 +186,15 @@ def settings_of(record: type[msgspec.Struct]) -> dict[str, NamedSetting]:
         for notes in getattr(hint, "__metadata__", ()):
             if isinstance(notes, Setting):
                 name = notes.name or field
-                given = notes.type or _without_none(hint.__origin__)
-                settings[name] = NamedSetting(name, field, given, notes)
+                user_type = notes.type or _without_none(hint.__origin__)
+                settings[name] = NamedSetting(name, field, user_type, notes)
     return settings
 
 
 def config_record(
     name: str, settings: dict[str, NamedSetting], *, module: str, doc: str
 ) -> type[msgspec.Struct]:
-    """A class with a field for each setting, with its default, or None where it has none."""
+    """A struct class with a field for each setting, which defaults to the setting's default."""
     fields = [
         (s.name, s.type | None if s.notes.default is None else s.type, s.notes.default)
         for s in settings.values()
@@ -211,7 +211,7 @@ def config_record(
 
 
 def in_help_order(settings: dict[str, NamedSetting], groups: tuple[str, ...]) -> list[NamedSetting]:
-    """The settings group by group, each behind its `after`, else in the order of the record."""
+    """The settings by group, in the order of the record; one with `after` follows that setting."""
     ordered: list[NamedSetting] = []
     for group in groups:
         members = [s for s in settings.values() if s.notes.group == group]
@@ -225,11 +225,11 @@ def in_help_order(settings: dict[str, NamedSetting], groups: tuple[str, ...]) ->
 
 
 def shown_value(value: object) -> str:
-    """A value from a file as it would stand there, short."""
+    """A value from a file as one writes it there, shortened."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
-        # Python refuses to write thousands of digits, and nobody reads them.
+        # Python refuses to print integers of thousands of digits.
         return str(value) if abs(value) < 10**40 else "a number of more than 40 digits"
     if isinstance(value, str):
         return f'"{one_line(value, 40)}"'
@@ -247,5 +247,5 @@ def _without_none(hint: Any) -> Any:
 
 
 def _digits(number: float | None) -> str:
-    """A limit as one types it: 0.9, 1000, 1e-09."""
+    """A bound as one types it: 0.9, 1000, 1e-09."""
     return str(number) if isinstance(number, int) else f"{number:g}"

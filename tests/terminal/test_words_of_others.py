@@ -57,9 +57,9 @@ def test_a_value_in_a_file_is_refused_in_own_words(name):
         ({"dendrites": 1}, "dendrites is 1: give true or false"),
         ({"data": 1}, "data is 1: give text in quotes"),
         ({"tune": "adaptor"}, "did you mean adapter?"),
-        ({"layers": 3}, "layers is 3: give a list of whole numbers, as [0, 2]"),
+        ({"layers": 3}, "layers is 3: give a list of whole numbers, such as [0, 2]"),
         ({"place": ["q", "x"]}, 'place is ["q", "x"]: give a list of q, k, v, o, up, down'),
-        ({"score_range": [0]}, "score_range is [0]: give two numbers, as [0, 5]"),
+        ({"score_range": [0]}, "score_range is [0]: give two numbers, such as [0, 5]"),
         ({"order": {}}, "order is a table: give one of random, length"),
     ],
 )
