@@ -1,1 +1,1 @@
-"""The encoder, its dendrites, and the sentence model that they make."""
+"""The encoder, its dendrites, and the sentence model built from both."""

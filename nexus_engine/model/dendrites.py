@@ -1,14 +1,14 @@
-"""Dendrites on a linear layer: grown with no effect, trained, kept or removed exactly.
+"""Dendrites on a linear layer: they grow without effect, train, and are kept or removed exactly.
 
-For neurons y = W x + b, unit k of the layer sees the same input and reaches every neuron through a
-gain of the neuron's own:
+For neurons y = W x + b, unit k of the layer sees the same input and adds to every neuron's output,
+weighted by a gain of that neuron:
 
     d_k = f(u_k · x + β_k + Σ_{j<k} c_kj d_j)
     y   = W x + b + Σ_k t_k d_k
 
-The cascade (earlier units feed later ones) is cascade correlation's: Fahlman and Lebiere, 1990.
-Gains and cascade weights start at zero, so a new set leaves the layer's outputs as they were, to
-the last bit. A unit costs in + 1 + out parameters and one cascade weight per earlier unit.
+The cascade, in which earlier units feed later ones, comes from cascade correlation (Fahlman and
+Lebiere, 1990). Gains and cascade weights start at zero, so a new set does not change a bit of the
+layer's outputs. A unit costs in + 1 + out parameters and one cascade weight per earlier unit.
 """
 
 from __future__ import annotations
@@ -30,15 +30,14 @@ NONLINEARITIES: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "linear": lambda z: z,
 }
-"""`linear` is there for experiments: a unit is then a LoRA of rank 1."""
-
+"""With `linear`, a unit is a LoRA adapter of rank 1."""
 
 UNIT_PARAMETERS = ("incoming", "threshold", "cascade", "gain")
-"""Names of a layer's dendrite parameters, in the order of the formula."""
+"""The names of a layer's dendrite parameters, in the order of the formula."""
 
 
 def unit_parameters(inputs: int, outputs: int, existing: int, units: int = 1) -> int:
-    """Parameters that `units` more units cost on a layer that already has `existing`."""
+    """The number of parameters of `units` more units on a layer that has `existing` units."""
     cascade = sum(range(existing, existing + units))
     return units * (inputs + 1 + outputs) + cascade
 
@@ -46,10 +45,10 @@ def unit_parameters(inputs: int, outputs: int, existing: int, units: int = 1) ->
 class DendriteLinear(nn.Module):
     """A linear layer on which sets of dendrite units can grow.
 
-    Without units it is `nn.Linear`. With K units it holds `incoming` (K, in), `threshold` (K,),
-    `cascade` (K (K - 1) / 2,), row by row below the diagonal, and `gain` (K, out). Where its
-    dendrites are full (see `full_dendrites`), `incoming` is (K, out, in), and `threshold` and
-    `cascade` have a last dimension of out.
+    Without units it equals `nn.Linear`. With K units it has `incoming` (K, in), `threshold` (K,),
+    `cascade` (K (K - 1) / 2,), row by row below the diagonal, and `gain` (K, out). With full
+    dendrites (see `full_dendrites`), `incoming` is (K, out, in), and `threshold` and `cascade` have
+    a last dimension of out.
     """
 
     incoming: nn.Parameter | None
@@ -62,15 +61,12 @@ class DendriteLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(outputs, inputs))
         self.bias = nn.Parameter(torch.empty(outputs))
         self.nonlinearity = nonlinearity
-        self._clear()
-
-    def _clear(self) -> None:
         for name in UNIT_PARAMETERS:
             self.register_parameter(name, None)
 
     @property
     def inputs(self) -> int:
-        """Width of the rows that come in."""
+        """Width of the input rows."""
         return int(self.weight.shape[1])
 
     @property
@@ -80,16 +76,16 @@ class DendriteLinear(nn.Module):
 
     @property
     def units(self) -> int:
-        """Number of dendrite units grown."""
+        """Number of dendrite units."""
         return 0 if self.incoming is None else int(self.incoming.shape[0])
 
     @property
     def full(self) -> bool:
-        """Whether the dendrites grown are full ones: a row of weights for every neuron."""
+        """Whether the dendrites are full: each has a weight row for every neuron."""
         return self.incoming is not None and self.incoming.dim() == 3
 
     def dendrite_parameters(self) -> Iterator[nn.Parameter]:
-        """The units' parameters, those that exist."""
+        """The parameters of the units; none if there are no units."""
         for name in UNIT_PARAMETERS:
             parameter = getattr(self, name)
             if parameter is not None:
@@ -97,65 +93,63 @@ class DendriteLinear(nn.Module):
 
     @torch.no_grad()
     def grow(self, units: int, generator: torch.Generator, *, full: bool = False) -> int:
-        """Add `units` units that change no output yet; the number of parameters added.
+        """Add `units` units that do not change any output yet; return the parameters added.
 
-        All units of a layer are of one kind: `full` dendrites, or units whose row is shared.
+        All units of a layer have one form: `full` dendrites, or units with a shared weight row.
 
-        Incoming weights are drawn from a normal distribution of deviation 1 / sqrt(in), on
-        the CPU, so that a seed means the same on every device; all else starts at zero.
+        Incoming weights are drawn from a normal distribution with standard deviation 1 / sqrt(in),
+        on the CPU, so that a seed gives the same numbers on every device. All others start at zero.
         """
-        old = self.units
+        existing = self.units
         width = self.inputs
         if full:
-            fresh = full_start(width, self.outputs, old, units, generator)
+            start = full_start(width, self.outputs, existing, units, generator)
         else:
-            fresh = {
+            start = {
                 "incoming": torch.randn(units, width, generator=generator) * width**-0.5,
                 "threshold": torch.zeros(units),
-                "cascade": torch.zeros(sum(range(old, old + units))),
+                "cascade": torch.zeros(sum(range(existing, existing + units))),
                 "gain": torch.zeros(units, self.outputs),
             }
-        for name, drawn in fresh.items():
-            before, tensor = getattr(self, name), drawn.to(self.weight)
-            joined = tensor if before is None else torch.cat([before.detach(), tensor])
-            # A layer's first unit has nothing to cascade from: no empty parameter is kept.
+        for name, values in start.items():
+            present, added = getattr(self, name), values.to(self.weight)
+            joined = added if present is None else torch.cat([present.detach(), added])
+            # The first unit has no cascade weights; no empty parameter is registered.
             self.register_parameter(name, nn.Parameter(joined) if joined.numel() else None)
-        cost = full_parameters if full else unit_parameters
-        return cost(width, self.outputs, old, units)
+        count_parameters = full_parameters if full else unit_parameters
+        return count_parameters(width, self.outputs, existing, units)
 
     def fits(self, tensors: Mapping[str, Tensor]) -> bool:
-        """Whether `tensors` hold, by name, the parameters of one unit or more of this layer."""
-        first = tensors.get("threshold")
-        units = 0 if first is None or not first.dim() else int(first.shape[0])
+        """Whether `tensors` are, by name, the parameters of one or more units of this layer."""
+        threshold = tensors.get("threshold")
+        units = 0 if threshold is None or not threshold.dim() else int(threshold.shape[0])
         full = "incoming" in tensors and tensors["incoming"].dim() == 3
-        each = (self.outputs,) if full else ()
-        wanted: dict[str, tuple[int, ...]] = {
-            "incoming": (units, *each, self.inputs),
-            "threshold": (units, *each),
+        per_neuron = (self.outputs,) if full else ()
+        expected: dict[str, tuple[int, ...]] = {
+            "incoming": (units, *per_neuron, self.inputs),
+            "threshold": (units, *per_neuron),
             "gain": (units, self.outputs),
         }
         if units > 1:
-            wanted["cascade"] = (units * (units - 1) // 2, *each)
-        found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+            expected["cascade"] = (units * (units - 1) // 2, *per_neuron)
+        shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         same_type = all(tensor.dtype == self.weight.dtype for tensor in tensors.values())
-        return units > 0 and found == wanted and same_type
+        return units > 0 and shapes == expected and same_type
 
     def load_units(self, tensors: Mapping[str, Tensor]) -> None:
-        """Become the units whose parameters `tensors` holds by name (none: no units at all).
+        """Replace all units by those in `tensors`, by parameter name; empty removes all units.
 
-        Copies; a unit count that differs from the present one is what rolls a set back.
+        The tensors are copied. Loading the parameters from before a switch rolls its set back.
         """
         for name in UNIT_PARAMETERS:
-            held = tensors.get(name)
-            fresh = (
-                None
-                if held is None
-                else nn.Parameter(held.detach().to(self.weight.device, copy=True))
-            )
-            self.register_parameter(name, fresh)
+            tensor = tensors.get(name)
+            parameter = None
+            if tensor is not None:
+                parameter = nn.Parameter(tensor.detach().to(self.weight.device, copy=True))
+            self.register_parameter(name, parameter)
 
     def activations(self, rows: Tensor) -> Tensor:
-        """The units' outputs d, (t, K) or full (t, K, out), for rows (t, in); K is at least 1."""
+        """The units' outputs d, (t, K), or (t, K, out) if full, for rows (t, in); K >= 1."""
         assert self.incoming is not None
         function = NONLINEARITIES[self.nonlinearity]
         if self.full:
@@ -174,7 +168,7 @@ class DendriteLinear(nn.Module):
         return torch.stack(columns, 1)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """(t, in) to (t, out)."""
+        """The layer's outputs with its units: (t, in) to (t, out)."""
         plain = F.linear(rows, self.weight, self.bias)
         if self.gain is None:
             return plain

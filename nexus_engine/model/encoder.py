@@ -1,9 +1,9 @@
-"""The sentence encoder: a BERT of MiniLM's shape, on packed tokens.
+"""The sentence encoder: a BERT with the shape of MiniLM, on packed tokens.
 
-Sentences of a batch are laid end to end without padding: every linear layer, normalisation and
-activation works on `(tokens, width)` rows, and only attention lays the rows out as
-`(sentences, longest)`. The 36 linear layers (query, key, value, output, up, down in each of six
-layers) are `DendriteLinear`s, so a set of dendrites can grow on any of them.
+The sentences of a batch follow each other without padding. Linear layers, normalisation and
+activations work on `(tokens, width)` rows; only attention uses a `(sentences, longest)` layout. The
+36 linear layers (query, key, value, output, up and down in each of six layers) are
+`DendriteLinear`s, so dendrites can grow on any of them.
 
 Architecture: Devlin et al., arXiv 1810.04805; weights: all-MiniLM-L6-v2 (mean pooling).
 """
@@ -22,7 +22,7 @@ from nexus_engine.model.dropout import dropout
 __all__ = ["Encoder", "EncoderShape", "PackedBatch", "pack", "pad"]
 
 SITE_NAMES = ("q", "k", "v", "o", "up", "down")
-"""The linear layers of one encoder layer, by the names that `--place` takes."""
+"""The linear layers of an encoder layer, by the names that `--place` takes."""
 
 
 class EncoderShape(NamedTuple):
@@ -38,12 +38,12 @@ class EncoderShape(NamedTuple):
 
 
 class PackedBatch(NamedTuple):
-    """`n` sentences with `t` tokens in all, the longest of `l` tokens.
+    """`n` sentences with `t` tokens in total; the longest sentence has `l` tokens.
 
-    `ids` and `positions` are (t,); `slots` (t,) is each token's place in the (n, l) layout,
-    `lengths` (n,) the tokens of each sentence, `mask` (n, 1, 1, l) adds 0 to real and -inf to empty
-    places. `dense` says that all sentences are equally long, so that no layout is needed. With
-    `padded` the rows are the (n, l) layout itself, t = n · l, empty places included.
+    `ids` and `positions` are (t,). `slots` (t,) is the place of each token in the (n, l) layout.
+    `lengths` (n,) counts the tokens of each sentence. `mask` (n, 1, 1, l) is 0 for tokens and -inf
+    for empty places. If `padded`, the rows are the (n, l) layout itself with its empty places, and
+    t = n · l.
     """
 
     ids: Tensor
@@ -57,7 +57,7 @@ class PackedBatch(NamedTuple):
 
     @property
     def dense(self) -> bool:
-        """Whether every place of the (n, l) layout holds a token."""
+        """Whether the rows fill the (n, l) layout, so that attention need not rearrange them."""
         return self.ids.shape[0] == self.sentences * self.longest
 
     def to(self, device: torch.device) -> PackedBatch:
@@ -77,7 +77,7 @@ class PackedBatch(NamedTuple):
 
 
 def pack(ids: Tensor, lengths: Tensor) -> PackedBatch:
-    """Lay sentences end to end: `ids` (t,) int64 as they follow, `lengths` (n,) int64."""
+    """Pack sentences: `ids` (t,) int64, one sentence after another; `lengths` (n,) int64."""
     n = int(lengths.shape[0])
     longest = int(lengths.max()) if n else 0
     places = torch.arange(longest)
@@ -89,15 +89,15 @@ def pack(ids: Tensor, lengths: Tensor) -> PackedBatch:
 
 
 def pad(ids: Tensor, lengths: Tensor, longest: int) -> PackedBatch:
-    """Lay sentences out as (n, `longest`): `ids` (t,) as they follow and `lengths` (n,), int64."""
+    """Pad sentences to (n, `longest`); `ids` and `lengths` as for `pack`."""
     n = int(lengths.shape[0])
     places = torch.arange(longest)
     real = places[None, :] < lengths[:, None]
-    laid = torch.zeros(n, longest, dtype=torch.int64)
-    laid[real] = ids
+    padded = torch.zeros(n, longest, dtype=torch.int64)
+    padded[real] = ids
     mask = torch.zeros(n, 1, 1, longest).masked_fill_(~real[:, None, None, :], float("-inf"))
     return PackedBatch(
-        ids=laid.view(-1),
+        ids=padded.view(-1),
         positions=places.repeat(n),
         slots=torch.arange(n * longest),
         lengths=lengths,
@@ -109,7 +109,7 @@ def pad(ids: Tensor, lengths: Tensor, longest: int) -> PackedBatch:
 
 
 class EncoderLayer(nn.Module):
-    """One transformer layer, normalisation after the residual sum (as BERT)."""
+    """One transformer layer; as in BERT, normalisation follows the residual sum."""
 
     def __init__(self, shape: EncoderShape, rate: float) -> None:
         super().__init__()
@@ -125,16 +125,16 @@ class EncoderLayer(nn.Module):
         self.output_norm = nn.LayerNorm(shape.width, eps=shape.norm_epsilon)
 
     def _heads(self, rows: Tensor, batch: PackedBatch) -> Tensor:
-        """(t, width) rows as (n, heads, l, width / heads), empty places zero."""
+        """Rows (t, width) as (n, heads, l, width / heads), with zeros in empty places."""
         width = rows.shape[1]
         if not batch.dense:
-            laid = rows.new_zeros(batch.sentences * batch.longest, width)
-            rows = laid.index_copy(0, batch.slots, rows)
+            padded = rows.new_zeros(batch.sentences * batch.longest, width)
+            rows = padded.index_copy(0, batch.slots, rows)
         shaped = rows.view(batch.sentences, batch.longest, self.heads, width // self.heads)
         return shaped.transpose(1, 2)
 
     def attend(self, rows: Tensor, batch: PackedBatch) -> Tensor:
-        """Multi-head self-attention over each sentence: (t, width) to (t, width)."""
+        """Multi-head self-attention within each sentence: (t, width) to (t, width)."""
         query = self._heads(self.q(rows), batch)
         key = self._heads(self.k(rows), batch)
         value = self._heads(self.v(rows), batch)
@@ -146,7 +146,7 @@ class EncoderLayer(nn.Module):
         return mixed if batch.dense else mixed.index_select(0, batch.slots)
 
     def forward(self, rows: Tensor, batch: PackedBatch) -> Tensor:
-        """(t, width) to (t, width)."""
+        """The layer's output: (t, width) to (t, width)."""
         mixed = self.o(self.attend(rows, batch))
         rows = self.attention_norm(rows + dropout(mixed, self.dropout, self.training))
         inner = self.down(F.gelu(self.up(rows)))
@@ -154,34 +154,34 @@ class EncoderLayer(nn.Module):
         return normed
 
 
-def _table(rows: int, width: int) -> nn.Embedding:
-    """Embeddings (rows, width), not filled: drawing 12 million start values takes 0.1 s."""
+def _embedding_table(rows: int, width: int) -> nn.Embedding:
+    """An embedding table without initial values: drawing 12 million of them takes 0.1 s."""
     return nn.Embedding(rows, width, _weight=torch.empty(rows, width))
 
 
 class Encoder(nn.Module):
-    """Token ids to one mean-pooled embedding a sentence, not normalised."""
+    """Token ids to one mean-pooled embedding per sentence, not normalised."""
 
     def __init__(self, shape: EncoderShape | None = None, rate: float = 0.1) -> None:
         super().__init__()
         shape = shape or EncoderShape()
         self.shape = shape
         self.dropout = rate
-        self.words = _table(shape.vocabulary, shape.width)
-        self.places = _table(shape.positions, shape.width)
-        self.segments = _table(2, shape.width)
+        self.words = _embedding_table(shape.vocabulary, shape.width)
+        self.places = _embedding_table(shape.positions, shape.width)
+        self.segments = _embedding_table(2, shape.width)
         self.norm = nn.LayerNorm(shape.width, eps=shape.norm_epsilon)
         self.layers = nn.ModuleList(EncoderLayer(shape, rate) for _ in range(shape.layers))
 
     def set_dropout(self, rate: float) -> None:
-        """Use this dropout rate, 0..1, everywhere."""
+        """Set the dropout rate, 0..1, of all layers."""
         self.dropout = rate
         for layer in self.layers:
             assert isinstance(layer, EncoderLayer)
             layer.dropout = rate
 
     def forward(self, batch: PackedBatch) -> Tensor:
-        """(n, width) float32: the mean of each sentence's token vectors."""
+        """The mean of each sentence's token vectors, (n, width) float32."""
         rows: Tensor = self.words(batch.ids) + self.places(batch.positions)
         rows = rows + self.segments.weight[0]
         rows = dropout(self.norm(rows), self.dropout, self.training)
@@ -189,22 +189,22 @@ class Encoder(nn.Module):
             rows = layer(rows, batch)
         rows = rows.float()
         if batch.padded:
-            laid = rows.view(batch.sentences, batch.longest, -1)
+            padded = rows.view(batch.sentences, batch.longest, -1)
             real = (batch.mask.view(batch.sentences, batch.longest, 1) == 0).float()
-            return (laid * real).sum(1) / batch.lengths[:, None]
+            return (padded * real).sum(1) / batch.lengths[:, None]
         if batch.dense:
             return rows.view(batch.sentences, batch.longest, -1).mean(1)
-        laid = rows.new_zeros(batch.sentences * batch.longest, rows.shape[1])
-        laid = laid.index_copy(0, batch.slots, rows)
-        total = laid.view(batch.sentences, batch.longest, -1).sum(1)
+        padded = rows.new_zeros(batch.sentences * batch.longest, rows.shape[1])
+        padded = padded.index_copy(0, batch.slots, rows)
+        total = padded.view(batch.sentences, batch.longest, -1).sum(1)
         return total / batch.lengths[:, None]
 
     def sites(self) -> dict[str, DendriteLinear]:
-        """Every linear layer on which dendrites can grow, as `LAYER.NAME`, in forward order."""
-        found: dict[str, DendriteLinear] = {}
+        """The linear layers on which dendrites can grow, by `LAYER.NAME`, in forward order."""
+        sites: dict[str, DendriteLinear] = {}
         for index, layer in enumerate(self.layers):
             for name in SITE_NAMES:
                 site = getattr(layer, name)
                 assert isinstance(site, DendriteLinear)
-                found[f"{index}.{name}"] = site
-        return found
+                sites[f"{index}.{name}"] = site
+        return sites

@@ -1,13 +1,13 @@
-"""Full dendrites: a whole layer of inputs for each dendrite, as the published project grows them.
+"""Full dendrites, as the published project grows them: each has a weight row for every neuron.
 
-For neurons y = W x + b, dendrite k has a weight row for every neuron:
+For neurons y = W x + b, dendrite k computes:
 
     d_k = f(W_k x + b_k + Σ_{j<k} c_kj ⊙ d_j)
     y   = W x + b + Σ_k t_k ⊙ d_k
 
-so that it costs in · out + out + out parameters, and `out` cascade weights per earlier dendrite.
-This is what perforatedai grows on a linear layer; its formula re-computed here matched its outputs
-to 0.0 (measured, version 3.2.9).
+It costs in · out + out + out parameters, and `out` cascade weights per earlier dendrite. The
+library perforatedai grows the same on a linear layer; its outputs and this formula differed by 0.0
+(measured, version 3.2.9).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from torch import Tensor
 __all__ = ["full_activations", "full_parameters", "full_start"]
 
 START_DEVIATION = 0.01
-"""Of incoming weights and thresholds; the published library's default."""
+"""Standard deviation of initial weights and thresholds; the published library's default."""
 
 
 def full_parameters(inputs: int, outputs: int, existing: int, units: int = 1) -> int:
-    """Parameters that `units` more full dendrites cost on a layer that has `existing`."""
+    """The number of parameters of `units` more full dendrites on a layer that has `existing`."""
     return units * (inputs * outputs + 2 * outputs) + outputs * sum(
         range(existing, existing + units)
     )
@@ -33,10 +33,10 @@ def full_parameters(inputs: int, outputs: int, existing: int, units: int = 1) ->
 def full_start(
     inputs: int, outputs: int, existing: int, units: int, generator: torch.Generator
 ) -> dict[str, Tensor]:
-    """What `units` more full dendrites start from, by parameter name; gains are zero.
+    """The initial values of `units` more full dendrites, by parameter name.
 
-    `incoming` (units, out, in), `threshold` (units, out), `cascade` (pairs, out), `gain`
-    (units, out).
+    `incoming` (units, out, in), `threshold` (units, out), `cascade` (pairs of units, out), `gain`
+    (units, out). Cascade weights and gains are zero.
     """
     return {
         "incoming": torch.randn(units, outputs, inputs, generator=generator) * START_DEVIATION,
@@ -55,11 +55,11 @@ def full_activations(
 ) -> Tensor:
     """The dendrites' outputs d, (t, K, out), for input rows (t, in)."""
     drive = torch.einsum("ti,koi->tko", rows, incoming) + threshold
-    found: list[Tensor] = []
+    outputs: list[Tensor] = []
     for k in range(incoming.shape[0]):
         column = drive[:, k]
-        for j, earlier in enumerate(found):
+        for j, earlier in enumerate(outputs):
             assert cascade is not None
             column = column + cascade[k * (k - 1) // 2 + j] * earlier
-        found.append(function(column))
-    return torch.stack(found, 1)
+        outputs.append(function(column))
+    return torch.stack(outputs, 1)

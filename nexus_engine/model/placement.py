@@ -1,4 +1,4 @@
-"""Which linear layers a set grows on, and how many switches the budget pays for."""
+"""The linear layers on which a set grows, and the number of switches within the budget."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ __all__ = ["Placement", "choose_placement", "parameters_of_sets"]
 
 
 class Placement(NamedTuple):
-    """Sites, in forward order, that get units at each switch, and the most switches to make."""
+    """The sites that get units at each switch, in forward order, and the maximum of switches."""
 
     sites: tuple[str, ...]
     switches: int
 
 
 def parameters_of_sets(sites: Sequence[DendriteLinear], units: int, switches: int) -> int:
-    """Parameters that `switches` sets of `units` units on each of `sites` cost together."""
+    """The number of parameters of `switches` sets with `units` units on each of `sites`."""
     return sum(
-        unit_parameters(site.inputs, site.outputs, done * units, units)
+        unit_parameters(site.inputs, site.outputs, earlier * units, units)
         for site in sites
-        for done in range(switches)
+        for earlier in range(switches)
     )
 
 
 def choose_placement(settings: Settings, available: dict[str, DendriteLinear]) -> Placement:
-    """The sites and switches of `settings` among the model's `available` sites.
+    """The sites and switches of `settings`, given the model's `available` sites.
 
-    Under a budget, as many of the switches are made as it pays for; which placement goes with a
-    budget was chosen with the settings (`recipes.BUDGET_LADDER`).
+    A budget lowers the number of switches until their sets fit. The sites do not depend on it here;
+    they were chosen with the settings (`recipes.BUDGET_LADDER`).
 
     Raises:
         ConfigError: not even one set fits the budget.
     """
-    wanted = {"adapter"}
+    selected = {"adapter"}
     if settings.tune == "dendrites":
-        wanted = {f"{layer}.{name}" for layer in settings.layers for name in settings.place}
-    names = tuple(name for name in available if name in wanted)
+        selected = {f"{layer}.{name}" for layer in settings.layers for name in settings.place}
+    names = tuple(name for name in available if name in selected)
     sites = [available[name] for name in names]
     switches, limit = settings.switches, settings.budget_parameters
     if limit is not None and settings.dendrites:
@@ -50,6 +50,6 @@ def choose_placement(settings: Settings, available: dict[str, DendriteLinear]) -
             smallest = parameters_of_sets(sites, settings.units, 1)
             raise ConfigError(
                 f"--budget allows {limit} parameters; one set as placed here has {smallest}: "
-                "name fewer sites with --place and --layers, or a larger budget"
+                "name fewer sites with --place and --layers, or give a larger budget"
             )
     return Placement(names, switches)

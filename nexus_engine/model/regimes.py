@@ -1,4 +1,4 @@
-"""The model that a regime (`--tune`) starts from."""
+"""The initial model of each regime (`--tune`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["build_model"]
 
 
 def build_model(base: BaseModel, tune: Tune, dropout: float = 0.1) -> SentenceModel:
-    """The base model as a regime starts from it: with an identity adapter but for `dendrites`."""
+    """The base model as the regime starts: with an identity adapter, except for `dendrites`."""
     encoder = load_encoder(base, dropout)
     adapter = None if tune == "dendrites" else identity_adapter(encoder.shape.width)
     return SentenceModel(encoder, adapter)

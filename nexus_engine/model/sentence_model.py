@@ -19,7 +19,7 @@ __all__ = ["SentenceModel", "cosine", "identity_adapter"]
 
 
 def identity_adapter(width: int) -> DendriteLinear:
-    """A linear layer (width, width) that changes nothing yet."""
+    """A linear layer (width, width) that returns its input."""
     adapter = DendriteLinear(width, width)
     with torch.no_grad():
         adapter.weight.copy_(torch.eye(width))
@@ -28,15 +28,15 @@ def identity_adapter(width: int) -> DendriteLinear:
 
 
 class SentenceModel(nn.Module):
-    """Packed sentences to embeddings; `sites` names every layer on which dendrites may grow.
+    """Sentences of a token store to embeddings; `sites` names the layers that can grow dendrites.
 
-    On a CPU `nexus_engine.model.cpu` computes; elsewhere, and where `written_out` is False, the
-    plain encoder does.
+    On a CPU, `nexus_engine.model.cpu` computes the encoder. On other devices, and if `written_out`
+    is False, its own modules do.
     """
 
     written_out: ClassVar[bool] = True
     dtype: torch.dtype = torch.float32
-    """The format of products where none is named: bfloat16 for faster, slightly rounded answers."""
+    """The default format of matrix products. bfloat16 is faster and rounds slightly."""
 
     def __init__(self, encoder: Encoder, adapter: DendriteLinear | None = None) -> None:
         super().__init__()
@@ -46,22 +46,22 @@ class SentenceModel(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return self.encoder.words.weight.device
 
     def sites(self) -> dict[str, DendriteLinear]:
-        """Linear layers by site name: `LAYER.NAME`, and `adapter` where there is one."""
-        found = self.encoder.sites()
+        """Linear layers by site name: `LAYER.NAME`, and `adapter` if there is one."""
+        sites = self.encoder.sites()
         if self.adapter is not None:
-            found["adapter"] = self.adapter
-        return found
+            sites["adapter"] = self.adapter
+        return sites
 
     def adapt(self, pooled: Tensor) -> Tensor:
-        """Pooled embeddings (n, width) through the adapter, where there is one."""
+        """Pooled embeddings (n, width) through the adapter, if there is one."""
         return pooled if self.adapter is None else self.adapter(pooled)
 
     def _computes_fast(self) -> bool:
-        """Whether `nexus_engine.model.cpu` can compute: full dendrites in the encoder it cannot."""
+        """Whether `nexus_engine.model.cpu` computes; it does not support full dendrites."""
         if not self.written_out or self.device.type != "cpu":
             return False
         return not any(site.full for site in self.encoder.sites().values())
@@ -75,15 +75,15 @@ class SentenceModel(nn.Module):
         *,
         plain: bool = False,
     ) -> Tensor:
-        """(m, width) float32: the encoder's output for the store's sentences `rows`.
+        """The encoder's output for the store's sentences `rows`, (m, width) float32.
 
-        On a CPU products are made in `dtype` (the model's own where it is None), and dropout's
-        masks come from `pool`; without one, in training mode, from a fresh pool. Elsewhere, and
-        with `plain`, the encoder's own modules compute, hooks on them see it, and autocast decides.
+        On a CPU, `dtype` is the format of products (None: the model's `dtype`), and dropout masks
+        come from `pool`, or in training mode from a new pool. With `plain`, and on other devices,
+        the encoder's own modules compute: hooks on them run, and autocast sets the format.
         """
         if plain or not self._computes_fast():
-            found: Tensor = self.encoder(store.batch(rows).to(self.device))
-            return found
+            vectors: Tensor = self.encoder(store.batch(rows).to(self.device))
+            return vectors
         dtype = dtype or self.dtype
         layout = lay_out(*store.tokens(rows))
         if not self.training or not self.encoder.dropout:
@@ -92,7 +92,7 @@ class SentenceModel(nn.Module):
             pool = DropoutPool(self.encoder.dropout, int(torch.randint(2**31, ())), dtype)
             pool.begin(0)
         if dtype not in self._fast:
-            # Training and evaluation may differ in format: the copies of one are enough to hold.
+            # Training and evaluation may use different formats; only one copy is kept in memory.
             self._fast = {dtype: FastEncoder(self.encoder, dtype)}
         return self._fast[dtype](layout, pool)
 
@@ -105,7 +105,7 @@ class SentenceModel(nn.Module):
         *,
         plain: bool = False,
     ) -> Tensor:
-        """(m, width): embeddings of the store's sentences `rows`, not normalised; see `pooled`."""
+        """Embeddings of the store's sentences `rows`, (m, width), not normalised; see `pooled`."""
         return self.adapt(self.pooled(store, rows, dtype, pool, plain=plain))
 
 

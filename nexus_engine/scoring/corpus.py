@@ -1,4 +1,4 @@
-"""A run's pairs as rows of one token store."""
+"""A run's pairs, tokenised, as rows of one token store."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from nexus_engine.model.tokens import Tokenizer, TokenStore
 __all__ = ["Corpus", "PairRows", "build_corpus", "pair_rows"]
 
 SENTENCES_PER_CALL = 10_000
+"""Sentences that are tokenised at a time; bounds the memory of their Python strings."""
 
 
 class PairRows(NamedTuple):
-    """Pairs as store rows: `first`, `second` (n,) int64 and `scores` (n,) float32, 0..1."""
+    """Pairs as rows of a store, `first` and `second` (n,); `scores` (n,) 0..1, NaN if unknown."""
 
     first: npt.NDArray[np.int64]
     second: npt.NDArray[np.int64]
@@ -27,7 +28,7 @@ class PairRows(NamedTuple):
 
 
 class Corpus(NamedTuple):
-    """Everything that a run reads, tokenised once; equal sentences share a row."""
+    """All sentences of a run, tokenised once, and its splits. Equal sentences share a row."""
 
     store: TokenStore
     train: PairRows
@@ -37,7 +38,7 @@ class Corpus(NamedTuple):
 
 
 def pair_rows(store: TokenStore, pairs: Pairs) -> PairRows:
-    """`pairs` with their sentences added to `store`; missing scores become NaN."""
+    """Add the sentences of `pairs` to `store`; return the pairs as its rows."""
 
     def column(values: object) -> npt.NDArray[np.int64]:
         return store.add(
@@ -51,28 +52,28 @@ def pair_rows(store: TokenStore, pairs: Pairs) -> PairRows:
 def build_corpus(data: PairData, guard: Pairs, tokenizer: Tokenizer) -> Corpus:
     """Tokenise all splits and the guard.
 
-    Equal sentences are found by Arrow, over all splits at once: a million pairs as keys of a
-    dictionary would take a gigabyte.
+    Arrow finds equal sentences over all splits at once. With a Python dictionary instead, a million
+    pairs would take a gigabyte.
     """
     import pyarrow as pa
 
     splits = (data.train, data.dev, data.test, guard)
     columns = [c.cast(pa.large_string()) for p in splits for c in (p.first, p.second)]
-    # In chunks, which then share one dictionary: joined, a million pairs would be copied once more.
-    found = pa.chunked_array(columns, pa.large_string()).dictionary_encode().chunks
+    # The chunks share one dictionary; joining them first would copy all pairs once more.
+    encoded = pa.chunked_array(columns, pa.large_string()).dictionary_encode().chunks
     del columns
     store = TokenStore(tokenizer)
-    distinct = found[0].dictionary
+    distinct = encoded[0].dictionary
     store.add_distinct(
         distinct.slice(i, SENTENCES_PER_CALL).to_pylist()
         for i in range(0, len(distinct), SENTENCES_PER_CALL)
     )
-    rows = [column.indices.to_numpy().astype(np.int64) for column in found]
-    made = [
+    rows = [column.indices.to_numpy().astype(np.int64) for column in encoded]
+    split_rows = [
         PairRows(first, second, _scores(pairs))
         for first, second, pairs in zip(rows[::2], rows[1::2], splits, strict=True)
     ]
-    return Corpus(store, *made)
+    return Corpus(store, *split_rows)
 
 
 def _scores(pairs: Pairs) -> npt.NDArray[np.float32]:

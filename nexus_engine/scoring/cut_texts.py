@@ -1,6 +1,7 @@
-"""Sentences that are longer than the model reads, and pairs that the model cannot tell apart.
+"""Notes on sentences longer than the model reads, and on pairs that it cannot tell apart.
 
-What is counted was found while tokenising; nothing is tokenised for it. Notes hold numbers alone.
+The tokenizer has recorded which sentences it cut, so nothing is tokenised again. The notes contain
+numbers only, never a sentence.
 """
 
 from __future__ import annotations
@@ -16,18 +17,18 @@ __all__ = ["corpus_notes", "cut_note", "indistinct", "pair_notes", "refuse_indis
 
 
 def cut_note(cut: int, sentences: int) -> str:
-    """How many of so many distinct sentences are cut, in a line; empty where none is."""
+    """A line that says how many of the distinct sentences are cut; empty if none is."""
     if not cut:
         return ""
     are = "is" if cut == 1 else "are"
     return (
         f"{cut:,} of {sentences:,} sentences {are} longer than the {MAX_TOKENS} tokens that the "
-        "model reads: what follows is cut off"
+        "model reads: the rest is cut off"
     )
 
 
 def pair_notes(store: TokenStore, *splits: PairRows) -> list[str]:
-    """What is to be said of the pairs' texts, a line each: those cut, and those equal then."""
+    """Notes on the sentences of all `splits`: how many are cut, and how many pairs become equal."""
     columns = [column for pairs in splits for column in (pairs.first, pairs.second)]
     rows = np.unique(np.concatenate(columns))
     cut = store.cut_among(rows)
@@ -40,46 +41,46 @@ def pair_notes(store: TokenStore, *splits: PairRows) -> list[str]:
     pairs = sum(map(len, splits))
     return [
         note,
-        f"in {equal:,} of {pairs:,} pairs both sentences are equal after the cut: the model takes "
-        "them as one, whatever their score",
+        f"in {equal:,} of {pairs:,} pairs both sentences are equal after the cut: the model cannot "
+        "tell them apart, whatever their score",
     ]
 
 
 def corpus_notes(corpus: Corpus) -> list[str]:
-    """`pair_notes` of a run's own pairs."""
+    """`pair_notes` for the train, dev and test pairs of a run."""
     return pair_notes(corpus.store, corpus.train, corpus.dev, corpus.test)
 
 
 def indistinct(store: TokenStore, pairs: PairRows) -> str:
-    """Why no correlation is defined on `pairs`, whatever the weights; empty where one is.
+    """Why correlation on `pairs` is undefined, whatever the weights; empty if it is defined.
 
-    That is so where both sentences of every pair are the same tokens, or all pairs are one.
+    It is undefined if both sentences of every pair have the same tokens, or if all pairs are equal.
     """
     seen: set[frozenset[bytes]] = set()
     for first, second in zip(pairs.first.tolist(), pairs.second.tolist(), strict=True):
         both = frozenset((store.key(first), store.key(second)))
-        # All pairs of equal sentences have the one similarity 1, whatever the sentences.
+        # Any pair of equal sentences has similarity 1.
         seen.add(both if len(both) == 2 else frozenset())
         if len(seen) > 1:
             return ""
-    what = "both sentences of every pair are" if frozenset() in seen else "all pairs are"
+    subject = "both sentences of every pair are" if frozenset() in seen else "all pairs are"
     rows = np.unique(np.concatenate([pairs.first, pairs.second]))
     cut = len(store.cut_among(rows))
     undefined = "so all similarities are equal and Spearman is undefined"
     if cut:
         return (
-            f"{what} equal once cut to the {MAX_TOKENS} tokens that the model reads ({cut:,} of "
-            f"{len(rows):,} sentences are cut), {undefined}; begin the sentences with what tells "
-            "them apart"
+            f"{subject} equal once cut to the {MAX_TOKENS} tokens that the model reads ({cut:,} of "
+            f"{len(rows):,} sentences are cut), {undefined}; put what tells the sentences "
+            "apart at their start"
         )
-    return f"{what} equal to the model, {undefined}; give pairs of different sentences"
+    return f"{subject} equal to the model, {undefined}; give pairs of different sentences"
 
 
 def refuse_indistinct(store: TokenStore, pairs: PairRows, split: str) -> None:
-    """Refuse the pairs of a split on which no correlation is defined.
+    """Refuse a split on which correlation is undefined.
 
     Raises:
-        DataError: the pairs are such; the message says whether by the cut or in the data.
+        DataError: correlation is undefined; the message says whether truncation is the reason.
     """
     reason = indistinct(store, pairs)
     if reason:
@@ -87,13 +88,13 @@ def refuse_indistinct(store: TokenStore, pairs: PairRows, split: str) -> None:
 
 
 def _equal_pairs(store: TokenStore, pairs: PairRows, cut: Rows) -> Rows:
-    """Places of the pairs of two different sentences that are the same tokens after the cut."""
+    """Indices of pairs whose sentences differ but have the same tokens after the cut."""
     candidates = np.flatnonzero(
         np.isin(pairs.first, cut) & np.isin(pairs.second, cut) & (pairs.first != pairs.second)
     )
     same = [
-        place
-        for place in candidates.tolist()
-        if store.key(int(pairs.first[place])) == store.key(int(pairs.second[place]))
+        index
+        for index in candidates.tolist()
+        if store.key(int(pairs.first[index])) == store.key(int(pairs.second[index]))
     ]
     return np.asarray(same, np.int64)

@@ -1,4 +1,4 @@
-"""How well cosine similarity orders pairs, and how much of the base model's order is left."""
+"""Cosine similarity of pairs, and its correlation with their scores."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from nexus_engine.scoring.correlation import pearson, spearman
 __all__ = [
     "Baseline",
     "Correlations",
+    "Cosines",
     "Measured",
     "correlate",
     "embed_all",
@@ -26,25 +27,27 @@ __all__ = [
 ]
 
 TOKENS_PER_FORWARD = 2048
-"""Tokens in one inference batch: bounds its memory."""
-MIXED_UP_TO = 64
-"""Tokens of the longest sentences that are mixed with all others. Where the plain encoder pads a
-batch to its longest, one of 256 tokens among short ones would cost half a gigabyte."""
+"""Tokens in an inference batch; bounds its memory."""
+MAX_MIXED_TOKENS = 64
+"""Sentences up to this length share batches in random order. The plain encoder pads a batch to its
+longest sentence, so one of 256 tokens among short ones would cost half a gigabyte."""
 
+Cosines = npt.NDArray[np.float64]
+"""Cosine similarities of pairs, (n,), -1..1."""
 Embed = Callable[[Rows], Tensor]
-"""Store rows (m,) to embeddings (m, width)."""
+"""Computes the embeddings (m, width) of store rows (m,)."""
 
 
 class Correlations(NamedTuple):
-    """Of cosine similarity with the scores: -1..1 each; `cosine` (n,) is what was correlated."""
+    """Correlations, -1..1, of the similarities `cosine` (n,) with the pairs' scores."""
 
     spearman: float
     pearson: float
-    cosine: npt.NDArray[np.float64]
+    cosine: Cosines
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What an evaluation found: dev correlations, and the guard's (see `events.Evaluated`)."""
+    """The result of an evaluation: correlations on dev and the guard (see `events.Evaluated`)."""
 
     epoch: int = 0
     spearman: float = float("-inf")
@@ -56,63 +59,67 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 def embed_all(
     embed: Embed, store: TokenStore, rows: Rows, check: Callable[[], None] = lambda: None
 ) -> Tensor:
-    """(m, width) float32 on the CPU: embeddings of the store's `rows`, each distinct row once.
+    """Embeddings of the store's `rows` (m,): (m, width) float32 on the CPU.
 
-    Batches are of mixed lengths, which fill bins best (see `nexus_engine.model.cpu.layout`), long
-    sentences apart by length, and of about `TOKENS_PER_FORWARD` tokens. `check` is called before
-    each batch and may raise to stop. The model must be in inference mode.
+    Each distinct row is embedded once, in batches of about `TOKENS_PER_FORWARD` tokens. Batches mix
+    lengths, which fills bins best (see `nexus_engine.model.cpu.layout`); only long sentences are
+    sorted by length. `check` is called before each batch and may raise to stop. The model must be
+    in inference mode.
+
+    Raises:
+        ValueError: `rows` is empty.
     """
-    distinct, back = np.unique(rows, return_inverse=True)
+    distinct, inverse = np.unique(rows, return_inverse=True)
     if not len(distinct):
         raise ValueError("no rows to embed")
     order = np.random.default_rng(len(distinct)).permutation(len(distinct))
     lengths = store.lengths_of(distinct[order])
-    order = order[np.argsort(np.where(lengths > MIXED_UP_TO, lengths, 0), kind="stable")]
-    begun = np.cumsum(store.lengths_of(distinct[order])) // TOKENS_PER_FORWARD
-    found: Tensor | None = None
+    order = order[np.argsort(np.where(lengths > MAX_MIXED_TOKENS, lengths, 0), kind="stable")]
+    batch_of = np.cumsum(store.lengths_of(distinct[order])) // TOKENS_PER_FORWARD
+    embeddings: Tensor | None = None
     with torch.inference_mode():
-        for chosen in np.split(order, np.flatnonzero(np.diff(begun)) + 1):
+        for batch in np.split(order, np.flatnonzero(np.diff(batch_of)) + 1):
             check()
-            vectors = embed(distinct[chosen]).float().cpu()
-            if found is None:
-                found = torch.empty(len(distinct), vectors.shape[1])
-            found[torch.from_numpy(chosen)] = vectors
-        assert found is not None
-        return found[torch.from_numpy(back)]
+            vectors = embed(distinct[batch]).float().cpu()
+            if embeddings is None:
+                embeddings = torch.empty(len(distinct), vectors.shape[1])
+            embeddings[torch.from_numpy(batch)] = vectors
+        assert embeddings is not None
+        return embeddings[torch.from_numpy(inverse)]
 
 
 def pair_cosines(
     embed: Embed, store: TokenStore, pairs: PairRows, check: Callable[[], None] = lambda: None
-) -> npt.NDArray[np.float64]:
-    """Cosine similarity of each pair, (n,), -1..1."""
+) -> Cosines:
+    """The cosine similarity of each pair; see `embed_all`."""
     vectors = embed_all(embed, store, np.concatenate([pairs.first, pairs.second]), check)
     n = len(pairs)
     return cosine(vectors[:n].double(), vectors[n:].double()).numpy()
 
 
 def correlate(
-    cosines: npt.NDArray[np.float64], scores: npt.NDArray[np.float32], *, undefined: bool = False
+    cosines: Cosines, scores: npt.NDArray[np.float32], *, undefined: bool = False
 ) -> Correlations:
     """Spearman's and Pearson's correlation of (n,) similarities with (n,) scores.
 
-    With `undefined` the similarities are equal but for rounding: they are taken as equal.
+    `undefined` says that the similarities differ only by rounding; both correlations are then NaN.
     """
     if undefined:
         cosines = np.full_like(cosines, cosines[0])
-    wide = scores.astype(np.float64)
-    return Correlations(spearman(cosines, wide), pearson(cosines, wide), cosines)
+    scores64 = scores.astype(np.float64)
+    return Correlations(spearman(cosines, scores64), pearson(cosines, scores64), cosines)
 
 
 class Baseline(NamedTuple):
-    """The untouched base model: its dev correlations and its guard similarities (n,)."""
+    """The untrained base model: its dev correlations, guard similarities and guard Spearman."""
 
     dev: Correlations
-    guard: npt.NDArray[np.float64]
+    guard: Cosines
     guard_scored: float
 
     @property
     def measured(self) -> Measured:
-        """As the evaluation of epoch 0."""
+        """The same as the evaluation of epoch 0."""
         return Measured(
             epoch=0,
             spearman=self.dev.spearman,

@@ -1,8 +1,11 @@
-"""Cosine similarity by a base model and by a tuned one, asked again and again.
+"""Repeated queries to a base model and a tuned model, for the playground and for search.
 
-A `Querier` keeps both models in memory and sees when a run has left better weights: those alone
-are read anew. The two share every weight that training left as it was, so a model grown on a
-frozen encoder costs its dendrites. Embeddings are remembered in memory alone, never on disk.
+A `Querier` keeps both models in memory. When a run saves better weights, it reads only those. The
+two models share every weight that training did not change, so a model grown on a frozen encoder
+takes only the memory of its dendrites. Recent embeddings are kept in memory, never on disk.
+
+`score` takes pairs of strings and returns a record for each. For the pairs of a whole file, as
+arrays, use `nexus_engine.scoring.similarity`.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from nexus_engine.errors import ModelError
 from nexus_engine.model.base_model import BaseModel, find_base_model, load_encoder
 from nexus_engine.model.sentence_model import SentenceModel, cosine
 from nexus_engine.model.tokens import Tokenizer, TokenStore
-from nexus_engine.runs.saved_model import LoadedModel, check_finite, load_saved
+from nexus_engine.runs.saved_model import LoadedModel, ModelCard, check_finite, load_saved
 from nexus_engine.scoring.evaluation import embed_all
 
 __all__ = [
@@ -38,52 +41,55 @@ __all__ = [
     "stamp_of",
 ]
 
-REMEMBERED = 4096
-"""Sentences whose embeddings an embedder remembers: 6 MB at 384 float32 each."""
-READ_TRIES = 3
-"""Of weights that a live run may replace between the card and the file that it names."""
+MAX_REMEMBERED = 4096
+"""Sentences whose embeddings an embedder keeps: 6 MB at 384 float32 each."""
+READ_ATTEMPTS = 3
+"""A live run may replace the weights after their card is read; then both are read again."""
 
 Progress = Callable[[int], None]
-"""Told how many more sentences are done."""
+"""Receives the number of sentences done since the last call."""
 Check = Callable[[], None]
-"""Called before each batch; raises to end the work."""
+"""Called before each batch; may raise to end the work."""
 
 
 class PairCosines(NamedTuple):
-    """Cosine similarity of one pair, -1..1; `tuned` is None where there is no tuned model."""
+    """The cosine similarity of a pair, -1..1, by each model; `tuned` is None if there is none."""
 
     base: float
     tuned: float | None
 
 
 def stamp_of(folder: Path) -> FileStamp | None:
-    """The state of the model in `folder`: changes with its card; None when there is none (yet)."""
+    """A stamp that changes when a model is saved in `folder`; None if there is no model (yet)."""
     return file_stamp(folder / "model.json")
 
 
 class Embedder:
-    """One model ready to embed, with the embeddings that it remembers. Any thread may ask.
+    """A model and its recent embeddings. Any thread may call it.
 
-    `epoch` and `dev_spearman` are those of the tuned weights, None for a base model.
+    `compute_lock` serialises the batches of all embedders that share it. `epoch` and `dev_spearman`
+    belong to the tuned weights; they are None for a base model.
     """
 
     def __init__(
         self,
         model: SentenceModel,
         tokenizer: Tokenizer,
-        turn: threading.Lock,
+        compute_lock: threading.Lock,
         *,
         epoch: int | None = None,
         dev_spearman: float | None = None,
+        max_remembered: int = MAX_REMEMBERED,
     ) -> None:
         self.model = model
         self.epoch = epoch
         self.dev_spearman = dev_spearman
         self._name = "base" if epoch is None else f"the tuned model of epoch {epoch}"
         self._tokenizer = tokenizer
-        self._turn = turn
+        self._compute_lock = compute_lock
+        self._max_remembered = max_remembered
         self._memory: OrderedDict[str, Tensor] = OrderedDict()
-        self._guard = threading.Lock()
+        self._memory_lock = threading.Lock()
 
     def embed(
         self,
@@ -92,85 +98,96 @@ class Embedder:
         check: Check = lambda: None,
         *,
         remember: bool = True,
-        cut: Progress = lambda _: None,
+        report_cut: Callable[[int], None] = lambda _: None,
     ) -> Tensor:
-        """(n, width) float32, not normalised. `progress` counts distinct sentences.
+        """Embeddings (n, width) float32, not normalised, remembered ones included.
 
-        `cut` is told how many of those that are not remembered are longer than the model reads.
-
-        One batch is one turn: a short question of another thread waits for a batch at most.
+        `progress` counts distinct sentences. `report_cut` receives the number of newly embedded
+        sentences that are longer than the model reads. `compute_lock` is held for one batch at a
+        time, so another thread's short query waits for at most one batch.
 
         Raises:
             ModelError: the weights are too large to compute with.
         """
-        wanted = list(dict.fromkeys(sentences))
-        known = self._recalled(wanted)
-        fresh = [sentence for sentence in wanted if sentence not in known]
+        distinct_sentences = list(dict.fromkeys(sentences))
+        known = self._recall(distinct_sentences)
+        new = [sentence for sentence in distinct_sentences if sentence not in known]
         if known:
             progress(len(known))
-        if not fresh:
+        if not new:
             return torch.stack([known[sentence] for sentence in sentences])
-        vectors = self._embedded(fresh, progress, check, cut)
+        vectors = self._compute(new, progress, check, report_cut)
         if remember:
-            self._remember(fresh, vectors)
+            self._remember(new, vectors)
         if known:
             vectors = torch.cat([vectors, torch.stack(list(known.values()))])
-        place = {sentence: row for row, sentence in enumerate([*fresh, *known])}
-        return vectors[torch.tensor([place[sentence] for sentence in sentences])]
+        row_of = {sentence: row for row, sentence in enumerate([*new, *known])}
+        return vectors[torch.tensor([row_of[sentence] for sentence in sentences])]
 
-    def _embedded(
-        self, fresh: Sequence[str], progress: Progress, check: Check, cut: Progress
+    def _compute(
+        self,
+        sentences: Sequence[str],
+        progress: Progress,
+        check: Check,
+        report_cut: Callable[[int], None],
     ) -> Tensor:
         store = TokenStore(self._tokenizer)
-        rows = store.add([fresh])
-        cut(len(store.cut_among(rows)))
+        rows = store.add([sentences])
+        report_cut(len(store.cut_among(rows)))
 
-        def embed(chosen: npt.NDArray[np.int64]) -> Tensor:
-            with self._turn:
-                vectors = check_finite(self.model.embed(store, chosen), self._name)
-            progress(len(chosen))
+        def embed(batch: npt.NDArray[np.int64]) -> Tensor:
+            with self._compute_lock:
+                vectors = check_finite(self.model.embed(store, batch), self._name)
+            progress(len(batch))
             return vectors
 
         return embed_all(embed, store, rows, check)
 
-    def _recalled(self, sentences: Sequence[str]) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = {}
-        with self._guard:
+    def _recall(self, sentences: Sequence[str]) -> dict[str, Tensor]:
+        known: dict[str, Tensor] = {}
+        with self._memory_lock:
             for sentence in sentences:
                 vector = self._memory.get(sentence)
                 if vector is not None:
                     self._memory.move_to_end(sentence)
-                    found[sentence] = vector
-        return found
+                    known[sentence] = vector
+        return known
 
     def _remember(self, sentences: Sequence[str], vectors: Tensor) -> None:
-        if len(sentences) > REMEMBERED:  # they would push out all else
+        if len(sentences) > self._max_remembered:  # they would displace everything else
             return
-        with self._guard:
+        with self._memory_lock:
             for sentence, vector in zip(sentences, vectors, strict=True):
-                self._memory[sentence] = vector.clone()  # not a view that keeps its whole batch
+                self._memory[sentence] = vector.clone()  # a view would keep its whole batch
                 self._memory.move_to_end(sentence)
-            while len(self._memory) > REMEMBERED:
+            while len(self._memory) > self._max_remembered:
                 self._memory.popitem(last=False)
 
 
 class ModelPair(NamedTuple):
-    """The base model, and the tuned one where there is one. A snapshot: weights never change."""
+    """The base model and, if there is one, the tuned model. Their weights never change."""
 
     base: Embedder
     tuned: Embedder | None
 
     def each(self) -> list[Embedder]:
-        """The models that there are."""
+        """The base model and, if there is one, the tuned model, as a list."""
         return [self.base] if self.tuned is None else [self.base, self.tuned]
 
 
 class Querier:
-    """Keeps one base and one tuned model at hand. Its methods may be called from any thread."""
+    """Keeps a base model and a tuned model in memory. Any thread may call its methods."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        load: Callable[[Path, str], LoadedModel] = load_saved,
+        max_remembered: int = MAX_REMEMBERED,
+    ) -> None:
+        self._load = load
+        self._max_remembered = max_remembered
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
+        self._compute_lock = threading.Lock()
         self._dtype = torch.float32
         self._base: Embedder | None = None
         self._base_model: BaseModel | None = None
@@ -179,10 +196,10 @@ class Querier:
         self._stamp: FileStamp | None = None
 
     def models(self, folder: Path | None) -> ModelPair:
-        """The base model and the tuned model that `folder` holds now (None: the base alone).
+        """The base model, and the tuned model that is in `folder` now.
 
-        What is in memory and still true is used; a folder without a model (yet) gives the base
-        alone.
+        Only what changed since the last call is read. If `folder` is None or has no model (yet),
+        there is no tuned model.
 
         Raises:
             ModelError: the model in `folder`, or the base model, is missing files or damaged.
@@ -190,23 +207,23 @@ class Querier:
         with self._lock:
             stamp = None if folder is None else stamp_of(folder)
             if folder is None or stamp is None:
-                return ModelPair(self._some_base(), None)
+                return ModelPair(self._base_embedder(), None)
             if folder != self._folder or stamp != self._stamp or self._tuned is None:
-                self._read(folder)
+                self._read_tuned(folder)
             assert self._base is not None
             return ModelPair(self._base, self._tuned)
 
     def adopt(self, loaded: LoadedModel) -> ModelPair:
-        """The models of a run that was loaded elsewhere; its base computes in the same format."""
+        """`loaded`, which was read elsewhere, and its base, which computes in the same format."""
         with self._lock:
             self._dtype = loaded.model.dtype
             if loaded.card is None:
                 self._base_model = loaded.base
-                self._base = Embedder(loaded.model.eval(), loaded.tokenizer, self._turn)
+                self._base = self._embedder(loaded.model.eval(), loaded.tokenizer)
                 return ModelPair(self._base, None)
-            return ModelPair(*self._fitted(loaded))
+            return ModelPair(*self._with_base(loaded))
 
-    def _some_base(self) -> Embedder:
+    def _base_embedder(self) -> Embedder:
         if self._base is None:
             self._set_base(find_base_model())
         assert self._base is not None
@@ -215,56 +232,62 @@ class Querier:
     def _set_base(self, base: BaseModel) -> None:
         model = SentenceModel(load_encoder(base)).eval()
         model.dtype = self._dtype
-        self._base = Embedder(model, Tokenizer(base.folder), self._turn)
+        self._base = self._embedder(model, Tokenizer(base.folder))
         self._base_model = base
 
-    def _read(self, folder: Path) -> None:
-        for left in reversed(range(READ_TRIES)):
+    def _read_tuned(self, folder: Path) -> None:
+        for attempts_left in reversed(range(READ_ATTEMPTS)):
             stamp = stamp_of(folder)
             try:
-                loaded = load_saved(folder, "tuned")
+                loaded = self._load(folder, "tuned")
             except ModelError:
-                if left and stamp_of(folder) != stamp:
+                if attempts_left and stamp_of(folder) != stamp:
                     continue  # replaced while it was read
                 raise
             break
-        self._base, self._tuned = self._fitted(loaded)
+        self._base, self._tuned = self._with_base(loaded)
         self._folder, self._stamp = folder, stamp
 
-    def _fitted(self, loaded: LoadedModel) -> tuple[Embedder, Embedder]:
-        """The base model that `loaded` was trained from, and `loaded` with the weights of that."""
+    def _with_base(self, loaded: LoadedModel) -> tuple[Embedder, Embedder]:
+        """The base model that `loaded` was trained from, and `loaded`, which shares its weights."""
         if self._base_model is None or self._base_model.sha256 != loaded.base.sha256:
             self._set_base(loaded.base)
         assert self._base is not None
         assert loaded.card is not None
         share_weights(loaded.model, self._base.model)
-        tuned = Embedder(
-            loaded.model.eval(),
-            loaded.tokenizer,
-            self._turn,
-            epoch=loaded.card.epoch,
-            dev_spearman=loaded.card.dev_spearman,
-        )
+        tuned = self._embedder(loaded.model.eval(), loaded.tokenizer, loaded.card)
         return self._base, tuned
+
+    def _embedder(
+        self, model: SentenceModel, tokenizer: Tokenizer, card: ModelCard | None = None
+    ) -> Embedder:
+        return Embedder(
+            model,
+            tokenizer,
+            self._compute_lock,
+            epoch=None if card is None else card.epoch,
+            dev_spearman=None if card is None else card.dev_spearman,
+            max_remembered=self._max_remembered,
+        )
 
 
 def share_weights(model: SentenceModel, source: SentenceModel) -> int:
-    """Let `model` hold `source`'s own tensors wherever the two are equal; how many it now shares.
+    """Make `model` share the parameters of `source` that are equal; return their number.
 
-    For models that are not trained any more.
+    Neither model may be trained afterwards.
     """
-    held = dict(source.named_parameters())
+    source_parameters = dict(source.named_parameters())
     shared = 0
     for name, parameter in model.named_parameters():
-        twin = held.get(name)
-        if twin is not None and twin.shape == parameter.shape and torch.equal(twin, parameter):
-            parameter.data = twin.data
+        other = source_parameters.get(name)
+        if other is not None and other.shape == parameter.shape and torch.equal(other, parameter):
+            parameter.data = other.data
             shared += 1
     return shared
 
 
 def distinct(pairs: Iterable[tuple[str, str]]) -> int:
-    """How many sentences each model embeds for `pairs`."""
+    """The number of distinct sentences in `pairs`."""
     return len({sentence for pair in pairs for sentence in pair})
 
 
@@ -274,7 +297,10 @@ def score(
     progress: Progress = lambda _: None,
     check: Check = lambda: None,
 ) -> list[PairCosines]:
-    """Each pair by both models. `progress` comes to `distinct(pairs)` for each of them."""
+    """The similarities of each pair of strings by the models that there are.
+
+    For each model, `progress` counts up to `distinct(pairs)`. See `Embedder.embed` for errors.
+    """
     if not pairs:
         return []
     columns = [_cosines(embedder, pairs, progress, check) for embedder in models.each()]
@@ -287,31 +313,30 @@ def _cosines(
     embedder: Embedder, pairs: Sequence[tuple[str, str]], progress: Progress, check: Check
 ) -> list[float]:
     sentences = list(dict.fromkeys(sentence for pair in pairs for sentence in pair))
-    row = {sentence: place for place, sentence in enumerate(sentences)}
+    row_of = {sentence: row for row, sentence in enumerate(sentences)}
     vectors = embedder.embed(sentences, progress, check)
-    first = torch.tensor([row[a] for a, _ in pairs])
-    second = torch.tensor([row[b] for _, b in pairs])
-    found: list[float] = []
-    for start in range(0, len(pairs), 4096):  # doubles of a few pairs at a time
+    first = torch.tensor([row_of[a] for a, _ in pairs])
+    second = torch.tensor([row_of[b] for _, b in pairs])
+    cosines: list[float] = []
+    for start in range(0, len(pairs), 4096):  # bounds the memory of the float64 copies
         part = slice(start, start + 4096)
-        found += cosine(vectors[first[part]].double(), vectors[second[part]].double()).tolist()
-    return found
+        cosines += cosine(vectors[first[part]].double(), vectors[second[part]].double()).tolist()
+    return cosines
 
 
-def ordered(found: Sequence[PairCosines], by: str) -> list[int]:
-    """Places of `found`, the most telling first.
+def ordered(cosines: Sequence[PairCosines], by: str) -> list[int]:
+    """The indices of `cosines` in the order `by`.
 
-    `by` is `difference` (the largest change, whatever its sign), `tuned` or `base` (the most
-    alike), or `file` (as they came).
-    What is not a finite number comes first, so that it is seen. Without a tuned model `difference`
-    and `tuned` mean `base`.
+    `difference` sorts by falling absolute difference between the models, `tuned` and `base` by
+    falling similarity; `file` keeps the order. Values that are not finite come first, so that they
+    are seen. Without a tuned model, `difference` and `tuned` mean `base`.
     """
-    if by == "file" or not found:
-        return list(range(len(found)))
-    base = np.asarray([one.base for one in found])
+    if by == "file" or not cosines:
+        return list(range(len(cosines)))
+    base = np.asarray([pair.base for pair in cosines])
     keys = base
-    if found[0].tuned is not None and by != "base":
-        tuned = np.asarray([one.tuned for one in found], np.float64)
+    if cosines[0].tuned is not None and by != "base":
+        tuned = np.asarray([pair.tuned for pair in cosines], np.float64)
         keys = np.abs(tuned - base) if by == "difference" else tuned
     keys = np.where(np.isfinite(keys), keys, np.inf)
     return np.argsort(-keys, kind="stable").tolist()  # type: ignore[no-any-return]

@@ -1,4 +1,8 @@
-"""Similarity of sentence pairs by a trained model and by its base, side by side."""
+"""Similarities and correlations of a whole set of pairs, for commands that read a file once.
+
+`score_pairs` and `evaluate` take an Arrow table of pairs and return arrays. For a few pairs at a
+time, with both models and recent embeddings kept in memory, use `nexus_engine.scoring.querying`.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +21,19 @@ from nexus_engine.runs.saved_model import LoadedModel, check_finite
 from nexus_engine.scoring.corpus import PairRows, pair_rows
 from nexus_engine.scoring.correlation import Interval, bootstrap_gain
 from nexus_engine.scoring.cut_texts import indistinct, pair_notes
-from nexus_engine.scoring.evaluation import Correlations, correlate, pair_cosines
+from nexus_engine.scoring.evaluation import Correlations, Cosines, correlate, pair_cosines
 
-__all__ = ["SideBySide", "compare", "evaluate", "score_pairs"]
+__all__ = ["SideBySide", "compare", "distinct_sentences", "evaluate", "score_pairs"]
 
-Cosines = npt.NDArray[np.float64]
 Progress = Callable[[int], None]
-"""Told how many more sentences are done."""
+"""Receives the number of sentences done since the last call."""
 
 
 class SideBySide(NamedTuple):
-    """Cosine similarities, (n,), -1..1, by the base model and by the tuned one.
+    """Cosine similarities (n,), -1..1, of the same pairs by the base model and by the tuned model.
 
-    `notes` is what the user should know of the texts, a line each, and `undefined` why the
-    similarities cannot be correlated with scores, empty where they can (see `cut_texts`).
+    `notes` are lines for the user about truncated texts. `undefined` says why correlation with the
+    scores is undefined; it is empty if it is defined (see `cut_texts`).
     """
 
     base: Cosines
@@ -52,32 +55,34 @@ def _cosines(
 
 
 def distinct_sentences(pairs: Pairs) -> int:
-    """How many sentences `score_pairs` and `evaluate` embed for `pairs` with one model."""
-    both = pairs.first.to_pylist() + pairs.second.to_pylist()
-    return len(set(both))
+    """The number of sentences that `score_pairs` and `evaluate` embed with each model."""
+    sentences = pairs.first.to_pylist() + pairs.second.to_pylist()
+    return len(set(sentences))
 
 
 def score_pairs(
     loaded: LoadedModel, pairs: Pairs, progress: Progress = lambda _: None
 ) -> SideBySide:
-    """Each pair by both models, in one pass over the distinct sentences for each.
+    """The similarities of `pairs` by a model and by its base. Scores are not needed.
 
-    For the base model itself both sides are the same array.
+    Each model embeds each distinct sentence once. If `loaded` is the base model, both sides are the
+    same array.
 
     Raises:
-        ModelError: the weights of one are too large to compute with.
+        ModelError: a model's weights are too large to compute with.
     """
     store = TokenStore(loaded.tokenizer)
     rows = pair_rows(store, pairs)
-    about = tuple(pair_notes(store, rows)), "" if pairs.scores is None else indistinct(store, rows)
+    notes = tuple(pair_notes(store, rows))
+    undefined = "" if pairs.scores is None else indistinct(store, rows)
     if loaded.card is None:
-        only = _cosines(loaded.model, loaded.name, store, rows, progress)
-        return SideBySide(only, only, *about)
+        base = _cosines(loaded.model, loaded.name, store, rows, progress)
+        return SideBySide(base, base, notes, undefined)
     tuned = _cosines(loaded.model, loaded.name, store, rows, progress)
-    untouched = SentenceModel(load_encoder(loaded.base))
-    untouched.dtype = loaded.model.dtype
-    base = _cosines(untouched, "base", store, rows, progress)
-    return SideBySide(base, tuned, *about)
+    base_model = SentenceModel(load_encoder(loaded.base))
+    base_model.dtype = loaded.model.dtype
+    base = _cosines(base_model, "base", store, rows, progress)
+    return SideBySide(base, tuned, notes, undefined)
 
 
 def evaluate(
@@ -86,13 +91,14 @@ def evaluate(
     progress: Progress = lambda _: None,
     note: Callable[[str], None] = lambda _: None,
 ) -> Correlations:
-    """Spearman and Pearson of the model's cosine similarity with the scores of `pairs`.
+    """Spearman and Pearson of one model's similarities with the scores of `pairs`.
 
-    `note` is told what the user should know of the texts (see `cut_texts`). Both are NaN where the
-    pairs themselves leave them undefined: what was then left to rank would be rounding.
+    `pairs` must have scores. `note` receives each line for the user about truncated texts (see
+    `cut_texts`). Both correlations are NaN if the model cannot tell the pairs apart, since the
+    similarities would then differ only by rounding.
 
     Raises:
-        ModelError: its weights are too large to compute with.
+        ModelError: the model's weights are too large to compute with.
     """
     assert pairs.scores is not None
     store = TokenStore(loaded.tokenizer)
@@ -106,12 +112,15 @@ def evaluate(
     return correlate(cosines, pairs.scores, undefined=bool(reason))
 
 
-def compare(found: Sequence[Correlations], pairs: Pairs) -> list[Interval]:
-    """Each model's Spearman minus the first one's, with the 95 % interval of a paired bootstrap."""
+def compare(models: Sequence[Correlations], pairs: Pairs) -> list[Interval]:
+    """Each model's Spearman minus the first model's, with the 95 % interval of a paired bootstrap.
+
+    All intervals are NaN if a Spearman is NaN.
+    """
     assert pairs.scores is not None
-    first, *others = found
+    first, *others = models
     scores = pairs.scores
-    if np.isnan([model.spearman for model in found]).any():  # no resample has a difference either
-        return [Interval(np.nan, np.nan, np.nan) for _ in found]
+    if np.isnan([model.spearman for model in models]).any():
+        return [Interval(np.nan, np.nan, np.nan) for _ in models]
     gains = [bootstrap_gain(model.cosine, first.cosine, scores) for model in others]
     return [Interval(0.0, 0.0, 0.0), *gains]

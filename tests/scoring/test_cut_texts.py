@@ -1,4 +1,4 @@
-"""Texts longer than the model reads: their number is said wherever they are read."""
+"""Every command that reads texts says how many are longer than the model reads."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def rows(base_model, first, second):
 
 @pytest.fixture
 def pairs_file(tmp_path):
-    """Two pairs that differ in their last word alone, and two ordinary ones."""
+    """Two pairs that differ only in their last word, and two ordinary ones."""
     lines = ["sentence1,sentence2,score"]
     for number, word in enumerate(("valve", "gauge")):
         lines.append(f"{long_text(word)},{long_text(word, 'broken')},{number}")
@@ -44,9 +44,9 @@ def pairs_file(tmp_path):
 def test_a_sentence_of_exactly_the_longest_length_is_not_cut(base_model):
     tokenizer = Tokenizer(base_model.folder)
     exact, longer = " ".join(["turning"] * 254), " ".join(["turning"] * 255)
-    found = tokenizer([exact, longer, "short"])
-    assert [len(ids) for ids in found] == [256, 256, 3]
-    assert found.cut == (1,)
+    tokenised = tokenizer([exact, longer, "short"])
+    assert [len(ids) for ids in tokenised] == [256, 256, 3]
+    assert tokenised.cut == (1,)
     store = TokenStore(tokenizer)
     store.add([[exact], ["short", longer]])
     assert store.cut_among(np.arange(3)).tolist() == [2]
@@ -74,9 +74,9 @@ def test_distinct_sentences_are_counted_and_those_equal_after_the_cut(base_model
     ],
 )
 def test_the_true_reason_is_named_where_no_correlation_is_defined(base_model, first, second, words):
-    found = indistinct(*rows(base_model, first, second))
-    assert words in found
-    assert bool(found) == bool(words)
+    reason = indistinct(*rows(base_model, first, second))
+    assert words in reason
+    assert bool(reason) == bool(words)
 
 
 def write_folder(folder, dev):
@@ -106,11 +106,11 @@ def test_a_forecast_says_it(monkeypatch, tmp_path):
     write_folder(tmp_path / "pairs", [("a", "b", 0), ("c", "d", 1)])
     monkeypatch.setattr(engine._Probe, "measure", lambda self: (engine._Costs(0, 0, 0),) * 2)
     settings = resolve(TrainConfig(data=str(tmp_path / "pairs"), tune="adapter", threads=1))
-    found = engine.forecast(settings)
-    said = "1 of 8 sentences is longer than the 256 tokens"
-    assert sum(said in note for note in found.notes) == 1
-    lines = forecast_lines({name: getattr(found, name) for name in found.__struct_fields__})
-    assert sum(f"note: {said}" in line for line in lines) == 1
+    forecast = engine.forecast(settings)
+    words = "1 of 8 sentences is longer than the 256 tokens"
+    assert sum(words in note for note in forecast.notes) == 1
+    lines = forecast_lines({name: getattr(forecast, name) for name in forecast.__struct_fields__})
+    assert sum(f"note: {words}" in line for line in lines) == 1
 
 
 def test_every_command_that_asks_a_model_says_it(home, tmp_path, pairs_file, capfd):

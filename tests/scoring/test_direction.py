@@ -1,4 +1,4 @@
-"""Scores that run the other way are asked about before a step is made, wherever they are met."""
+"""Scores that run the other way raise a question before the first step, in every command."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from nexus_engine.runs.folder import RunFolder
 from nexus_engine.scoring.corpus import Corpus, PairRows
 from nexus_engine.scoring.correlation import spearman
 from nexus_engine.scoring.direction import (
-    ENOUGH_PAIRS,
-    FEWEST_PAIRS,
+    MAX_PAIRS,
+    MIN_PAIRS,
     ask_direction,
     direction_question,
 )
@@ -36,27 +36,27 @@ WORDS = "run the other way"
 
 
 @pytest.mark.parametrize(
-    ("found", "pairs", "asked"),
+    ("value", "pairs", "asks"),
     [
         (0.82, 1500, False),
         (0.05, 1500, False),
         (-0.1, 1500, False),  # below zero beyond doubt, but not far
         (-0.3, 1500, True),
-        (-0.9, FEWEST_PAIRS, True),
-        (-0.9, FEWEST_PAIRS - 1, False),
+        (-0.9, MIN_PAIRS, True),
+        (-0.9, MIN_PAIRS - 1, False),
         (-1.0, 2, False),
-        (-1.0, FEWEST_PAIRS, True),
+        (-1.0, MIN_PAIRS, True),
         (-0.3, 50, False),  # by chance, perhaps
         (-0.6, 50, True),
         (float("nan"), 1500, False),
     ],
 )
 def test_only_what_is_far_below_zero_and_no_chance_is_asked_about(
-    found: float, pairs: int, asked: bool
+    value: float, pairs: int, asks: bool
 ) -> None:
-    question = direction_question(found, pairs)
-    assert (question is not None) is asked
-    assert question is None or (WORDS in question and f"{found:.2f} on {pairs} pairs" in question)
+    question = direction_question(value, pairs)
+    assert (question is not None) is asks
+    assert question is None or (WORDS in question and f"{value:.2f} on {pairs} pairs" in question)
 
 
 def rows(scores: list[float]) -> PairRows:
@@ -69,23 +69,23 @@ def rows(scores: list[float]) -> PairRows:
 def test_train_pairs_are_looked_at_only_where_dev_is_too_little(
     dev: int, train: int, sign: int
 ) -> None:
-    none = rows([])
-    corpus = Corpus(None, rows(list(range(train))), rows(list(range(dev))), none, none)  # type: ignore[arg-type]
-    seen: list[int] = []
+    no_pairs = rows([])
+    corpus = Corpus(None, rows(list(range(train))), rows(list(range(dev))), no_pairs, no_pairs)  # type: ignore[arg-type]
+    counts: list[int] = []
 
     def cosines(pairs: PairRows) -> np.ndarray:
-        seen.append(len(pairs))
+        counts.append(len(pairs))
         noise = np.random.default_rng(1).normal(0, 0.05 * len(pairs), len(pairs))
         return sign * (pairs.scores.astype(np.float64) + noise)
 
     known = cosines(corpus.dev)
-    del seen[:]
+    counts.clear()
     question = ask_direction(cosines, corpus, known)
-    looked_at = dev + sum(seen)
-    assert looked_at <= max(dev, ENOUGH_PAIRS)
-    assert bool(seen) is (dev < FEWEST_PAIRS)
-    assert (question is not None) is (sign < 0 and looked_at >= FEWEST_PAIRS)
-    # A forecast, which knows no dev similarities, comes to the same.
+    looked_at = dev + sum(counts)
+    assert looked_at <= max(dev, MAX_PAIRS)
+    assert bool(counts) is (dev < MIN_PAIRS)
+    assert (question is not None) is (sign < 0 and looked_at >= MIN_PAIRS)
+    # Without dev similarities, as in a forecast, the result is the same.
     assert (ask_direction(cosines, corpus) is not None) is (question is not None)
 
 
@@ -99,18 +99,18 @@ def test_real_scores_never_raise_it_and_their_reverse_always_does(stsb: Path, ba
     from nexus_engine.scoring.evaluation import embed_all
 
     with (stsb / "dev.csv").open(newline="") as file:
-        found = list(csv.reader(file))[:: 1500 // SAMPLE][:SAMPLE]
+        lines = list(csv.reader(file))[:: 1500 // SAMPLE][:SAMPLE]
     model = SentenceModel(load_encoder(base_model)).eval()
     store = TokenStore(Tokenizer(base_model.folder))
-    columns = [store.add([[row[place] for row in found]]) for place in (0, 1)]
+    columns = [store.add([[row[place] for row in lines]]) for place in (0, 1)]
     first, second = (embed_all(lambda r: model.embed(store, r), store, c) for c in columns)
     cosines = cosine(first.double(), second.double()).numpy()
-    scores = np.asarray([float(row[2]) for row in found])
-    chance = np.random.default_rng(3)
+    scores = np.asarray([float(row[2]) for row in lines])
+    random = np.random.default_rng(3)
     for pairs in (20, 50, 100, SAMPLE):
         for _ in range(200):
-            some = chance.permutation(SAMPLE)[:pairs]
-            value = spearman(cosines[some], scores[some])
+            sample = random.permutation(SAMPLE)[:pairs]
+            value = spearman(cosines[sample], scores[sample])
             assert direction_question(value, pairs) is None
             assert pairs < 50 or direction_question(-value, pairs) is not None
 
@@ -139,7 +139,7 @@ def distances(folder: Path) -> Path:
 
 
 def prepared(settings, folder: RunFolder) -> list:
-    """What a run says before its first step."""
+    """The events of a run before its first step."""
     with folder.lock:
         return list(preparation.prepare(settings, folder, Steering(), resume=False))
 
@@ -149,8 +149,8 @@ def test_it_is_asked_before_the_first_step_and_in_eval_forecast_and_report(
 ) -> None:
     from nexus_engine.data import load_guard
 
-    few = load_guard().take(np.arange(8))
-    monkeypatch.setattr(inputs, "load_guard", lambda: few)
+    guard = load_guard().take(np.arange(8))
+    monkeypatch.setattr(inputs, "load_guard", lambda: guard)
     costs = forecasting._Costs(1e-3, 1e-4, 1e-4)
     monkeypatch.setattr(forecasting._Probe, "_timed", lambda self: costs)
     data = distances(tmp_path / "pairs")
@@ -158,33 +158,33 @@ def test_it_is_asked_before_the_first_step_and_in_eval_forecast_and_report(
 
     folder = RunFolder.create(tmp_path / "run", "x")
     events = prepared(settings, folder)
-    (asked,) = [event.message for event in events if isinstance(event, Warned)]
-    assert WORDS in asked
+    (question,) = [event.message for event in events if isinstance(event, Warned)]
+    assert WORDS in question
     assert any(isinstance(event, RunStarted) for event in events)
     for event in events:
         folder.append(event)
     results = document(gather([str(folder.path)])).sections[0]
-    assert f"run, warning: {asked}" in results.paragraphs
+    assert f"run, warning: {question}" in results.paragraphs
 
     assert cli.main(["train", "--data", str(data), "--forecast", "--threads", "2"]) == 0
     assert WORDS in capfd.readouterr().err
     evaluate = ["eval", "base", "--data", str(data), "--split", "all", "--json"]
     assert cli.main(evaluate) == 0
     out, err = capfd.readouterr()
-    found = json.loads(out)
-    assert WORDS in found["questions"][0]
+    result = json.loads(out)
+    assert WORDS in result["questions"][0]
     assert "warning: the base model's Spearman" in err
 
-    # As the question says: HIGHEST - score in place of each score.
+    # As the message says: replace each score by HIGHEST - score.
     before = load_split(str(data), "all").scores
     for path in data.iterdir():
         with path.open(newline="") as file:
-            mended = [(a, b, 5 - float(score)) for a, b, score in csv.reader(file)]
+            reversed_rows = [(a, b, 5 - float(score)) for a, b, score in csv.reader(file)]
         with path.open("w", newline="") as file:
-            csv.writer(file).writerows(mended)
+            csv.writer(file).writerows(reversed_rows)
     after = load_split(str(data), "all").scores
     assert spearman(before, after) == pytest.approx(-1)
-    assert direction_question(-found["base_spearman"], found["pairs"]) is None
+    assert direction_question(-result["base_spearman"], result["pairs"]) is None
 
 
 @pytest.mark.parametrize("questions", [[], ["do the scores run the other way?"]])
@@ -201,6 +201,6 @@ def test_the_form_shows_a_question_below_the_forecast(questions) -> None:
     form = SimpleNamespace(chart_style=chart_style, _measuring="", _forecast=Forecasted(figures))
     lines = NewRunScreen._draw_forecast(form, 80, 3)  # type: ignore[arg-type]
     assert "about 0:34 min" in lines[0].plain
-    asked = "warning: do the scores run the other way?"
-    assert (lines[1].plain == asked) is bool(questions)
+    warning = "warning: do the scores run the other way?"
+    assert (lines[1].plain == warning) is bool(questions)
     assert (lines[1].style == chart_style.palette.warn) is bool(questions)

@@ -1,4 +1,4 @@
-"""Querying: the same cosines as `nexus similarity`, shared weights, new checkpoints, bounds."""
+"""Querying: cosines equal to `nexus similarity`, shared weights, new checkpoints, bounds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from nexus_engine.errors import DataError, ModelError
 from nexus_engine.model.base_model import find_base_model
 from nexus_engine.model.regimes import build_model
 from nexus_engine.runs.saved_model import load_model, load_saved, save_model
-from nexus_engine.scoring import querying, searching
 from nexus_engine.scoring.querying import Querier, distinct, score, share_weights, stamp_of
 from nexus_engine.scoring.searching import SearchIndex, read_sentences, search
 
@@ -26,7 +25,7 @@ CANARY = "kanarienvogel"
 
 
 def grown(folder, epoch, strength, base):
-    """A saved model whose dendrites move embeddings the more the greater `strength` is."""
+    """Save a model whose dendrites change embeddings in proportion to `strength`."""
     model = build_model(base, "dendrites")
     generator = torch.Generator().manual_seed(1)
     for site in list(model.sites().values())[:6]:
@@ -73,15 +72,15 @@ def test_cosines_are_those_of_the_similarity_command(querier, saved):
     from nexus_engine.scoring.similarity import score_pairs
 
     models = querier.models(saved)
-    found = score(models, PAIRS)
+    cosines = score(models, PAIRS)
     arrays = [pa.array(column) for column in zip(*PAIRS, strict=True)]
-    wanted = score_pairs(load_saved(saved, "x"), Pairs(*arrays, None))
-    for got, base, tuned in zip(found, wanted.base, wanted.tuned, strict=True):
-        assert got.base == pytest.approx(base, abs=1e-5)
-        assert got.tuned == pytest.approx(tuned, abs=1e-5)
-        assert abs(got.base - got.tuned) > 1e-4
+    expected = score_pairs(load_saved(saved, "x"), Pairs(*arrays, None))
+    for pair, base, tuned in zip(cosines, expected.base, expected.tuned, strict=True):
+        assert pair.base == pytest.approx(base, abs=1e-5)
+        assert pair.tuned == pytest.approx(tuned, abs=1e-5)
+        assert abs(pair.base - pair.tuned) > 1e-4
     assert models.tuned.epoch == 1
-    assert score(querier.models(None), PAIRS)[0] == (found[0].base, None)
+    assert score(querier.models(None), PAIRS)[0] == (cosines[0].base, None)
 
 
 def test_the_tuned_model_holds_the_weights_of_the_base(querier, saved, base):
@@ -120,33 +119,28 @@ def test_a_folder_without_a_model_yet_gives_the_base_alone_and_a_broken_one_is_r
     assert querier.models(None).tuned is None
 
 
-def test_weights_replaced_while_they_are_read_are_read_again(best, base, monkeypatch):
-    real, tries = querying.load_saved, []
+def test_weights_replaced_while_they_are_read_are_read_again(best, base):
+    attempts = []
 
-    def racing(folder, name):
-        tries.append(1)
-        if len(tries) == 1:
+    def load(folder, name):
+        attempts.append(1)
+        if len(attempts) == 1:
             grown(folder, 7, 0.4, base)
             raise ModelError("weights-0001.safetensors: gone")
-        return real(folder, name)
+        return load_saved(folder, name)
 
-    monkeypatch.setattr(querying, "load_saved", racing)
-    assert Querier().models(best).tuned.epoch == 7
+    assert Querier(load=load).models(best).tuned.epoch == 7
 
 
-def test_sentences_are_embedded_once_and_memory_is_bounded(saved, monkeypatch):
-    monkeypatch.setattr(querying, "REMEMBERED", 3)
-    models = Querier().models(saved)
-    told = []
-    score(models, PAIRS, told.append)
-    assert sum(told) == 2 * distinct(PAIRS) == 6
-    calls = []
-    monkeypatch.setattr(models.base.model, "embed", lambda *a: calls.append(a))
-    models.base.embed([PAIRS[0][0], PAIRS[1][1], PAIRS[0][0]])
-    assert not calls
-    monkeypatch.undo()
-    monkeypatch.setattr(querying, "REMEMBERED", 3)
-    models.base.embed(["one more"])
+def test_sentences_are_embedded_once_and_memory_is_bounded(saved):
+    models = Querier(max_remembered=3).models(saved)
+    done, batches = [], []
+    score(models, PAIRS, done.append)
+    assert sum(done) == 2 * distinct(PAIRS) == 6
+    models.base.embed([PAIRS[0][0], PAIRS[1][1], PAIRS[0][0]], check=lambda: batches.append(1))
+    assert not batches
+    models.base.embed(["one more"], check=lambda: batches.append(1))
+    assert len(batches) == 1
     assert len(models.base._memory) == 3
     models.base.embed(["a", "b", "c", "d"])
     assert "a" not in models.base._memory
@@ -154,11 +148,11 @@ def test_sentences_are_embedded_once_and_memory_is_bounded(saved, monkeypatch):
 
 def test_known_and_new_sentences_come_in_the_order_asked(saved):
     embedder = Querier().models(saved).base
-    one = embedder.embed(["alpha", "beta"])
-    both = embedder.embed(["gamma", "beta", "alpha", "gamma"])
-    assert torch.allclose(both[2], one[0])
-    assert torch.allclose(both[1], one[1])
-    assert torch.equal(both[0], both[3])
+    known = embedder.embed(["alpha", "beta"])
+    mixed = embedder.embed(["gamma", "beta", "alpha", "gamma"])
+    assert torch.allclose(mixed[2], known[0])
+    assert torch.allclose(mixed[1], known[1])
+    assert torch.equal(mixed[0], mixed[3])
 
 
 def test_a_check_ends_the_work_between_batches(saved):
@@ -173,17 +167,17 @@ def test_a_check_ends_the_work_between_batches(saved):
 
 
 def test_threads_may_ask_at_once(saved):
-    querier, found = Querier(), []
+    querier, answers = Querier(), []
     threads = [
-        threading.Thread(target=lambda: found.append(score(querier.models(saved), PAIRS)))
+        threading.Thread(target=lambda: answers.append(score(querier.models(saved), PAIRS)))
         for _ in range(3)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 3
-    assert found[0][0].tuned == pytest.approx(found[2][0].tuned, abs=1e-6)
+    assert len(answers) == 3
+    assert answers[0][0].tuned == pytest.approx(answers[2][0].tuned, abs=1e-6)
 
 
 # Files of sentences
@@ -192,12 +186,12 @@ def test_threads_may_ask_at_once(saved):
 def test_lines_keep_their_numbers_and_blank_ones_are_left_out(tmp_path):
     file = tmp_path / "notes.txt"
     file.write_bytes("\ufeffone\r\n\r\n  two \n\nthree".encode())
-    found = read_sentences(file)
-    assert list(found.sentences) == ["one", "two", "three"]
-    assert list(found.lines) == [1, 3, 5]
+    read = read_sentences(file)
+    assert list(read.sentences) == ["one", "two", "three"]
+    assert list(read.lines) == [1, 3, 5]
     file.write_text("one\ntwo\n one\none\n")
-    found = read_sentences(file)
-    assert (found.sentences, found.lines, found.times) == (["one", "two"], [1, 2], [3, 1])
+    read = read_sentences(file)
+    assert (read.sentences, read.lines, read.times) == (["one", "two"], [1, 2], [3, 1])
 
 
 @pytest.mark.parametrize(
@@ -220,7 +214,7 @@ def test_bad_files_are_refused_without_their_text(tmp_path, content, reason):
     assert "\n" not in str(refused.value)
 
 
-def test_what_is_no_file_and_what_is_too_large_is_refused(tmp_path, monkeypatch):
+def test_what_is_not_a_file_or_too_large_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for path, reason in (
         (tmp_path, "is a folder"),
@@ -230,9 +224,8 @@ def test_what_is_no_file_and_what_is_too_large_is_refused(tmp_path, monkeypatch)
         with pytest.raises(DataError, match=reason):
             read_sentences(path)
     (tmp_path / "many.txt").write_text("a\nb\nc\nd\n")
-    monkeypatch.setattr(searching, "MAX_SENTENCES", 3)
-    with pytest.raises(DataError, match="too large: 3 sentences"):
-        read_sentences(tmp_path / "many.txt")
+    with pytest.raises(DataError, match="too large: the limit is 3 sentences"):
+        read_sentences(tmp_path / "many.txt", max_sentences=3)
 
 
 def test_the_nearest_come_first_with_their_lines_and_moves(querier, saved, tmp_path):
@@ -244,22 +237,22 @@ def test_the_nearest_come_first_with_their_lines_and_moves(querier, saved, tmp_p
     index = SearchIndex(read_sentences(file))
     models = querier.models(saved)
     assert index.missing(models) == 2 * 4
-    told = []
-    found = search(models, index, "the patient was sent home", 5, told.append)
-    assert sum(told) == 8
+    done = []
+    result = search(models, index, "the patient was sent home", 5, done.append)
+    assert sum(done) == 8
     assert index.missing(models) == 0
     for matches, score_of, rank_of in (
-        (found.by_base, lambda m: m.base, lambda m: m.base_rank),
-        (found.by_tuned, lambda m: m.tuned, lambda m: m.tuned_rank),
+        (result.by_base, lambda m: m.base, lambda m: m.base_rank),
+        (result.by_tuned, lambda m: m.tuned, lambda m: m.tuned_rank),
     ):
         assert [rank_of(m) for m in matches] == [1, 2, 3, 4]
         scores = [score_of(m) for m in matches]
         assert scores == sorted(scores, reverse=True)
-    assert found.by_base[0].sentence == "the patient went home today"
-    assert found.by_base[0].line == 4
-    first = found.by_tuned[0]
+    assert result.by_base[0].sentence == "the patient went home today"
+    assert result.by_base[0].line == 4
+    first = result.by_tuned[0]
     assert first.rise == first.base_rank - 1
-    twice = next(m for m in found.by_base if m.sentence == "the patient was discharged")
+    twice = next(m for m in result.by_base if m.sentence == "the patient was discharged")
     assert (twice.line, twice.times) == (3, 2)
     alone = search(querier.models(None), index, "the patient was sent home", 2)
     assert alone.by_tuned == []

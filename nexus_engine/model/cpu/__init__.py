@@ -1,10 +1,13 @@
-"""The encoder's forward and backward pass written out for a CPU.
+"""The encoder's forward and backward pass, written out for a CPU.
 
-The same function as `nexus_engine.model.encoder`, which stays the reference that tests compare
-with. What is different: sentences are sorted by length and attention runs on groups of like
-length, so that nothing is padded; products go to oneDNN; a grown layer is one product, its units'
-outputs being further input columns; frozen weights have no gradient and keep no activations;
-dropout reads its masks from a pool.
+It computes the same function as `nexus_engine.model.encoder`, the reference that tests compare it
+with. The differences:
+
+- Sentences are packed into bins of few widths, in which attention runs (`layout`).
+- oneDNN computes the products (`products`).
+- A grown layer is one product: the units' outputs are further input columns (`grown_linear`).
+- Frozen weights get no gradient, and no activations are saved for them.
+- Dropout masks come from a pool (`mask_pool`).
 """
 
 from nexus_engine.model.cpu.fast_encoder import FastEncoder

@@ -1,7 +1,7 @@
-"""Self-attention of short sentences in bins of few widths, with its gradient.
+"""Self-attention within bins of few widths, and its gradient.
 
-Every product is a batch of small square ones of few shapes. In bfloat16 oneDNN makes them; softmax
-is made in float32.
+Every product is a batch of small matrices of few shapes. In bfloat16 oneDNN computes them. Softmax
+is computed in float32.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["attend"]
 
 
 class _Attend(torch.autograd.Function):
-    """Saved: the rows that came in, and for each width of bins the attention weights."""
+    """Saves the input rows and, for each width of bins, the attention weights."""
 
     @staticmethod
     def forward(
@@ -30,14 +30,14 @@ class _Attend(torch.autograd.Function):
         values_only: bool,
     ) -> Tensor:
         width = rows.shape[1] // 3
-        deep = width // heads
+        depth = width // heads
         mixed = rows.new_empty(rows.shape[0], width)
-        kept: list[Tensor] = [rows] if rows.requires_grad else []
+        saved: list[Tensor] = [rows] if rows.requires_grad else []
         multipliers: list[Tensor | None] = []
         for bins in layout.bins:
             query, key, value = _by_head(rows, bins, heads, 3)
             scores = query.new_empty(len(query), bins.width, bins.width)
-            _product(query, key.transpose(1, 2), deep**-0.5, scores)
+            _product(query, key.transpose(1, 2), depth**-0.5, scores)
             scores = scores.float().view(bins.number, heads, bins.width, bins.width)
             if bins.mask is not None:
                 scores.add_(bins.mask)
@@ -45,12 +45,12 @@ class _Attend(torch.autograd.Function):
             multiplier = None
             if pool is not None:
                 multiplier = pool.take(weights.numel()).view(weights.shape)
-            used = weights if multiplier is None else weights * multiplier
-            _into_rows(torch.bmm(used, value), mixed, bins, heads)
+            masked_weights = weights if multiplier is None else weights * multiplier
+            _into_rows(torch.bmm(masked_weights, value), mixed, bins, heads)
             if rows.requires_grad:
-                kept.append(weights)
+                saved.append(weights)
                 multipliers.append(multiplier)
-        ctx.save_for_backward(*kept)
+        ctx.save_for_backward(*saved)
         ctx.multipliers, ctx.layout, ctx.heads = multipliers, layout, heads
         ctx.values_only = values_only
         return mixed
@@ -58,45 +58,46 @@ class _Attend(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         gradient, layout, heads = gradients[0], ctx.layout, ctx.heads
-        rows, *kept = ctx.saved_tensors
-        deep = gradient.shape[1] // heads
-        found = torch.empty_like(rows)
-        for bins, weights, multiplier in zip(layout.bins, kept, ctx.multipliers, strict=True):
-            (mixed,) = _by_head(gradient, bins, heads, 1)
-            used = weights if multiplier is None else weights * multiplier
-            parts = mixed.new_empty(3, *mixed.shape)
-            torch.bmm(used.transpose(1, 2), mixed, out=parts[2])
+        rows, *all_weights = ctx.saved_tensors
+        depth = gradient.shape[1] // heads
+        d_rows = torch.empty_like(rows)
+        per_width = zip(layout.bins, all_weights, ctx.multipliers, strict=True)
+        for bins, weights, multiplier in per_width:
+            (d_mixed,) = _by_head(gradient, bins, heads, 1)
+            masked_weights = weights if multiplier is None else weights * multiplier
+            parts = d_mixed.new_empty(3, *d_mixed.shape)
+            torch.bmm(masked_weights.transpose(1, 2), d_mixed, out=parts[2])
             if ctx.values_only:
                 parts[:2] = 0
             else:
                 query, key, value = _by_head(rows, bins, heads, 3)
-                d_weights = torch.bmm(mixed, value.transpose(1, 2))
+                d_weights = torch.bmm(d_mixed, value.transpose(1, 2))
                 if multiplier is not None:
                     d_weights.mul_(multiplier)
                 d_scores = torch._softmax_backward_data(d_weights, weights, -1, weights.dtype)
-                _product(d_scores, key, deep**-0.5, parts[0])
-                _product(d_scores.transpose(1, 2), query, deep**-0.5, parts[1])
-            _into_rows(parts, found, bins, heads)
-        return found, None, None, None, None
+                _product(d_scores, key, depth**-0.5, parts[0])
+                _product(d_scores.transpose(1, 2), query, depth**-0.5, parts[1])
+            _into_rows(parts, d_rows, bins, heads)
+        return d_rows, None, None, None, None
 
 
-def _product(left: Tensor, right: Tensor, scale: float, into: Tensor) -> None:
-    """Write scale · left right, for each of a batch, to `into`."""
-    torch.baddbmm(into, left, right, beta=0, alpha=scale, out=into)
+def _product(left: Tensor, right: Tensor, scale: float, out: Tensor) -> None:
+    """Write the batched product scale · left right to `out`."""
+    torch.baddbmm(out, left, right, beta=0, alpha=scale, out=out)
 
 
 def _by_head(rows: Tensor, bins: Bins, heads: int, parts: int) -> Tensor:
-    """The bins' rows, (t, parts · width), as (parts, count · heads, bin's width, width / heads)."""
-    laid = rows[bins.start : bins.stop].view(bins.number, bins.width, parts, heads, -1)
-    deep = laid.shape[-1]
-    return laid.permute(2, 0, 3, 1, 4).reshape(parts, bins.number * heads, bins.width, deep)
+    """The bins' rows, (t, parts · width), as (parts, number · heads, bin width, width / heads)."""
+    split = rows[bins.start : bins.stop].view(bins.number, bins.width, parts, heads, -1)
+    depth = split.shape[-1]
+    return split.permute(2, 0, 3, 1, 4).reshape(parts, bins.number * heads, bins.width, depth)
 
 
 def _into_rows(by_head: Tensor, rows: Tensor, bins: Bins, heads: int) -> None:
-    """Undo `_by_head`, into `rows`."""
+    """The inverse of `_by_head`: writes to the bins' rows of `rows`."""
     parts = rows.shape[1] // (heads * by_head.shape[-1])
-    laid = rows[bins.start : bins.stop].view(bins.number, bins.width, parts, heads, -1)
-    laid.copy_(by_head.view(parts, bins.number, heads, bins.width, -1).permute(1, 3, 0, 2, 4))
+    split = rows[bins.start : bins.stop].view(bins.number, bins.width, parts, heads, -1)
+    split.copy_(by_head.view(parts, bins.number, heads, bins.width, -1).permute(1, 3, 0, 2, 4))
 
 
 def attend(
@@ -109,7 +110,7 @@ def attend(
 ) -> Tensor:
     """Multi-head self-attention: query, key and value side by side, (t, 3 · width), to (t, width).
 
-    `values_only` says that the gradient of queries and keys is not wanted: it is given as zero.
+    With `values_only`, the gradients of queries and keys are not needed and are returned as zero.
     """
     mixed: Tensor = _Attend.apply(  # type: ignore[no-untyped-call]
         rows, layout, heads, pool, values_only

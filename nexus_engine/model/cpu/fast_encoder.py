@@ -34,7 +34,7 @@ class _FastLayer:
         def multiplier() -> Tensor | None:
             return None if pool is None else pool.take(rows.numel())
 
-        # Below the first grown layer's values nothing asks for the gradient of a score.
+        # Up to the first grown layer, nothing needs the gradient of an attention score.
         scores_matter = rows.requires_grad or any(
             p.requires_grad for site in (layer.q, layer.k) for p in site.parameters()
         )
@@ -45,10 +45,10 @@ class _FastLayer:
 
 
 class FastEncoder:
-    """Computes what `encoder` does, from its parameters as they are at each call.
+    """Computes the same as `encoder`, from the encoder's present parameters at each call.
 
-    `dtype` is the format of products and activations, float32 or bfloat16; parameters, their
-    gradients, attention's softmax and the pooled embeddings are float32.
+    `dtype` is the format of products and activations, float32 or bfloat16. Parameters, their
+    gradients, the softmax of attention and the pooled embeddings are float32.
     """
 
     def __init__(self, encoder: Encoder, dtype: torch.dtype = torch.float32) -> None:
@@ -58,9 +58,9 @@ class FastEncoder:
         self._layers = [_FastLayer(layer, dtype) for layer in layers]
 
     def __call__(self, layout: Layout, pool: DropoutPool | None = None) -> Tensor:
-        """(n, width) float32: the mean of each sentence's token vectors.
+        """The mean of each sentence's token vectors, (n, width) float32.
 
-        Dropout acts where a `pool` is given. An autocast context changes nothing here.
+        Dropout is active if there is a `pool`. An autocast context has no effect.
         """
         with torch.autocast("cpu", enabled=False):
             return self._pooled(layout, pool)

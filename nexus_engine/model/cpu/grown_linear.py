@@ -1,8 +1,8 @@
-"""Linear layers with dendrites as one product, with the gradients that are wanted.
+"""Linear layers with dendrites as one product, and the gradients that are needed.
 
 A grown layer is y = [x, d] [W, Tᵀ]ᵀ + b: the units' outputs d are further input columns and their
-gains T further weight columns, so that one product does the layer forward and one its whole
-gradient. Layers that see the same input (query, key, value) are stacked to one product as well.
+gains T further weight columns. So one product computes the layer and one the gradient of its input.
+Layers with the same input (query, key, value) are stacked into one product as well.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from nexus_engine.model.dendrites import DendriteLinear
 
 __all__ = ["LinearBlock"]
 
-COLUMNS = 4
-"""Units' columns come in multiples of this, so that a second set of two finds the kernels that
-oneDNN has made for the first: they take 0.7 MB each, some 150 of them."""
+COLUMN_MULTIPLE = 4
+"""The units' columns are padded to a multiple of this, so that a second set of two units reuses the
+kernels that oneDNN built for the first: some 150 of 0.7 MB each."""
 
 
 class LinearBlock:
-    """Sites that see the same input, in compute format `dtype`: weight (out, in + K), bias (out,).
+    """A copy in `dtype` of sites with the same input: weight (out, in + K), bias (out,).
 
-    K counts the units of all sites, filled up to a multiple of `COLUMNS`; out counts their neurons.
-    The copy follows the parameters: `refresh` renews what has changed since the last call.
+    K is the number of units of all sites, padded to a multiple of `COLUMN_MULTIPLE`; out is the
+    number of their neurons. `refresh` copies the parameters that changed since the last call.
     """
 
     def __init__(self, sites: tuple[DendriteLinear, ...], dtype: torch.dtype) -> None:
@@ -48,60 +48,60 @@ class LinearBlock:
     @torch.inference_mode(False)
     @torch.no_grad()
     def refresh(self) -> None:
-        """Make weight and bias what the sites' parameters are now."""
+        """Copy the sites' parameters to `weight` and `bias`, as far as they changed."""
         units = tuple(site.units for site in self.sites)
         if units != self._units:
             self._units, self._copied = units, ()
-        columns = self.inputs + sum(units) + self._spare()
-        now = tuple((id(p), p._version) for s in self.sites for p in (s.weight, s.bias))
+        columns = self.inputs + sum(units) + self._padding()
+        versions = tuple((id(p), p._version) for s in self.sites for p in (s.weight, s.bias))
         if not self._copied:
             neurons = self.neurons[-1].stop
-            # Inputs by neurons in memory: an evaluation in float32 is then 5 to 10 % shorter.
+            # Stored as (inputs, neurons): a float32 evaluation takes 5 to 10 % less time.
             self.weight = torch.zeros(columns, neurons, dtype=self.dtype).t()
             self.bias = torch.empty(neurons, dtype=self.dtype)
-        if now != self._copied:
+        if versions != self._copied:
             for site, rows in zip(self.sites, self.neurons, strict=True):
                 self.weight[rows, : self.inputs] = site.weight
                 self.bias[rows] = site.bias
-            self._copied = now
-        for site, rows, own in self.grown():
+            self._copied = versions
+        for site, rows, unit_columns in self.grown():
             assert site.gain is not None
-            self.weight[rows, own] = site.gain.t().to(self.dtype)
+            self.weight[rows, unit_columns] = site.gain.t().to(self.dtype)
 
-    def _spare(self) -> int:
-        """Columns of zeros that fill the units' up to a multiple of `COLUMNS`."""
-        return -sum(self._units) % COLUMNS
+    def _padding(self) -> int:
+        """The number of zero columns that pad the units' columns to a `COLUMN_MULTIPLE`."""
+        return -sum(self._units) % COLUMN_MULTIPLE
 
     def grown(self) -> list[tuple[DendriteLinear, slice, slice]]:
-        """Sites with units: their neurons' rows and their units' columns in `weight`."""
-        found: list[tuple[DendriteLinear, slice, slice]] = []
+        """Sites with units, with their neurons' rows and their units' columns in `weight`."""
+        grown: list[tuple[DendriteLinear, slice, slice]] = []
         start = self.inputs
         for site, rows, count in zip(self.sites, self.neurons, self._units, strict=True):
             if count:
-                found.append((site, rows, slice(start, start + count)))
+                grown.append((site, rows, slice(start, start + count)))
                 start += count
-        return found
+        return grown
 
     def _parameters(self) -> list[Tensor | None]:
-        found: list[Tensor | None] = []
+        parameters: list[Tensor | None] = []
         for site in self.sites:
-            found += [site.weight, site.bias]
+            parameters += [site.weight, site.bias]
         for site, _, _ in self.grown():
-            found += [site.incoming, site.threshold, site.cascade, site.gain]
-        return found
+            parameters += [site.incoming, site.threshold, site.cascade, site.gain]
+        return parameters
 
     def join(self, rows: Tensor) -> tuple[Tensor, list[Units]]:
-        """Rows (t, in) with the units' outputs as further columns, and the units."""
+        """Rows (t, in) with the units' outputs as further columns; also the units."""
         units = [Units(site, rows) for site, _, _ in self.grown()]
         if not units:
             return rows, units
         parts = [rows, *(u.responses.t().to(rows.dtype) for u in units)]
-        if self._spare():
-            parts.append(rows.new_zeros(rows.shape[0], self._spare()))
+        if self._padding():
+            parts.append(rows.new_zeros(rows.shape[0], self._padding()))
         return torch.cat(parts, 1), units
 
     def gelu(self, rows: Tensor) -> Tensor:
-        """The same through GELU: one operation where no gradient is wanted."""
+        """The outputs through GELU, in one operation if no gradient is needed."""
         trained = rows.requires_grad or any(
             p is not None and p.requires_grad for p in self._parameters()
         )
@@ -110,14 +110,14 @@ class LinearBlock:
         return linear(self.join(rows)[0], self.weight, self.bias, gelu=True)
 
     def __call__(self, rows: Tensor) -> Tensor:
-        """(t, in) in `dtype` to (t, out); gradients reach rows and the sites' parameters."""
+        """The sites' outputs: (t, in) in `dtype` to (t, out). Differentiable."""
         parameters = self._parameters()
-        found: Tensor = _Grown.apply(rows, self, *parameters)  # type: ignore[no-untyped-call]
-        return found
+        outputs: Tensor = _Grown.apply(rows, self, *parameters)  # type: ignore[no-untyped-call]
+        return outputs
 
 
 class _Grown(torch.autograd.Function):
-    """Inputs: rows, the block, (weight, bias) of every site, and the units of every grown one."""
+    """Inputs: rows, the block, weight and bias of every site, unit parameters of grown sites."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor, block: LinearBlock, *parameters: Tensor | None) -> Tensor:
@@ -132,39 +132,44 @@ class _Grown(torch.autograd.Function):
         gradient = gradients[0]
         block: LinearBlock = ctx.block
         (rows,) = ctx.saved_tensors
-        wanted = ctx.needs_input_grad
-        found: list[Tensor | None] = _plain_gradients(block, gradient, rows, wanted[2:])
+        needed = ctx.needs_input_grad
+        d_parameters = _plain_gradients(block, gradient, rows, needed[2:])
         d_rows = d_units = None
-        if wanted[0]:
-            joined = linear_back(gradient, block.weight)
-            d_rows = joined[:, : block.inputs]
-            d_units = joined[:, block.inputs :]
+        if needed[0]:
+            d_joined = linear_back(gradient, block.weight)
+            d_rows = d_joined[:, : block.inputs]
+            d_units = d_joined[:, block.inputs :]
         elif ctx.units:
-            # A copy: oneDNN takes 0.2 s for columns in the middle of longer rows.
+            # Copied, since oneDNN takes 0.2 s for columns in the middle of longer rows.
             d_units = linear_back(gradient, block.weight[:, block.inputs :].contiguous())
         for units, (_, neurons, columns) in zip(ctx.units, block.grown(), strict=True):
             assert d_units is not None
-            own = d_units[:, columns.start - block.inputs : columns.stop - block.inputs]
+            d_responses = d_units[:, columns.start - block.inputs : columns.stop - block.inputs]
             d_gain = outer(units.responses.t().to(gradient.dtype), gradient[:, neurons]).float()
-            back = units.back(own.t().float(), rows)
-            found += [back.incoming, back.threshold, back.cascade, d_gain]
+            unit_gradients = units.back(d_responses.t().float(), rows)
+            d_parameters += [
+                unit_gradients.incoming,
+                unit_gradients.threshold,
+                unit_gradients.cascade,
+                d_gain,
+            ]
             if d_rows is not None:
-                d_rows = torch.addmm(d_rows, back.drive.t(), units.incoming)
+                d_rows = torch.addmm(d_rows, unit_gradients.drive.t(), units.incoming)
         if d_rows is not None:
             d_rows = d_rows.contiguous()
-        return d_rows, None, *found
+        return d_rows, None, *d_parameters
 
 
 def _plain_gradients(
-    block: LinearBlock, gradient: Tensor, rows: Tensor | None, wanted: tuple[bool, ...]
+    block: LinearBlock, gradient: Tensor, rows: Tensor | None, needed: tuple[bool, ...]
 ) -> list[Tensor | None]:
-    """Gradients of (weight, bias) of every site, None where not wanted."""
+    """Gradients of weight and bias of every site; None if not needed."""
     sites = len(block.sites)
-    if rows is None or not any(wanted[: 2 * sites]):
+    if rows is None or not any(needed[: 2 * sites]):
         return [None] * (2 * sites)
     weight, bias = outer(gradient, rows).float(), gradient.sum(0).float()
-    found: list[Tensor | None] = []
+    gradients: list[Tensor | None] = []
     for i, neurons in enumerate(block.neurons):
-        found.append(weight[neurons] if wanted[2 * i] else None)
-        found.append(bias[neurons] if wanted[2 * i + 1] else None)
-    return found
+        gradients.append(weight[neurons] if needed[2 * i] else None)
+        gradients.append(bias[neurons] if needed[2 * i + 1] else None)
+    return gradients

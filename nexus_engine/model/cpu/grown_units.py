@@ -1,4 +1,4 @@
-"""A layer's dendrite units, forward and backward, unit by unit over all tokens."""
+"""A layer's dendrite units, forward and backward: one unit at a time, all tokens at once."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from torch import Tensor
 
 from nexus_engine.model.dendrites import NONLINEARITIES, DendriteLinear
 
-__all__ = ["UnitGradients", "Units"]
+__all__ = ["Units"]
 
 Slope = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Gradient of an output, input z and output d of a nonlinearity, to the gradient of z."""
+"""From an output's gradient, the input z and the output d of a nonlinearity, z's gradient."""
 
 SLOPES: dict[str, Slope] = {
     "gelu": lambda g, z, _d: torch.ops.aten.gelu_backward(g, z),
@@ -25,7 +25,7 @@ SLOPES: dict[str, Slope] = {
 
 
 class UnitGradients(NamedTuple):
-    """Of `incoming` (K, in), `threshold` (K,), `cascade`, and of what came in, `drive` (K, t)."""
+    """Gradients of `incoming` (K, in), `threshold` (K,), `cascade`; `drive` (K, t) is that of z."""
 
     incoming: Tensor
     threshold: Tensor
@@ -34,7 +34,7 @@ class UnitGradients(NamedTuple):
 
 
 class Units:
-    """The units of `site` on rows (t, in): `responses` (K, t) float32 are their outputs d."""
+    """The units of `site` on rows (t, in). `responses` (K, t) float32 are their outputs d."""
 
     def __init__(self, site: DendriteLinear, rows: Tensor) -> None:
         assert site.incoming is not None
@@ -47,7 +47,7 @@ class Units:
         if site.cascade is None:
             self.responses = self._function(self._inputs)
             return
-        # The weights c_k0 .. c_k(k-1) of each unit k but the first.
+        # The weights c_k0 .. c_k(k-1) of each unit k > 0.
         self._weights = list(torch.split(site.cascade, list(range(1, site.units))))
         self.responses = torch.empty_like(self._inputs)
         self.responses[0] = self._function(self._inputs[0])
@@ -56,7 +56,7 @@ class Units:
             self.responses[k] = self._function(self._inputs[k])
 
     def back(self, gradient: Tensor, rows: Tensor) -> UnitGradients:
-        """The gradients, from that of the responses, (K, t) float32, for the rows that came in."""
+        """The units' gradients from `gradient`, that of the responses (K, t) float32."""
         cascade: Tensor | None = None
         if self._weights:
             gradient = gradient.clone()

@@ -1,4 +1,4 @@
-"""Sentences end to end in bins of few widths, so that attention needs no rearranging of rows."""
+"""Pack whole sentences into bins of few widths, in which attention runs without padding each."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ __all__ = ["Bins", "Layout", "lay_out"]
 
 Integers = npt.NDArray[np.int64]
 
-NARROWEST = 32
-"""Width of the narrowest bins; the others are powers of two, or three quarters of one. Wider ones
-leave fewer rows empty and cost more in attention: in batches of 64 STS-B pairs 4.6 % are empty at
-32, 3.8 % at 64, before they are filled up, with 40 and 66 scores a token and head."""
+MIN_WIDTH = 32
+"""Width of the narrowest bins. Other widths are powers of two or three quarters of one. Wider bins
+leave fewer rows empty but cost more in attention. In batches of 64 STS-B pairs, 4.6 % of the rows
+are empty at 32 and 3.8 % at 64 (before empty bins are added), with 40 and 66 attention scores per
+token and head."""
 
 
 class Bins(NamedTuple):
-    """Rows `start` to `stop` as (`number`, `width`): each bin holds whole sentences.
+    """Rows `start` to `stop` as `number` bins of `width` rows; each bin holds whole sentences.
 
-    `mask` (number, 1, width, width) adds 0 where query and key are of one sentence, else -inf; the
-    rows that hold no token count as a sentence of their own. None where each bin is full of one.
+    `mask` (number, 1, width, width) is 0 if query and key belong to the same sentence, else -inf;
+    the empty rows of a bin count as one sentence. It is None if each bin is filled by one sentence.
     """
 
     start: int
@@ -35,10 +36,10 @@ class Bins(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """`n` sentences in `t` rows, a multiple of `_multiple` of the tokens.
+    """`n` sentences in `t` rows; t is a multiple of `_row_multiple`.
 
-    ids, positions and owners are (t,); `owners` says which sentence a row is of, n for the rows
-    that hold no token; `lengths` (n,) counts each sentence's tokens.
+    `ids`, `positions` and `owners` are (t,). `owners` is the sentence that a row belongs to, or n
+    for an empty row. `lengths` (n,) counts the tokens of each sentence.
     """
 
     ids: Tensor
@@ -49,93 +50,96 @@ class Layout(NamedTuple):
 
 
 def lay_out(ids: Integers, lengths: Integers) -> Layout:
-    """Put sentences in bins: `ids` (t,) as they follow each other, `lengths` (n,)."""
+    """Pack sentences into bins: `ids` (tokens,), one sentence after another; `lengths` (n,)."""
     sentences = len(lengths)
-    widths, of_sentence, inside = _pack(lengths)
+    widths, bin_of, inside = _pack(lengths)
     order = np.argsort(widths, kind="stable")
     starts = np.empty(len(widths), np.int64)
     starts[order] = np.cumsum(widths[order]) - widths[order]
     rows = int(widths.sum())
 
     positions = np.arange(len(ids)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    place = np.repeat(starts[of_sentence] + inside, lengths) + positions
-    owners = _spread(np.repeat(np.arange(sentences), lengths), place, rows, sentences)
+    row_of_token = np.repeat(starts[bin_of] + inside, lengths) + positions
+    owners = _spread(np.repeat(np.arange(sentences), lengths), row_of_token, rows, sentences)
     bins: list[Bins] = []
     start = 0
     for width in np.unique(widths).tolist():
         count = int((widths == width).sum())
         stop = start + count * width
         owner = owners[start:stop].reshape(count, width)
-        apart = owner[:, :, None] != owner[:, None, :]
-        mask = np.where(apart, np.float32(-np.inf), np.float32(0))[:, None] if apart.any() else None
-        bins.append(
-            Bins(start, stop, count, width, None if mask is None else torch.from_numpy(mask))
-        )
+        differ = owner[:, :, None] != owner[:, None, :]
+        mask = None
+        if differ.any():
+            added = np.where(differ, np.float32(-np.inf), np.float32(0))[:, None]
+            mask = torch.from_numpy(added)
+        bins.append(Bins(start, stop, count, width, mask))
         start = stop
     return Layout(
-        ids=torch.from_numpy(_spread(ids, place, rows, 0)),
-        positions=torch.from_numpy(_spread(positions, place, rows, 0)),
+        ids=torch.from_numpy(_spread(ids, row_of_token, rows, 0)),
+        positions=torch.from_numpy(_spread(positions, row_of_token, rows, 0)),
         owners=torch.from_numpy(owners),
         lengths=torch.from_numpy(np.ascontiguousarray(lengths, np.int64)),
         bins=tuple(bins),
     )
 
 
-def _spread(values: Integers, place: Integers, rows: int, empty: int) -> Integers:
-    found = np.full(rows, empty, np.int64)
-    found[place] = values
-    return found
+def _spread(values: Integers, row_of_token: Integers, rows: int, empty: int) -> Integers:
+    """(rows,): the value of each token at its row, and `empty` elsewhere."""
+    spread = np.full(rows, empty, np.int64)
+    spread[row_of_token] = values
+    return spread
 
 
-def _multiple(tokens: int) -> int:
-    """What row counts are filled up to a multiple of: 1/32 to 1/16 of the tokens.
+def _row_multiple(tokens: int) -> int:
+    """The number of rows is padded to a multiple of this, 1/32 to 1/16 of the tokens.
 
-    So few row counts occur: oneDNN sets up, and keeps, a kernel for each, and memory that was freed
-    fits the next batch.
+    So few row counts occur. oneDNN builds and keeps a kernel for each one, and memory freed by one
+    batch fits the next.
     """
-    return max(NARROWEST, 1 << max(0, tokens.bit_length() - 5))
+    return max(MIN_WIDTH, 1 << max(0, tokens.bit_length() - 5))
 
 
 def _pack(lengths: Integers) -> tuple[Integers, Integers, Integers]:
-    """The width of each bin, and for each sentence its bin and its place there: best fit first.
+    """The width of each bin, and for each sentence its bin and its first row in that bin.
 
-    Longest sentences first, each into the bin that it leaves the least room in.
+    Best fit: from the longest sentence to the shortest, each goes to the bin with the least free
+    rows that suffice.
     """
     widths: list[int] = []
-    room: list[tuple[int, int]] = []  # (rows that are free, bin), sorted
-    of_sentence, inside = np.zeros_like(lengths), np.zeros_like(lengths)
+    free_rows: list[tuple[int, int]] = []  # (free rows, bin), sorted
+    bin_of, inside = np.zeros_like(lengths), np.zeros_like(lengths)
     for sentence in np.argsort(-lengths, kind="stable").tolist():
         length = int(lengths[sentence])
-        found = bisect.bisect_left(room, (length, -1))
-        if found < len(room):
-            free, chosen = room.pop(found)
+        best_fit = bisect.bisect_left(free_rows, (length, -1))
+        if best_fit < len(free_rows):
+            free, chosen = free_rows.pop(best_fit)
         else:
-            free = max(NARROWEST, 1 << (length - 1).bit_length())
+            free = max(MIN_WIDTH, 1 << (length - 1).bit_length())
             chosen = len(widths)
             widths.append(free)
-        of_sentence[sentence], inside[sentence] = chosen, widths[chosen] - free
+        bin_of[sentence], inside[sentence] = chosen, widths[chosen] - free
         if free > length:
-            bisect.insort(room, (free - length, chosen))
-    multiple = _multiple(int(lengths.sum()))
-    return np.asarray(_fill(_narrow(widths, room, multiple), multiple)), of_sentence, inside
+            bisect.insort(free_rows, (free - length, chosen))
+    multiple = _row_multiple(int(lengths.sum()))
+    return np.asarray(_pad(_narrow(widths, free_rows, multiple), multiple)), bin_of, inside
 
 
-def _narrow(widths: list[int], room: list[tuple[int, int]], multiple: int) -> list[int]:
-    """`widths`, those bins cut to three quarters that are free beyond.
+def _narrow(widths: list[int], free_rows: list[tuple[int, int]], multiple: int) -> list[int]:
+    """`widths`, with each bin cut to three quarters if its last quarter is free.
 
-    So sentences of 33 to 48 tokens do not take 64 rows each. All stay as they are where that would
-    save no `multiple` of rows: one more width is one more group in attention. `room` has the rows
-    that are free at the end of each bin.
+    So sentences of 33 to 48 tokens do not take 64 rows each. Nothing is cut if that would not save
+    a `multiple` of rows, since every further width is a further group in attention. `free_rows`
+    has the free rows at the end of each bin.
     """
-    cut = widths.copy()
-    for free, chosen in room:
-        if widths[chosen] > NARROWEST and free >= widths[chosen] // 4:
-            cut[chosen] -= widths[chosen] // 4
-    return cut if -(-sum(cut) // multiple) < -(-sum(widths) // multiple) else widths
+    narrowed = widths.copy()
+    for free, chosen in free_rows:
+        if widths[chosen] > MIN_WIDTH and free >= widths[chosen] // 4:
+            narrowed[chosen] -= widths[chosen] // 4
+    return narrowed if -(-sum(narrowed) // multiple) < -(-sum(widths) // multiple) else widths
 
 
-def _fill(widths: list[int], multiple: int) -> list[int]:
-    """`widths` with empty bins, so that their sum is a multiple of `multiple`."""
-    if sum(widths) % NARROWEST:  # an odd number of bins of 48
-        widths[widths.index(NARROWEST + NARROWEST // 2)] += NARROWEST // 2
-    return widths + [NARROWEST] * (-sum(widths) % multiple // NARROWEST)
+def _pad(widths: list[int], multiple: int) -> list[int]:
+    """`widths` and empty bins, so that their sum is a multiple of `multiple`."""
+    if sum(widths) % MIN_WIDTH:  # an odd number of bins of 48
+        widths[widths.index(MIN_WIDTH + MIN_WIDTH // 2)] += MIN_WIDTH // 2
+    return widths + [MIN_WIDTH] * (-sum(widths) % multiple // MIN_WIDTH)

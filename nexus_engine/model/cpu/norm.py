@@ -1,4 +1,4 @@
-"""Dropout, residual sum and layer normalisation as one step, with its gradient."""
+"""Dropout, residual sum and layer normalisation as one operation, and its gradient."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def add_norm(
     norm: torch.nn.LayerNorm,
     multiplier: Tensor | None,
 ) -> Tensor:
-    """norm(rows + multiplier · branch): all (t, width); no multiplier, no dropout."""
+    """norm(rows + multiplier · branch), all (t, width); None as multiplier means no dropout."""
     if multiplier is not None:
         multiplier = multiplier.view(branch.shape)
     normed: Tensor = _AddNorm.apply(  # type: ignore[no-untyped-call]

@@ -1,9 +1,9 @@
-"""Matrix products on a CPU, by the library that is fastest at each.
+"""Matrix products on a CPU, each by the fastest library.
 
-On AMD's processors the sgemm that PyTorch calls (MKL) runs at less than half the speed of oneDNN's
-(224 against 500 GFLOP/s on two cores with AVX-512, products of this encoder's shapes), and oneDNN
-ships in the same wheel, as the operator that torch.compile uses. In bfloat16 both ways lead to
-oneDNN, but there `F.linear` first writes the bias to every row of the output.
+On AMD processors, the sgemm that PyTorch calls (MKL) runs at less than half the speed of oneDNN's:
+224 against 500 GFLOP/s on two cores with AVX-512, for products of this encoder's shapes. oneDNN is
+in the same wheel, as the operator that torch.compile uses. In bfloat16 PyTorch calls oneDNN too,
+but `F.linear` first writes the bias to every row of the output.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ __all__ = ["linear", "linear_back", "outer"]
 
 @functools.cache
 def _onednn() -> bool:
-    """Whether oneDNN's linear operator is there, and gives what it should."""
+    """Whether oneDNN's linear operator exists and computes correctly."""
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return False
     try:
         rows, weight = torch.eye(3, 4), torch.arange(8.0).view(2, 4)
-        found = torch.ops.mkldnn._linear_pointwise(rows, weight, None, "none", [], "")
-        curved = torch.ops.mkldnn._linear_pointwise(rows, weight, None, "gelu", [], "none")
-        right = rows @ weight.t()
-        return torch.equal(found, right) and torch.allclose(curved, F.gelu(right), atol=1e-5)
+        product = torch.ops.mkldnn._linear_pointwise(rows, weight, None, "none", [], "")
+        with_gelu = torch.ops.mkldnn._linear_pointwise(rows, weight, None, "gelu", [], "none")
+        expected = rows @ weight.t()
+        correct = torch.allclose(with_gelu, F.gelu(expected), atol=1e-5)
+        return torch.equal(product, expected) and correct
     except (AttributeError, RuntimeError, NotImplementedError):
         return False
 
@@ -36,27 +37,29 @@ def _onednn() -> bool:
 def linear(
     rows: Tensor, weight: Tensor, bias: Tensor | None = None, *, gelu: bool = False
 ) -> Tensor:
-    """The product x Wᵀ + b, through GELU if asked: (t, in), (out, in) and (out,) to (t, out).
+    """The product x Wᵀ + b, and GELU of it if `gelu`: (t, in), (out, in) and (out,) to (t, out).
 
-    Has no gradient.
+    Not differentiable.
     """
     if rows.device.type == "cpu" and len(rows) and _onednn():
-        name, way = ("gelu", "none") if gelu else ("none", "")
-        product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, name, [], way)
+        name, algorithm = ("gelu", "none") if gelu else ("none", "")
+        product: Tensor = torch.ops.mkldnn._linear_pointwise(
+            rows, weight, bias, name, [], algorithm
+        )
         return product
-    found = F.linear(rows, weight, bias)
-    return F.gelu(found) if gelu else found
+    product = F.linear(rows, weight, bias)
+    return F.gelu(product) if gelu else product
 
 
 def linear_back(gradient: Tensor, weight: Tensor) -> Tensor:
-    """The product dy W: a gradient of a linear layer's output (t, out) to its input (t, in)."""
+    """The product dy W: the gradient of a layer's output (t, out) to that of its input (t, in)."""
     if gradient.dtype == torch.float32:
         return linear(gradient, weight.t())
     return gradient @ weight
 
 
 def outer(left: Tensor, right: Tensor) -> Tensor:
-    """The product leftᵀ right, summed over rows: (t, a) and (t, b) to (a, b)."""
-    if left.dtype == torch.float32 and right.is_contiguous():  # else oneDNN is very slow
+    """The product leftᵀ right, a sum over rows: (t, a) and (t, b) to (a, b)."""
+    if left.dtype == torch.float32 and right.is_contiguous():  # otherwise oneDNN is very slow
         return linear(left.t().contiguous(), right.t())
     return left.t() @ right
