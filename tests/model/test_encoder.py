@@ -1,4 +1,4 @@
-"""The encoder against sentence-transformers on the same weights, and packing against itself."""
+"""The encoder equals sentence-transformers on the same weights; packing changes nothing."""
 
 import numpy as np
 import pytest
@@ -40,10 +40,10 @@ def test_embeddings_equal_sentence_transformers(ours, reference):
     model, tokenizer = ours
     store = TokenStore(tokenizer)
     rows = store.add([SENTENCES])
-    found = embed_all(lambda r: model.embed(store, r), store, rows)
-    found = torch.nn.functional.normalize(found).numpy()
+    vectors = embed_all(lambda r: model.embed(store, r), store, rows)
+    embeddings = torch.nn.functional.normalize(vectors).numpy()
     expected = reference.encode(SENTENCES, normalize_embeddings=True)
-    assert np.abs(found - expected).max() < 1e-6
+    assert np.abs(embeddings - expected).max() < 1e-6
 
 
 @pytest.mark.filterwarnings("ignore:Importing from:DeprecationWarning")
@@ -58,9 +58,9 @@ def test_evaluation_equals_the_embedding_similarity_evaluator(reference):
         main_similarity="cosine",
     )
     theirs = evaluator(reference)
-    found = evaluate(load_model("base"), pairs)
-    assert found.spearman == pytest.approx(theirs["spearman_cosine"], abs=1e-6)
-    assert found.pearson == pytest.approx(theirs["pearson_cosine"], abs=1e-6)
+    ours = evaluate(load_model("base"), pairs)
+    assert ours.spearman == pytest.approx(theirs["spearman_cosine"], abs=1e-6)
+    assert ours.pearson == pytest.approx(theirs["pearson_cosine"], abs=1e-6)
 
 
 def test_a_sentence_alone_and_in_a_batch_have_one_embedding(ours):
@@ -140,7 +140,7 @@ def test_long_sentences_do_not_pad_a_batch_of_short_ones():
         batches.append(lengths.all[rows])
         return torch.from_numpy(rows[:, None].astype(np.float32))
 
-    found = embed_all(embed, lengths, np.arange(3000))
-    assert found[:, 0].tolist() == list(range(3000))
+    vectors = embed_all(embed, lengths, np.arange(3000))
+    assert vectors[:, 0].tolist() == list(range(3000))
     assert max(len(batch) * batch.max() for batch in batches) < 5 * TOKENS_PER_FORWARD
     assert max(batch.sum() for batch in batches) < TOKENS_PER_FORWARD + 250

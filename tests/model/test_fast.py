@@ -1,4 +1,4 @@
-"""The written-out encoder against the plain one: outputs, gradients, groups, dropout."""
+"""The written-out encoder equals the plain one: outputs, gradients; its bins and dropout pool."""
 
 import numpy as np
 import pytest
@@ -16,17 +16,17 @@ SITES = {"frozen": ("q", "k", "v", "o", "up", "down"), "default": ("v", "up"), "
 
 @pytest.fixture(scope="module")
 def store(base_model):
-    found = TokenStore(Tokenizer(base_model.folder))
-    found.add([load_split("demo", "dev").first.to_pylist()[:40]])
-    return found
+    store = TokenStore(Tokenizer(base_model.folder))
+    store.add([load_split("demo", "dev").first.to_pylist()[:40]])
+    return store
 
 
 @pytest.fixture
 def encoder(base_model):
-    made = load_encoder(base_model, dropout=0.0)
-    for parameter in made.parameters():
+    encoder = load_encoder(base_model, dropout=0.0)
+    for parameter in encoder.parameters():
         parameter.requires_grad_(False)
-    return made
+    return encoder
 
 
 def grown(encoder, names, units=(2, 1)):
@@ -50,17 +50,17 @@ def both(encoder, store, parameters, dtype, weights):
     rows = sorted_rows(store)
     fast, layout = FastEncoder(encoder, dtype), lay_out(*store.tokens(rows))
     assert any(bins.mask is not None for bins in layout.bins)
-    found = []
+    results = []
     for output in (encoder(store.batch(rows)), fast(layout)):
         for parameter in parameters.values():
             parameter.grad = None
         (output * weights).sum().backward()
         gradients = {n: p.grad.clone() for n, p in parameters.items()}
-        found.append((output.detach(), gradients))
-    return found
+        results.append((output.detach(), gradients))
+    return results
 
 
-def farthest(plain, fast):
+def max_error(plain, fast):
     """The largest relative error over parameters, by norm."""
     return max(
         float((plain[n] - fast[n]).norm() / plain[n].norm()) for n in plain if plain[n].norm() > 0
@@ -75,9 +75,9 @@ def median_error(plain, fast):
 def test_outputs_and_gradients_of_units_equal_the_plain_path(encoder, store, case):
     parameters = grown(encoder, SITES[case])
     weights = torch.randn(len(store), 384)
-    (plain, expected), (fast, found) = both(encoder, store, parameters, torch.float32, weights)
+    (plain, expected), (fast, gradients) = both(encoder, store, parameters, torch.float32, weights)
     assert float((plain - fast).abs().max()) < 1e-5
-    assert farthest(expected, found) < 1e-4
+    assert max_error(expected, gradients) < 1e-4
 
 
 def test_gradients_of_weights_equal_the_plain_path(encoder, store):
@@ -85,18 +85,18 @@ def test_gradients_of_weights_equal_the_plain_path(encoder, store):
     for parameter in parameters.values():
         parameter.requires_grad_(True)
     weights = torch.randn(len(store), 384)
-    (plain, expected), (fast, found) = both(encoder, store, parameters, torch.float32, weights)
+    (plain, expected), (fast, gradients) = both(encoder, store, parameters, torch.float32, weights)
     assert float((plain - fast).abs().max()) < 1e-5
     keys = {n for n in expected if n.endswith("k.bias")}  # in exact arithmetic these are zero
-    assert all(float(found[n].abs().max()) < 1e-3 for n in keys)
+    assert all(float(gradients[n].abs().max()) < 1e-3 for n in keys)
     rest = {n: g for n, g in expected.items() if n not in keys}
-    assert farthest(rest, found) < 1e-4
+    assert max_error(rest, gradients) < 1e-4
 
 
 def test_bfloat16_is_as_near_to_float32_as_autocast_is(encoder, store):
     parameters = grown(encoder, ("v", "up"))
     weights = torch.randn(len(store), 384)
-    (plain, expected), (fast, found) = both(encoder, store, parameters, torch.bfloat16, weights)
+    (plain, expected), (fast, gradients) = both(encoder, store, parameters, torch.bfloat16, weights)
     assert float(torch.cosine_similarity(plain, fast).min()) > 0.9998
     for parameter in parameters.values():
         parameter.grad = None
@@ -104,7 +104,7 @@ def test_bfloat16_is_as_near_to_float32_as_autocast_is(encoder, store):
         cast = encoder(store.batch(sorted_rows(store)))
     (cast * weights).sum().backward()
     by_autocast = {n: p.grad for n, p in parameters.items()}
-    assert median_error(expected, found) < 1.5 * median_error(expected, by_autocast) < 0.05
+    assert median_error(expected, gradients) < 1.5 * median_error(expected, by_autocast) < 0.05
 
 
 def test_copies_follow_the_parameters(encoder, store):

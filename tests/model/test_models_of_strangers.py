@@ -20,12 +20,12 @@ from nexus_engine.scoring.similarity import evaluate
 
 @pytest.fixture(autouse=True)
 def in_time():
-    """A test that waits for a FIFO, or reads a device, ends."""
+    """End a test that waits for a FIFO or reads a device without end."""
 
-    def late(*_):
+    def stop(*_):
         raise TimeoutError("did not end")
 
-    former = signal.signal(signal.SIGALRM, late)
+    former = signal.signal(signal.SIGALRM, stop)
     signal.alarm(20)
     yield
     signal.alarm(0)
@@ -55,7 +55,7 @@ def units(size=0.1, kind=torch.float32):
 
 
 def saved(folder, tensors, known):
-    """A model folder with just these tensors, its card in order."""
+    """Save a model folder with only these tensors and a valid card; return the weights file."""
     save_model(folder, {}, {**CARD, **known})
     weights = next(folder.glob("weights-*"))
     save_file(tensors, weights)

@@ -1,4 +1,4 @@
-"""The base model's tokenizer, changed behind the back of a run or a trained model, is noticed."""
+"""A changed tokenizer of the base model is detected by a resumed run and by a trained model."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class Data:
 
 @pytest.fixture
 def own_base(tmp_path):
-    """A copy of the base model, its weights by a link."""
-    true = find_base_model().folder
+    """A copy of the base model, with a link to its weights."""
+    original = find_base_model().folder
     folder = tmp_path / "base"
     folder.mkdir()
-    for file in true.iterdir():
+    for file in original.iterdir():
         if file.is_file() and file.name != "model.safetensors":
             shutil.copy(file, folder / file.name)
-    (folder / "model.safetensors").symlink_to((true / "model.safetensors").resolve())
+    (folder / "model.safetensors").symlink_to((original / "model.safetensors").resolve())
     return folder
 
 
-def other_tokenizer(folder):
-    """The same words, but capital letters are kept: valid, and other tokens."""
+def change_tokenizer(folder):
+    """Make the tokenizer case-sensitive: it stays valid but gives other tokens."""
     path = folder / "tokenizer.json"
     facts = json.loads(path.read_text(encoding="utf-8"))
     facts["normalizer"]["lowercase"] = False
@@ -59,7 +59,7 @@ def test_a_model_trained_with_another_tokenizer_is_refused(own_base, tmp_path):
     save_model(tmp_path / "new", {}, {**FACTS, **known, "tokenizer_sha256": base.tokenizer_sha256})
     save_model(tmp_path / "old", {}, {**FACTS, **known})
     assert load_model(str(tmp_path / "new")).card.tokenizer_sha256 == base.tokenizer_sha256
-    other_tokenizer(own_base)
+    change_tokenizer(own_base)
     with pytest.raises(ModelError, match=r"another tokenizer than .*tokenizer\.json") as caught:
         load_model(str(tmp_path / "new"))
     assert caught.value.exit_code == ExitCode.DATA
@@ -68,9 +68,9 @@ def test_a_model_trained_with_another_tokenizer_is_refused(own_base, tmp_path):
 
 def test_a_run_is_not_resumed_with_another_tokenizer(tmp_path):
     base = BaseModel(tmp_path, "given", "w", published=False, tokenizer_sha256="t")
-    then = {"sha256": "w", "tokenizer_sha256": "t"}
+    recorded = {"sha256": "w", "tokenizer_sha256": "t"}
     inputs = Inputs(None, base, Data)
-    for known in (then, {"sha256": "w"}):  # an earlier version did not note it
+    for known in (recorded, {"sha256": "w"}):  # earlier versions did not record the tokenizer
         _check_same({"data_fingerprint": "f", "base": known}, inputs)
     with pytest.raises(RunError, match=r"tokenizer\.json is not what the run was started with"):
-        _check_same({"data_fingerprint": "f", "base": then | {"tokenizer_sha256": "u"}}, inputs)
+        _check_same({"data_fingerprint": "f", "base": recorded | {"tokenizer_sha256": "u"}}, inputs)

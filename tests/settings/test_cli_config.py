@@ -1,4 +1,4 @@
-"""`nexus config show`: each setting with its value and where that comes from."""
+"""`nexus config show` prints each setting, its value and where the value comes from."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def shown(capfd, *arguments):
 
 
 def by_key(out):
-    return {found["key"]: found for found in map(json.loads, out.splitlines())}
+    return {row["key"]: row for row in map(json.loads, out.splitlines())}
 
 
 def test_each_value_names_the_nearest_place_that_set_it(home, capfd, monkeypatch):
@@ -40,17 +40,17 @@ def test_each_value_names_the_nearest_place_that_set_it(home, capfd, monkeypatch
     monkeypatch.setenv("NEXUS_ASCII", "1")
     code, out, err = shown(capfd, "--json")
     assert (code, err) == (0, "")
-    found = by_key(out)
+    rows = by_key(out)
 
     def of(key):
-        return found[key]["value"], found[key]["source"]
+        return rows[key]["value"], rows[key]["source"]
 
     assert of("train.epochs") == (5, "nexus.toml")
     assert of("train.seed") == (3, str(own))
     assert of("train.lr") == (0.002, "variable NEXUS_LR")
     assert of("train.dendrite_lr") == (0.002, "other settings")
     assert of("train.batch_size") == (64, "recipe dendrites/default")
-    assert {key for key, one in found.items() if one["fitted"]} == {"train.batch_size"}
+    assert {key for key, row in rows.items() if row["fitted"]} == {"train.batch_size"}
     assert of("train.data") == ("demo", "default")
     assert of("train.threads") == (None, "default")
     assert of("ui.theme") == ("nexus-light", str(own))
@@ -62,10 +62,10 @@ def test_each_value_names_the_nearest_place_that_set_it(home, capfd, monkeypatch
 def test_a_file_given_stands_in_for_the_project_s(home, capfd):
     (home / "work" / "nexus.toml").write_text("[train]\nepochs = 5\n")
     (home / "work" / "mine.toml").write_text('tune = "full"\n')
-    found = by_key(shown(capfd, "--config", "mine.toml", "--json")[1])
-    assert found["train.epochs"]["value"] == 8
-    assert found["train.epochs"]["source"] == "recipe full/default"
-    assert found["train.tune"]["source"] == "mine.toml"
+    rows = by_key(shown(capfd, "--config", "mine.toml", "--json")[1])
+    assert rows["train.epochs"]["value"] == 8
+    assert rows["train.epochs"]["source"] == "recipe full/default"
+    assert rows["train.tune"]["source"] == "mine.toml"
 
 
 def test_people_get_a_table(capfd):
@@ -112,7 +112,7 @@ def test_a_variable_that_cannot_be_used_is_named(capfd, monkeypatch, name, value
 
 
 def test_a_variable_of_every_kind_is_read(capfd, monkeypatch):
-    given = {
+    variables = {
         "RULE_STEPS": ("50", 50),
         "MIN_GAIN": ("0.01", 0.01),
         "CONTROL": ("yes", True),
@@ -120,11 +120,11 @@ def test_a_variable_of_every_kind_is_read(capfd, monkeypatch):
         "ORDER": ("length", "length"),
         "BUDGET": ("9000", "9000"),
     }
-    for name, (text, _) in given.items():
+    for name, (text, _) in variables.items():
         monkeypatch.setenv(f"NEXUS_{name}", text)
     code, out, err = shown(capfd, "--json")
     assert (code, err) == (0, "")
     rows = by_key(out)
-    for name, (_, value) in given.items():
+    for name, (_, value) in variables.items():
         row = rows[f"train.{name.lower()}"]
         assert (row["value"], row["source"]) == (value, f"variable NEXUS_{name}")

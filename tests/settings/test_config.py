@@ -1,4 +1,4 @@
-"""Settings: recipes fill what is left open, contradictions are refused in words."""
+"""Recipes fill the settings that are left open; contradictions are refused with a reason."""
 
 import itertools
 
@@ -32,8 +32,8 @@ def test_every_recipe_resolves(tune, recipe):
 def test_every_rung_costs_what_it_says_and_fits(rung, sites):
     settings = resolve(TrainConfig(budget=str(rung.parameters)))
     placed = choose_placement(settings, sites)
-    found = parameters_of_sets([sites[n] for n in placed.sites], settings.units, placed.switches)
-    assert found == rung.parameters
+    total = parameters_of_sets([sites[n] for n in placed.sites], settings.units, placed.switches)
+    assert total == rung.parameters
 
 
 def test_a_budget_just_below_a_rung_takes_the_next(sites):
@@ -83,7 +83,7 @@ def test_bad_budgets(text):
         parse_budget(text, 22_565_376)
 
 
-def test_the_users_word_stands_over_the_recipe():
+def test_the_users_values_override_the_recipe():
     settings = resolve(TrainConfig(lr=5e-4, epochs=1))
     assert (settings.lr, settings.dendrite_lr, settings.epochs) == (5e-4, 5e-4, 1)
     assert settings.switch_epochs == (0,)
@@ -93,7 +93,7 @@ def test_the_users_word_stands_over_the_recipe():
 
 
 @pytest.mark.parametrize(
-    ("asked", "words"),
+    ("config", "words"),
     [
         ({"epochs": 0}, "--epochs 0: must be between"),
         ({"lr": float("nan")}, "--lr nan"),
@@ -111,12 +111,12 @@ def test_the_users_word_stands_over_the_recipe():
         ({"score_range": (5.0, 0.0)}, "LOW,HIGH"),
     ],
 )
-def test_contradictions_are_refused(asked, words):
+def test_contradictions_are_refused(config, words):
     with pytest.raises(ConfigError, match=words):
-        resolve(TrainConfig(**asked))
+        resolve(TrainConfig(**config))
 
 
-def test_unknown_names_are_answered_with_the_nearest():
+def test_an_unknown_name_brings_a_suggestion():
     with pytest.raises(ConfigError, match="did you mean epochs"):
         config_from_mapping({"epoch": 3}, "nexus.toml")
     with pytest.raises(ConfigError, match=r'nexus.toml: epochs is "three": give a whole number'):
@@ -125,7 +125,7 @@ def test_unknown_names_are_answered_with_the_nearest():
 
 
 @pytest.mark.parametrize(
-    ("pairs", "asked", "expected"),
+    ("pairs", "config", "expected"),
     [
         (5749, {}, (64, 3)),
         (1104, {}, (16, 3)),
@@ -137,13 +137,13 @@ def test_unknown_names_are_answered_with_the_nearest():
         (100, {"tune": "adapter"}, (32, 12)),
     ],
 )
-def test_little_data_gets_smaller_batches_unless_the_user_says_otherwise(pairs, asked, expected):
-    fitted = fit_to_data(resolve(TrainConfig(**asked)), pairs)
+def test_little_data_gets_smaller_batches_unless_the_user_says_otherwise(pairs, config, expected):
+    fitted = fit_to_data(resolve(TrainConfig(**config)), pairs)
     assert (fitted.batch_size, fitted.epochs) == expected
 
 
 @pytest.mark.parametrize(
-    ("pairs", "asked", "rate"),
+    ("pairs", "config", "rate"),
     [
         (5749, {}, 1.7e-3),
         (1104, {}, 1.7e-3 * (400 / 207) ** 0.5),
@@ -159,6 +159,6 @@ def test_little_data_gets_smaller_batches_unless_the_user_says_otherwise(pairs, 
         (100, {"tune": "full"}, 1e-3),
     ],
 )
-def test_little_data_gets_a_larger_rate_unless_the_user_says_otherwise(pairs, asked, rate):
-    fitted = fit_to_data(resolve(TrainConfig(**asked)), pairs)
+def test_little_data_gets_a_larger_rate_unless_the_user_says_otherwise(pairs, config, rate):
+    fitted = fit_to_data(resolve(TrainConfig(**config)), pairs)
     assert fitted.dendrite_lr == pytest.approx(rate)

@@ -1,4 +1,4 @@
-"""A setting is told once: a line in the record brings its option, variable, key, row and check."""
+"""A setting has one place: a field of the record gives its option, variable, key, row and check."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ from nexus_tui.cli.commands import train
 
 train._show_forecast = lambda settings, as_json: print(settings.made_up)
 
-def answer(*words):
+def run_cli(*words):
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = cli.main(words)
     return [code, out.getvalue(), err.getvalue()]
 
-found = {
-    "help": answer("train", "--help"),
+answers = {
+    "help": run_cli("train", "--help"),
     "recipe": resolve(TrainConfig()).made_up,
-    "option": answer("train", "--forecast", "--made-up", "3.5"),
-    "wrong": answer("train", "--forecast", "--made-up", "x"),
-    "high": answer("train", "--forecast", "--made-up", "7.5"),
-    "near": answer("train", "--forecast", "--made-upp", "1"),
+    "option": run_cli("train", "--forecast", "--made-up", "3.5"),
+    "wrong": run_cli("train", "--forecast", "--made-up", "x"),
+    "high": run_cli("train", "--forecast", "--made-up", "7.5"),
+    "near": run_cli("train", "--forecast", "--made-upp", "1"),
     "field": FIELDS[-1].label,
     "blank": check({}).shown["made_up"],
     "typed": check({"made_up": "4.5"}).arguments,
@@ -59,20 +59,20 @@ found = {
 }
 with open("nexus.toml", "w") as file:
     file.write("[train]\\nmade-up = 5.5\\n")
-found["toml"] = answer("config", "show", "--json")
-found["toml run"] = answer("train", "--forecast")
+answers["toml"] = run_cli("config", "show", "--json")
+answers["toml run"] = run_cli("train", "--forecast")
 os.environ["NEXUS_MADE_UP"] = "6.5"
-found["variable"] = answer("config", "show", "--json")
-found["variable run"] = answer("train", "--forecast")
+answers["variable"] = run_cli("config", "show", "--json")
+answers["variable run"] = run_cli("train", "--forecast")
 os.environ["NEXUS_MADE_UP"] = "many"
-found["wrong variable"] = answer("config", "show")
-print(json.dumps(found))
+answers["wrong variable"] = run_cli("config", "show")
+print(json.dumps(answers))
 """
 
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    """What a copy of the program says that has one more line in the record and in the recipes."""
+    """The answers of a copy of the program with one more field in the record and in the recipes."""
     copy = tmp_path_factory.mktemp("copy")
     only_code = shutil.ignore_patterns("__pycache__")
     for package in ("nexus_engine", "nexus_tui"):
@@ -86,24 +86,26 @@ def answers(tmp_path_factory):
         text = (copy / path).read_text()
         assert text.count(before) == 1
         (copy / path).write_text(text.replace(before, line + before))
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")}
-    places = {"XDG_CONFIG_HOME": str(copy / "config"), "XDG_DATA_HOME": str(copy / "data")}
-    done = subprocess.run(
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("NEXUS_")
+    }
+    folders = {"XDG_CONFIG_HOME": str(copy / "config"), "XDG_DATA_HOME": str(copy / "data")}
+    process = subprocess.run(
         [sys.executable, "-c", CHILD],
         cwd=copy,
-        env={**kept, **places, "PYTHONPATH": str(copy), "COLUMNS": "100"},
+        env={**environment, **folders, "PYTHONPATH": str(copy), "COLUMNS": "100"},
         capture_output=True,
         text=True,
         timeout=120,
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def row(answer):
     code, out, err = answer
     assert (code, err) == (0, "")
-    rows = {found["key"]: found for found in map(json.loads, out.splitlines())}
+    rows = {row["key"]: row for row in map(json.loads, out.splitlines())}
     return rows["train.made_up"]["value"], rows["train.made_up"]["source"]
 
 
@@ -149,7 +151,7 @@ def test_the_page_says_what_the_record_says():
     )
 
 
-def test_the_record_is_whole():
+def test_the_record_is_complete():
     assert TrainConfig.__struct_fields__ == tuple(SETTINGS)
     assert {s.notes.group for s in SETTINGS.values()} == set(GROUPS)
     assert sorted(s.name for s in in_help_order(SETTINGS, GROUPS)) == sorted(SETTINGS)
@@ -164,14 +166,14 @@ def test_the_record_is_whole():
 
 @pytest.mark.parametrize(("tune", "recipe"), sorted(RECIPES))
 def test_a_setting_has_its_value_from_the_record_or_the_recipe(tune, recipe):
-    worked_out = {"fit", "budget"}
+    derived = {"fit", "budget"}
     for name, setting in SETTINGS.items():
-        if setting.notes.default is None and name not in worked_out:
+        if setting.notes.default is None and name not in derived:
             assert name in RECIPES[tune, recipe], name
 
 
 def test_a_setting_that_older_runs_lack_has_their_value():
-    """`epochs_per_pass` and `sharpness` came later; a folder without them is still read."""
+    """`epochs_per_pass` and `sharpness` were added later; a folder without them can be read."""
     from nexus_engine.config import resolve
 
     recorded = msgspec.to_builtins(resolve(TrainConfig(recipe="best", epochs_per_pass=2)))

@@ -1,4 +1,4 @@
-"""What the form, `config show` and the forecast show is what a run on the demo set records."""
+"""The form, `config show` and the forecast show the values that a run on the demo set records."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FITTED = {"batch_size", "lr", "dendrite_lr"}
 
 @pytest.fixture
 def recorded(home, monkeypatch):
-    """The settings in the run.json of a real run on the demo set, which ends as it starts."""
+    """The settings in the run.json of a run on the demo set, which is stopped at its start."""
     monkeypatch.chdir(home)
     for name in list(os.environ):
         if name.startswith("NEXUS_"):

@@ -1,4 +1,4 @@
-"""Which switches a run makes: every combination that can be typed gives what the help promises."""
+"""The switches of a run: every combination of options gives what the help promises."""
 
 import itertools
 
@@ -25,7 +25,7 @@ TYPED = list(
 
 
 def promised(combination):
-    """The switches that the help promises; "stall" where they follow stalls, or "refused"."""
+    """The switch epochs that the help promises; "stall" if they follow stalls, or "refused"."""
     (tune, recipe), epochs, switches, warmup, named, dendrites = combination
     plan = RECIPES[tune, recipe]
     epochs = epochs or plan["epochs"]
@@ -56,7 +56,7 @@ def resolved(combination):
 
 
 def simulated(settings, scores):
-    """The epochs that a run trains, and those after which it grows, with these dev scores."""
+    """The last epoch of a run with these dev scores, and the epochs of its switches."""
     plan = plan_main(settings, ("adapter",), settings.switches).plan
     state, grown = GrowthState(), []
     for epoch in itertools.count():
@@ -73,12 +73,12 @@ def test_every_combination_gives_what_the_help_promises():
     for combination in TYPED:
         expected = promised(combination)
         try:
-            made = resolved(combination).switch_epochs
+            switch_epochs = resolved(combination).switch_epochs
         except ConfigError:
-            made = "refused"
+            switch_epochs = "refused"
         seen.add(expected if isinstance(expected, str) else "fixed")
-        if ("stall" if made is None else made) != expected:
-            wrong.append((combination, made, expected))
+        if ("stall" if switch_epochs is None else switch_epochs) != expected:
+            wrong.append((combination, switch_epochs, expected))
     assert not wrong, f"{len(wrong)} of {len(TYPED)}, such as {wrong[:3]}"
     assert seen == {"refused", "stall", "fixed"}
 
@@ -102,8 +102,8 @@ def test_no_combination_ends_before_it_has_trained(scores):
             continue
         assert set(grown) <= set(expected), combination
         if settings.tune != "dendrites" or scores(1) > scores(0):
-            made = expected[: settings.switches]  # `--switches` bounds those that are named too
-            assert (trained, tuple(grown)) == (settings.epochs, made), combination
+            limited = expected[: settings.switches]  # `--switches` also limits `--switch-epochs`
+            assert (trained, tuple(grown)) == (settings.epochs, limited), combination
 
 
 def test_a_warm_up_holds_for_the_second_set_where_the_first_must_grow_at_once():
@@ -113,7 +113,7 @@ def test_a_warm_up_holds_for_the_second_set_where_the_first_must_grow_at_once():
 
 
 @pytest.mark.parametrize(
-    ("asked", "switches", "fixed"),
+    ("config", "switches", "fixed"),
     [
         ({"epochs": 1}, 1, (0,)),
         ({"tune": "full", "epochs": 2}, 0, ()),
@@ -125,13 +125,13 @@ def test_a_warm_up_holds_for_the_second_set_where_the_first_must_grow_at_once():
         ({"switches": 3}, 3, None),
     ],
 )
-def test_a_run_says_how_many_switches_it_makes(asked, switches, fixed):
-    settings = resolve(TrainConfig(**asked))
+def test_a_run_says_how_many_switches_it_makes(config, switches, fixed):
+    settings = resolve(TrainConfig(**config))
     assert (settings.planned_switches, settings.switch_epochs) == (switches, fixed)
 
 
 def test_a_run_of_an_earlier_version_is_resumed_with_the_policy_that_it_began_with():
-    """Its record lacks the field; the warm-up was 0 then where nothing but dendrites is trained."""
+    """Its record lacks the field. The warm-up was 0 then if nothing but dendrites is trained."""
     recorded = msgspec.to_builtins(resolve(TrainConfig(warmup_epochs=4, epochs=9)))
     del recorded["warmup_after_first_set"]
     settings = msgspec.convert(recorded, Settings)

@@ -1,7 +1,7 @@
 """Linear layers with dendrites as one product, and the gradients that are needed.
 
 A grown layer is y = [x, d] [W, Tᵀ]ᵀ + b: the units' outputs d are further input columns and their
-gains T further weight columns. So one product computes the layer and one the gradient of its input.
+gains T further weight columns. One product computes the layer, one the gradient of all its inputs.
 Layers with the same input (query, key, value) are stacked into one product as well.
 """
 

@@ -1,4 +1,4 @@
-"""Pack whole sentences into bins of few widths, in which attention runs without padding each."""
+"""Pack whole sentences into bins of few widths, so that attention needs little padding."""
 
 from __future__ import annotations
 
