@@ -20,9 +20,9 @@ from nexus_engine.disk.json_text import parse_json, plain, revive
 from nexus_engine.errors import RunError
 
 __all__ = [
-    "LAST_MOMENT",
     "MAX_CORRELATION",
     "MAX_EPOCHS",
+    "MAX_UNIX_SECONDS",
     "TERMINAL_EVENTS",
     "CheckpointSaved",
     "ControlResult",
@@ -53,7 +53,7 @@ MAX_EPOCHS = 1_000_000
 MAX_INTEGER = 2**63 - 1
 MAX_MEASURE = 1e15
 """For seconds, MB and pairs per second."""
-LAST_MOMENT = 1e11
+MAX_UNIX_SECONDS = 1e11
 """Unix seconds: the year 5138."""
 EPOCHS = frozenset(
     {"epoch", "epochs", "best_epoch", "epochs_per_pass", "switch", "switches", "switches_kept"}
@@ -352,7 +352,7 @@ def _max_size(name: str) -> float:
     if name in EPOCHS:
         return MAX_EPOCHS
     if name.endswith("_unix_s"):
-        return LAST_MOMENT
+        return MAX_UNIX_SECONDS
     if name.startswith("gain_"):
         return 2 * MAX_CORRELATION
     if name.endswith(CORRELATIONS):

@@ -12,7 +12,7 @@ from nexus_engine.disk.named_folders import FolderKind, read_description
 from nexus_engine.disk.new_folders import LOG_NAME
 from nexus_engine.disk.regular_files import read_json
 from nexus_engine.errors import one_line
-from nexus_engine.events import LAST_MOMENT, MAX_EPOCHS, is_correlation
+from nexus_engine.events import MAX_EPOCHS, MAX_UNIX_SECONDS, is_correlation
 from nexus_engine.runs.log_scan import LogScan, last_event
 from nexus_engine.system.process_identity import is_alive
 
@@ -106,7 +106,7 @@ def _correlation(value: Any) -> float | None:
 def _timestamp(value: Any) -> float:
     """Unix seconds; 0 if `value` is not in range."""
     seconds = _number(value)
-    return seconds if seconds is not None and 0 <= seconds <= LAST_MOMENT else 0.0
+    return seconds if seconds is not None and 0 <= seconds <= MAX_UNIX_SECONDS else 0.0
 
 
 def _count(value: Any) -> int | None:

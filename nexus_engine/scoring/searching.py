@@ -18,7 +18,7 @@ from nexus_engine.errors import DataError
 from nexus_engine.scoring.querying import Check, Embedder, ModelPair, Progress
 from nexus_engine.system.user_paths import user_path
 
-__all__ = ["Found", "Match", "SearchIndex", "read_sentences", "search"]
+__all__ = ["Match", "SearchIndex", "SearchResult", "read_sentences", "search"]
 
 MAX_SENTENCES = 100_000
 """Distinct sentences in a file. Their embeddings take 154 MB per model."""
@@ -105,7 +105,7 @@ class Match(NamedTuple):
         return None if self.tuned_rank is None else self.base_rank - self.tuned_rank
 
 
-class Found(NamedTuple):
+class SearchResult(NamedTuple):
     """The nearest sentences by each model, nearest first.
 
     `sentences` counts the distinct sentences of the file, `cut` those of them that are longer than
@@ -168,7 +168,7 @@ def search(
     top: int,
     progress: Progress = lambda _: None,
     check: Check = lambda: None,
-) -> Found:
+) -> SearchResult:
     """The `top` sentences nearest to `query` by each model.
 
     Embeds the file first if `models` are new to `index`. Equally near sentences keep the order of
@@ -192,7 +192,7 @@ def search(
             tuned_rank=None if tuned_ranks is None else int(tuned_ranks[i]),
         )
 
-    return Found(
+    return SearchResult(
         [match(i) for i in base_order[:top].tolist()],
         [] if tuned_order is None else [match(i) for i in tuned_order[:top].tolist()],
         len(index.file),

@@ -15,7 +15,7 @@ from nexus_tui.app.playground.work_queue import Check
 
 if TYPE_CHECKING:
     from nexus_engine.scoring.querying import ModelPair
-    from nexus_engine.scoring.searching import Found, SearchIndex
+    from nexus_engine.scoring.searching import SearchIndex, SearchResult
 
 __all__ = ["TOP", "CorpusSearch"]
 
@@ -31,7 +31,7 @@ class CorpusSearch(LongWork):
     def __init__(self, playground: PlaygroundState, changed: Callable[[], None]) -> None:
         super().__init__(playground, changed)
         self.query = ""
-        self.found: Found | None = None
+        self.found: SearchResult | None = None
         self._path = ""
         self._index: SearchIndex | None = None
         self._file: tuple[str, FileStamp] | None = None
@@ -42,7 +42,7 @@ class CorpusSearch(LongWork):
         model, stamp = self.playground.model, self.playground.stale
         self._path = path
 
-        def work(check: Check) -> tuple[Found, ModelPair]:
+        def work(check: Check) -> tuple[SearchResult, ModelPair]:
             from nexus_engine.scoring.searching import SearchIndex, read_sentences, search
 
             place = user_path(path, DataError)
@@ -58,7 +58,7 @@ class CorpusSearch(LongWork):
             self.expect(index.missing(models))
             return search(models, index, query, TOP, self.advance, check), models
 
-        def done(answer: tuple[Found, ModelPair]) -> None:
+        def done(answer: tuple[SearchResult, ModelPair]) -> None:
             self.found, models = answer
             self.query = query
             self.answered_by(model, stamp, None if models.tuned is None else models.tuned.epoch)

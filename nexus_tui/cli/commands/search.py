@@ -13,7 +13,7 @@ from nexus_tui.cli.commands.query_options import PrecisionOption
 from nexus_tui.terminal.typed_text import typed_text
 
 if TYPE_CHECKING:
-    from nexus_engine.scoring.searching import Found, Match
+    from nexus_engine.scoring.searching import Match, SearchResult
 
 __all__ = ["search"]
 
@@ -73,7 +73,7 @@ def search(
         _print_tsv(found)
 
 
-def _nearest(found: Found) -> list[Match]:
+def _nearest(found: SearchResult) -> list[Match]:
     """By the tuned model where there is one."""
     return found.by_tuned or found.by_base
 
@@ -82,7 +82,7 @@ def _moved(match: Match) -> str:
     return "" if match.rise is None else f"{match.rise:+d}" if match.rise else "0"
 
 
-def _print_json(found: Found) -> None:
+def _print_json(found: SearchResult) -> None:
     from nexus_tui.terminal import streams
 
     for rank, match in enumerate(_nearest(found), start=1):
@@ -100,7 +100,7 @@ def _print_json(found: Found) -> None:
         )
 
 
-def _print_table(found: Found) -> None:
+def _print_table(found: SearchResult) -> None:
     from nexus_tui.terminal import streams
     from nexus_tui.words.formats import correlation, shown
     from nexus_tui.words.render import table
@@ -130,7 +130,7 @@ def _print_table(found: Found) -> None:
     streams.put(*table(header6, both, (True, True, True, True, True, False)))
 
 
-def _print_tsv(found: Found) -> None:
+def _print_tsv(found: SearchResult) -> None:
     from nexus_tui.terminal import streams
     from nexus_tui.words.formats import cell
 
