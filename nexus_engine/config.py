@@ -66,7 +66,7 @@ def parse_budget(text: str, params_base: int) -> int:
             budget = int(stripped)
     except (ValueError, OverflowError):
         raise ConfigError(
-            f"--budget {one_line(text, 40)}: give a share as 0.01% or a number of parameters"
+            f"--budget {one_line(text, 40)}: give a share such as 0.01%, or a number of parameters"
         ) from None
     if budget < 1:
         raise ConfigError(f"--budget {one_line(text, 40)}: allows no parameter at all")

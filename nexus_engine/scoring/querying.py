@@ -98,11 +98,11 @@ class Embedder:
         check: Check = lambda: None,
         *,
         remember: bool = True,
-        report_cut: Callable[[int], None] = lambda _: None,
+        cut: Callable[[int], None] = lambda _: None,
     ) -> Tensor:
         """Embeddings (n, width) float32, not normalised, remembered ones included.
 
-        `progress` counts distinct sentences. `report_cut` receives the number of newly embedded
+        `progress` counts distinct sentences. `cut` receives the number of newly embedded
         sentences that are longer than the model reads. `compute_lock` is held for one batch at a
         time, so another thread's short query waits for at most one batch.
 
@@ -116,7 +116,7 @@ class Embedder:
             progress(len(known))
         if not new:
             return torch.stack([known[sentence] for sentence in sentences])
-        vectors = self._compute(new, progress, check, report_cut)
+        vectors = self._compute(new, progress, check, cut)
         if remember:
             self._remember(new, vectors)
         if known:
@@ -129,11 +129,11 @@ class Embedder:
         sentences: Sequence[str],
         progress: Progress,
         check: Check,
-        report_cut: Callable[[int], None],
+        cut: Callable[[int], None],
     ) -> Tensor:
         store = TokenStore(self._tokenizer)
         rows = store.add([sentences])
-        report_cut(len(store.cut_among(rows)))
+        cut(len(store.cut_among(rows)))
 
         def embed(batch: npt.NDArray[np.int64]) -> Tensor:
             with self._compute_lock:

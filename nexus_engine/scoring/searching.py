@@ -144,21 +144,21 @@ class SearchIndex:
             if key not in self._vectors:
                 cut: list[int] = []
                 vectors = embedder.embed(
-                    self.file.sentences, progress, check, remember=False, report_cut=cut.append
+                    self.file.sentences, progress, check, remember=False, cut=cut.append
                 )
                 self.cut = max(self.cut, sum(cut))
                 self._vectors[key] = embedder, F.normalize(vectors, dim=1)
 
     def scores(
-        self, embedder: Embedder, query: str, report_cut: Callable[[int], None] = lambda _: None
+        self, embedder: Embedder, query: str, cut: Callable[[int], None] = lambda _: None
     ) -> Tensor:
         """The cosine similarity of each sentence with the query, (n,), -1..1.
 
-        `report_cut` receives 1 if the query is longer than the model reads, else 0; it is not
+        `cut` receives 1 if the query is longer than the model reads, else 0; it is not
         called for a remembered query.
         """
         _, vectors = self._vectors[id(embedder)]
-        return vectors @ F.normalize(embedder.embed([query], report_cut=report_cut), dim=1)[0]
+        return vectors @ F.normalize(embedder.embed([query], cut=cut), dim=1)[0]
 
 
 def search(

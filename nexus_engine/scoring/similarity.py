@@ -1,7 +1,7 @@
 """Similarities and correlations of a whole set of pairs, for commands that read a file once.
 
-`score_pairs` and `evaluate` take an Arrow table of pairs and return arrays. For a few pairs at a
-time, with both models and recent embeddings kept in memory, use `nexus_engine.scoring.querying`.
+`score_pairs` and `evaluate` take `Pairs`, columns of a file, and return arrays. To query a
+few pairs at a time, with the models kept in memory, use `nexus_engine.scoring.querying`.
 """
 
 from __future__ import annotations

@@ -63,9 +63,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     - `rule_steps` is the number of batches for which only the input weights of a new set learn,
       under the rule `correlation`.
     - `epochs_per_pass` epochs make one pass over the train pairs.
-    - `warmup_after_first_set` matters if only dendrites are trained: the first set then grows
-      before training, and `warmup_epochs` applies to later sets, or, if False as in runs of earlier
-      versions, to none.
+    - `warmup_after_first_set` matters if only dendrites are trained, so that the first set grows
+      before training. If True, `warmup_epochs` applies to later sets; if False, as in runs of
+      earlier versions, to none.
     """
 
     # fmt: off
