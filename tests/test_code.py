@@ -1,4 +1,4 @@
-"""Linter, formatter, strict types and import rules, all in one: `pytest tests/test_code.py`."""
+"""Linter, formatter, strict types and import rules in one: `pytest tests/test_code.py`."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ CHECKS = ("ruff check .", "ruff format --check .", "mypy", "lint-imports --no-lo
 @pytest.mark.parametrize("command", CHECKS)
 def test_the_code_passes(command):
     program, *arguments = command.split()
-    made = subprocess.run(
+    completed = subprocess.run(
         [Path(sys.executable).parent / program, *arguments],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
@@ -22,4 +22,4 @@ def test_the_code_passes(command):
         text=True,
         timeout=600,
     )
-    assert made.returncode == 0, made.stdout
+    assert completed.returncode == 0, completed.stdout

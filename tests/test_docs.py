@@ -1,4 +1,4 @@
-"""Every relative link of the pages leads somewhere, and the index names every page."""
+"""Every relative link of the docs has a target, and the index names every page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may import whom, seen from outside: a process of its own for each claim."""
+"""The import rules, each tried in a process of its own."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from conftest import ROOT
 
 
 def loaded(code):
-    """Top-level modules that a process has loaded after `code`."""
+    """The top-level modules that a process has loaded after running `code`."""
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"],
         capture_output=True,
@@ -22,14 +22,14 @@ def loaded(code):
 
 
 def test_the_engine_loads_no_screen():
-    every = (
+    import_all = (
         "import pkgutil, importlib, nexus_engine\n"
         "for m in pkgutil.walk_packages(nexus_engine.__path__, 'nexus_engine.'):\n"
         "    importlib.import_module(m.name)"
     )
-    found = loaded(every)
-    assert "torch" in found  # the check sees what is loaded
-    assert not found & {"textual", "typer", "nexus_tui"}
+    modules = loaded(import_all)
+    assert "torch" in modules  # the check does see loaded modules
+    assert not modules & {"textual", "typer", "nexus_tui"}
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ BREACHES = {
     ),
     "Events and policy hold no tensors": ("nexus_engine/recipes.py", "import numpy"),
 }
-"""What breaks each contract, by the beginning of its name."""
+"""An import that breaks each contract, by the start of the contract's name."""
 
 
 def test_each_contract_can_fail(tmp_path):

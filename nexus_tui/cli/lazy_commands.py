@@ -1,7 +1,7 @@
-"""The commands of `nexus` by name, each imported when it is called.
+"""The commands of `nexus` by name. Each is imported when it is called.
 
-`nexus --help` shows their names and first lines alone; importing thirteen commands and reading the
-types of their options took a quarter of its time.
+`nexus --help` shows only names and one line each. Importing all thirteen commands to read their
+options took a quarter of its time.
 """
 
 from __future__ import annotations
@@ -17,42 +17,44 @@ __all__ = ["COMMANDS", "LazyCommands"]
 
 COMMANDS = {
     "train": ("train:train", "Train on scored pairs, growing dendrites where they help."),
-    "eval": ("evaluate:evaluate", "Spearman and Pearson of a model on pairs with scores."),
-    "similarity": ("similarity:similarity", "Cosine similarity of pairs, tuned and base."),
-    "search": ("search:search", "The sentences of a file that are nearest to a query."),
-    "compare": ("compare:compare", "Models side by side, and whether they differ."),
+    "eval": ("evaluate:evaluate", "Compute Spearman and Pearson of a model on scored pairs."),
+    "similarity": ("similarity:similarity", "Score pairs by cosine similarity, tuned and base."),
+    "search": ("search:search", "Find the sentences of a file nearest to a query."),
+    "compare": ("compare:compare", "Compare models on the same pairs, with intervals."),
     "sweep": ("sweep:sweep", "Train a grid of settings, and show which is best."),
-    "report": ("report:report", "Runs and sweeps as one HTML page and as Markdown."),
+    "report": ("report:report", "Write runs and sweeps as an HTML page and Markdown."),
     "runs": ("runs:app", "List, show and remove the runs on this machine."),
-    "attach": ("attach:attach", "The live screen on a run of any process."),
-    "stop": ("stop:stop", "Stop a live run, with a checkpoint to resume from."),
-    "config": ("config:app", "Each setting in force, and where it comes from."),
-    "doctor": ("doctor:doctor", "Check this machine, or prove being offline."),
-    "fetch": ("fetch:app", "Download the model or STS-B; alone in using a network."),
+    "attach": ("attach:attach", "Open the live screen on a run of any process."),
+    "stop": ("stop:stop", "Stop a live run with a checkpoint to resume from."),
+    "config": ("config:app", "Show every setting and where it comes from."),
+    "doctor": ("doctor:doctor", "Check this machine, or prove that NEXUS works offline."),
+    "fetch": ("fetch:app", "Download the model or STS-B (the only network use)."),
 }
-"""Name: (module and object in `nexus_tui.cli.commands`, its line in the list)."""
+"""Name: (module and object in `nexus_tui.cli.commands`, line in the list)."""
 
 
 class LazyCommands(TyperGroup):
-    """A group that lists `COMMANDS` as they stand here, and imports the one that is called."""
+    """A group that lists `COMMANDS` without importing them, and imports the one that is called."""
 
-    def __init__(self, **given: Any) -> None:
-        super().__init__(**given)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         for name, (_, line) in COMMANDS.items():
             self.add_command(TyperCommand(name, help=line))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
-        """The command itself in the place of its line."""
-        name, found, rest = super().resolve_command(ctx, args)
-        return name, found and _load(str(found.name)), rest
+        """Replace the listed line by the command itself."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, listed and _load(str(listed.name)), rest
 
 
 def _load(name: str) -> Any:
     module, _, attribute = COMMANDS[name][0].partition(":")
-    made = getattr(importlib.import_module(f"nexus_tui.cli.commands.{module}"), attribute)
-    if not isinstance(made, typer.Typer):
-        function, made = made, typer.Typer(add_completion=False)
-        made.command(name)(function)
-    command = get_command(made)
+    target = getattr(importlib.import_module(f"nexus_tui.cli.commands.{module}"), attribute)
+    if isinstance(target, typer.Typer):
+        group = target
+    else:
+        group = typer.Typer(add_completion=False)
+        group.command(name)(target)
+    command = get_command(group)
     command.name = name
     return command

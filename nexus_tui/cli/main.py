@@ -1,7 +1,7 @@
-"""The entry point `nexus`, and every ending as an exit code.
+"""The entry point `nexus`. Every ending becomes an exit code.
 
-Nothing here or at the top of a command's file imports torch, numpy or the screen libraries, so that
-`--help`, `--version` and shell completion are instant.
+Neither this file nor the top of a command's file imports torch, numpy or the screen libraries:
+`--help`, `--version` and shell completion stay instant.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(requested: bool) -> None:
+    if requested:
         with standard_streams.delivering():
             typer.echo(f"nexus {__version__}")
         raise typer.Exit
@@ -53,15 +53,15 @@ def root(
         typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True),
     ] = False,
     ascii_only: Annotated[
-        bool, typer.Option("--ascii", help="The app in plain ASCII characters.")
+        bool, typer.Option("--ascii", help="Draw the app in plain ASCII characters.")
     ] = False,
     low_bandwidth: Annotated[
-        bool, typer.Option("--low-bandwidth", help="The app draws less often.")
+        bool, typer.Option("--low-bandwidth", help="Redraw the app less often.")
     ] = False,
 ) -> None:
     """Teach a sentence-embedding model your language by growing dendrites, offline.
 
-    Without a command, on a terminal: the app.
+    Without a command, on a terminal, it opens the app.
     """
     if ctx.invoked_subcommand is None:
         from nexus_tui.cli.commands import attach
@@ -69,12 +69,12 @@ def root(
         if attach.has_terminal():
             os.environ.update(OFFLINE)
             raise typer.Exit(attach.open_screen(None, ascii_only, low_bandwidth))
-        # Typer prints a help with panels itself, on stdout; this one belongs to a failed call.
+        # Typer prints its help on stdout; this call has failed, so that the help goes to stderr.
         with contextlib.redirect_stdout(sys.stderr):
             typer.echo(ctx.get_help())
         raise typer.Exit(2)
     if ctx.invoked_subcommand != "fetch":
-        # Before any command imports a Hugging Face library; whatever the user's shell says.
+        # Set before any command imports a Hugging Face library, over the shell's own values.
         os.environ.update(OFFLINE)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     if not set(sys.argv) & set(ctx.help_option_names):
@@ -82,14 +82,14 @@ def root(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `nexus` with `arguments` (the process's own when None); the exit code."""
+    """Run `nexus` with `arguments` (the process's own when None) and return the exit code."""
     standard_streams.open_closed()
     failures.tolerant_streams()
     try:
         code = app(args=arguments, prog_name="nexus", standalone_mode=False)
         standard_streams.flush_result()
-    except SystemExit as done:  # shell completion, and Typer's own broken pipe
-        code = done.code
+    except SystemExit as ending:  # shell completion, and Typer's own broken pipe
+        code = ending.code
     except BaseException as error:
         code = failures.report(error)
     standard_streams.settle()

@@ -1,10 +1,9 @@
-"""Trying a command in small, in a child, where the memory of a process is limited (`ulimit -v`).
+"""A small trial of a command in a child process, where memory is limited (`ulimit -v`).
 
-Libraries of compiled code do not all raise an error where they get no memory: while OpenBLAS,
-OpenMP and torch are loaded and begin their threads, some end the process, by exit or by signal, and
-some wait for ever. Nothing in this process could turn that into a message. So the first of it
-happens in a child, under four fifths of the limit, and only where there is a limit that could
-matter.
+Not every compiled library raises an error when it gets no memory. While OpenBLAS, OpenMP and torch
+load and start their threads, some end the process by exit or by signal, and some hang. This process
+could not turn that into a message. So a child does the same work first, under four fifths of the
+limit, and only under a limit that a command could meet.
 """
 
 from __future__ import annotations
@@ -22,25 +21,23 @@ from nexus_engine.system.shortages import out_of_memory
 __all__ = ["try_memory"]
 
 ROOMY_BYTES = 16e9
-"""A limit that no command meets while it starts: one needs 1.5 GB with 2 threads (measured)."""
+"""No command meets this limit while it starts: one needs 1.5 GB with 2 threads (measured)."""
 SHARE = 0.8
-"""Of the limit for the trial: the rest is for what the command does beyond it."""
+"""Share of the limit for the trial. The rest is for what the command does beyond it."""
 TRIAL_SECONDS = 40.0
 POLL_SECONDS = 0.02
 PASSED, ANOTHER_REASON, NO_MEMORY = 0, 81, 82
 
 
 def try_memory(command: str) -> None:
-    """Where memory is limited, do the beginning of `command` in a child first.
+    """Try the start of `command` in a child, where memory is limited.
 
     Raises:
         ResourceError: the child had too little memory.
     """
     work = TRIALS.get(command)
     limit = _limit_bytes()
-    if work is None or limit is None:
-        return
-    if _passes(work, int(limit * SHARE)):
+    if work is None or limit is None or _passes(work, int(limit * SHARE)):
         return
     raise ResourceError(
         f"out of memory: nexus {command} does not fit into the limit of {limit / 1e9:.2g} GB on a "
@@ -49,7 +46,7 @@ def try_memory(command: str) -> None:
 
 
 def _limit_bytes() -> int | None:
-    """The limit on this process's address space, where it is one that could matter."""
+    """The limit on this process's address space; None where no command could meet it."""
     if sys.platform == "win32":
         return None
     import resource
@@ -59,13 +56,13 @@ def _limit_bytes() -> int | None:
 
 
 def _passes(work: Callable[[], None], limit: int) -> bool:
-    """Whether `work` ends in a child of so many bytes; True too where it fails otherwise."""
+    """Whether a child of `limit` bytes does `work`, or fails at it for want of something else."""
     child = os.fork()
     if child == 0:
-        _be_the_child(work, limit)
+        _work_and_exit(work, limit)
     try:
-        until = time.monotonic() + TRIAL_SECONDS
-        while time.monotonic() < until:
+        deadline = time.monotonic() + TRIAL_SECONDS
+        while time.monotonic() < deadline:
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
                 child = 0
@@ -79,15 +76,15 @@ def _passes(work: Callable[[], None], limit: int) -> bool:
                 os.waitpid(child, 0)
 
 
-def _be_the_child(work: Callable[[], None], limit: int) -> None:
-    """Do `work` and exit; what it says of itself is for nobody."""
+def _work_and_exit(work: Callable[[], None], limit: int) -> None:
+    """Do `work` with its output discarded, and exit with the verdict."""
     code = NO_MEMORY
     try:
         import resource
 
-        nowhere = os.open(os.devnull, os.O_RDWR)
+        null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
-            os.dup2(nowhere, stream)
+            os.dup2(null, stream)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
         work()
@@ -97,15 +94,15 @@ def _be_the_child(work: Callable[[], None], limit: int) -> None:
     except KeyboardInterrupt:
         code = ANOTHER_REASON
     except BaseException:
-        # An import that stopped half-way fails in any words, later and elsewhere. The same work
-        # without a limit shows whether something else is wrong.
+        # An import that stopped half-way fails later, elsewhere and with any message. If something
+        # else is wrong, the command itself shows it once the limit is raised.
         code = NO_MEMORY
     finally:
         os._exit(code)
 
 
-def _ask_model() -> None:
-    """The base model on some pairs: every library that the questions need, and its threads."""
+def _query_model() -> None:
+    """Score pairs by the base model: this loads every library that queries need."""
     import numpy as np
 
     from nexus_engine.data import load_split
@@ -118,7 +115,7 @@ def _ask_model() -> None:
 def _train() -> None:
     import nexus_engine.session  # noqa: F401
 
-    _ask_model()
+    _query_model()
 
 
 def _report() -> None:
@@ -130,7 +127,7 @@ def _read_log() -> None:
 
 
 TRIALS: dict[str, Callable[[], None]] = {
-    **dict.fromkeys(("eval", "similarity", "search", "compare", "doctor"), _ask_model),
+    **dict.fromkeys(("eval", "similarity", "search", "compare", "doctor"), _query_model),
     **dict.fromkeys(("train", "sweep"), _train),
     "report": _report,
     "attach": _read_log,

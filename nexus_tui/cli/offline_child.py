@@ -1,10 +1,11 @@
-"""The child of `nexus doctor --prove-offline`: train, judge and ask without a network, counted.
+"""The child of `nexus doctor --prove-offline`: it trains, evaluates and queries without a network.
 
-Run as `python -m nexus_tui.cli.offline_child FOLDER PARENT`; writes FOLDER/found.json. It ends with
-the process PARENT, and then takes FOLDER away. Two independent witnesses: the interpreter's audit
-events (each attempt is refused and counted), and, where the system permits it, a network namespace
-of its own with no interface up, whose kernel counts every packet for which there was no way out,
-native code's included.
+`python -m nexus_tui.cli.offline_child FOLDER PARENT` writes FOLDER/found.json. It ends with the
+process PARENT and then removes FOLDER. Two independent witnesses count attempts to reach a network:
+
+- the interpreter's audit events, which refuse each attempt;
+- where the system permits it, a network namespace with no interface up. Its kernel counts every
+  packet without a route, those of native code included.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from typing import Any
 from nexus_engine.system.parent_watch import ParentWatch
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
-NOWHERE = ("192.0.2.1", 9)
+UNASSIGNED = ("192.0.2.1", 9)
 """An address that nobody has (RFC 5737)."""
 ATTEMPTS = (
     "socket.connect",
@@ -55,7 +56,7 @@ PAIRS = [
 
 
 def leave_network() -> str:
-    """Move this process into a network namespace of its own; why not, or "" where it worked."""
+    """Move this process into a network namespace of its own; "", or the reason it failed."""
     if not sys.platform.startswith("linux"):
         return f"{sys.platform} has no network namespaces"
     user, group = os.getuid(), os.getgid()
@@ -75,30 +76,30 @@ def leave_network() -> str:
 
 
 def interfaces() -> list[str]:
-    """Network interfaces but the loopback, which leads nowhere."""
+    """The network interfaces except the loopback, which leads nowhere."""
     return [name for _, name in socket.if_nameindex() if name != "lo"]
 
 
-def without_a_way() -> int:
-    """Packets and connections of this namespace for which the kernel found no way out."""
-    found = 0
+def unrouted_count() -> int:
+    """Packets and connections of this namespace for which the kernel found no route."""
+    unrouted = 0
     lines = Path("/proc/self/net/snmp").read_text().splitlines()
     for names, values in zip(lines[::2], lines[1::2], strict=True):
         counts = dict(zip(names.split()[1:], values.split()[1:], strict=True))
-        found += int(counts.get("OutNoRoutes", 0))
-    six = Path("/proc/self/net/snmp6")
-    for line in six.read_text().splitlines() if six.exists() else ():
+        unrouted += int(counts.get("OutNoRoutes", 0))
+    ipv6 = Path("/proc/self/net/snmp6")
+    for line in ipv6.read_text().splitlines() if ipv6.exists() else ():
         if line.startswith("Ip6OutNoRoutes"):
-            found += int(line.split()[1])
-    return found
+            unrouted += int(line.split()[1])
+    return unrouted
 
 
 def probe() -> str:
-    """What a connection attempt ends with here; only to be called without a network."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as tried:
-        tried.settimeout(2)
+    """The error that a connection attempt ends with. Call it only without a network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as connection:
+        connection.settimeout(2)
         try:
-            tried.connect(NOWHERE)
+            connection.connect(UNASSIGNED)
         except OSError as error:
             return errno.errorcode.get(error.errno or 0, type(error).__name__)
     return "connected"
@@ -106,19 +107,19 @@ def probe() -> str:
 
 def count_attempts() -> Counter[str]:
     """Refuse and count every attempt from now on."""
-    found: Counter[str] = Counter()
+    attempts: Counter[str] = Counter()
 
     def hook(event: str, _arguments: tuple[Any, ...]) -> None:
         if event in ATTEMPTS:
-            found[event] += 1
+            attempts[event] += 1
             raise PermissionError(errno.EPERM, "refused: nexus is being proved offline")
 
     sys.addaudithook(hook)
-    return found
+    return attempts
 
 
 def run_commands(folder: Path) -> list[dict[str, Any]]:
-    """A small training, a judgement and a query, as the commands do them."""
+    """Run a small training, an evaluation and a query through the commands themselves."""
     from nexus_tui.cli.main import main
 
     rows = ["sentence1,sentence2,score", *(f"{a},{b},{score}" for a, b, score in PAIRS)]
@@ -131,39 +132,39 @@ def run_commands(folder: Path) -> list[dict[str, Any]]:
         ["eval", run, "--split", "test"],
         ["similarity", run, PAIRS[0][0], PAIRS[0][1]],
     )
-    done = []
+    results = []
     for command in commands:
         begun = time.monotonic()
         code = main(command)
         seconds = round(time.monotonic() - begun, 2)
-        done.append({"command": command[0], "exit_code": code, "seconds": seconds})
-    return done
+        results.append({"command": command[0], "exit_code": code, "seconds": seconds})
+    return results
 
 
 def main_child(folder: Path, watch: Callable[[], object] = lambda: None) -> None:
-    """Leave the network, do the work, write what was found.
+    """Leave the network, run the commands and write the findings.
 
-    `watch` is called once the network is left: a process with a second thread cannot leave it.
+    `watch` is called after that, because a process with a second thread cannot leave the network.
     """
     reason = leave_network()
     watch()
     isolated = reason == ""
-    found: dict[str, Any] = {"namespace": isolated, "namespace_refused": reason}
+    findings: dict[str, Any] = {"namespace": isolated, "namespace_refused": reason}
     before = 0
     if isolated:
-        found["interfaces"] = interfaces()
-        found["probe"] = probe()
-        before = without_a_way()
-        found["kernel_counts_attempts"] = before > 0
+        findings["interfaces"] = interfaces()
+        findings["probe"] = probe()
+        before = unrouted_count()
+        findings["kernel_counts_attempts"] = before > 0
     attempts = count_attempts()
-    found["commands"] = run_commands(folder)
-    found["attempts"] = {name: attempts[name] for name in ATTEMPTS}
+    findings["commands"] = run_commands(folder)
+    findings["attempts"] = {name: attempts[name] for name in ATTEMPTS}
     if isolated:
-        found["kernel_without_a_way"] = without_a_way() - before
-    (folder / "found.json").write_text(json.dumps(found), encoding="utf-8")
+        findings["kernel_without_a_way"] = unrouted_count() - before
+    (folder / "found.json").write_text(json.dumps(findings), encoding="utf-8")
 
 
 if __name__ == "__main__":
     place = Path(sys.argv[1])
-    leave = partial(shutil.rmtree, place, ignore_errors=True)
-    main_child(place, partial(ParentWatch, int(sys.argv[2]), leave))
+    clean_up = partial(shutil.rmtree, place, ignore_errors=True)
+    main_child(place, partial(ParentWatch, int(sys.argv[2]), clean_up))

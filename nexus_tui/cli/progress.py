@@ -1,4 +1,4 @@
-"""A live run on stderr: one moving line on a terminal, and lines that stay."""
+"""A live run on stderr: one moving line on a terminal, and the lines that stay."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from nexus_tui.words.lines import lines_of
 __all__ = ["RunProgress", "bar_texts"]
 
 REDRAW_SECONDS = 0.3
-"""Between two drawings: below 2 KB/s at 80 columns even with ten epochs a second (measured on a
-pty by tests/test_cli_signals.py)."""
+"""Between two drawings. It stays below 2 KB/s at 80 columns even with ten epochs a second (measured
+on a pty by tests/cli/test_cli_signals.py)."""
 
 BAR_COLUMNS = 10
 
-DOING = {
+PHASE_WORDS = {
     "preparing": "reading data and model",
     "measuring": "measuring the base model",
     "finished": "done",
@@ -33,12 +33,12 @@ DOING = {
 
 
 def bar_texts(view: RunView, columns: int) -> tuple[str, str]:
-    """What stands before and after the bar, at most `columns` wide together with it.
+    """The texts before and after the bar; with the bar at most `columns` wide.
 
-    As the screen narrows, what can be done without goes first.
+    A narrow screen drops the least important parts first.
     """
-    if view.state in DOING:
-        return DOING[view.state], ""
+    if view.state in PHASE_WORDS:
+        return PHASE_WORDS[view.state], ""
     arm = view.arm()
     before = f"{arm.label} epoch {arm.epoch}/{arm.epochs}"
     parts = [f"best {correlation(arm.best_spearman)}"]
@@ -57,7 +57,7 @@ def bar_texts(view: RunView, columns: int) -> tuple[str, str]:
 
 
 class RunProgress:
-    """Folds events and shows them; a context manager, so that the terminal is left as it was."""
+    """Folds events and shows them. Leaving it as a context restores the terminal."""
 
     def __init__(self, *, verbose: bool = False) -> None:
         self.view = RunView()
@@ -94,30 +94,31 @@ class RunProgress:
         self._print_waiting()
 
     def show(self, event: Event) -> None:
-        """Fold `event` in; the lines that stay are printed with the next drawing."""
+        """Fold `event` in. Its lines that stay are printed at the next drawing."""
         self.view = reduce(self.view, event)
         self._waiting += lines_of(self.view, event, verbose=self._verbose)
         if self._bar is None:
             self._print_waiting()
 
     def note(self, text: str) -> None:
-        """Print a line of our own that stays."""
+        """Print `text` as a line that stays."""
         self._waiting.append(Text(text, style="yellow"))
         self._drawn_at = 0.0
         self.draw()
 
     def draw(self) -> None:
-        """Draw what has changed, a few times a second at most: lines that stay, then the bar."""
+        """Draw what has changed, at most every `REDRAW_SECONDS`: lines that stay, then the bar."""
         now = time.monotonic()
         if self._bar is None:
             self._print_waiting()
         elif now - self._drawn_at >= REDRAW_SECONDS:
             before, after = bar_texts(self.view, self._console.width)
-            wanted = (before, after, round(self.view.arm().fraction, 2))
-            if wanted == self._drawn and not self._waiting:
+            fraction = round(self.view.arm().fraction, 2)
+            content = (before, after, fraction)
+            if content == self._drawn and not self._waiting:
                 return
-            self._drawn, self._drawn_at = wanted, now
-            self._bar.update(self._task, description=before, completed=wanted[2], rest=after)
+            self._drawn, self._drawn_at = content, now
+            self._bar.update(self._task, description=before, completed=fraction, rest=after)
             self._print_waiting()
             self._bar.refresh()
 

@@ -1,4 +1,4 @@
-"""A live sweep on stderr: a table on a terminal, lines elsewhere; and its result."""
+"""A live sweep on stderr, as a table on a terminal and as lines elsewhere; and its result."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ STYLES = {"live": "cyan", "finished": "green", "failed": "bold red", "lost": "ye
 
 
 def cell_rows(view: SweepView) -> list[Text]:
-    """The table of the runs that have begun, best first among the ended, the live ones on top."""
+    """The table of the runs that have begun: the live ones on top, then the ended, best first."""
     order = {"live": 0, "lost": 1, "finished": 2}
     cells = sorted(
         ((_state(cell), cell) for cell in view.cells if cell.state != "waiting"),
@@ -79,7 +79,7 @@ def _state(cell: CellView) -> str:
 
 
 class SweepProgress:
-    """Folds a sweep's events and shows them; a context manager: the terminal is left as it was."""
+    """Folds a sweep's events and shows them. Leaving it as a context restores the terminal."""
 
     def __init__(self) -> None:
         self._started: SweepStarted | None = None
@@ -109,7 +109,7 @@ class SweepProgress:
                 streams.say(*self._lines(self._stopped))
 
     def show(self, event: SweepEvent) -> None:
-        """Fold `event` in and draw it: into the table, or as a line."""
+        """Fold `event` in and draw it, into the table or as a line."""
         if isinstance(event, SweepStarted):
             self._started, self._view = event, first_view(event)
         elif self._view is not None:
@@ -133,18 +133,18 @@ class SweepProgress:
 
     @property
     def _done(self) -> int:
-        """Runs that have ended, those of earlier starts included."""
+        """Number of runs that have ended, those of earlier starts included."""
         before = 0 if self._started is None else self._started.runs_done
         cells = () if self._view is None else self._view.cells
         return before + sum(cell.state in ("finished", "failed") for cell in cells)
 
     def _head(self) -> Text:
-        passed = duration(time.monotonic() - self._begun)
+        elapsed = duration(time.monotonic() - self._begun)
         if self._started is None:
-            return Text(f"sweep: {passed}")
+            return Text(f"sweep: {elapsed}")
         return Text(
             f"sweep {one_line(self._started.name, 60)}: {self._done} of {self._runs()} runs, "
-            f"{self._started.jobs} at a time, {passed}"
+            f"{self._started.jobs} at a time, {elapsed}"
         )
 
     def _lines(self, event: SweepEvent) -> list[Text]:
@@ -153,12 +153,12 @@ class SweepProgress:
                 text = f"sweep {one_line(event.name, 100)}: {event.runs} runs on "
                 text += f"{one_line(event.data, 60)}, --tune {event.tune}, {event.jobs} at a time"
                 if event.runs_done:
-                    text += f"; {event.runs_done} are done already"
+                    text += f"; {event.runs_done} are already done"
                 return [Text(text)]
             case CellStarted():
                 again = f", attempt {event.attempt}" if event.attempt > 1 else ""
-                going = ", from its checkpoint" if event.resumed else ""
-                return [Text(f"{self._name(event.cell)}: begins{again}{going}", style="dim")]
+                origin = ", from its checkpoint" if event.resumed else ""
+                return [Text(f"{self._name(event.cell)}: begins{again}{origin}", style="dim")]
             case CellEnded(state="finished"):
                 figures = f"dev {correlation(event.best_dev_spearman)}, "
                 figures += f"test {correlation(event.test_spearman)}, "
@@ -169,14 +169,14 @@ class SweepProgress:
                     Text(f"  {self._done} of {self._runs()} runs", style="dim"),
                 ]
             case CellEnded():
-                why = f": {one_line(event.message)}" if event.message else ""
-                return [Text(f"{self._name(event.cell)}: {event.state}{why}", style="yellow")]
+                reason = f": {one_line(event.message)}" if event.message else ""
+                return [Text(f"{self._name(event.cell)}: {event.state}{reason}", style="yellow")]
             case SweepStopped():
                 left = f"{event.runs_finished} runs finished, {event.runs_left} left"
                 command = "nexus sweep --resume "
                 if self._started is not None:
                     command += shown_path(self._started.sweep_dir)
-                return [Text(f"stopped: {left}; go on with: {command}", style="yellow")]
+                return [Text(f"stopped: {left}; resume with: {command}", style="yellow")]
             case CellEvaluated() | SweepFinished() | SweepFailed():
                 return []
             case _:
@@ -196,13 +196,13 @@ class SweepProgress:
 
 
 def result_table(folder: SweepFolder, ended: SweepFinished) -> list[Text]:
-    """The points of a finished sweep, best first, and where the best run is."""
+    """The points of a finished sweep, best first, and the folder of the best run."""
     view = read_sweep(folder.path)
-    found = sorted(points(view.cells), key=lambda p: -(p.dev_spearman or -1.0))
+    best_first = sorted(points(view.cells), key=lambda p: -(p.dev_spearman or -1.0))
     names = [axis.name for axis in view.axes]
     header = (*names, "runs", "dev", "±", "test", "kept")
     right = (*(True for _ in names), True, True, True, True, True)
-    lines = table(header, [_point_row(point) for point in found], right)
+    lines = table(header, [_point_row(point) for point in best_first], right)
     if len(lines) > 1:
         lines[1].stylize("green")
     lines.append(
@@ -212,8 +212,9 @@ def result_table(folder: SweepFolder, ended: SweepFinished) -> list[Text]:
             f"{ended.points} configurations kept two switches or more in every run"
         )
     )
-    over = ended.best_dev_spearman - ended.base_dev_spearman
-    lines.append(Text(f"best: dev {ended.best_dev_spearman:.4f} ({over:+.4f} over the base model)"))
+    over_base = ended.best_dev_spearman - ended.base_dev_spearman
+    best = f"best: dev {ended.best_dev_spearman:.4f} ({over_base:+.4f} over the base model)"
+    lines.append(Text(best))
     lines.append(Text(f"its best run: {shown_path(ended.best_run_dir)}"))
     return lines
 

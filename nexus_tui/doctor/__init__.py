@@ -1,1 +1,1 @@
-"""What `nexus doctor` checks, and its proof of being offline."""
+"""The checks of `nexus doctor`, and its proof that NEXUS works offline."""

@@ -1,4 +1,4 @@
-"""The checks of `nexus doctor`: each looks at one thing and says what to do about it."""
+"""The checks of `nexus doctor`. Each checks one thing and says what to do about it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from nexus_tui.words.formats import count, size
 __all__ = ["OUT_OF_MEMORY", "Check", "all_checks"]
 
 OUT_OF_MEMORY = "out of memory"
-"""The detail of a check that memory ran out in."""
-MORE_MEMORY = "close other programs, or raise ulimit -v"
+"""The detail of a check that ran out of memory."""
+MEMORY_ADVICE = "close other programs, or raise ulimit -v"
 
 TORCH_RANGE = ((2, 6), (2, 13))
 """First and last minor version of torch that pyproject.toml allows."""
 MEMORY_NEEDED, MEMORY_WANTED = 1.2e9, 4e9
-"""Bytes. A run on the demo set peaks at 1.2 GB, one on STS-B in batches of 64 at 3.8 (measured)."""
+"""Bytes. A run on the demo set peaks at 1.2 GB, one on STS-B with batch 64 at 3.8 GB (measured)."""
 DISK_NEEDED, DISK_WANTED = 20e6, 1e9
 """Bytes. A run with `--tune full` keeps two checkpoints of 0.4 GB."""
 
@@ -44,8 +44,8 @@ class Check(NamedTuple):
 
 
 def all_checks() -> Iterator[Check]:
-    """Every check, the quick ones first. A check that breaks is a failed check."""
-    for look in (
+    """Run every check, the quick ones first. A check that raises counts as failed."""
+    for check in (
         python,
         torch_version,
         cpu,
@@ -60,31 +60,31 @@ def all_checks() -> Iterator[Check]:
         torchvision,
         terminal,
     ):
-        yield _guarded(look)
+        yield _guarded(check)
 
 
-def _guarded(look: Callable[[], Check]) -> Check:
-    name = look.__name__.replace("_", " ")
+def _guarded(check: Callable[[], Check]) -> Check:
+    name = check.__name__.replace("_", " ")
     try:
-        return look()
+        return check()
     except NexusError as error:
         if not out_of_memory(error):
             return Check(name, "fail", one_line(error))
-        return Check(name, "fail", OUT_OF_MEMORY, MORE_MEMORY)
+        return Check(name, "fail", OUT_OF_MEMORY, MEMORY_ADVICE)
     except Exception as error:
         if out_of_memory(error):
-            return Check(name, "fail", OUT_OF_MEMORY, MORE_MEMORY)
+            return Check(name, "fail", OUT_OF_MEMORY, MEMORY_ADVICE)
         return Check(name, "fail", f"cannot be checked: {type(error).__name__}")
 
 
 def python() -> Check:
     """Python's version."""
-    version = platform.python_version()  # one that is too old could not have come here
+    version = platform.python_version()  # an older one could not have imported this file
     return Check("python", "ok", f"{version} ({one_line(sys.executable, 200)})")
 
 
 def torch_version() -> Check:
-    """Whether torch is there, in a version that was tested."""
+    """Whether torch is installed in a tested version."""
     try:
         version = importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:
@@ -94,8 +94,9 @@ def torch_version() -> Check:
     minor = (int(parts[0]), int(parts[1]))
     if low <= minor <= high:
         return Check("torch", "ok", version)
-    span = f"{low[0]}.{low[1]} to {high[0]}.{high[1]}"
-    return Check("torch", "warn", f"{version}, NEXUS is made for {span}", "install one of those")
+    versions = f"{low[0]}.{low[1]} to {high[0]}.{high[1]}"
+    detail = f"{version}; NEXUS is tested with {versions}"
+    return Check("torch", "warn", detail, f"install torch {versions}")
 
 
 def cpu() -> Check:
@@ -105,8 +106,8 @@ def cpu() -> Check:
     from nexus_engine.training.hardware import cpu_has_bf16
 
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    number = "bf16" if cpu_has_bf16() else "no bf16: fp32"
-    detail = f"{platform.machine()}, {allowed} threads allowed, {number}"
+    precision = "bf16" if cpu_has_bf16() else "no bf16: fp32"
+    detail = f"{platform.machine()}, {allowed} threads allowed, {precision}"
     if torch.cuda.is_available():
         detail += f", CUDA: {one_line(torch.cuda.get_device_name(), 60)}"
     limit = os.environ.get("OMP_NUM_THREADS")
@@ -116,21 +117,23 @@ def cpu() -> Check:
 
 
 def memory() -> Check:
-    """Memory that is free to use."""
+    """Whether enough memory is free."""
     import psutil
 
     free = float(psutil.virtual_memory().available)
-    return _enough("memory", free, MEMORY_NEEDED, MEMORY_WANTED, "close other programs")
+    return _free_space("memory", free, MEMORY_NEEDED, MEMORY_WANTED, "close other programs")
 
 
 def disk() -> Check:
-    """Disk space where runs go."""
-    place = _existing_parent(_runs_root())
-    free = float(shutil.disk_usage(place).free)
-    return _enough("disk", free, DISK_NEEDED, DISK_WANTED, "make room, or train with --out DIR")
+    """Whether enough disk space is free where runs are saved."""
+    folder = _existing_parent(_runs_root())
+    free = float(shutil.disk_usage(folder).free)
+    return _free_space(
+        "disk", free, DISK_NEEDED, DISK_WANTED, "free some space, or train with --out DIR"
+    )
 
 
-def _enough(name: str, free: float, needed: float, wanted: float, advice: str) -> Check:
+def _free_space(name: str, free: float, needed: float, wanted: float, advice: str) -> Check:
     detail = f"{size(free)} free"
     if free < needed:
         return Check(name, "fail", f"{detail}, {size(needed)} needed", advice)
@@ -150,28 +153,27 @@ def _existing_parent(path: Path) -> Path:
 
 
 def runs_folder() -> Check:
-    """Whether runs can be written, and by whom else."""
+    """Whether the user, and nobody else, can write runs."""
     root = _runs_root()
     shown = one_line(root, 200)
-    place = _existing_parent(root)
-    if not os.access(place, os.W_OK | os.X_OK):
+    if not os.access(_existing_parent(root), os.W_OK | os.X_OK):
         return Check(
             "runs folder", "fail", f"{shown}: no permission", "set XDG_DATA_HOME, or use --out DIR"
         )
     if root.is_dir() and stat.S_IMODE(root.stat().st_mode) & 0o022:
         return Check(
-            "runs folder", "warn", f"{shown}: others may write there", f"chmod go-w {shown}"
+            "runs folder", "warn", f"{shown}: others can write there", f"chmod go-w {shown}"
         )
     return Check("runs folder", "ok", shown)
 
 
 def base_model() -> Check:
-    """Whether the base model is found, with the published SHA-256."""
+    """Whether the base model is there with the published SHA-256."""
     from nexus_engine.model.base_model import find_base_model
 
-    found = find_base_model()
-    where = f"{found.origin}, {one_line(found.folder, 200)}"
-    return Check("base model", "ok", f"{where}, SHA-256 {found.sha256[:12]}… as published")
+    model = find_base_model()
+    place = f"{model.origin}, {one_line(model.folder, 200)}"
+    return Check("base model", "ok", f"{place}, SHA-256 {model.sha256[:12]}… as published")
 
 
 def demo() -> Check:
@@ -184,7 +186,7 @@ def demo() -> Check:
 
 
 def forward_pass() -> Check:
-    """Whether the model computes: finite, and a paraphrase more alike than strangers."""
+    """Whether the model computes finite values, and scores a paraphrase above unrelated text."""
     import pyarrow as pa
 
     from nexus_engine.data import Pairs
@@ -213,7 +215,7 @@ def stsb() -> Check:
 
 
 def perforated() -> Check:
-    """Whether the perforatedai library is there; it is never imported here."""
+    """Whether the perforatedai library is installed. It is not imported here."""
     try:
         version = importlib.metadata.version("perforatedai")
     except importlib.metadata.PackageNotFoundError:
@@ -223,7 +225,7 @@ def perforated() -> Check:
 
 
 def torchvision() -> Check:
-    """Whether torchvision, where it is installed, fits torch."""
+    """Whether an installed torchvision fits torch."""
     from nexus_tui.doctor.torchvision_fit import torchvision_fit
 
     fit = torchvision_fit()
@@ -237,14 +239,14 @@ def torchvision() -> Check:
     return Check(
         "torchvision",
         "warn",
-        f"{fit.version} was built for another torch than {torch}, so import sentence_transformers "
-        f"fails ({fit.reason})",
+        f"{fit.version} was built for another torch than {torch}, so that "
+        f"import sentence_transformers fails ({fit.reason})",
         "pip uninstall torchvision (NEXUS works without it), or install the build for this torch",
     )
 
 
 def terminal() -> Check:
-    """What the terminal can show."""
+    """Whether the terminal can show bars, colours and the app."""
     if not sys.stderr.isatty():
         return Check("terminal", "ok", "none: no bars, no colours")
     term = one_line(os.environ.get("TERM", ""), 40) or "not set"
@@ -255,7 +257,9 @@ def terminal() -> Check:
         colour = one_line(os.environ.get("COLORTERM", ""), 20) or "standard colours"
     detail = f"TERM {term}, {columns}x{rows}, {colour}"
     if term in ("not set", "dumb", "unknown"):
-        return Check("terminal", "warn", detail, "set TERM, such as xterm-256color, for bars")
+        return Check(
+            "terminal", "warn", detail, "set TERM, for example to xterm-256color, to see bars"
+        )
     if columns < 60 or rows < 20:
         return Check("terminal", "warn", detail, "make the window 60x20 or larger")
     return Check("terminal", "ok", detail)

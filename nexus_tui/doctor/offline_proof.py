@@ -1,4 +1,4 @@
-"""`nexus doctor --prove-offline`: a receipt that training, judging and asking need no network."""
+"""`nexus doctor --prove-offline`: a receipt that training, evaluating and querying stay offline."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def prove_offline() -> dict[str, Any]:
     """Run a small training, an evaluation and a query in a child without a network; the receipt.
 
     Raises:
-        RunError: the child ended without a word.
+        RunError: the child ended without writing its findings.
     """
     with tempfile.TemporaryDirectory(prefix="nexus-offline-") as name:
         folder = Path(name)
@@ -33,7 +33,7 @@ def prove_offline() -> dict[str, Any]:
             "XDG_DATA_HOME": str(folder / "data"),
             "XDG_CONFIG_HOME": str(folder / "config"),
         }
-        done = subprocess.run(
+        child = subprocess.run(
             [sys.executable, "-m", "nexus_tui.cli.offline_child", name, str(os.getpid())],
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -43,10 +43,10 @@ def prove_offline() -> dict[str, Any]:
             check=False,
         )
         try:
-            found: dict[str, Any] = json.loads((folder / "found.json").read_text("utf-8"))
+            findings: dict[str, Any] = json.loads((folder / "found.json").read_text("utf-8"))
         except (OSError, ValueError):
-            last = one_line(done.stderr[-300:])
-            raise RunError(f"the trial ended with {done.returncode}: {last}") from None
+            last = one_line(child.stderr[-300:])
+            raise RunError(f"the offline proof ended with {child.returncode}: {last}") from None
     receipt = {
         "receipt": "nexus offline proof",
         "schema": 1,
@@ -54,11 +54,12 @@ def prove_offline() -> dict[str, Any]:
         "nexus": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        **found,
+        **findings,
     }
-    receipt["connects"] = sum(found["attempts"].values()) + found.get("kernel_without_a_way", 0)
+    receipt["connects"] = sum(findings["attempts"].values())
+    receipt["connects"] += findings.get("kernel_without_a_way", 0)
     receipt["proved"] = receipt["connects"] == 0 and all(
-        command["exit_code"] == 0 for command in found["commands"]
+        command["exit_code"] == 0 for command in findings["commands"]
     )
     return receipt
 
@@ -67,8 +68,8 @@ def verdict(receipt: dict[str, Any]) -> list[str]:
     """The receipt in words, a line each."""
     lines = []
     for command in receipt["commands"]:
-        end = "done" if command["exit_code"] == 0 else f"exit {command['exit_code']}"
-        lines.append(f"{command['command']}: {end} in {command['seconds']} s")
+        outcome = "done" if command["exit_code"] == 0 else f"exit {command['exit_code']}"
+        lines.append(f"{command['command']}: {outcome} in {command['seconds']} s")
     if receipt["namespace"]:
         lines.append(
             "in a network namespace with no interface up; a test connection there ended with "
@@ -76,17 +77,19 @@ def verdict(receipt: dict[str, Any]) -> list[str]:
         )
     else:
         reason = one_line(receipt["namespace_refused"], 60)
-        lines.append(f"no network namespace here ({reason}): only the interpreter's calls counted")
-    tried = {name: n for name, n in receipt["attempts"].items() if n}
+        lines.append(
+            f"no network namespace here ({reason}): only the interpreter's calls are counted"
+        )
+    attempts = {name: n for name, n in receipt["attempts"].items() if n}
     if receipt.get("kernel_without_a_way"):
-        tried["kernel"] = receipt["kernel_without_a_way"]
-    said = ", ".join(f"{name} {n}" for name, n in tried.items()) or "none"
-    lines.append(f"attempts to reach a network: {said}")
+        attempts["kernel"] = receipt["kernel_without_a_way"]
+    counts = ", ".join(f"{name} {n}" for name, n in attempts.items()) or "none"
+    lines.append(f"attempts to reach a network: {counts}")
     return lines
 
 
 def write_receipt(receipt: dict[str, Any], path: Path | None) -> Path:
-    """Write the receipt for its owner alone, to `path` or beside the runs; where it is."""
+    """Write the receipt, readable by its owner alone, to `path` or beside the runs; its path."""
     from nexus_engine.disk.files import make_folder, replace_json
     from nexus_engine.runs.folder import runs_root
 

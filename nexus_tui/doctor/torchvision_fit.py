@@ -1,9 +1,9 @@
 """Whether an installed torchvision was built for the installed torch.
 
-NEXUS needs no torchvision, but perforatedai requires it, and transformers imports it wherever it is
+NEXUS needs no torchvision, but perforatedai requires it, and transformers imports it if it is
 installed. A build for another torch has operators that this torch cannot load; then
-`import sentence_transformers` fails in the same environment. Versions do not tell: both builds may
-carry the same number. So a child process imports it, and this process never does.
+`import sentence_transformers` fails in the same environment. Version numbers do not show the
+difference. So a child process tries the import, and this process never imports torchvision.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TIME_LIMIT = 60.0
 """Seconds for the child. The import takes 2 s of processor time (measured on two cores)."""
 
 UNFIT = 3
-"""Exit code of the child where torchvision cannot be loaded."""
+"""Exit code of the child if torchvision cannot be loaded."""
 IMPORT = f"""
 try:
     import torchvision
@@ -33,9 +33,9 @@ except (ImportError, OSError, RuntimeError, AttributeError) as error:
 
 
 class TorchvisionFit(NamedTuple):
-    """What an attempt to import torchvision showed.
+    """The outcome of an attempt to import torchvision.
 
-    `version` is empty where it is absent. `reason` is a line of text, empty where it fits.
+    `version` is empty if it is absent. `reason` is a line of text, empty if it fits.
     """
 
     state: Literal["absent", "fits", "unfit", "unknown"]
@@ -47,7 +47,7 @@ def torchvision_fit(time_limit: float = TIME_LIMIT) -> TorchvisionFit:
     """Import torchvision in a child process, for `time_limit` seconds at most.
 
     Raises:
-        MemoryError: the child got no memory, which says nothing about the fit.
+        MemoryError: the child ran out of memory, which says nothing about the fit.
     """
     try:
         version = one_line(importlib.metadata.version("torchvision"), 40)

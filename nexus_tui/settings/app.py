@@ -1,4 +1,4 @@
-"""How the app looks and which keys it takes: the [ui] table of the user's nexus.toml.
+"""The look and the keys of the app: the [ui] table of nexus.toml.
 
     [ui]
     theme = "nexus-contrast"
@@ -8,7 +8,7 @@
     [ui.keys]
     "run.pause" = "f5"
 
-A wrong name or value here is a warning, never an end: the screen opens all the same.
+A wrong name or value here gives a warning; the app opens all the same.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NAMES = {
     "theme": "text in quotes",
     "ascii": "true or false",
     "low_bandwidth": "true or false",
-    "keys": 'a table with lines as "run.pause" = "f5"',
+    "keys": 'a table with lines such as "run.pause" = "f5"',
 }
 VARIABLES = {"ascii": "NEXUS_ASCII", "low_bandwidth": "NEXUS_LOW_BANDWIDTH"}
 TRUE_WORDS = ("1", "true", "yes", "on")
@@ -40,9 +40,9 @@ TRUE_WORDS = ("1", "true", "yes", "on")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UiSettings:
-    """`keys` maps an action's ID to its keys; `warnings` are told when the screen is up.
+    """`keys` maps an action's ID to its keys; the app shows `warnings` once it is open.
 
-    `sources` says where each setting comes from that is not the default.
+    `sources` names the source of each setting that is not the default.
     """
 
     theme: str = "nexus"
@@ -54,28 +54,28 @@ class UiSettings:
 
 
 def read_ui_settings(*, ascii_only: bool = False, low_bandwidth: bool = False) -> UiSettings:
-    """Flags over `NEXUS_ASCII` and `NEXUS_LOW_BANDWIDTH` over ./nexus.toml over the user's own.
+    """Merge flags, `NEXUS_ASCII` and `NEXUS_LOW_BANDWIDTH`, ./nexus.toml and the user's nexus.toml.
 
-    Whatever they say, a locale that lacks the signs that pictures are drawn with means ASCII.
+    The first that sets a value decides. A locale without the signs of charts always means ASCII.
     """
-    found = UiSettings()
+    settings = UiSettings()
     for path in (user_file(), Path(PROJECT_FILE)):
         if path is not None:
-            found = _with_table(found, path)
-    said = {name: variable for name, variable in VARIABLES.items() if _said(variable)}
-    sources = {**found.sources, **{name: f"variable {said[name]}" for name in said}}
+            settings = _with_table(settings, path)
+    variables = {name: variable for name, variable in VARIABLES.items() if _is_true(variable)}
+    sources = {**settings.sources, **{name: f"variable {variables[name]}" for name in variables}}
     lacking = not draws_pictures(sys.__stderr__)
-    if lacking and not ("ascii" in said or found.ascii):
+    if lacking and not ("ascii" in variables or settings.ascii):
         sources["ascii"] = f"the locale, {terminal_encoding(sys.__stderr__)}"
     return replace(
-        found,
+        settings,
         sources=sources,
-        ascii=ascii_only or lacking or "ascii" in said or found.ascii,
-        low_bandwidth=low_bandwidth or "low_bandwidth" in said or found.low_bandwidth,
+        ascii=ascii_only or lacking or "ascii" in variables or settings.ascii,
+        low_bandwidth=low_bandwidth or "low_bandwidth" in variables or settings.low_bandwidth,
     )
 
 
-def _said(variable: str) -> bool:
+def _is_true(variable: str) -> bool:
     return os.environ.get(variable, "").lower() in TRUE_WORDS
 
 
@@ -86,13 +86,13 @@ def _with_table(settings: UiSettings, path: Path) -> UiSettings:
     except FileNotFoundError:
         return settings
     except (OSError, ValueError, RecursionError):
-        return _warned(settings, f"{one_line(path, 120)}: cannot be read as TOML; left out")
+        return _warned(settings, f"{one_line(path, 120)}: cannot be read as TOML; ignored")
     if not isinstance(table, dict):
         return _warned(settings, f"{one_line(path, 120)}: ui must be a table, [ui]")
     for name, value in table.items():
         changed = _with_value(settings, one_line(path, 120), str(name), value)
         if changed.warnings == settings.warnings:
-            names = [f"keys.{one}" for one in value] if name == "keys" else [str(name)]
+            names = [f"keys.{action}" for action in value] if name == "keys" else [str(name)]
             sources = {**settings.sources, **dict.fromkeys(names, str(path))}
             changed = replace(changed, sources=sources)
         settings = changed

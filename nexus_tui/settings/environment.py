@@ -30,7 +30,7 @@ def environment_settings() -> dict[str, Any]:
 
 
 def _value(setting: NamedSetting, text: str) -> Any:
-    """The number or the flag that `text` stands for; all else stays text."""
+    """`text` as the number or flag of the setting; other kinds stay text."""
     shown = f"{setting.variable} {one_line(text, 40)}"
     if setting.kind in ("whole", "number"):
         try:

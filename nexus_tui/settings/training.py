@@ -1,8 +1,8 @@
-"""What the user asked of a training, from all the places where it can stand.
+"""The training settings that the user gives, merged from all their sources.
 
-A flag goes over its `NEXUS_*` variable (both arrive here as one, told apart by Typer), over
-`--config FILE.toml` or else the `[train]` table of ./nexus.toml, over that of the user's own
-nexus.toml, over the recipe.
+The first source that names a setting decides: the option, its `NEXUS_*` variable (Typer merges
+these two), `--config FILE.toml` or without it the `[train]` table of ./nexus.toml, that of the
+user's own nexus.toml, the recipe.
 """
 
 from __future__ import annotations
@@ -29,49 +29,49 @@ NAMED_DATA = ("demo", "stsb")
 def user_file() -> Path | None:
     """The user's own nexus.toml, in `$XDG_CONFIG_HOME/nexus` or this platform's own place.
 
-    None where this process has no home folder.
+    None if this process has no home folder.
     """
     folder = config_folder()
     return None if folder is None else folder / PROJECT_FILE
 
 
-def asked_config(said: dict[str, Any], config_file: str | None) -> TrainConfig:
-    """Everything asked, as one configuration; `said` are the flags and variables given.
+def asked_config(options: dict[str, Any], config_file: str | None) -> TrainConfig:
+    """One configuration from the files and `options`, the options and variables that are given.
 
     Raises:
-        ConfigError: a file that cannot be read, an unknown name or a value that cannot be used.
+        ConfigError: a file cannot be read, a name is unknown, or a value cannot be used.
     """
     values: dict[str, Any] = {}
-    for _, found in file_layers(config_file):
-        values.update(found)
-    values.update(_normal(said))
+    for _, layer in file_layers(config_file):
+        values.update(layer)
+    values.update(_normal(options))
     for name in ("data", "base"):
         values.update(_absolute(name, values.get(name)))
     return config_from_mapping(values, "nexus train")
 
 
 def file_layers(config_file: str | None) -> Iterator[tuple[Path, dict[str, Any]]]:
-    """The files in force and the training settings in each, the weakest first.
+    """The files in force with the training settings of each, the weakest first.
 
     Raises:
-        ConfigError: a file that cannot be read, an unknown name or a value that cannot be used.
+        ConfigError: a file cannot be read, a name is unknown, or a value cannot be used.
     """
     own = user_file()
     if own is not None and own.is_file():
-        yield own, _from_file(own, whole=False)
+        yield own, _from_file(own, table_only=True)
     if config_file is not None:
         path = user_path(config_file)
-        yield path, _from_file(path, whole=True)
+        yield path, _from_file(path, table_only=False)
     elif Path(PROJECT_FILE).is_file():
-        yield Path(PROJECT_FILE), _from_file(Path(PROJECT_FILE), whole=False)
+        yield Path(PROJECT_FILE), _from_file(Path(PROJECT_FILE), table_only=True)
 
 
-def _from_file(path: Path, *, whole: bool) -> dict[str, Any]:
-    """The settings of a TOML file: its [train] table or, with `whole`, itself if it has none."""
+def _from_file(path: Path, *, table_only: bool) -> dict[str, Any]:
+    """The settings of a TOML file: its [train] table, or the top level unless `table_only`."""
     shown = one_line(path, 200)
     try:
         with path.open("rb") as file:
-            found = tomllib.load(file)
+            document = tomllib.load(file)
     except FileNotFoundError:
         raise ConfigError(f"--config {shown}: does not exist; check the path") from None
     except OSError as error:
@@ -79,27 +79,27 @@ def _from_file(path: Path, *, whole: bool) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError
         reason = one_line(error, 120) if isinstance(error, tomllib.TOMLDecodeError) else "not UTF-8"
         raise ConfigError(f"{shown}: not TOML: {reason}") from None
-    table = found.get(TABLE, found if whole else {})
+    table = document.get(TABLE, {} if table_only else document)
     if not isinstance(table, dict):
         raise ConfigError(f"{shown}: {TABLE} must be a table, [{TABLE}]")
     values = _normal({str(key).replace("-", "_"): value for key, value in table.items()})
-    config_from_mapping(values, shown)  # so that a wrong name or value is told with its file
+    config_from_mapping(values, shown)  # so that an error names the file
     return values
 
 
 def _absolute(name: str, value: object) -> dict[str, str]:
-    """A path that exists as an absolute one: a run is resumed and evaluated from anywhere."""
+    """An existing path made absolute: a run is resumed and evaluated from any folder."""
     if not isinstance(value, str) or value in NAMED_DATA or "\0" in value:
         return {}
     try:
         path = user_path(value).absolute()
         return {name: str(path)} if path.exists() else {}
-    except (OSError, ConfigError):  # no permission, no such home: the engine says so
+    except (OSError, ConfigError):  # no permission or no such home: the engine reports it
         return {}
 
 
 def _normal(values: dict[str, Any]) -> dict[str, Any]:
-    """Lists given as text ("q,v") as lists, and a budget given as a number as text."""
+    """Turn lists given as text ("q,v") into lists, and a budget given as a number into text."""
     normal = dict(values)
     for name, value in values.items():
         if name in SETTINGS and SETTINGS[name].kind == "list" and isinstance(value, str):
@@ -110,10 +110,10 @@ def _normal(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def parse_list(name: str, text: str) -> list[Any]:
-    """The parts of a comma-separated `text` for the setting `name`.
+    """The parts of a comma-separated `text` as values of the setting `name`.
 
     Raises:
-        ConfigError: a part is not what the setting holds.
+        ConfigError: the setting does not take such parts.
     """
     setting = SETTINGS[name]
     parts = [part.strip() for part in text.split(",") if part.strip()]

@@ -1,4 +1,4 @@
-"""What a terminal's encoding can show, and what stands in for the characters that it lacks."""
+"""The characters that a terminal's encoding has, and the substitute for those that it lacks."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import IO, Any
 __all__ = ["REPLACE_BY_CELLS", "draws_pictures", "terminal_encoding"]
 
 REPLACE_BY_CELLS = "nexus-cells"
-"""Error handler for encoding: a question mark for each cell of a character that is lacking.
+"""Error handler for encoding: a question mark for each cell of a lacking character.
 
-Escapes such as \\u2500 take six cells for one and push a row out of its columns.
+An escape such as \\u2500 takes six cells for one and pushes a row out of its columns.
 """
 PICTURES = "\u2801\u2588\u2500\u25b8"
-"""Of the signs that charts and lists are drawn with."""
+"""Some of the signs that charts and lists are drawn with."""
 
 
 def terminal_encoding(stream: IO[Any] | None) -> str:
     """The encoding of a terminal that `stream` writes to or reads from.
 
-    UTF-8 stands for an unknown one and for one without ASCII, which a terminal cannot have.
+    It is UTF-8 if the encoding is unknown or lacks ASCII, which no terminal lacks.
     """
     name = getattr(stream, "encoding", None) or "utf-8"
     try:
-        found = codecs.lookup(name).name
-        whole = "\x1b[0m~".encode(found) == b"\x1b[0m~"
+        encoding = codecs.lookup(name).name
+        has_ascii = "\x1b[0m~".encode(encoding) == b"\x1b[0m~"
     except (LookupError, UnicodeError):
         return "utf-8"
-    return found if whole else "utf-8"
+    return encoding if has_ascii else "utf-8"
 
 
 def draws_pictures(stream: IO[Any] | None) -> bool:

@@ -1,4 +1,4 @@
-"""How a command ends when it does not end well: one line on stderr and a documented exit code."""
+"""How a command fails: with one line on stderr and a documented exit code."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ NO_MEMORY = "out of memory; close other programs, or give fewer or shorter pairs
 
 
 class UsageError(NexusError):
-    """Options or arguments that cannot stand together."""
+    """Options or arguments that exclude each other, or that are missing."""
 
     exit_code = ExitCode.USAGE
 
 
 def tolerant_streams() -> None:
-    """Let stdout and stderr write what their encoding lacks as escapes rather than fail on it."""
+    """Let stdout and stderr write escapes for characters that their encoding lacks."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
@@ -40,10 +40,10 @@ def error_line(message: str) -> None:
 
 
 def report(error: BaseException) -> int:
-    """Tell the user of `error` in one line; the exit code that it means."""
+    """Report `error` to the user in one line, and return its exit code."""
     match error:
         case NexusError():
-            # Memory that runs out while a file is read is no fault of the file.
+            # Running out of memory while a file is read is no fault of the file.
             if error.exit_code != ExitCode.RESOURCES and out_of_memory(error):
                 return _out_of_memory()
             error_line(str(error))
@@ -63,7 +63,7 @@ def report(error: BaseException) -> int:
         return _out_of_memory()
     if isinstance(error, OSError):
         return _system_error(error)
-    # Neither the message nor the traceback: they may hold the user's sentences.
+    # The message and the traceback are left out: they may hold the user's sentences.
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
     _write(f"nexus: internal error: {type(error).__name__} at {place}")
@@ -76,13 +76,13 @@ def _out_of_memory() -> int:
 
 
 def _system_error(error: OSError) -> int:
-    where = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-    error_line(f"{where}{error.strerror or type(error).__name__}")
+    place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    error_line(f"{place}{error.strerror or type(error).__name__}")
     return int(ExitCode.RESOURCES if error.errno in OUT_OF_ROOM else ExitCode.FAILED)
 
 
 def _usage_message(error: typer.TyperException) -> str:
-    """Typer's message, with the nearest right option or value where there is one."""
+    """Typer's message in this program's words, with the nearest valid option or value."""
     message = error.message.removeprefix("Value error, ").rstrip(".")
     context = getattr(error, "ctx", None)
     command = getattr(context, "command_path", "nexus")
@@ -90,18 +90,27 @@ def _usage_message(error: typer.TyperException) -> str:
     if hasattr(error, "option_name") and hasattr(error, "possibilities"):
         message = f"no such option: {error.option_name}{_nearest_option(error, context)}"
     elif param is not None:
-        option = param.param_type_name == "option"
-        name = param.opts[0] if option else param.metavar or param.name
-        message = f"{name}: {_value_message(message, param)}" if message else f"{name} is missing"
+        is_option = param.param_type_name == "option"
+        name = param.opts[0] if is_option else param.metavar or param.name
+        if message:
+            message = f"{name}: {_value_message(message, param)}"
+        else:
+            message = f"{name} is missing{_expected(param)}"
     else:
         message = message[:1].lower() + message[1:]
     return f"{message} (see {command} --help)"
 
 
-def _value_message(message: str, param: Any) -> str:
-    """What is wrong with an option's value, in the words of this program.
+def _expected(param: Any) -> str:
+    """What a missing argument or option takes, from its help."""
+    help_text = (getattr(param, "help", None) or "").rstrip(".")
+    return f"; give {help_text[:1].lower()}{help_text[1:]}" if help_text else ""
 
-    The words follow from what the option takes; what a library said of the value is not shown.
+
+def _value_message(message: str, param: Any) -> str:
+    """What is wrong with an option's value, in this program's words.
+
+    The message follows from what the option takes. A library's own message is not shown.
     """
     kind = getattr(getattr(param, "type_descriptor", None), "annotation", None)
     numbers = {int: "a whole number", float: "a number", bool: "1 or 0"}
@@ -109,30 +118,29 @@ def _value_message(message: str, param: Any) -> str:
         low, high = getattr(param, "min", None), getattr(param, "max", None)
         between = "" if low is None or high is None else f" from {low:,} to {high:,}"
         return f"give {numbers[kind]}{between}"
-    asked, said, known = message.partition(" is not one of ")
-    if not said:
+    value, separator, listed = message.partition(" is not one of ")
+    if not separator:
         return message
-    choices = [choice.strip(" '") for choice in known.split(",")]
-    near = difflib.get_close_matches(asked.strip("'"), choices, n=1)
+    choices = [choice.strip(" '") for choice in listed.split(",")]
+    near = difflib.get_close_matches(value.strip("'"), choices, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{asked} is not one of {', '.join(choices)}{hint}"
+    return f"{value} is not one of {', '.join(choices)}{hint}"
 
 
 def _nearest_option(error: typer.TyperException, context: object) -> str:
-    known: list[str] = []
+    options: list[str] = []
     for param in getattr(getattr(context, "command", None), "params", ()):
-        known += [*param.opts, *param.secondary_opts]
-    asked = getattr(error, "option_name", "")
-    near = difflib.get_close_matches(asked, [name for name in known if name[:2] == "--"], n=1)
+        options += [name for name in (*param.opts, *param.secondary_opts) if name[:2] == "--"]
+    near = difflib.get_close_matches(getattr(error, "option_name", ""), options, n=1)
     return f"; did you mean {near[0]}?" if near else ""
 
 
 def _write(line: str) -> None:
-    talk = Talk(sys.stderr)  # where nobody reads any more, the exit code still tells
+    talk = Talk(sys.stderr)  # without a reader of stderr, the exit code still tells
     talk.write(line + "\n")
     talk.flush()
 
 
 def close_output() -> None:
-    """Point a stdout without a reader at nothing, so that the interpreter's own flush is quiet."""
+    """Point a stdout without a reader at /dev/null, to keep the interpreter's last flush quiet."""
     lose(sys.stdout)

@@ -1,4 +1,4 @@
-"""Signals while a run is live: each asks the run to save and end; a second Ctrl-C ends at once."""
+"""Signals during a run: each asks the run to save and end. A second Ctrl-C ends it at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nexus_engine.errors import ExitCode
 if TYPE_CHECKING:
     from nexus_engine.training.steering import Steering
 
-__all__ = ["Asked", "steered_by_signals"]
+__all__ = ["SignalRequests", "steered_by_signals"]
 
 SHOW_CURSOR = b"\x1b[?25h\r\n"
 
@@ -28,50 +28,50 @@ STOPS = {
 
 
 @dataclass(slots=True)
-class Asked:
-    """What signals asked for."""
+class SignalRequests:
+    """The requests made by signals so far."""
 
     stop: bool = False
     interrupts: int = 0
 
 
 @contextlib.contextmanager
-def steered_by_signals(steering: Steering) -> Iterator[Asked]:
-    """While inside, SIGINT, SIGTERM and SIGHUP stop the run with a checkpoint.
+def steered_by_signals(steering: Steering) -> Iterator[SignalRequests]:
+    """Inside the context, SIGINT, SIGTERM and SIGHUP stop the run with a checkpoint.
 
-    Yields what was asked so far.
+    Yields the requests so far. Outside the main thread it handles no signal.
 
-    SIGHUP stays ignored where it was, as under `nohup`. SIGINT does not: a shell's `&` sets it to
-    be ignored, yet whoever sends it to the process means it.
+    An ignored SIGHUP stays ignored, as under `nohup`. An ignored SIGINT does not: a shell's `&`
+    ignores it, yet whoever sends it to the process means it.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield Asked()
+        yield SignalRequests()
         return
-    so_far = Asked()
+    requests = SignalRequests()
 
-    def asked(number: int, _frame: FrameType | None) -> None:
+    def handle(number: int, _frame: FrameType | None) -> None:
         if number == signal.SIGINT:
-            so_far.interrupts += 1
-            if so_far.interrupts > 1:
+            requests.interrupts += 1
+            if requests.interrupts > 1:
                 _end_at_once()
-        so_far.stop = True
-        word, code = STOPS[signal.Signals(number)]
-        steering.stop(word, code)
+        requests.stop = True
+        reason, code = STOPS[signal.Signals(number)]
+        steering.stop(reason, code)
 
-    former = {}
+    former_handlers = {}
     for number in STOPS:
         if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
             continue
-        former[number] = signal.signal(number, asked)
+        former_handlers[number] = signal.signal(number, handle)
     try:
-        yield so_far
+        yield requests
     finally:
-        for number, handler in former.items():
-            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+        for number, former in former_handlers.items():
+            signal.signal(number, former if former is not None else signal.SIG_DFL)
 
 
 def _end_at_once() -> None:
-    """Leave without waiting for anything; the last whole checkpoint is what remains."""
+    """Exit without waiting for anything; the last whole checkpoint remains."""
     with contextlib.suppress(OSError):
         if os.isatty(2):
             os.write(2, SHOW_CURSOR)

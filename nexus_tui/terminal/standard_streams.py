@@ -1,10 +1,10 @@
-"""stdin, stdout and stderr as they may be: closed, full, or left by whoever read them.
+"""stdin, stdout and stderr when they are closed, on a full device, or without a reader.
 
-- A stream that is closed when the program starts is taken as /dev/null: nobody wants it, and no
-  file that is opened later may get its number and be written to by a library's warning.
-- stderr is talk. Whether anybody reads it changes nothing: what cannot be written is dropped.
-- stdout is the result. Where it cannot be written the command ends: quietly with 1 when its reader
-  has gone, with one line and 4 when the device is full, with 1 for any other reason.
+- A stream that is closed at the start becomes /dev/null. Otherwise a file opened later could get
+  its number, and a library's warning would be written into that file.
+- stderr carries messages. Messages that cannot be written are dropped; nothing else changes.
+- stdout carries results. If it cannot be written, the command ends: with 1 and no message if the
+  reader has gone, with 4 and one line if the device is full, with 1 and one line otherwise.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class OutputError(NexusError):
-    """stdout cannot be written, though nobody closed it on purpose."""
+    """stdout cannot be written, although its reader has not gone."""
 
     def __init__(self, error: OSError) -> None:
         super().__init__(
-            f"stdout: {error.strerror or type(error).__name__}; the output is not whole"
+            f"stdout: {error.strerror or type(error).__name__}; the output is incomplete"
         )
         full = error.errno in FULL
         self.exit_code = ExitCode.RESOURCES if full else ExitCode.FAILED
@@ -41,11 +41,11 @@ def open_closed() -> None:
         try:
             os.fstat(number)
         except OSError:
-            nowhere = os.open(os.devnull, os.O_RDWR)
-            if nowhere != number:
-                os.dup2(nowhere, number)
-                os.close(nowhere)
-        if getattr(sys, name) is None:  # as Python leaves one that was closed
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+        if getattr(sys, name) is None:  # Python's value for a closed stream
             mode = "r" if name == "stdin" else "w"
             opened = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
             setattr(sys, name, opened)
@@ -54,7 +54,7 @@ def open_closed() -> None:
 
 @contextlib.contextmanager
 def delivering() -> Iterator[None]:
-    """While inside, an error is one of writing to stdout.
+    """Turn an OSError inside the context into an error of writing to stdout.
 
     Raises:
         BrokenPipeError: the reader of stdout has gone.
@@ -69,28 +69,28 @@ def delivering() -> Iterator[None]:
 
 
 def flush_result() -> None:
-    """Push out what stdout still holds; raises as `delivering` does."""
+    """Flush stdout; raises like `delivering`."""
     with delivering():
         sys.stdout.flush()
 
 
 def lose(stream: TextIO) -> None:
-    """Point a stream that cannot be written at nothing, and drop what it still holds.
+    """Point a stream that cannot be written at /dev/null, and drop what it still holds.
 
-    The interpreter flushes the streams once more at its end: one that still held something would
-    make the exit code 120.
+    The interpreter flushes the streams once more at its end. A failure there would make the exit
+    code 120.
     """
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
+        null = os.open(os.devnull, os.O_WRONLY)
         try:
-            os.dup2(nowhere, stream.fileno())
+            os.dup2(null, stream.fileno())
         finally:
-            os.close(nowhere)
+            os.close(null)
         stream.flush()
 
 
 def settle() -> None:
-    """At the end of the program: lose each stream that cannot be flushed."""
+    """Flush stdout and stderr at the end of the program, and drop what cannot be written."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -99,18 +99,18 @@ def settle() -> None:
 
 
 class Talk:
-    """A text stream that drops what it cannot write, for stderr."""
+    """A text stream for stderr that drops what it cannot write."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     @property
     def encoding(self) -> str:
-        """Of the stream beneath."""
+        """The encoding of the wrapped stream."""
         return getattr(self._stream, "encoding", None) or "utf-8"
 
     def write(self, text: str) -> int:
-        """Write `text` or drop it; its length."""
+        """Write `text` or drop it, and return its length."""
         try:
             self._stream.write(text)
         except (OSError, ValueError):
@@ -118,19 +118,19 @@ class Talk:
         return len(text)
 
     def flush(self) -> None:
-        """Push out what is held, or drop it."""
+        """Flush the buffer, or drop it."""
         try:
             self._stream.flush()
         except (OSError, ValueError):
             lose(self._stream)
 
     def isatty(self) -> bool:
-        """Whether the stream beneath is a terminal."""
+        """Whether the wrapped stream is a terminal."""
         try:
             return self._stream.isatty()
         except (OSError, ValueError):
             return False
 
     def fileno(self) -> int:
-        """Of the stream beneath."""
+        """The file descriptor of the wrapped stream."""
         return self._stream.fileno()

@@ -1,7 +1,7 @@
-"""Who may write where: results on stdout, talk on stderr, JSON alone on stdout.
+"""Results go to stdout, messages to stderr; with --json, stdout holds nothing but JSON.
 
-The consoles are made anew on each call because tests and callers may exchange the streams. What
-holds when a stream cannot be written stands in `standard_streams`.
+Each call makes a new console, because tests and callers may replace the streams. See
+`standard_streams` for streams that cannot be written.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ __all__ = [
 ]
 
 PIPE_WIDTH = 100
-"""Columns for tables that go into a file or pipe."""
-COUNT_SECONDS = 0.25
+"""Columns of a table in a file or pipe."""
+REDRAW_SECONDS = 0.25
 
 
 def is_live(stream: TextIO) -> bool:
@@ -47,18 +47,18 @@ def is_live(stream: TextIO) -> bool:
 
 
 class _Console(Console):
-    """Rich's console, which would end the whole program where a pipe has no reader."""
+    """Rich's console, but without its exit on a pipe that has no reader."""
 
     def on_broken_pipe(self) -> NoReturn:
-        """Called while a BrokenPipeError is handled: it goes on to whoever writes."""
+        """Raise the BrokenPipeError that is being handled on to the caller."""
         raise
 
 
 def console(stream: TextIO) -> Console:
-    """A console that takes text as text: no markup, no emoji names, no highlighting.
+    """A console that prints text as it is: no markup, no emoji names, no highlighting.
 
-    Escape sequences go to a terminal only, whatever FORCE_COLOR says, and no colours where
-    NO_COLOR is set. One for stderr never fails: what cannot be written is dropped.
+    Escape sequences go only to a terminal, whatever FORCE_COLOR says, and NO_COLOR turns colours
+    off. A console for stderr never fails: it drops what it cannot write.
     """
     live = is_live(stream)
     return _Console(
@@ -73,40 +73,40 @@ def console(stream: TextIO) -> Console:
 
 
 def width(stream: TextIO) -> int:
-    """Columns that a line on `stream` may take."""
+    """Columns of a line on `stream`."""
     return console(stream).width
 
 
 def _print(stream: TextIO, lines: tuple[Text | str, ...]) -> None:
-    written = console(stream)
+    target = console(stream)
     for line in lines:
-        written.print(line, soft_wrap=True)
-    written.file.flush()
+        target.print(line, soft_wrap=True)
+    target.file.flush()
 
 
 def say(*lines: Text | str) -> None:
-    """Talk to the user, on stderr, if it can be written."""
+    """Print messages for the user on stderr, or drop them if it cannot be written."""
     _print(sys.stderr, lines)
 
 
 def note(*notes: str) -> None:
-    """Tell on stderr what bears on the result; empty ones are nothing."""
+    """Print notes on the result to stderr; empty notes are skipped."""
     say(*(f"note: {line}" for line in notes if line))
 
 
 def put(*lines: Text | str) -> None:
-    """Write results for people, on stdout; raises as `standard_streams.delivering`."""
+    """Print results for people on stdout; raises like `standard_streams.delivering`."""
     with delivering():
         _print(sys.stdout, lines)
 
 
 def put_line(line: str) -> None:
-    """Write one ready line on stdout and push it out; raises as `standard_streams.delivering`."""
+    """Write one line on stdout and flush it; raises like `standard_streams.delivering`."""
     put_lines([line])
 
 
 def put_lines(lines: Iterable[str]) -> None:
-    """Write ready lines on stdout, then push them out; raises as `standard_streams.delivering`."""
+    """Write lines on stdout, then flush them; raises like `standard_streams.delivering`."""
     with delivering():
         for line in lines:
             sys.stdout.write(line + "\n")
@@ -114,16 +114,16 @@ def put_lines(lines: Iterable[str]) -> None:
 
 
 def put_json(value: object) -> None:
-    """Write `value` as one line of JSON on stdout; numbers unrounded, non-finite by name."""
+    """Write `value` as one line of JSON on stdout; unrounded, non-finite numbers by name."""
     encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "")
     text = json.dumps(plain(value), ensure_ascii=encoding != "utf8", allow_nan=False)
     put_line(text)
 
 
 class Counting:
-    """A bar on stderr for work of known size; silent unless that is a terminal.
+    """A progress bar on stderr for work of known size; silent unless stderr is a terminal.
 
-    It is drawn when its figure has changed, four times a second at most, and removed at the end.
+    It is redrawn at most four times a second and removed at the end.
     """
 
     def __init__(self) -> None:
@@ -147,13 +147,13 @@ class Counting:
         self._bar.stop()
 
     def begin(self, description: str, total: int) -> None:
-        """Name the work that begins and its size."""
+        """Start work called `description` of size `total`."""
         self._bar.update(self._task, description=description, total=total, refresh=True)
 
     def advance(self, done: int) -> None:
-        """So much more is done."""
+        """Count `done` more units of work."""
         self._bar.advance(self._task, done)
         now = time.monotonic()
-        if now - self._drawn_at >= COUNT_SECONDS:
+        if now - self._drawn_at >= REDRAW_SECONDS:
             self._drawn_at = now
             self._bar.refresh()

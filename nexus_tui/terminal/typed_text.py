@@ -1,4 +1,4 @@
-"""Sentences that stand on the command line, read as UTF-8 whatever the locale says."""
+"""Sentences on the command line, read as UTF-8 in every locale."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ __all__ = ["typed_text"]
 
 
 def typed_text(argument: str, name: str) -> str:
-    """The text of an argument, `name` being what messages call it.
+    """The text of an argument; messages call it `name`.
 
-    Python decodes arguments by the locale, which is ASCII or Latin-1 where none is set; terminals
-    and files are UTF-8 nearly everywhere. The bytes are taken back and read as UTF-8. Paths are
-    left as Python has them: a file is opened by its bytes.
+    Python decodes arguments by the locale, which is ASCII or Latin-1 if none is set, while
+    terminals and files are UTF-8 nearly everywhere. So the argument is encoded back to its bytes
+    and decoded as UTF-8. Paths are not: a file is opened by its bytes.
 
     Raises:
-        DataError: the bytes are not UTF-8. Nothing of a sentence is ever left out or replaced.
+        DataError: the bytes are not UTF-8. No part of a sentence is ever dropped or replaced.
     """
     try:
-        found = os.fsencode(argument)
-    except UnicodeEncodeError:  # no bytes of this locale: it did not come from a command line
-        found = argument.encode("utf-8", "surrogatepass")
+        encoded = os.fsencode(argument)
+    except UnicodeEncodeError:  # the locale lacks it, so that it is from no command line
+        encoded = argument.encode("utf-8", "surrogatepass")
     try:
-        return found.decode("utf-8")
+        return encoded.decode("utf-8")
     except UnicodeDecodeError:
         raise DataError(
             f"{name} is not UTF-8 text; set the terminal to UTF-8, or convert it: "

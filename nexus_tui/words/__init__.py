@@ -1,1 +1,1 @@
-"""Figures, events and forecasts in words."""
+"""Figures, events and forecasts as text."""

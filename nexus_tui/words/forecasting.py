@@ -1,4 +1,4 @@
-"""A forecast in words, and by a child process: what a screen shows before a run starts.
+"""The forecast of a run: measured by a child process, and as text.
 
 The probe trains for a few steps, so it runs in a process of its own that can be ended at any time.
 """
@@ -26,7 +26,7 @@ MAX_SECONDS = 600.0
 
 
 class Forecasted(NamedTuple):
-    """What a probe came to: the forecast's fields, or one line of why there is none."""
+    """The result of a probe: the forecast's fields, or one line that says why there are none."""
 
     figures: dict[str, Any] | None
     error: str = ""
@@ -34,7 +34,7 @@ class Forecasted(NamedTuple):
 
 def probe(arguments: Sequence[str], cancelled: Callable[[], bool]) -> Forecasted | None:
     """Run `nexus train ARGUMENTS --forecast --json` to its end, blocking; None when cancelled."""
-    with tempfile.TemporaryFile() as results, tempfile.TemporaryFile() as talk:
+    with tempfile.TemporaryFile() as results, tempfile.TemporaryFile() as messages:
         process = subprocess.Popen(
             [
                 *(sys.executable, "-P", "-m", "nexus_tui.cli.watched", str(os.getpid())),
@@ -42,7 +42,7 @@ def probe(arguments: Sequence[str], cancelled: Callable[[], bool]) -> Forecasted
             ],
             stdin=subprocess.DEVNULL,
             stdout=results,
-            stderr=talk,
+            stderr=messages,
             start_new_session=True,
             env={**os.environ, "NO_COLOR": "1"},
         )
@@ -52,26 +52,27 @@ def probe(arguments: Sequence[str], cancelled: Callable[[], bool]) -> Forecasted
                 if cancelled():
                     return None
                 if time.monotonic() - begun > MAX_SECONDS:
-                    return Forecasted(None, "the probe takes too long here")
+                    return Forecasted(None, f"the probe took over {MAX_SECONDS:.0f} s")
                 time.sleep(POLL_SECONDS)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             process.wait()
         results.seek(0)
-        talk.seek(0)
+        messages.seek(0)
         if process.returncode == 0:
             with contextlib.suppress(ValueError):
-                found = revive(json.loads(results.read()))
-                if isinstance(found, dict):
-                    return Forecasted(found)
-        said = talk.read().decode("utf-8", "replace").strip().splitlines()
-    last = said[-1].removeprefix("nexus: error: ") if said else "the probe ended without a word"
-    return Forecasted(None, one_line(last))
+                figures = revive(json.loads(results.read()))
+                if isinstance(figures, dict):
+                    return Forecasted(figures)
+        lines = messages.read().decode("utf-8", "replace").strip().splitlines()
+    if not lines:
+        return Forecasted(None, "the probe ended without a message")
+    return Forecasted(None, one_line(lines[-1].removeprefix("nexus: error: ")))
 
 
 def forecast_words(figures: Mapping[str, Any]) -> str:
-    """Minutes and memory in a few words."""
+    """The time and memory of a run in a few words."""
     seconds = float(figures["seconds"])
     unit = "h" if seconds >= 3600 else "min"
     memory = megabytes(float(figures["peak_rss_mb"]))
@@ -79,12 +80,12 @@ def forecast_words(figures: Mapping[str, Any]) -> str:
 
 
 def question_lines(figures: Mapping[str, Any]) -> list[str]:
-    """What the run would ask before its first step, a line each."""
+    """The warnings that the run would give before its first step, one a line."""
     return [f"warning: {one_line(question)}" for question in figures.get("questions") or ()]
 
 
 def forecast_lines(figures: Mapping[str, Any]) -> list[str]:
-    """The forecast, what it is made of, and what was measured for it."""
+    """The forecast, the plan that it is based on, and the measurements behind it."""
     arms = int(figures["arms"])
     controls = "" if arms == 1 else f" and {arms - 1} control{'s' if arms > 2 else ''}"
     length = epochs_words(figures["epochs"], figures.get("epochs_per_pass"))
@@ -97,7 +98,7 @@ def forecast_lines(figures: Mapping[str, Any]) -> list[str]:
         f"{figures['batch_size']}, rate {float(figures['lr']):.3g}: "
         f"{count(figures['steps'])} steps{controls}",
         f"up to {count(figures['params_added'])} parameters grown ({share:.4%} of the base model)",
-        f"measured just now: {figures['probe_steps']} steps and {figures['probe_sentences']} "
+        f"measured now: {figures['probe_steps']} steps and {figures['probe_sentences']} "
         f"sentences in {float(figures['probe_seconds']):.0f} s; {figures['device']}, "
         f"{figures['precision']}, {figures['threads']} threads",
     ]

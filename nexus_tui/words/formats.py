@@ -1,6 +1,6 @@
-"""Numbers, times and the user's text as they are shown. Pure functions.
+"""Numbers, times and the user's text as text for people. Pure functions.
 
-A number that is not finite is shown as it is: nan, inf, -inf.
+A number that is not finite is shown as nan, inf or -inf.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ __all__ = [
 
 
 def correlation(value: float | None) -> str:
-    """A correlation or cosine with four digits; "-" where there is none."""
+    """A correlation or cosine with four decimals; "-" for None."""
     return "-" if value is None else f"{value:.4f}"
 
 
 def gain(value: float | None) -> str:
-    """A difference with its sign."""
+    """A difference with its sign and four decimals; "-" for None."""
     return "-" if value is None else f"{value:+.4f}"
 
 
 def count(value: int | None) -> str:
-    """A whole number with thousands separated."""
+    """A whole number with thousands separators; "-" for None."""
     return "-" if value is None else f"{value:,}"
 
 
 def epochs_words(epochs: object, per_pass: object = 1) -> str:
-    """How long a run trains: "3 epochs", or "3 epochs in 1 pass" where an epoch is part of a pass.
+    """The length of a run: "3 epochs", or "3 epochs in 1 pass" if an epoch is part of a pass.
 
-    A pass is each train pair once. What a run folder holds may be anything: "? epochs".
+    A pass sees each train pair once. Other values, as a run folder may hold, give "? epochs".
     """
     if not isinstance(epochs, int):
         return "? epochs"
@@ -60,22 +60,21 @@ def epochs_words(epochs: object, per_pass: object = 1) -> str:
 
 
 def duration(seconds: float) -> str:
-    """H:MM:SS or M:SS."""
+    """Seconds as H:MM:SS or M:SS."""
     if not math.isfinite(seconds):
         return str(seconds)
-    whole = max(0, round(seconds))
-    hours, rest = divmod(whole, 3600)
-    minutes, left = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+    hours, rest = divmod(max(0, round(seconds)), 3600)
+    minutes, seconds = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
 def megabytes(value: float) -> str:
-    """MB or GB (10^6, 10^9 bytes) of a number of MB."""
+    """A number of megabytes as MB or GB (10^6 or 10^9 bytes)."""
     return f"{value / 1000:.1f} GB" if value >= 1000 else f"{value:.0f} MB"
 
 
 def size(value: float) -> str:
-    """Bytes as B, kB, MB or GB."""
+    """A number of bytes as B, kB, MB or GB."""
     for unit in ("B", "kB", "MB"):
         if value < 1000:
             return f"{value:.0f} {unit}"
@@ -84,14 +83,14 @@ def size(value: float) -> str:
 
 
 def value_text(value: object) -> str:
-    """A setting as one would type it: 1e-05, 0,2."""
+    """A setting as one would type it: 1e-05, or 0,2 for a list. Floats have six digits."""
     if isinstance(value, list | tuple):
         return ",".join(value_text(item) for item in value)
     return f"{value:g}" if isinstance(value, float) else one_line(value, 40)
 
 
 def settings_words(settings: Sequence[tuple[str, object]]) -> str:
-    """Swept settings with their values: lr 0.001, place v,up."""
+    """Settings with their values: lr 0.001, place v,up."""
     return ", ".join(f"{one_line(name, 40)} {value_text(value)}" for name, value in settings)
 
 
@@ -104,14 +103,15 @@ def shown(text: str, columns: int) -> str:
 
 
 def shown_path(path: object) -> str:
-    """A path as one can paste it into a shell."""
+    """A path that can be pasted into a shell."""
     return shlex.quote(one_line(path, 300))
 
 
 def cell(text: str) -> str:
-    """Foreign text as a cell of TSV: one line; a leading = + - @ is kept from being a formula.
+    """Foreign text as a cell of TSV: one line, with an apostrophe before a leading = + - @.
 
-    A spreadsheet runs a cell that begins so; a leading apostrophe makes it text.
+    A spreadsheet runs a cell that begins with one of them as a formula; the apostrophe makes it
+    text.
     """
     flat = " ".join(text.split())
     clean = "".join(c for c in flat if c.isprintable())
@@ -119,13 +119,13 @@ def cell(text: str) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool], gap: int = 2) -> list[str]:
-    """Rows as lines with columns under each other, to the right where `right` says so."""
+    """Rows as lines with aligned columns; `right[i]` aligns column i to the right."""
     widths = [max(cell_len(row[i]) for row in rows) for i in range(len(right))]
     lines: list[str] = []
     for row in rows:
         parts = []
-        for text, wide, to_right in zip(row, widths, right, strict=True):
-            space = " " * (wide - cell_len(text))
-            parts.append(space + text if to_right else text + space)
+        for text, width, to_right in zip(row, widths, right, strict=True):
+            padding = " " * (width - cell_len(text))
+            parts.append(padding + text if to_right else text + padding)
         lines.append((" " * gap).join(parts).rstrip())
     return lines

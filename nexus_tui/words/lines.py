@@ -1,4 +1,4 @@
-"""The lines that stay on the screen after an event of a run. Pure functions."""
+"""The lines that an event of a run leaves on the screen. Pure functions."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ __all__ = ["lines_of", "resume_command", "resume_sweep_command"]
 
 
 def lines_of(view: RunView, event: Event, *, verbose: bool = False) -> list[Text]:
-    """What to print once for `event`; `view` is the view after it.
+    """The lines to print for `event`; `view` already includes it.
 
-    A failure has no line here: the command itself reports it.
+    A failure has no line here, because the command itself reports it.
     """
     arm = view.arm(event.arm)
     lead = "" if arm.name == "main" else f"[{one_line(arm.label, 60)}] "
@@ -56,10 +56,10 @@ def lines_of(view: RunView, event: Event, *, verbose: bool = False) -> list[Text
         case CheckpointSaved():
             if not verbose:
                 return []
-            made = f"{size(event.size_bytes)} in {event.save_seconds:.2f} s"
-            return [Text(f"{lead}checkpoint {one_line(event.path, 100)}: {made}", style="dim")]
+            figures = f"{size(event.size_bytes)} in {event.save_seconds:.2f} s"
+            return [Text(f"{lead}checkpoint {one_line(event.path, 100)}: {figures}", style="dim")]
         case PauseChanged():
-            return [Text(f"{lead}{'paused' if event.paused else 'going on'}", style="yellow")]
+            return [Text(f"{lead}{'paused' if event.paused else 'continuing'}", style="yellow")]
         case Log():
             return [Text(f"{lead}{one_line(event.message)}", style="dim")]
         case Warned():
@@ -85,15 +85,16 @@ def _start(event: RunStarted) -> list[Text]:
 
 def _evaluation(arm: ArmView, event: Evaluated, lead: str, verbose: bool) -> list[Text]:
     if event.split == "test":
-        if not verbose:  # the table at the end holds it
+        if not verbose:  # the table at the end shows it
             return []
-        whose = "base model" if event.epoch == 0 else f"weights of epoch {event.epoch}"
-        return [Text(f"{lead}test {correlation(event.spearman)} ({whose})", style="dim")]
+        weights = "base model" if event.epoch == 0 else f"weights of epoch {event.epoch}"
+        return [Text(f"{lead}test {correlation(event.spearman)} ({weights})", style="dim")]
     if event.epoch == 0:
         return [Text(f"{lead}base model: dev {correlation(event.spearman)}")]
     base = arm.base_spearman
-    over = "" if base is None else f" ({gain(event.spearman - base)} over base)"
-    line = Text(f"{lead}epoch {event.epoch}/{arm.epochs}: dev {correlation(event.spearman)}{over}")
+    over_base = "" if base is None else f" ({gain(event.spearman - base)} over base)"
+    dev = f"{correlation(event.spearman)}{over_base}"
+    line = Text(f"{lead}epoch {event.epoch}/{arm.epochs}: dev {dev}")
     line.append(f", guard {correlation(event.guard_spearman)}")
     if event.is_best:
         line.append(", best so far", style="green")
@@ -101,43 +102,43 @@ def _evaluation(arm: ArmView, event: Evaluated, lead: str, verbose: bool) -> lis
 
 
 def _growth(arm: ArmView, event: DendritesAdded) -> str:
-    grown = next((s for s in arm.switches if s.switch == event.switch), None)
-    units = event.units if grown is None else grown.units
+    switch = next((s for s in arm.switches if s.switch == event.switch), None)
+    units = event.units if switch is None else switch.units
     noun = "unit" if units == 1 else "units"
     line = f"+ dendrites: switch {event.switch}, {count(units)} {noun}, "
     line += f"{count(event.params_added)} parameters"
     if event.params_added_total != event.params_added:
-        line += f" ({count(event.params_added_total)} in all)"
+        line += f" ({count(event.params_added_total)} in total)"
     return line
 
 
 def _stop(view: RunView, event: RunStopped) -> list[Text]:
-    where = f" in epoch {event.epoch}, step {event.step}" if event.step else ""
-    line = f"stopped ({one_line(event.reason, 40)}){where}"
+    place = f" in epoch {event.epoch}, step {event.step}" if event.step else ""
+    line = f"stopped ({one_line(event.reason, 40)}){place}"
     if view.started is None:
         return [Text(f"{line} before the run began; there is nothing to resume", style="yellow")]
     command = resume_command(view.started.name, view.started.run_dir)
-    return [Text(f"{line}; go on with: {command}", style="yellow")]
+    return [Text(f"{line}; resume with: {command}", style="yellow")]
 
 
 def resume_command(name: str, run_dir: str) -> str:
-    """What to type to go on with a run: by its name where that is enough, else by its folder."""
+    """The command that resumes a run, by its name if that is enough, else by its folder."""
     from nexus_engine.runs.folder import runs_root
 
-    known = _is_in(runs_root, name, run_dir)
-    return f"nexus train --resume {shown_path(name if known else run_dir)}"
+    by_name = _is_in(runs_root, name, run_dir)
+    return f"nexus train --resume {shown_path(name if by_name else run_dir)}"
 
 
 def resume_sweep_command(name: str, sweep_dir: str) -> str:
-    """The same for a sweep."""
+    """The command that resumes a sweep, by its name or its folder."""
     from nexus_engine.sweeps.folder import sweeps_root
 
-    known = _is_in(sweeps_root, name, sweep_dir)
-    return f"nexus sweep --resume {shown_path(name if known else sweep_dir)}"
+    by_name = _is_in(sweeps_root, name, sweep_dir)
+    return f"nexus sweep --resume {shown_path(name if by_name else sweep_dir)}"
 
 
 def _is_in(root: Callable[[], Path], name: str, folder: str) -> bool:
-    """Whether `folder` is the one that `name` means; without a home no name means any."""
+    """Whether `name` alone finds `folder` under `root`. Without a home folder, no name does."""
     try:
         return folder == str(root() / name)
     except ConfigError:

@@ -1,4 +1,4 @@
-"""What commands print for people, as pure functions from values to lines."""
+"""Tables and lines that commands print for people. Pure functions."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ BAR_CELLS = 30
 def table(
     header: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[bool]
 ) -> list[Text]:
-    """A header in bold and rows, columns under each other."""
+    """A bold header and rows with aligned columns; `right[i]` aligns column i to the right."""
     lines = aligned([header, *rows], right)
     return [Text(lines[0], style="bold"), *(Text(line) for line in lines[1:])]
 
 
 def result_lines(result: RunFinished) -> list[Text]:
-    """The table at the end of a run, and what to type next."""
+    """The result of a run as a table, with its facts and the next command to type."""
     rows = [
         (
             "base",
@@ -85,7 +85,7 @@ def _facts(result: RunFinished) -> list[str]:
         f"dendrites: {result.switches_kept} of {result.switches} switches kept, "
         f"{count(result.params_added)} parameters added ({share:.4%} of the base model)",
         f"best epoch {result.best_epoch} of {result.epochs}; "
-        f"trained in {duration(result.train_seconds)}, {duration(result.total_seconds)} in all; "
+        f"trained in {duration(result.train_seconds)}, {duration(result.total_seconds)} in total; "
         f"{result.pairs_per_second:.0f} pairs/s; peak memory {megabytes(result.peak_rss_mb)}",
         f"run folder: {one_line(result.run_dir, 300)}",
         'next: nexus similarity latest "one sentence" "another sentence"',
@@ -93,7 +93,7 @@ def _facts(result: RunFinished) -> list[str]:
 
 
 def bar(value: float, cells: int = BAR_CELLS) -> str:
-    """A cosine as a bar of `cells` places for 0..1; empty below 0 or for no number."""
+    """A cosine as a bar of `cells` cells for 0..1; empty below 0 and for NaN."""
     filled = round(min(max(value, 0.0), 1.0) * cells) if value == value else 0
     return "#" * filled + "." * (cells - filled)
 
@@ -101,7 +101,7 @@ def bar(value: float, cells: int = BAR_CELLS) -> str:
 def side_by_side(
     first: str, second: str, base: float, tuned: float | None, columns: int
 ) -> list[Text]:
-    """Two sentences and their cosine by the base and the tuned model (None: the base alone)."""
+    """Two sentences and their cosine by the base and the tuned model (None: base only)."""
     cells = max(5, min(BAR_CELLS, columns - 16))
     lines = [
         Text(f"1  {shown(first, columns - 3)}"),

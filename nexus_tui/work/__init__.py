@@ -1,1 +1,1 @@
-"""Work that commands and app share: children, queried models, notes of use."""
+"""Work that commands and app share: detached runs, evaluation data, the audit of uses."""

@@ -1,4 +1,4 @@
-"""Runs that outlive the terminal: started apart from it, and stopped by name."""
+"""Runs that outlive the terminal: started in a process of their own, stopped by name."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ __all__ = [
 ]
 
 BEGIN_SECONDS = 120.0
-"""How long a detached run may take to read its data and model before that is told."""
+"""How long to wait for a detached run to begin, before reporting that it still reads its data."""
 POLL_SECONDS = 0.1
-CODES = {int(code) for code in ExitCode} - {0}
+FAILURE_CODES = {int(code) for code in ExitCode} - {0}
 
 
 class Detached(NamedTuple):
@@ -39,43 +39,46 @@ class Detached(NamedTuple):
     begun: bool
 
     @property
-    def asked(self) -> str:
-        """What other commands call it: its name where that is enough, else its folder."""
+    def reference(self) -> str:
+        """How other commands refer to it: by its name if that is enough, else by its folder."""
         from nexus_engine.runs.folder import runs_root
 
         try:
-            known = self.folder.parent == runs_root()
-        except ConfigError:  # no home
-            known = False
-        return self.folder.name if known else str(self.folder)
+            by_name = self.folder.parent == runs_root()
+        except ConfigError:  # no home folder
+            by_name = False
+        return self.folder.name if by_name else str(self.folder)
 
 
 class DetachError(NexusError):
-    """The detached process ended before its run began, with this message and exit code."""
+    """The detached process ended with this message and exit code before its run began."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
-        self.exit_code = ExitCode(exit_code) if exit_code in CODES else ExitCode.FAILED
+        self.exit_code = ExitCode(exit_code) if exit_code in FAILURE_CODES else ExitCode.FAILED
 
 
 def begin_detached(
-    arguments: Sequence[str], folder: Path, cancelled: Callable[[], bool] = lambda: False
+    arguments: Sequence[str],
+    folder: Path,
+    cancelled: Callable[[], bool] = lambda: False,
+    begin_seconds: float = BEGIN_SECONDS,
 ) -> Detached:
     """Start `nexus ARGUMENTS`, which trains into `folder`, apart from this terminal.
 
-    Waits until the run has begun. Whoever is interrupted while waiting, or `cancelled`, takes the
-    process back with it.
+    Waits until the run has begun, at most `begin_seconds`. An interrupt while waiting, or
+    `cancelled`, also ends the process.
 
     Raises:
-        DetachError: it ended before; the message is its own.
+        DetachError: the process ended before that; the message is its own.
     """
-    with tempfile.TemporaryFile() as talk:
+    with tempfile.TemporaryFile() as messages:
         process = subprocess.Popen(
-            # -P: what lies in the folder that one happens to be in is not imported.
+            # -P: no module is imported from the current folder.
             [sys.executable, "-P", "-m", "nexus_tui", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=talk,
+            stderr=messages,
             start_new_session=True,
             env={**os.environ, "NO_COLOR": "1"},
         )
@@ -83,67 +86,75 @@ def begin_detached(
             begun = time.monotonic()
             while process.poll() is None:
                 started = _begun_by(process.pid, folder)
-                if started or time.monotonic() - begun > BEGIN_SECONDS:
-                    _wait_for(process)
+                if started or time.monotonic() - begun > begin_seconds:
+                    _reap_later(process)
                     return Detached(folder, process.pid, started)
                 if cancelled():
-                    raise DetachError("taken back before it began", int(ExitCode.FAILED))
+                    raise DetachError("cancelled before the run began", int(ExitCode.FAILED))
                 time.sleep(POLL_SECONDS)
         except BaseException:
             process.terminate()
             process.wait()
             raise
-        talk.seek(0)
-        said = talk.read().decode("utf-8", "replace").strip().splitlines()
-    last = said[-1].removeprefix("nexus: error: ") if said else "the run ended without a word"
-    raise DetachError(last, process.returncode)
+        messages.seek(0)
+        lines = messages.read().decode("utf-8", "replace").strip().splitlines()
+    message = (
+        lines[-1].removeprefix("nexus: error: ") if lines else "the run ended without a message"
+    )
+    raise DetachError(message, process.returncode)
 
 
-def _wait_for(process: subprocess.Popen[bytes]) -> None:
-    """Have a thread wait for the process: one that ended is else still there, as a zombie."""
+def _reap_later(process: subprocess.Popen[bytes]) -> None:
+    """Let a thread wait for the process, which would otherwise stay as a zombie when it ends."""
     threading.Thread(target=process.wait, name="nexus-detached", daemon=True).start()
 
 
-def start_detached(arguments: Sequence[str], folder: Path, *, as_json: bool = False) -> int:
-    """`begin_detached`, told on the streams; the exit code. What to call the run goes to stdout."""
+def start_detached(
+    arguments: Sequence[str],
+    folder: Path,
+    *,
+    as_json: bool = False,
+    begin_seconds: float = BEGIN_SECONDS,
+) -> int:
+    """Begin a detached run and print its name or folder on stdout; the exit code."""
     try:
-        found = begin_detached(arguments, folder)
+        run = begin_detached(arguments, folder, begin_seconds=begin_seconds)
     except DetachError as error:
         error_line(str(error))
         return int(error.exit_code)
     if as_json:
-        streams.put_json({"run_dir": str(folder), "name": folder.name, "pid": found.pid})
+        streams.put_json({"run_dir": str(folder), "name": folder.name, "pid": run.pid})
     else:
-        streams.put(one_line(found.asked))
-    doing = "goes on" if found.begun else "is still reading its data"
+        streams.put(one_line(run.reference))
+    state = "training" if run.begun else "still reading its data"
     streams.say(
-        f"{doing} in process {found.pid}; see it with nexus attach, "
+        f"{state} in process {run.pid}; watch it with nexus attach, "
         "end it with nexus stop, each followed by that name"
     )
     return int(ExitCode.OK)
 
 
 def _begun_by(pid: int, folder: Path) -> bool:
-    """Whether the process `pid` has begun the run in `folder`, and not another one there.
+    """Whether the process `pid`, and no other, has begun the run in `folder`.
 
-    `run.json` is written when a run begins, also at a resume, and names the process.
+    `run.json` names the process. It is written when a run begins or resumes.
     """
     from nexus_engine.disk.regular_files import read_json
 
     try:
-        found = read_json(folder / "run.json")
+        facts = read_json(folder / "run.json")
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and found.get("pid") == pid
+    return isinstance(facts, dict) and facts.get("pid") == pid
 
 
 def hand_over(folder: Path) -> int:
-    """Let the run in `folder`, stopped with a checkpoint, go on in a process of its own."""
+    """Resume the run in `folder`, stopped with a checkpoint, in a process of its own."""
     return start_detached(["train", "--resume", str(folder)], folder)
 
 
 def stop_run(folder: Path, wait_seconds: float) -> bool:
-    """Ask the live run in `folder` to stop with a checkpoint; whether it has within the wait.
+    """Ask the live run in `folder` to stop with a checkpoint; whether it did within the wait.
 
     Raises:
         RunError: it is not live, or its folder cannot be written.
@@ -154,14 +165,14 @@ def stop_run(folder: Path, wait_seconds: float) -> bool:
 
     state = state_of(folder)
     if state != "live":
-        raise RunError(f"{one_line(folder.name)}: is not live ({state}); nothing to stop")
+        raise RunError(f"{one_line(folder.name)}: is not live ({state}); there is nothing to stop")
     RunFolder(folder).check_writable("only its owner can stop it")
     try:
         ControlFile(folder).send("stop")
     except OSError as error:
         raise RunError(f"{one_line(folder)}: {error.strerror}") from None
-    until = time.monotonic() + wait_seconds
-    while time.monotonic() < until:
+    deadline = time.monotonic() + wait_seconds
+    while time.monotonic() < deadline:
         if state_of(folder) != "live":
             return True
         time.sleep(POLL_SECONDS)

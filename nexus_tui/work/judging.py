@@ -1,4 +1,4 @@
-"""Runs judged on the first one's test pairs, with the interval of each difference. Blocking."""
+"""Runs compared on the first run's test pairs, with the interval of each difference. Blocking."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Judgement", "judge"]
 
 
 class Judgement(NamedTuple):
-    """A verdict for each run, None where it has no weights; or one line of why there is none."""
+    """A result for each run (None without weights), or one line that says why there is none."""
 
     judged: tuple[Judged | None, ...]
     words: str
@@ -22,7 +22,7 @@ class Judgement(NamedTuple):
 
 
 class _Cancelled(Exception):  # noqa: N818 - how a worker that is no longer wanted ends
-    """Nobody waits for the result."""
+    """Nobody waits for the result any more."""
 
 
 def judge(
@@ -30,7 +30,7 @@ def judge(
 ) -> Judgement | None:
     """Embed the first run's test pairs with the weights of each run; None when cancelled.
 
-    `progress` is told the share that is done, 0..1. One model is in memory at a time.
+    `progress` receives the share that is done, 0..1. One model is in memory at a time.
     """
     try:
         return _judged(paths, progress, cancelled)
@@ -56,7 +56,7 @@ def _judged(
     choice = choose_data([str(path) for path in paths], None, None)
     with_weights = [path for path in paths if (path / "best" / "model.json").is_file()]
     if paths[0] not in with_weights or len(with_weights) < 2:
-        return Judgement((), "", "the first run and another need weights to be compared")
+        return Judgement((), "", "a comparison needs the weights of the first run and of another")
     pairs = load_split(choice.spec, "test", seed=choice.seed, score_range=choice.score_range)
     warnings = note_uses(with_weights, "compare test", pairs)
     total = len(with_weights) * similarity.distinct_sentences(pairs)
@@ -69,14 +69,14 @@ def _judged(
         done += sentences
         progress(done / max(1, total))
 
-    found = []
+    correlations = []
     for path in with_weights:
         advance(0)
-        found.append(similarity.evaluate(load_model(str(path)), pairs, advance))
-    apart = similarity.compare(found, pairs)
+        correlations.append(similarity.evaluate(load_model(str(path)), pairs, advance))
+    differences = similarity.compare(correlations, pairs)
     by_path = {
-        path: Judged(spearman=one.spearman, difference=gap.value, low=gap.low, high=gap.high)
-        for path, one, gap in zip(with_weights, found, apart, strict=True)
+        path: Judged(spearman=scores.spearman, difference=gap.value, low=gap.low, high=gap.high)
+        for path, scores, gap in zip(with_weights, correlations, differences, strict=True)
     }
     words = f"on the {len(pairs):,} test pairs of the first run, paired bootstrap"
     if warnings:

@@ -1,4 +1,4 @@
-"""Which pairs a model is judged on when the user names none: those that its run held out."""
+"""The pairs to evaluate a model on. If the user names none, its run's held-out pairs."""
 
 from __future__ import annotations
 
@@ -13,29 +13,26 @@ from nexus_tui.settings.training import parse_list
 __all__ = ["DataChoice", "choose_data", "own_data"]
 
 DEFAULT_SEED = 1
-"""As `nexus train` has it, so that a file is cut for the base model as it is for a run."""
+"""The default of `nexus train`, so that a file is split for the base model as for a run."""
 
 
 class DataChoice(NamedTuple):
-    """A SPEC with what is needed to cut and map it as the run did."""
+    """A SPEC with the seed and score range to split and scale it as the run did."""
 
     spec: str
     seed: int
     score_range: tuple[float, float] | None
 
 
-def own_data(asked: str) -> DataChoice | None:
-    """The data that the run `asked` was trained on; None for `base` and for a mere model folder."""
+def own_data(model: str) -> DataChoice | None:
+    """The data that the run `model` was trained on; None for `base` or a mere model folder."""
     from nexus_engine.runs.folder import find_run
 
-    if asked == "base":
+    if model == "base":
         return None
     try:
-        settings = find_run(asked).read_run().get("settings")
-    except (
-        RunError,
-        ConfigError,
-    ):  # no run: whoever loads the model says what is wrong, if anything is
+        settings = find_run(model).read_run().get("settings")
+    except (RunError, ConfigError):  # not a run: loading the model reports any error
         return None
     if not isinstance(settings, dict):
         return None
@@ -43,50 +40,50 @@ def own_data(asked: str) -> DataChoice | None:
 
 
 def _from_settings(settings: dict[str, Any]) -> DataChoice | None:
-    spec, seed, marks = (settings.get(name) for name in ("data", "seed", "score_range"))
+    spec, seed, score_range = (settings.get(name) for name in ("data", "seed", "score_range"))
     if not isinstance(spec, str) or not isinstance(seed, int):
         return None
     if not 0 <= seed < 2**31:
         return None
-    return DataChoice(spec, seed, _range(marks))
+    return DataChoice(spec, seed, _range(score_range))
 
 
-def _range(marks: object) -> tuple[float, float] | None:
-    """LOW,HIGH as a run's settings hold it; None for all else that may stand there."""
-    if not isinstance(marks, list | tuple) or len(marks) != 2:
+def _range(value: object) -> tuple[float, float] | None:
+    """LOW,HIGH of a run's settings; None for any other value."""
+    if not isinstance(value, list | tuple) or len(value) != 2:
         return None
-    if not all(isinstance(end, int | float) and math.isfinite(end) for end in marks):
+    if not all(isinstance(end, int | float) and math.isfinite(end) for end in value):
         return None
-    low, high = map(float, marks)
+    low, high = map(float, value)
     return (low, high) if low < high else None
 
 
 def choose_data(models: Sequence[str], spec: str | None, score_range: str | None) -> DataChoice:
-    """The pairs to judge `models` on: `spec`, else the first run's own data, else the demo.
+    """The pairs to evaluate `models` on: `spec`, else the first run's own data, else the demo.
 
-    The seed is the first run's: its test pairs are then the same as when it was trained.
+    The seed is the first run's, so that its test pairs are those of its training.
 
     Raises:
         ConfigError: `score_range` is not LOW,HIGH.
     """
-    own = next((found for found in map(own_data, models) if found is not None), None)
-    marks = None
+    own = next((data for data in map(own_data, models) if data is not None), None)
+    limits = None
     if score_range is not None:
         low, high = parse_list("score_range", score_range)
         if not low < high:
             raise ConfigError("--score-range: give LOW,HIGH with LOW below HIGH")
-        marks = (low, high)
+        limits = (low, high)
     if spec is None:
         spec = "demo" if own is None else own.spec
-    if marks is None and own is not None and _same(spec, own.spec):
-        marks = own.score_range
-    return DataChoice(spec, DEFAULT_SEED if own is None else own.seed, marks)
+    if limits is None and own is not None and _same_data(spec, own.spec):
+        limits = own.score_range
+    return DataChoice(spec, DEFAULT_SEED if own is None else own.seed, limits)
 
 
-def _same(one: str, other: str) -> bool:
-    if one == other:
+def _same_data(spec: str, other: str) -> bool:
+    if spec == other:
         return True
     try:
-        return user_path(one).samefile(other)
+        return user_path(spec).samefile(other)
     except (OSError, ValueError, ConfigError):
         return False

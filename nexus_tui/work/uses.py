@@ -1,4 +1,4 @@
-"""What is owed to the runs whose models are used: a line in their audit, a warning of risks."""
+"""Each use of a run's model: noted in the run's audit, with warnings of exposed data."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ __all__ = ["note_uses", "record_use"]
 def record_use(
     models: Sequence[str], use: str, data: Pairs | Sequence[str], *, typed: bool = False
 ) -> None:
-    """Note in the run folder of each model that `data` is used; `typed`: without fingerprint.
+    """Note in the run folder of each model that `data`, pairs or sentences, is used.
 
-    `data` is pairs, or sentences.
-
-    What cannot be noted is said on stderr and hinders nobody: a run may be kept read-only.
+    `typed` data gets no fingerprint. A use that cannot be noted gives a warning on stderr and
+    stops nothing: a run may be kept read-only.
     """
     from nexus_tui.terminal import streams
 
@@ -34,19 +33,19 @@ def record_use(
 def note_uses(
     folders: Sequence[Path], use: str, data: Pairs | Sequence[str], *, typed: bool = False
 ) -> list[str]:
-    """The same for run folders; what the user is to be warned of, a line each."""
+    """Note the use in run folders; the warnings for the user, one a line."""
     from nexus_engine.runs.audit import note_use
     from nexus_engine.runs.exposure import exposures
 
     fingerprint = None if typed or not folders else _fingerprint(data)
-    found = []
+    warnings = []
     for folder in folders:
-        found += exposures(folder)
+        warnings += exposures(folder)
         try:
             note_use(folder, use, fingerprint=fingerprint, size=len(data))
         except OSError as error:
-            found.append(f"this use is not noted in {one_line(folder, 200)}: {error.strerror}")
-    return found
+            warnings.append(f"this use is not noted in {one_line(folder, 200)}: {error.strerror}")
+    return warnings
 
 
 def _fingerprint(data: Pairs | Sequence[str]) -> str:
@@ -62,15 +61,15 @@ def _fingerprint(data: Pairs | Sequence[str]) -> str:
 def _run_folders(models: Sequence[str]) -> Iterator[Path]:
     from nexus_engine.runs.folder import find_run
 
-    for asked in models:
+    for model in models:
         try:
-            given = user_path(asked)
-            above = given.absolute().parent
-            if (given / "model.json").is_file():
-                if (above / "run.json").is_file():  # the best/ of a run, by its path
-                    yield above
+            path = user_path(model)
+            parent = path.absolute().parent
+            if (path / "model.json").is_file():
+                if (parent / "run.json").is_file():  # the best/ of a run, by its path
+                    yield parent
                 continue
-            if asked != "base":
-                yield find_run(asked).path
+            if model != "base":
+                yield find_run(model).path
         except (OSError, ValueError, ConfigError, RunError):
-            continue  # whoever loads the model says what is wrong, if anything is
+            continue  # loading the model reports any error

@@ -1,7 +1,8 @@
-"""A run that outlives its terminal: started apart, seen, stopped and gone on with by its name."""
+"""A run that outlives its terminal: detached, listed, stopped and resumed by its name."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from nexus_engine.errors import RunError
 from nexus_engine.runs.folder import list_runs, runs_root
 from nexus_engine.runs.summary import state_of
 from nexus_tui.cli import main as cli
@@ -41,7 +43,7 @@ def nexus(capfd):
 
 @pytest.fixture
 def child(tmp_path, monkeypatch):
-    """Have this shell script stand in for the detached process; it notes its arguments."""
+    """Put a shell script in the place of the detached process; it writes down its arguments."""
 
     def make(script):
         path = tmp_path / "child"
@@ -61,25 +63,25 @@ BEGINS = 'for last; do :; done; mkdir -p "$last"; '
 BEGINS += 'echo "{\\"pid\\": $$}" > "$last/run.json"; sleep 0.3'
 
 
-def test_the_child_gets_what_was_asked_and_a_folder_of_its_own(nexus, child):
+def test_the_child_gets_the_settings_and_a_folder_of_its_own(nexus, child):
     arguments = child(BEGINS)
     code, out, err = nexus(
         "train", "--detach", "--tune", "full", "--epochs", "2", "--lr", "3e-5", "--no-dendrites",
         "--json", "--verbose",
     )  # fmt: skip
     assert code == 0
-    told = json.loads(out)
-    assert set(told) == {"run_dir", "name", "pid"}
-    assert told["name"].endswith("-demo-full")
-    assert told["run_dir"] == str(runs_root() / told["name"])
+    record = json.loads(out)
+    assert set(record) == {"run_dir", "name", "pid"}
+    assert record["name"].endswith("-demo-full")
+    assert record["run_dir"] == str(runs_root() / record["name"])
     assert arguments() == [
         "-P", "-m", "nexus_tui", "train", "--tune=full", "--no-dendrites", "--epochs=2",
-        "--lr=3e-05", "--out", told["run_dir"],
+        "--lr=3e-05", "--out", record["run_dir"],
     ]  # fmt: skip
     assert "nexus stop" in err
 
 
-def test_the_name_alone_goes_to_stdout_and_a_folder_elsewhere_is_named_whole(nexus, child, home):
+def test_stdout_gets_the_name_or_the_path_of_a_folder_elsewhere(nexus, child, home):
     child(BEGINS)
     code, out, _ = nexus("train", "--detach")
     assert code == 0
@@ -88,7 +90,7 @@ def test_the_name_alone_goes_to_stdout_and_a_folder_elsewhere_is_named_whole(nex
     assert (code, out.strip()) == (0, str(home / "work" / "here"))
 
 
-def test_what_cannot_be_used_is_refused_before_anything_starts(nexus, child):
+def test_wrong_settings_are_refused_before_anything_starts(nexus, child):
     arguments = child(BEGINS)
     code, out, err = nexus("train", "--detach", "--epochs", "0")
     assert (code, out) == (2, "")
@@ -98,7 +100,7 @@ def test_what_cannot_be_used_is_refused_before_anything_starts(nexus, child):
     assert not runs_root().exists()
 
 
-def test_a_child_that_ends_before_its_run_begins_gives_its_own_words_and_code(nexus, child):
+def test_a_child_that_ends_before_its_run_begins_gives_its_message_and_code(nexus, child):
     child('echo "reading" >&2; echo "nexus: error: x.csv: row 3: no score" >&2; exit 3')
     code, out, err = nexus("train", "--detach")
     assert (code, out) == (3, "")
@@ -106,14 +108,14 @@ def test_a_child_that_ends_before_its_run_begins_gives_its_own_words_and_code(ne
     assert list(runs_root().iterdir()) == []
 
 
-def test_a_child_that_dies_without_a_word_is_told(nexus, child):
+def test_a_child_that_dies_without_a_message_is_reported(nexus, child):
     child("kill -9 $$")
     code, out, err = nexus("train", "--detach")
     assert (code, out) == (1, "")
-    assert "ended without a word" in err
+    assert "ended without a message" in err
 
 
-def test_an_interrupt_while_waiting_takes_the_child_along(nexus, child, monkeypatch, tmp_path):
+def test_an_interrupt_while_waiting_ends_the_child(nexus, child, monkeypatch, tmp_path):
     child(f'trap "echo ended > {tmp_path}/ended; exit" TERM; sleep 30 & wait')
     real = time.sleep
 
@@ -128,33 +130,31 @@ def test_an_interrupt_while_waiting_takes_the_child_along(nexus, child, monkeypa
     assert (tmp_path / "ended").exists()
 
 
-def test_a_child_still_reading_after_a_long_while_is_left_at_it(nexus, child, monkeypatch):
-    monkeypatch.setattr(background, "BEGIN_SECONDS", 0.05)
-    child('sleep 1; for last; do :; done; rmdir "$last"')
-    code, out, err = nexus("train", "--detach")
-    assert code == 0
-    assert out.strip()
+def test_a_child_that_reads_for_long_is_left_running(child, capfd, home):
+    child("sleep 1")
+    folder = home / "work" / "run"
+    assert background.start_detached(["train"], folder, begin_seconds=0.05) == 0
+    out, err = capfd.readouterr()
+    assert out == f"{folder}\n"
     assert "still reading its data" in err
 
 
-def test_a_real_run_is_seen_stopped_and_gone_on_with(
-    nexus, small_data, monkeypatch, short_guard_in_children
-):
-    """Through real processes: the one the test is about is not this one."""
-    monkeypatch.setattr(background, "BEGIN_SECONDS", 900.0)  # machines of tests may be busy
+def test_a_real_run_is_listed_stopped_and_resumed(nexus, small_data, short_guard_in_children):
+    """The run trains in a real process of its own."""
     code, out, err = nexus(
         "train", "--detach", "--data", str(small_data), "--tune", "adapter", "--epochs", "1000",
         "--switch-epochs", "1", "--threads", "1", "--json",
     )  # fmt: skip
     assert code == 0, err
-    told = json.loads(out)
-    name, folder = told["name"], Path(told["run_dir"])
+    record = json.loads(out)
+    name, folder = record["name"], Path(record["run_dir"])
     try:
-        assert told["pid"] != os.getpid()
-        assert os.getsid(told["pid"]) == told["pid"], "not in a session of its own"
+        assert record["pid"] != os.getpid()
+        assert os.getsid(record["pid"]) == record["pid"], "not in a session of its own"
+        _wait_until(lambda: _is_live(folder))
         (listed,) = (json.loads(line) for line in nexus("runs", "--json")[1].splitlines())
         assert (listed["name"], listed["state"]) == (name, "live")
-        _until(lambda: any(folder.glob("checkpoints/*/manifest.json")))
+        _wait_until(lambda: any(folder.glob("checkpoints/*/manifest.json")))
         code, out, _ = nexus("attach", "--once", name)
         assert code == 0
         assert "Spearman" in out or "epoch" in out
@@ -166,16 +166,22 @@ def test_a_real_run_is_seen_stopped_and_gone_on_with(
 
         code, out, err = nexus("train", "--resume", name, "--detach")
         assert (code, out.strip()) == (0, name), err
-        assert state_of(folder) == "live"
+        _wait_until(lambda: _is_live(folder))
         assert nexus("stop", name, "--wait", "300")[0] == 0
         assert [run.state for run in list_runs()] == ["stopped"]
     finally:
-        if state_of(folder) == "live":
+        if _is_live(folder):
             nexus("stop", name)
 
 
-def _until(true, seconds=600):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come to pass"
+def _is_live(folder):
+    with contextlib.suppress(RunError):  # there is no run.json yet
+        return state_of(folder) == "live"
+    return False
+
+
+def _wait_until(condition, seconds=600):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.05)

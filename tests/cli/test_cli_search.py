@@ -1,4 +1,4 @@
-"""`nexus search`: the table, JSON, TSV, and what is refused; on the real base model."""
+"""`nexus search`: table, JSON, TSV and refusals, on the real base model."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_pipe_gets_tsv_in_which_no_cell_is_a_formula(capfd, notes):
     out, _ = capfd.readouterr()
     lines = out.splitlines()
     assert lines[0] == "rank\tbase\ttuned\tmoved\tline\tsentence"
-    assert len(lines) == 4  # the sentence that stands twice counts once
+    assert len(lines) == 4  # the repeated sentence counts once
     first = lines[1].split("\t")
     assert first[0] == "1"
     assert first[2:] == ["", "", "3", "'=The patient was sent home."]

@@ -31,30 +31,29 @@ import time
 import numpy as np
 from nexus_engine.training.arm import loop as arm_loop
 from nexus_engine.training import inputs
-whole = inputs.load_guard
-inputs.load_guard = lambda: whole().take(np.arange(20))
-made = arm_loop.Arm.make_step
+load_guard = inputs.load_guard
+inputs.load_guard = lambda: load_guard().take(np.arange(20))
+original_step = arm_loop.Arm.make_step
 
-def make_step(*given):
+def make_step(*arguments):
     time.sleep(float(os.environ.get("STEP_SECONDS", 0)))
-    return made(*given)
+    return original_step(*arguments)
 
 arm_loop.Arm.make_step = make_step
 from nexus_tui.cli.main import main
 sys.exit(main())
 """
-"""`nexus` with a guard of 20 pairs: encoding the whole one takes most of a small run's time.
+"""`nexus` with a guard of 20 pairs; encoding all of it takes most of a small run's time.
 
-With STEP_SECONDS a step leaves the cores to other processes for that long.
+With STEP_SECONDS each step first sleeps, to leave the cores to other processes.
 """
-
 
 STARTED_HERE: list[subprocess.Popen[str]] = []
 
 
 @pytest.fixture(autouse=True)
 def _none_left() -> Iterator[None]:
-    """No process outlives its test, whatever became of it, and no pipe stays open."""
+    """No process and no open pipe outlives its test."""
     yield
     while STARTED_HERE:
         process = STARTED_HERE.pop()
@@ -96,10 +95,10 @@ def start(
     return process
 
 
-def train(world: Path, epochs: int, *more: str, **settings: int | str) -> subprocess.Popen[str]:
+def train(world: Path, epochs: int, *options: str, **variables: int | str) -> subprocess.Popen[str]:
     arguments = ["train", "--data", "p.csv", "--tune", "adapter", "--epochs", str(epochs)]
-    arguments += ["--switch-epochs", "1", "--threads", "1", "--json", *more]
-    return start(world, *arguments, **settings)  # type: ignore[arg-type]
+    arguments += ["--switch-epochs", "1", "--threads", "1", "--json", *options]
+    return start(world, *arguments, **variables)  # type: ignore[arg-type]
 
 
 def until(process: subprocess.Popen[str], kind: str) -> list[dict[str, object]]:
@@ -114,7 +113,7 @@ def until(process: subprocess.Popen[str], kind: str) -> list[dict[str, object]]:
 
 
 def test_signals_and_a_reader_that_goes_away(world: Path) -> None:
-    """Each ends its run with a checkpoint and its own code; the runs live side by side."""
+    """Each ends its run with a checkpoint and its own exit code; the runs train side by side."""
     codes = {signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGPIPE: 1}
     epochs = 60
     screen = Screen()
@@ -147,7 +146,7 @@ def test_signals_and_a_reader_that_goes_away(world: Path) -> None:
 def _interrupted_and_resumed(
     world: Path, process: subprocess.Popen[str], screen: Screen, epochs: int
 ) -> None:
-    """An interrupt leaves the terminal sane, and the run, resumed, comes to its end."""
+    """An interrupt leaves the terminal usable, and the resumed run finishes."""
     until(process, "checkpoint_saved")
     process.send_signal(signal.SIGINT)
     assert process.stdout is not None
@@ -168,7 +167,7 @@ def _interrupted_and_resumed(
 
 
 class Screen:
-    """A terminal of 80 columns that notes what is written to it."""
+    """A terminal of 80 columns that records what is written to it."""
 
     def __init__(self) -> None:
         self._ours, self.theirs = pty.openpty()
@@ -179,8 +178,8 @@ class Screen:
 
     def _read(self) -> None:
         with contextlib.suppress(OSError):  # EIO: the other end is closed
-            while found := os.read(self._ours, 65536):
-                self._seen.append(found)
+            while chunk := os.read(self._ours, 65536):
+                self._seen.append(chunk)
 
     def text(self) -> str:
         os.close(self.theirs)

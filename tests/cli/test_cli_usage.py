@@ -1,4 +1,4 @@
-"""Parsing, configuration and refusals: one line, a documented exit code, and an instant start."""
+"""Parsing, configuration and refusals: one line, a documented exit code, an instant start."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from conftest import ROOT
 from nexus_engine.config import TrainConfig
 from nexus_engine.errors import ConfigError
 from nexus_tui.cli import main as cli
-from nexus_tui.cli.commands import runs as runs_command
 from nexus_tui.cli.commands.train import train
 from nexus_tui.settings.training import asked_config
 from nexus_tui.terminal import failures
@@ -26,7 +25,7 @@ HEAVY = ("torch", "textual", "datasets", "scipy", "numpy", "pyarrow")
 
 @pytest.fixture(autouse=True)
 def _own_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Own folders, and the environment that `main` changes put back afterwards."""
+    """Folders of its own; the environment that `main` changes is restored afterwards."""
     for name in (*cli.OFFLINE, "TOKENIZERS_PARALLELISM"):
         monkeypatch.setenv(name, os.environ.get(name, "1"))
     for name in list(os.environ):
@@ -126,7 +125,9 @@ def test_version(capfd: pytest.CaptureFixture[str]) -> None:
         (["train", "surplus"], "unexpected"),
         (["train", "--config", "none.toml"], "does not exist"),
         (["train", "--resume", "x", "--epochs", "2"], "--epochs"),
-        (["eval"], "MODEL is missing"),
+        (["eval"], "MODEL is missing; give a run, latest, a folder with a model, or base"),
+        (["report"], "is missing; give runs and sweeps, by name or folder, or latest"),
+        (["search", "base", "x"], "--corpus is missing; give a text file"),
         (["eval", "base", "--split", "tset"], "did you mean test?"),
         (["eval", "base", "--score-range", "5,0"], "LOW below HIGH"),
         (["similarity", "base"], "give two"),
@@ -169,8 +170,8 @@ def test_unknown_runs_end_with_1(capfd: pytest.CaptureFixture[str], arguments: l
 # Configuration
 
 
-def config(said: dict[str, object] | None = None, file: str | None = None) -> TrainConfig:
-    return asked_config(said or {}, file)
+def config(options: dict[str, object] | None = None, file: str | None = None) -> TrainConfig:
+    return asked_config(options or {}, file)
 
 
 def test_flag_over_variable_over_project_over_user(
@@ -180,13 +181,13 @@ def test_flag_over_variable_over_project_over_user(
     own.mkdir(parents=True)
     (own / "nexus.toml").write_text("[ui]\ntheme='x'\n[train]\nepochs=3\nseed=7\nunits=2\n")
     Path("nexus.toml").write_text("[train]\nepochs=4\nplace='q,v'\nlayers=[0,1]\nbudget=9000\n")
-    found = config({"lr": 0.1})
-    assert (found.epochs, found.seed, found.units, found.lr) == (4, 7, 2, 0.1)
-    assert (found.place, found.layers, found.budget) == (("q", "v"), (0, 1), "9000")
+    merged = config({"lr": 0.1})
+    assert (merged.epochs, merged.seed, merged.units, merged.lr) == (4, 7, 2, 0.1)
+    assert (merged.place, merged.layers, merged.budget) == (("q", "v"), (0, 1), "9000")
     Path("given.toml").write_text("epochs = 5\nbatch-size = 8\n")
-    found = config({}, "given.toml")
-    assert (found.epochs, found.batch_size, found.place, found.seed) == (5, 8, None, 7)
-    monkeypatch.setenv("NEXUS_EPOCHS", "0")  # seen, since it is refused by name and value
+    merged = config({}, "given.toml")
+    assert (merged.epochs, merged.batch_size, merged.place, merged.seed) == (5, 8, None, 7)
+    monkeypatch.setenv("NEXUS_EPOCHS", "0")  # it is read, since its value is refused
     assert "--epochs 0" in refused(capfd, "train")[1]
     assert "--epochs -1" in refused(capfd, "train", "--epochs", "-1")[1]
     monkeypatch.setenv("NEXUS_EPOCHS", "x")
@@ -272,7 +273,7 @@ def test_with_json_the_failure_is_the_last_line(capfd: pytest.CaptureFixture[str
     last = json.loads(out.splitlines()[-1])
     assert (last["event"], last["exit_code"]) == ("run_failed", 3)
     assert err.count("\n") == 1
-    assert list(Path("out").iterdir()) == []  # a folder that was there stays, as it was
+    assert list(Path("out").iterdir()) == []  # an existing folder stays as it was
 
 
 def test_out_must_be_free(capfd: pytest.CaptureFixture[str]) -> None:
@@ -335,7 +336,7 @@ def test_rm_without_a_terminal_needs_yes(tmp_path: Path, capfd: pytest.CaptureFi
     run = tmp_path / "data" / "nexus" / "runs" / "r"
     run.mkdir(parents=True)
     (run / "run.json").write_text("{}")
-    assert refused(capfd, "runs", "rm", "r", "--yes")[0] == 1  # without a log it is no run's folder
+    assert refused(capfd, "runs", "rm", "r", "--yes")[0] == 1  # without a log it is no run folder
     assert run.is_dir()
     (run / "events.jsonl").touch()
     code, err = refused(capfd, "runs", "rm", "r")
@@ -344,4 +345,17 @@ def test_rm_without_a_terminal_needs_yes(tmp_path: Path, capfd: pytest.CaptureFi
     assert run.is_dir()
     assert cli.main(["runs", "rm", "r", "--yes"]) == 0
     assert not run.exists()
-    assert runs_command.app is not None
+
+
+def test_runs_show_prints_numbers_as_short_as_they_were_given(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "data" / "nexus" / "runs" / "r"
+    run.mkdir(parents=True)
+    settings = {"lr": 0.005099999999999999, "score_range": [0.0, 5.0], "seed": 7, "warmup": 1e-05}
+    (run / "run.json").write_text(json.dumps({"settings": settings}))
+    (run / "events.jsonl").touch()
+    assert cli.main(["runs", "show", "r"]) == 0
+    words = capfd.readouterr().out.split()
+    shown = {name: words[words.index(name) + 1] for name in settings}
+    assert shown == {"lr": "0.0051", "score_range": "0,5", "seed": "7", "warmup": "1e-05"}

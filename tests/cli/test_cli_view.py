@@ -1,4 +1,4 @@
-"""The fold of events into what is seen, and what is printed for each: pure, as tables."""
+"""The fold of events into a view, and the lines printed for each event: pure, as tables."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ STARTED = ev.RunStarted(
 
 
 def evaluated(
-    epoch: int, spearman: float, best: float | None = None, **more: object
+    epoch: int, spearman: float, best: float | None = None, **changes: object
 ) -> ev.Evaluated:
     fields: dict[str, object] = {
         "split": "dev", "pairs": 240, "pearson": 0.5, "guard_spearman": 0.99,
         "guard_scored_spearman": 0.9, "is_best": best is None, "best_epoch": epoch,
         "eval_seconds": 1.0,
     }  # fmt: skip
-    fields |= more
+    fields |= changes
     return ev.Evaluated(
         epoch=epoch, spearman=spearman, best_spearman=spearman if best is None else best, **fields
     )
@@ -63,7 +63,7 @@ def step(number: int, loss: float = 0.03, epoch: int = 1) -> ev.Step:
     )  # fmt: skip
 
 
-def finished(**more: object) -> ev.RunFinished:
+def finished(**changes: object) -> ev.RunFinished:
     fields: dict[str, object] = {
         "run_dir": "/runs/r", "base_dev_spearman": 0.8, "base_test_spearman": 0.78,
         "best_dev_spearman": 0.9, "best_dev_pearson": 0.88, "best_epoch": 5,
@@ -73,7 +73,7 @@ def finished(**more: object) -> ev.RunFinished:
         "params_trained": 36894, "params_added": 36894, "epochs": 6, "train_seconds": 61.0,
         "total_seconds": 75.0, "pairs_per_second": 412.0, "peak_rss_mb": 1234.0,
     }  # fmt: skip
-    return ev.RunFinished(**{**fields, **more})
+    return ev.RunFinished(**{**fields, **changes})
 
 
 STOPPED = ev.RunStopped(
@@ -201,7 +201,7 @@ def test_lines(event: ev.Event, part: str) -> None:
         (3, 3, "3 epochs in 1 pass"),
         (6, 3, "6 epochs in 2 passes"),
         (4, 3, "4 epochs in 1.33 passes"),
-        (3, None, "3 epochs"),  # of a run made before there were parts of a pass
+        (3, None, "3 epochs"),  # of an old run, which does not record it
         (3, 0, "3 epochs"),
         (None, 3, "? epochs"),
     ],

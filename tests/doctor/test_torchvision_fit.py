@@ -1,4 +1,4 @@
-"""`nexus doctor` notices a torchvision that the installed torch cannot load, and imports none."""
+"""`nexus doctor` detects a torchvision that torch cannot load, without importing it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes of a terminal that are no text, or that no terminal sends: the app reads on behind them."""
+"""The app reads on after terminal bytes that are not text or that no terminal sends."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def shown(message: object) -> object:
         ((b"caf\xe9",), "latin-1", [*"café"]),
     ],
 )
-def test_what_is_no_text_becomes_a_replacement_character(chunks, encoding, keys):
+def test_bytes_that_are_not_text_become_replacement_characters(chunks, encoding, keys):
     assert read(*chunks, encoding=encoding) == keys
 
 
 @pytest.mark.parametrize("cut", range(1, 18))
 def test_a_paste_keeps_its_text_wherever_it_is_cut(cut):
-    whole = b"\x1b[200~caf\xe9 \xc3\xa9\n\x00\x1b[201~q"
-    assert read(whole[:cut], whole[cut:]) == [("caf\ufffd é\n",), "q"]
+    paste = b"\x1b[200~caf\xe9 \xc3\xa9\n\x00\x1b[201~q"
+    assert read(paste[:cut], paste[cut:]) == [("caf\ufffd é\n",), "q"]
 
 
 def test_control_sequences_in_a_paste_press_no_key_and_resize_no_window():
@@ -91,5 +91,5 @@ def test_a_terminal_of_random_bytes_is_read_to_its_end():
             list(reader.feed(noise))
         clock.now += PASTE_SECONDS
         list(reader.tick())
-        typed = list(reader.feed(b"?" * 40))  # more than any sequence that was begun takes
+        typed = list(reader.feed(b"?" * 40))  # more than any open sequence takes
         assert shown(typed[-1]) == "?"

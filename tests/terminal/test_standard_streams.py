@@ -1,4 +1,4 @@
-"""The one place that knows what an unwritable stream means."""
+"""Streams that cannot be written: messages are dropped, results end the command."""
 
 import errno
 import os
@@ -34,7 +34,7 @@ def test_talk_that_cannot_be_written_is_dropped_for_good(request, monkeypatch, k
         streams.say("a line", "another")
     report(ValueError())
     Talk(file).write("more")
-    file.flush()  # as the interpreter does at its end: nothing is left that fails
+    file.flush()  # as the interpreter does at its end: nothing is left to fail
 
 
 def test_a_result_without_a_reader_is_a_broken_pipe_and_not_the_program_s_end(monkeypatch, unread):
@@ -47,30 +47,30 @@ def test_a_result_without_a_reader_is_a_broken_pipe_and_not_the_program_s_end(mo
 
 def test_a_result_on_a_full_device_ends_with_4(monkeypatch, full, capfd):
     monkeypatch.setattr("sys.stdout", full)
-    with pytest.raises(OutputError, match="stdout: No space left on device") as found:
+    with pytest.raises(OutputError, match="stdout: No space left on device") as caught:
         streams.put_line("a line")
-    assert report(found.value) == 4
+    assert report(caught.value) == 4
     assert OutputError(OSError(errno.EIO, "Input/output error")).exit_code == 1
 
 
-def test_nothing_leaves_a_training_while_it_computes():
+def test_an_exception_waits_for_the_training_to_stop():
     from nexus_tui.cli.commands.train import _stopped_before_leaving
 
     class Session:
-        alive, asked = True, []
+        alive, reasons = True, []
 
         @property
         def steering(self):
             return self
 
         def stop(self, *reason):
-            self.asked.append(reason)
+            self.reasons.append(reason)
 
         def wait(self, seconds):
-            self.alive = len(self.asked) == 0
+            self.alive = len(self.reasons) == 0
 
     session = Session()
     with pytest.raises(SystemExit), _stopped_before_leaving(session):
         raise SystemExit(1)
-    assert session.asked
+    assert session.reasons
     assert not session.alive

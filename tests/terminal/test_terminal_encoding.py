@@ -1,4 +1,4 @@
-"""Locales that are not UTF-8: what the terminal lacks takes no more room than it should."""
+"""Locales other than UTF-8: a lacking character takes no more cells than it should."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def test_the_encoding_decides_what_is_drawn(encoding, known, pictures):
      ("é", "utf-8", b"\xc3\xa9"),
      ("a\ud800b", "utf-8", b"a?b"), ("e\u0301", "ascii", b"e")],
 )  # fmt: skip
-def test_a_character_that_is_lacking_takes_the_cells_that_it_had(text, encoding, shown):
+def test_a_lacking_character_takes_as_many_cells_as_before(text, encoding, shown):
     assert text.encode(encoding, REPLACE_BY_CELLS) == shown
 
 
 def test_a_locale_without_the_signs_of_charts_means_ascii(home, monkeypatch):
     monkeypatch.delenv("NEXUS_ASCII", raising=False)
     monkeypatch.setattr(sys, "__stderr__", stream("latin-1"))
-    found = read_ui_settings()
-    assert (found.ascii, found.sources["ascii"]) == (True, "the locale, iso8859-1")
+    settings = read_ui_settings()
+    assert (settings.ascii, settings.sources["ascii"]) == (True, "the locale, iso8859-1")
     monkeypatch.setattr(sys, "__stderr__", stream("utf-8"))
     assert not read_ui_settings().ascii
 
@@ -60,7 +60,7 @@ def test_a_locale_without_the_signs_of_charts_means_ascii(home, monkeypatch):
     ("encoding", "bytes_written"),
     [("latin-1", b"\x1b[1mna\xefve ? ??\x1b[0m"), ("ascii", b"\x1b[1mna?ve ? ??\x1b[0m")],
 )
-def test_what_is_drawn_keeps_its_columns_and_loses_no_terminal(encoding, bytes_written):
+def test_drawing_keeps_its_columns_and_the_terminal(encoding, bytes_written):
     ours, theirs = os.pipe()
     failures: list[str] = []
     with open(theirs, "w", encoding=encoding) as terminal, open(ours, "rb") as reader:

@@ -1,4 +1,4 @@
-"""Sentences on the command line: UTF-8 in every locale, and refused where they are not."""
+"""Sentences on the command line: UTF-8 in every locale, anything else is refused."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_the_bytes_are_read_as_utf_8_whatever_the_locale_made_of_them(monkeypatc
 
 
 @pytest.mark.parametrize("argument", ["caf\udce9", "\ud800", "a\udcff b"])
-def test_what_is_no_text_is_refused(argument):
+def test_other_bytes_are_refused(argument):
     with pytest.raises(DataError, match="sentence 2 is not UTF-8 text; set the terminal"):
         typed_text(argument, "sentence 2")
 
@@ -29,7 +29,7 @@ def test_what_is_no_text_is_refused(argument):
         (["search", "base", "caf\udce9", "--corpus", "nowhere.txt"], "the query"),
     ],
 )
-def test_the_commands_refuse_it_in_one_line_before_they_load_anything(capfd, arguments, name):
+def test_commands_refuse_other_bytes_in_one_line_before_they_load_anything(capfd, arguments, name):
     assert cli.main(arguments) == 3
     out, err = capfd.readouterr()
     assert out == ""

@@ -1,4 +1,4 @@
-"""`nexus attach`: the live screen on a run of any process, or one print of it."""
+"""`nexus attach`: opens the live screen on a run of any process, or prints it once."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ __all__ = ["attach", "has_terminal", "open_screen"]
 def attach(
     run: Annotated[str, typer.Argument(help="Name, folder, or latest.", metavar="RUN")] = "latest",
     once: Annotated[
-        bool, typer.Option("--once", help="Print one screen of its state and end.")
+        bool, typer.Option("--once", help="Print one screen of the run and exit.")
     ] = False,
-    ascii_only: Annotated[bool, typer.Option("--ascii", help="Plain ASCII characters.")] = False,
+    ascii_only: Annotated[
+        bool, typer.Option("--ascii", help="Draw in plain ASCII characters.")
+    ] = False,
     low_bandwidth: Annotated[
         bool, typer.Option("--low-bandwidth", help="Draw less often.")
     ] = False,
 ) -> None:
-    """Open the live screen on a run, whichever process trains it; ended runs are shown whole."""
+    """Open the live screen on a run, whichever process trains it. Ended runs are shown in full."""
     from nexus_engine.runs.folder import find_run
 
     folder = find_run(run)
@@ -37,14 +39,14 @@ def attach(
         _print_once(folder.path, ascii_only)
         return
     if not has_terminal():
-        raise UsageError("attach needs a terminal; without one use nexus attach --once")
+        raise UsageError("attach needs a terminal; without one, use nexus attach --once")
     raise typer.Exit(open_screen(folder.path, ascii_only, low_bandwidth))
 
 
 def has_terminal() -> bool:
-    """Whether the app can be shown: keys come from a terminal, and stdout and stderr go to one.
+    """Whether stdin, stdout and stderr are a terminal, so that the app can be shown.
 
-    The app draws on stderr; a stdout that is not a terminal means that a script is calling.
+    The app draws on stderr. A stdout that is not a terminal means that a script is calling.
     """
     from nexus_tui.terminal import streams
 
@@ -52,12 +54,12 @@ def has_terminal() -> bool:
 
 
 def open_screen(path: Path | None, ascii_only: bool, low_bandwidth: bool) -> int:
-    """The app, on the run in `path` or on the list of runs; its exit code."""
+    """Open the app on the run in `path`, or on the list of runs; its exit code."""
     from nexus_engine.runs.folder import runs_root
     from nexus_tui.app.opening import open_app
     from nexus_tui.settings.app import read_ui_settings
 
-    runs_root()  # without a home folder the app has nothing to list; said before a screen opens
+    runs_root()  # fails without a home folder, before a screen opens
     settings = read_ui_settings(ascii_only=ascii_only, low_bandwidth=low_bandwidth)
     return open_app(settings, path)
 

@@ -1,4 +1,4 @@
-"""`nexus config show`: every setting that is in force here, and where it comes from."""
+"""`nexus config show`: shows every setting in force here and where it comes from."""
 
 from __future__ import annotations
 
@@ -14,19 +14,21 @@ __all__ = ["app"]
 
 FITTED = ", fitted to the data"
 
-app = typer.Typer(help="The settings in force here.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    help="Show the settings in force here.", no_args_is_help=True, add_completion=False
+)
 
 
 @app.callback()
 def _group() -> None:
-    """The settings in force here."""
+    """Show the settings in force here."""
 
 
 class Setting(NamedTuple):
     """A setting of `nexus train` or of the app. `key` is its name in a nexus.toml.
 
-    `fitted`: little data changes the value when the run starts; `nexus train --forecast` says to
-    what.
+    `fitted`: a run on little data changes the value when it starts; `nexus train --forecast` shows
+    the new value.
     """
 
     key: str
@@ -39,37 +41,39 @@ class Setting(NamedTuple):
 def show(
     config: Annotated[
         str | None,
-        typer.Option("--config", help="As nexus train would be given.", metavar="FILE.toml"),
+        typer.Option(
+            "--config", help="The file that nexus train would be given.", metavar="FILE.toml"
+        ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")] = False,
 ) -> None:
-    """Each setting with its value and where that comes from; flags would go over all of it."""
+    """Show each setting with its value and its source. Options override all of them."""
     from nexus_tui.settings.app import read_ui_settings
     from nexus_tui.terminal import streams
     from nexus_tui.words.formats import shown
     from nexus_tui.words.render import table
 
-    chart_style = read_ui_settings()
-    found = [*training_settings(config), *ui_settings(chart_style)]
-    for warning in chart_style.warnings:
+    ui = read_ui_settings()
+    settings = [*training_settings(config), *ui_settings(ui)]
+    for warning in ui.warnings:
         streams.say(f"warning: {warning}")
     if json:
-        for setting in found:
+        for setting in settings:
             streams.put_json(setting._asdict())
         return
     room = max(20, streams.width(sys.stdout) - 52)
     rows = [
         (s.key, shown(_words(s.value) + FITTED * s.fitted, 30), shown(s.source, room))
-        for s in found
+        for s in settings
     ]
     streams.put(*table(("setting", "value", "from"), rows, (False, False, False)))
 
 
 def training_settings(config_file: str | None) -> list[Setting]:
-    """What `nexus train` would use here.
+    """The settings that `nexus train` would use here.
 
     Raises:
-        ConfigError: as `nexus train` itself would.
+        ConfigError: `nexus train` would raise it too.
     """
     import msgspec
 
@@ -82,31 +86,31 @@ def training_settings(config_file: str | None) -> list[Setting]:
     sources: dict[str, str] = {}
     for path, values in file_layers(config_file):
         sources.update(dict.fromkeys(values, str(path)))
-    said = environment_settings()
-    sources.update({name: f"variable {SETTINGS[name].variable}" for name in said})
-    asked = asked_config(said, config_file)
-    settings = resolve(asked)
-    recipe = RECIPES[asked.tune, asked.recipe]
-    used = msgspec.structs.asdict(settings)
-    found = []
+    variables = environment_settings()
+    sources.update({name: f"variable {SETTINGS[name].variable}" for name in variables})
+    config = asked_config(variables, config_file)
+    resolved = resolve(config)
+    recipe = RECIPES[config.tune, config.recipe]
+    used = msgspec.structs.asdict(resolved)
+    settings = []
     for name, setting in SETTINGS.items():
-        value = used[name] if setting.field == name else getattr(asked, name)
+        value = used[name] if setting.field == name else getattr(config, name)
         source = sources.get(name)
         if source is None and (name not in recipe or recipe[name] is value is None):
             source = "default"
         elif source is None:
             as_recipe = recipe[name] == value
-            source = f"recipe {asked.tune}/{asked.recipe}" if as_recipe else "other settings"
-        found.append(Setting(f"train.{name}", value, source, name in settings.fitted))
-    return found
+            source = f"recipe {config.tune}/{config.recipe}" if as_recipe else "other settings"
+        settings.append(Setting(f"train.{name}", value, source, name in resolved.fitted))
+    return settings
 
 
-def ui_settings(found: UiSettings) -> list[Setting]:
-    """How the app would look here and which keys it would take."""
-    values = {name: getattr(found, name) for name in ("theme", "ascii", "low_bandwidth")}
-    values.update({f"keys.{name}": keys for name, keys in found.keys.items()})
+def ui_settings(settings: UiSettings) -> list[Setting]:
+    """The settings that the app would use here: its look and its keys."""
+    values = {name: getattr(settings, name) for name in ("theme", "ascii", "low_bandwidth")}
+    values.update({f"keys.{name}": keys for name, keys in settings.keys.items()})
     return [
-        Setting(f"ui.{name}", value, found.sources.get(name, "default"))
+        Setting(f"ui.{name}", value, settings.sources.get(name, "default"))
         for name, value in values.items()
     ]
 

@@ -1,4 +1,4 @@
-"""`nexus doctor`: is this machine ready, and what to do where it is not."""
+"""`nexus doctor`: checks whether this machine is ready and says what to do if it is not."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 def doctor(
     json: Annotated[
-        bool, typer.Option("--json", help="A JSON object for each check on stdout.")
+        bool, typer.Option("--json", help="Print a JSON object for each check on stdout.")
     ] = False,
     prove_offline: Annotated[
         bool,
         typer.Option(
             "--prove-offline",
-            help="Train, judge and ask without a network, and write a receipt of what was tried.",
+            help="Train, evaluate and query without a network; write a receipt of all attempts.",
         ),
     ] = False,
     receipt: Annotated[
-        Path | None, typer.Option("--receipt", help="Where to write it.", metavar="FILE")
+        Path | None, typer.Option("--receipt", help="File to write the receipt to.", metavar="FILE")
     ] = None,
 ) -> None:
     """Check this machine: versions, CPU, memory, disk, model, data, a forward pass, terminal.
 
-    Exits with 1 when a check fails, with 4 when memory ran out in one; warnings are advice.
+    Exits with 1 if a check fails and with 4 if a check runs out of memory. Warnings are advice.
     """
     if receipt is not None and not prove_offline:
-        raise UsageError("--receipt goes with --prove-offline")
+        raise UsageError("--receipt needs --prove-offline; add it, or leave out --receipt")
     if prove_offline:
         _prove(receipt, as_json=json)
         return
@@ -64,18 +64,18 @@ def doctor(
 
 
 def _prove(path: Path | None, *, as_json: bool) -> None:
-    """Prove being offline, show and write the receipt."""
+    """Prove that NEXUS works offline; show and write the receipt."""
     from nexus_tui.doctor.offline_proof import prove_offline, verdict, write_receipt
     from nexus_tui.terminal import streams
 
-    streams.say("training, judging and asking on twelve made-up pairs, without a network ...")
-    found = prove_offline()
-    written = write_receipt(found, None if path is None else user_path(path))
+    streams.say("training, evaluating and querying on twelve made-up pairs without a network ...")
+    proof = prove_offline()
+    written = write_receipt(proof, None if path is None else user_path(path))
     if as_json:
-        streams.put_json(found)
+        streams.put_json(proof)
     else:
-        streams.put(*verdict(found))
-        word = "proved" if found["proved"] else "NOT proved"
+        streams.put(*verdict(proof))
+        word = "proved" if proof["proved"] else "NOT proved"
         streams.put(f"{word}; receipt: {one_line(written, 200)}")
-    if not found["proved"]:
+    if not proof["proved"]:
         raise typer.Exit(1)

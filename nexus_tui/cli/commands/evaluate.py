@@ -1,4 +1,4 @@
-"""`nexus eval`: how well a model orders pairs that it was not trained on."""
+"""`nexus eval`: measures how well a model orders held-out pairs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def evaluate(
     ],
     data: Annotated[
         str | None,
-        typer.Option("--data", help="Pairs to judge on. Default: the run's own data, or demo."),
+        typer.Option("--data", help="Pairs to evaluate on. Default: the run's own data, or demo."),
     ] = None,
     split: SplitOption = "test",
     score_range: ScoreRangeOption = None,
     precision: PrecisionOption = "fp32",
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Spearman and Pearson of a model's cosine similarity with the scores of pairs."""
+    """Compute Spearman and Pearson of a model's cosine similarity with the scores of pairs."""
     from rich.text import Text
 
     from nexus_tui.terminal import streams
@@ -43,7 +43,7 @@ def evaluate(
         from nexus_engine.scoring.similarity import distinct_sentences, score_pairs
 
         loaded = load_model(model, bf16=precision == "bf16")
-        pairs, asked = load_split_with_questions(
+        pairs, data_questions = load_split_with_questions(
             choice.spec, split, seed=choice.seed, score_range=choice.score_range
         )
         assert pairs.scores is not None
@@ -58,8 +58,8 @@ def evaluate(
         base = correlate(both.base, pairs.scores, undefined=undefined)
         tuned = correlate(both.tuned, pairs.scores, undefined=undefined)
     streams.note(*both.notes, both.undefined)
-    reversed_scores = direction_question(base.spearman, len(pairs))
-    questions = [*asked, *([] if reversed_scores is None else [reversed_scores])]
+    reversal = direction_question(base.spearman, len(pairs))
+    questions = [*data_questions, *([] if reversal is None else [reversal])]
     for question in questions:
         streams.say(Text(f"warning: {question}", style="yellow"))
     if json:
@@ -82,8 +82,8 @@ def evaluate(
     if loaded.card is not None:
         name = shown(loaded.name, 60)
         rows.append((name, correlation(tuned.spearman), correlation(tuned.pearson)))
-        over = (gain(tuned.spearman - base.spearman), gain(tuned.pearson - base.pearson))
-        rows.append(("difference", *over))
+        differences = (gain(tuned.spearman - base.spearman), gain(tuned.pearson - base.pearson))
+        rows.append(("difference", *differences))
     streams.put(*table(("model", "Spearman", "Pearson"), rows, (False, True, True)))
     where = f"{shown(choice.spec, 200)}, {split}"
     streams.put(f"{count(len(pairs))} pairs of {where}, in {seconds:.1f} s")

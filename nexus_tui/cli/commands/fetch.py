@@ -1,4 +1,4 @@
-"""`nexus fetch`: the only command that may open a socket."""
+"""`nexus fetch`: the only command that opens a socket."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import typer
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Download the base model or the STS Benchmark; the only command that does.",
+    help="Download the base model or the STS Benchmark; no other command uses a network.",
     add_completion=False,
 )
 
 
 @app.callback()
 def prepare() -> None:
-    """Download the base model or the STS Benchmark; the only command that does."""
+    """Download the base model or the STS Benchmark; no other command uses a network."""
     if not sys.stderr.isatty():
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
@@ -31,8 +31,8 @@ def model() -> None:
     folder = fetch_model()
     from nexus_engine.model.base_model import find_base_model
 
-    found = find_base_model()
-    streams.say(f"SHA-256 as published: {found.sha256}")
+    checked = find_base_model()
+    streams.say(f"SHA-256 as published: {checked.sha256}")
     streams.put(str(folder))
 
 

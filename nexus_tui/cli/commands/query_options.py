@@ -1,4 +1,4 @@
-"""The options that the commands share which query or judge a model."""
+"""Options shared by the commands that query or evaluate a model."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import typer
 __all__ = ["PrecisionOption", "ScoreRangeOption", "Split", "SplitOption"]
 
 Split = Literal["test", "dev", "train", "all"]
-SplitOption = Annotated[Split, typer.Option("--split", help="Which part of the pairs.")]
+SplitOption = Annotated[Split, typer.Option("--split", help="The part of the pairs to use.")]
 ScoreRangeOption = Annotated[
     str | None,
-    typer.Option("--score-range", help="LOW,HIGH of the scores.", metavar="LOW,HIGH"),
+    typer.Option("--score-range", help="Lowest and highest possible score.", metavar="LOW,HIGH"),
 ]
 
 PrecisionOption = Annotated[
     Literal["fp32", "bf16"],
     typer.Option(
         "--precision",
-        help="bf16 is twice as fast where the CPU multiplies it, and off by about 0.001.",
+        help="bf16 is twice as fast on CPUs that have it, and off by about 0.001.",
     ),
 ]

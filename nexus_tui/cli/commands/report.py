@@ -1,4 +1,4 @@
-"""`nexus report`: what runs and sweeps came to, as one HTML page and as Markdown."""
+"""`nexus report`: writes runs and sweeps as one HTML page and as Markdown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ __all__ = ["report"]
 def report(
     runs: Annotated[
         list[str],
-        typer.Argument(help="Runs and sweeps: names, folders, latest.", metavar="RUN|SWEEP..."),
+        typer.Argument(
+            help="Runs and sweeps, by name or folder, or latest.", metavar="RUN|SWEEP..."
+        ),
     ],
     out: Annotated[
         str, typer.Option("--out", help="The folder to write to.", metavar="DIR")
@@ -22,22 +24,24 @@ def report(
     tensorboard: Annotated[
         str | None,
         typer.Option(
-            "--tensorboard", help="Also write the metrics there for TensorBoard.", metavar="DIR"
+            "--tensorboard",
+            help="Also write the metrics for TensorBoard to this folder.",
+            metavar="DIR",
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Write report.html, complete in itself, and report.md.
+    """Write report.html, a page without external files, and report.md.
 
-    Results with intervals, curves, switches, a sweep's grid as a heat map, parameters against
-    Spearman, controls, the forgetting guard, settings and machine.
+    They show results with intervals, curves, switches, a sweep's grid as a heat map, parameters
+    against Spearman, controls, the forgetting guard, settings and machine.
     """
     from nexus_engine.reports.writing import write_report
     from nexus_tui.terminal import streams
     from nexus_tui.words.formats import shown_path
 
-    folder = None if tensorboard is None else user_path(tensorboard)
-    written = write_report(runs, user_path(out), folder)
+    tensorboard_dir = None if tensorboard is None else user_path(tensorboard)
+    written = write_report(runs, user_path(out), tensorboard_dir)
     if json:
         streams.put_json(
             {
@@ -45,10 +49,10 @@ def report(
                 "markdown": str(written.markdown),
                 "runs": written.runs,
                 "sweeps": written.sweeps,
-                "tensorboard": None if folder is None else str(folder),
+                "tensorboard": None if tensorboard_dir is None else str(tensorboard_dir),
             }
         )
         return
     streams.put(shown_path(written.html), shown_path(written.markdown))
-    if folder is not None:
-        streams.put(shown_path(folder))
+    if tensorboard_dir is not None:
+        streams.put(shown_path(tensorboard_dir))

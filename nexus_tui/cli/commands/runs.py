@@ -1,4 +1,4 @@
-"""`nexus runs`: the runs on this machine, one of them in full, and taking some away."""
+"""`nexus runs`: lists, shows and removes the runs on this machine."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="The runs on this machine; without a subcommand: list them.",
+    help="Show or remove the runs on this machine; without a subcommand, list them.",
     invoke_without_command=True,
     add_completion=False,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="JSON lines on stdout.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
 
 
 @app.callback()
 def default(ctx: typer.Context, json: Json = False) -> None:
-    """The runs on this machine; without a subcommand: list them."""
+    """Show or remove the runs on this machine; without a subcommand, list them."""
     if ctx.invoked_subcommand is None:
         list_command(json=json)
     elif json:
@@ -43,7 +43,7 @@ def list_command(json: Json = False) -> None:
     from nexus_tui.words.render import table
 
     index = RunIndex(runs_root())
-    found = index.refresh()
+    runs = index.refresh()
     if index.unreadable:
         count = len(index.unreadable)
         streams.say(
@@ -51,25 +51,24 @@ def list_command(json: Json = False) -> None:
             f"{'is' if count == 1 else 'are'} not listed; {index.unreadable[0]}"
         )
     if json:
-        for run in found:
+        for run in runs:
             streams.put_json(_summary(run))
         return
-    if not found and index.unreadable:
-        return
-    if not found:
-        streams.say(f"no runs in {runs_root()}; start one with: nexus train")
+    if not runs:
+        if not index.unreadable:
+            streams.say(f"no runs in {runs_root()}; start one with: nexus train")
         return
     header = ("name", "state", "base", "best", "kept", "added", "age")
     right = (False, False, True, True, True, True, True)
-    longest = max(24, streams.width(sys.stdout) - 48)
-    streams.put(*table(header, [_row(run, longest) for run in found], right))
+    name_width = max(24, streams.width(sys.stdout) - 48)
+    streams.put(*table(header, [_row(run, name_width) for run in runs], right))
 
 
-def _row(run: RunSummary, longest: int) -> tuple[str, ...]:
+def _row(run: RunSummary, name_width: int) -> tuple[str, ...]:
     from nexus_tui.words.formats import correlation, count, shown
 
     return (
-        shown(run.name, longest),
+        shown(run.name, name_width),
         run.state,
         correlation(run.base_dev_spearman),
         correlation(run.best_dev_spearman),
@@ -93,7 +92,7 @@ def _summary(run: RunSummary) -> dict[str, Any]:
 @app.command("show")
 def show(
     ctx: typer.Context,
-    run: Annotated[str, typer.Argument(help="Name, folder, or latest.", metavar="RUN")],
+    run: Annotated[str, typer.Argument(help="A run, by name or folder, or latest.", metavar="RUN")],
     json: Json = False,
 ) -> None:
     """Show a run: settings, result, switches, and dev Spearman by epoch."""
@@ -108,12 +107,12 @@ def show(
     for event in folder.events():
         view = reduce(view, event)
     if json or bool(ctx.obj):
-        streams.put_json(_everything(summary, facts, view))
+        streams.put_json(_full_record(summary, facts, view))
         return
     _print_run(summary, facts, view)
 
 
-def _everything(summary: RunSummary, facts: dict[str, Any], view: RunView) -> dict[str, Any]:
+def _full_record(summary: RunSummary, facts: dict[str, Any], view: RunView) -> dict[str, Any]:
     import msgspec
 
     return {
@@ -136,7 +135,7 @@ def _print_run(summary: RunSummary, facts: dict[str, Any], view: RunView) -> Non
     streams.put(f"{one_line(summary.name, 100)}: {summary.state}", "")
     settings = facts.get("settings")
     if isinstance(settings, dict):
-        pairs = [(str(key), one_line(_plain(value), 80)) for key, value in settings.items()]
+        pairs = [(str(key), one_line(_setting_text(value), 80)) for key, value in settings.items()]
         streams.put(*table(("setting", "value"), pairs, (False, False)), "")
     for arm in view.arms:
         rows = [
@@ -164,21 +163,26 @@ def _print_run(summary: RunSummary, facts: dict[str, Any], view: RunView) -> Non
         case RunFailed():
             streams.put(f"failed: {one_line(view.ended.message)}")
     if summary.state in ("stopped", "interrupted", "failed"):
-        streams.put(f"go on with: {resume_command(summary.name, str(summary.path))}")
+        streams.put(f"resume with: {resume_command(summary.name, str(summary.path))}")
 
 
-def _plain(value: object) -> str:
-    if value is None:
-        return "-"
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+def _setting_text(value: object) -> str:
+    """A setting as one would type it. A fitted rate is shown with six digits, not with sixteen."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(_setting_text, value))
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "-" if value is None else str(value)
 
 
 @app.command("rm")
 def remove(
-    runs: Annotated[list[str], typer.Argument(help="Names, folders, latest.", metavar="RUN...")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    runs: Annotated[
+        list[str], typer.Argument(help="Runs, by name or folder, or latest.", metavar="RUN...")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
 ) -> None:
-    """Delete runs with all that is in their folders."""
+    """Delete runs with everything in their folders."""
     from nexus_engine.errors import one_line
     from nexus_engine.runs.folder import find_run, remove_run
     from nexus_tui.terminal import streams
@@ -186,7 +190,7 @@ def remove(
     paths = list(dict.fromkeys(find_run(run).path for run in runs))
     if not yes:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError("runs rm deletes folders: without a terminal it needs --yes")
+            raise UsageError("runs rm deletes folders; without a terminal, confirm with --yes")
         for path in paths:
             streams.say(one_line(path, 300))
         if not typer.confirm(f"Delete {len(paths)} run(s)?", err=True):

@@ -1,4 +1,4 @@
-"""`nexus search`: a query against a file of sentences, by the tuned model and by its base."""
+"""`nexus search`: finds the sentences of a file nearest to a query, by tuned and base model."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ def search(
     model: Annotated[
         str, typer.Argument(help="A run, latest, a folder with a model, or base.", metavar="MODEL")
     ],
-    query: Annotated[str, typer.Argument(help="What to look for.", metavar="QUERY")],
+    query: Annotated[str, typer.Argument(help="A sentence or words to look for.", metavar="QUERY")],
     corpus: Annotated[
         str,
-        typer.Option("--corpus", help="Text file, one sentence a line.", metavar="FILE"),
+        typer.Option("--corpus", help="A text file with one sentence a line.", metavar="FILE"),
     ],
     top: Annotated[
-        int, typer.Option("--top", help="How many sentences to show.", min=1, max=10_000)
+        int, typer.Option("--top", help="Number of sentences to show.", min=1, max=10_000)
     ] = 10,
     precision: PrecisionOption = "fp32",
     json: Annotated[
-        bool, typer.Option("--json", help="A JSON object for each sentence on stdout.")
+        bool, typer.Option("--json", help="Print a JSON object for each sentence on stdout.")
     ] = False,
 ) -> None:
-    """The sentences of a file that are nearest to QUERY by the tuned model, and by its base.
+    """Find the sentences of a file that are nearest to QUERY, by the tuned model and by its base.
 
-    Equal sentences count as one, by the first of their lines. `moved` is how many ranks training
-    moved a sentence up (+) or down (-). Into a file or pipe the
-    table goes as TSV with a header; there a sentence that begins with = + - @ gets an apostrophe in
-    front, so that no spreadsheet takes it for a formula; --json leaves sentences as they are. Put
-    -- before a query that begins with -.
+    Equal sentences count as one, at the first of their lines. `moved` is the number of ranks by
+    which training moved a sentence up (+) or down (-). A file or pipe gets the table as TSV with a
+    header; there a sentence that begins with = + - @ gets a leading apostrophe, so that no
+    spreadsheet takes it for a formula. --json leaves sentences as they are. Put -- before a query
+    that begins with -.
     """
-    words = typed_text(query, "the query")
-    if not words.strip():
-        raise DataError("the query is empty; give a sentence or some words")
+    query_text = typed_text(query, "the query")
+    if not query_text.strip():
+        raise DataError("the query is empty; give a sentence or words")
     from nexus_tui.terminal import streams
     from nexus_tui.work.uses import record_use
 
@@ -54,38 +54,38 @@ def search(
         from nexus_engine.scoring.cut_texts import cut_note
         from nexus_engine.scoring.querying import Querier
         from nexus_engine.scoring.searching import SearchIndex, read_sentences
-        from nexus_engine.scoring.searching import search as find
+        from nexus_engine.scoring.searching import search as search_index
 
-        read = read_sentences(Path(corpus))
-        index = SearchIndex(read)
-        record_use([model], "search", read.sentences)
+        contents = read_sentences(Path(corpus))
+        index = SearchIndex(contents)
+        record_use([model], "search", contents.sentences)
         models = Querier().adopt(load_model(model, bf16=precision == "bf16"))
         progress.begin("embedding", index.missing(models))
-        found = find(models, index, words, top, progress.advance)
-    if found.query_cut:
+        result = search_index(models, index, query_text, top, progress.advance)
+    if result.query_cut:
         streams.note(f"the query: {cut_note(1, 1)}")
-    streams.note(cut_note(found.cut, found.sentences))
+    streams.note(cut_note(result.cut, result.sentences))
     if json:
-        _print_json(found)
+        _print_json(result)
     elif streams.is_live(sys.stdout):
-        _print_table(found)
+        _print_table(result)
     else:
-        _print_tsv(found)
+        _print_tsv(result)
 
 
-def _nearest(found: SearchResult) -> list[Match]:
-    """By the tuned model where there is one."""
-    return found.by_tuned or found.by_base
+def _nearest(result: SearchResult) -> list[Match]:
+    """The matches by the tuned model where there is one, else by the base model."""
+    return result.by_tuned or result.by_base
 
 
 def _moved(match: Match) -> str:
     return "" if match.rise is None else f"{match.rise:+d}" if match.rise else "0"
 
 
-def _print_json(found: SearchResult) -> None:
+def _print_json(result: SearchResult) -> None:
     from nexus_tui.terminal import streams
 
-    for rank, match in enumerate(_nearest(found), start=1):
+    for rank, match in enumerate(_nearest(result), start=1):
         streams.put_json(
             {
                 "rank": rank,
@@ -100,42 +100,42 @@ def _print_json(found: SearchResult) -> None:
         )
 
 
-def _print_table(found: SearchResult) -> None:
+def _print_table(result: SearchResult) -> None:
     from nexus_tui.terminal import streams
     from nexus_tui.words.formats import correlation, shown
     from nexus_tui.words.render import table
 
-    matches = _nearest(found)
-    wide = max(8, streams.width(sys.stdout) - 42)
-    if not found.by_tuned:
-        rows = [
-            (str(rank), correlation(m.base), str(m.line), shown(m.sentence, wide))
+    matches = _nearest(result)
+    sentence_width = max(8, streams.width(sys.stdout) - 42)
+    if not result.by_tuned:
+        base_rows = [
+            (str(rank), correlation(m.base), str(m.line), shown(m.sentence, sentence_width))
             for rank, m in enumerate(matches, start=1)
         ]
-        header = ("rank", "base", "line", "sentence")
-        streams.put(*table(header, rows, (True, True, True, False)))
+        base_header = ("rank", "base", "line", "sentence")
+        streams.put(*table(base_header, base_rows, (True, True, True, False)))
         return
-    both = [
+    rows = [
         (
             str(rank),
             correlation(m.base),
             correlation(m.tuned),
             _moved(m),
             str(m.line),
-            shown(m.sentence, wide),
+            shown(m.sentence, sentence_width),
         )
         for rank, m in enumerate(matches, start=1)
     ]
-    header6 = ("rank", "base", "tuned", "moved", "line", "sentence")
-    streams.put(*table(header6, both, (True, True, True, True, True, False)))
+    header = ("rank", "base", "tuned", "moved", "line", "sentence")
+    streams.put(*table(header, rows, (True, True, True, True, True, False)))
 
 
-def _print_tsv(found: SearchResult) -> None:
+def _print_tsv(result: SearchResult) -> None:
     from nexus_tui.terminal import streams
     from nexus_tui.words.formats import cell
 
     lines = ["rank\tbase\ttuned\tmoved\tline\tsentence"]
-    for rank, match in enumerate(_nearest(found), start=1):
+    for rank, match in enumerate(_nearest(result), start=1):
         tuned = "" if match.tuned is None else f"{match.tuned:.6f}"
         moved = "" if match.rise is None else str(match.rise)
         lines.append(

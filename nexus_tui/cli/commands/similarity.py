@@ -1,4 +1,4 @@
-"""`nexus similarity`: how alike sentences are to the tuned model and to its base."""
+"""`nexus similarity`: scores pairs of sentences by the tuned model and its base."""
 
 from __future__ import annotations
 
@@ -33,39 +33,41 @@ def similarity(
         typer.Argument(help="Two sentences, or - for pairs on stdin.", metavar="S1 S2"),
     ] = None,
     file: Annotated[
-        str | None, typer.Option("--file", help="File of pairs to score.", metavar="PAIRS")
+        str | None,
+        typer.Option("--file", help="File of pairs to score, or - for stdin.", metavar="PAIRS"),
     ] = None,
     precision: PrecisionOption = "fp32",
     json: Annotated[
-        bool, typer.Option("--json", help="A JSON object for each pair on stdout.")
+        bool, typer.Option("--json", help="Print a JSON object for each pair on stdout.")
     ] = False,
 ) -> None:
-    """Cosine similarity of pairs by the tuned model and its base, and the difference.
+    """Compute the cosine similarity of pairs by the tuned model and its base, and the difference.
 
-    Many pairs go to a terminal as a table, into a file or pipe as TSV with a header. There a
-    sentence that begins with = + - @ gets an apostrophe in front, so that no spreadsheet takes it
-    for a formula; --json leaves sentences as they are. Put -- before sentences that begin with -.
+    A terminal shows the pairs of a file as a table; a file or pipe gets them as TSV with a header.
+    In TSV a sentence that begins with = + - @ gets a leading apostrophe, so that no spreadsheet
+    takes it for a formula. --json leaves sentences as they are. Put -- before sentences that begin
+    with -.
     """
-    given = sentences or []
-    if given == ["-"]:
+    typed = sentences or []
+    if typed == ["-"]:
         if file is not None:
             raise UsageError("give either --file or - for stdin, not both")
-        file, given = "-", []
+        file, typed = "-", []
     if file is None:
-        given = _two_of(given)
-    elif given:
+        typed = _checked_pair(typed)
+    elif typed:
         raise UsageError("give either two sentences or --file, not both")
     from nexus_tui.terminal import streams
     from nexus_tui.work.uses import record_use
 
     if file == "-" and sys.stdin.isatty():
-        streams.say("reading pairs from the terminal; Ctrl-D ends them")
+        streams.say("reading pairs from the terminal; end with Ctrl-D")
     with streams.Counting() as progress:
         from nexus_engine.data import load_unscored
         from nexus_engine.runs.saved_model import load_model
         from nexus_engine.scoring.similarity import distinct_sentences, score_pairs
 
-        pairs = _pair_of(given) if file is None else load_unscored(file)
+        pairs = _one_pair(typed) if file is None else load_unscored(file)
         loaded = load_model(model, bf16=precision == "bf16")
         record_use([model], "similarity", pairs, typed=file is None)
         sides = 1 if loaded.card is None else 2
@@ -75,7 +77,7 @@ def similarity(
     streams.note(*both.notes)
     rows = _rows(loaded, pairs, both)
     if file is None:
-        rows = ((given[0], given[1], base, tuned) for _, _, base, tuned in rows)
+        rows = ((typed[0], typed[1], base, tuned) for _, _, base, tuned in rows)
     if json:
         _print_json(rows)
     elif file is None:
@@ -86,25 +88,30 @@ def similarity(
         _print_tsv(rows)
 
 
-def _two_of(given: list[str]) -> list[str]:
-    """The two sentences; refused where there are not two, or one is empty or no text."""
-    if len(given) != 2:
-        count = "no sentences" if not given else f"{len(given)} sentence(s)"
+def _checked_pair(arguments: list[str]) -> list[str]:
+    """The two sentences of the command line.
+
+    Raises:
+        UsageError: there are not two of them.
+        DataError: one is empty or not UTF-8.
+    """
+    if len(arguments) != 2:
+        count = "no sentences" if not arguments else f"{len(arguments)} sentence(s)"
         raise UsageError(
             f"{count} given: give two, each in quotes, or --file PAIRS, or - for pairs on stdin"
         )
-    found = [typed_text(text, f"sentence {place}") for place, text in enumerate(given, start=1)]
-    for place, sentence in enumerate(found, start=1):
+    pair = [typed_text(text, f"sentence {place}") for place, text in enumerate(arguments, start=1)]
+    for place, sentence in enumerate(pair, start=1):
         if not sentence.strip():
             raise DataError(f"sentence {place} is empty; give two sentences")
-    return found
+    return pair
 
 
-def _pair_of(given: list[str]) -> Pairs:
-    """The two sentences as pairs."""
+def _one_pair(sentences: list[str]) -> Pairs:
+    """Two sentences as a table of one pair."""
     from nexus_engine.data import Pairs, arrow_strings
 
-    return Pairs(arrow_strings(given[:1]), arrow_strings(given[1:]), None)
+    return Pairs(arrow_strings(sentences[:1]), arrow_strings(sentences[1:]), None)
 
 
 def _rows(loaded: LoadedModel, pairs: Pairs, both: SideBySide) -> Iterator[Row]:
@@ -149,11 +156,11 @@ def _print_table(rows: Iterator[Row]) -> None:
 
     columns = streams.width(sys.stdout)
     streams.put(f"{'base':>7}  {'tuned':>7}  {'diff':>7}  sentences")
-    each = max(4, (columns - 30) // 2)
+    sentence_width = max(4, (columns - 30) // 2)
     for first, second, base, tuned in rows:
         figures = f"{correlation(base):>7}  {correlation(tuned):>7}  "
         figures += f"{gain(_difference(base, tuned)):>7}"
-        streams.put(f"{figures}  {shown(first, each)} | {shown(second, each)}")
+        streams.put(f"{figures}  {shown(first, sentence_width)} | {shown(second, sentence_width)}")
 
 
 def _print_tsv(rows: Iterator[Row]) -> None:
@@ -164,7 +171,7 @@ def _print_tsv(rows: Iterator[Row]) -> None:
         yield "base\ttuned\tdifference\tsentence1\tsentence2"
         for first, second, base, tuned in rows:
             after = "" if tuned is None else f"{tuned:.6f}"
-            apart = "" if tuned is None else f"{tuned - base:.6f}"
-            yield f"{base:.6f}\t{after}\t{apart}\t{cell(first)}\t{cell(second)}"
+            difference = "" if tuned is None else f"{tuned - base:.6f}"
+            yield f"{base:.6f}\t{after}\t{difference}\t{cell(first)}\t{cell(second)}"
 
     streams.put_lines(lines())

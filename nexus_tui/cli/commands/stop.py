@@ -1,4 +1,4 @@
-"""`nexus stop`: ends a live run of any process, with a checkpoint."""
+"""`nexus stop`: stops a live run of any process, with a checkpoint."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["stop"]
 
 
 def stop(
-    run: Annotated[str, typer.Argument(help="Name, folder, or latest.", metavar="RUN")],
+    run: Annotated[str, typer.Argument(help="A run, by name or folder, or latest.", metavar="RUN")],
     wait: Annotated[
-        float, typer.Option("--wait", help="Seconds to wait for it to end.", metavar="F")
+        float, typer.Option("--wait", help="Seconds to wait for the run to end.", metavar="F")
     ] = 60.0,
 ) -> None:
-    """Stop a live run within a step; its checkpoint is then there to be resumed."""
+    """Stop a live run at its next step. It saves a checkpoint that --resume continues."""
     from nexus_engine.runs.folder import find_run
     from nexus_tui.terminal import streams
     from nexus_tui.words.lines import resume_command
@@ -26,7 +26,7 @@ def stop(
     folder = find_run(run)
     if not stop_run(folder.path, wait):
         raise RunError(
-            f"{folder.name}: asked to stop, but still live after {wait:g} s; "
-            "wait longer with --wait, or see its process in nexus runs show"
+            f"{folder.name}: still live {wait:g} s after the request to stop; "
+            "wait longer with --wait, or find its process with nexus runs show"
         )
-    streams.say(f"stopped; go on with: {resume_command(folder.name, str(folder.path))}")
+    streams.say(f"stopped; resume with: {resume_command(folder.name, str(folder.path))}")

@@ -1,4 +1,4 @@
-"""`nexus sweep`: a grid of runs, resumable, many at a time."""
+"""`nexus sweep`: trains a grid of runs, many at a time; resumable."""
 
 from __future__ import annotations
 
@@ -25,48 +25,59 @@ __all__ = ["sweep"]
 def sweep(
     grid: Annotated[
         str | None,
-        typer.Option("--grid", help="Axes as TOML: see docs/sweeps.md.", metavar="FILE.toml"),
+        typer.Option(
+            "--grid", help="The axes of the grid as TOML; see docs/sweeps.md.", metavar="FILE.toml"
+        ),
     ] = None,
     data: Annotated[
         str | None,
-        setting_option("data", "demo, stsb, a file or folder of pairs."),
+        setting_option("data", "demo, stsb, or a file or folder of pairs."),
     ] = None,
     tune: Annotated[
         Tune | None,
         setting_option("tune"),
     ] = None,
     seeds: Annotated[
-        str | None, typer.Option("--seeds", help="1-5 or 1,4,7.", metavar="SEEDS")
+        str | None,
+        typer.Option("--seeds", help="The seeds, such as 1-5 or 1,4,7.", metavar="SEEDS"),
     ] = None,
-    epochs: Annotated[int | None, setting_option("epochs", "Of every run.")] = None,
+    epochs: Annotated[int | None, setting_option("epochs", "Epochs of every run.")] = None,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", help="Runs at a time. As cores and memory allow.", metavar="N"),
+        typer.Option(
+            "--jobs",
+            help="Runs at a time. Default: as many as cores and memory allow.",
+            metavar="N",
+        ),
     ] = None,
     ray: Annotated[
         str | None,
         typer.Option(
-            "--ray", help="Run on a Ray cluster, or start one here.", metavar="ADDRESS|local"
+            "--ray", help="Run on a Ray cluster; local starts one here.", metavar="ADDRESS|local"
         ),
     ] = None,
     config: Annotated[
         str | None,
-        typer.Option("--config", help="Settings of every run as TOML.", metavar="FILE.toml"),
+        typer.Option("--config", help="The settings of every run as TOML.", metavar="FILE.toml"),
     ] = None,
     out: Annotated[
-        str | None, typer.Option("--out", help="The sweep folder to make.", metavar="DIR")
+        str | None, typer.Option("--out", help="The sweep folder to create.", metavar="DIR")
     ] = None,
     resume: Annotated[
         str | None,
-        typer.Option("--resume", help="Go on with a sweep: name, folder, latest.", metavar="SWEEP"),
+        typer.Option(
+            "--resume", help="Resume a sweep, by name or folder, or latest.", metavar="SWEEP"
+        ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Events as JSON lines on stdout.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print events as JSON lines on stdout.")
+    ] = False,
 ) -> None:
     """Train every combination of a grid of settings, and show which is best.
 
-    Without --grid: the twelve combinations that suit --tune (for full, the published ones: learning
-    rate 1e-5, 2e-5, 5e-5, batch 16, 32, warm-up 2, 4). A sweep that was stopped is gone on with by
-    --resume; what has finished is not run again.
+    Without --grid it trains the twelve combinations that suit --tune (for full, the published ones:
+    learning rate 1e-5, 2e-5, 5e-5, batch 16, 32, warm-up 2, 4). --resume continues a stopped sweep
+    and does not repeat finished runs.
     """
     if jobs is not None and jobs < 1:
         raise UsageError("--jobs: give 1 or more")
@@ -75,28 +86,30 @@ def sweep(
 
         require_ray()  # before a folder is made
     if resume is not None:
-        given: dict[str, object] = {
+        excluded: dict[str, object] = {
             "--grid": grid,
             "--data": data,
             "--tune": tune,
             "--seeds": seeds,
+            "--epochs": epochs,
+            "--config": config,
+            "--out": out,
         }
-        given.update({"--epochs": epochs, "--config": config, "--out": out})
-        others = [name for name, value in given.items() if value is not None]
-        if others:
-            raise UsageError(f"--resume takes the sweep's own grid; leave out {', '.join(others)}")
+        surplus = [name for name, value in excluded.items() if value is not None]
+        if surplus:
+            raise UsageError(f"--resume uses the sweep's own grid; leave out {', '.join(surplus)}")
         from nexus_engine.sweeps.folder import find_sweep
 
         folder = find_sweep(resume)
     else:
-        asked = {"data": data, "tune": tune, "epochs": epochs}
-        made = _grid(grid, seeds, {k: v for k, v in asked.items() if v is not None}, config)
+        settings = {"data": data, "tune": tune, "epochs": epochs}
+        options = {name: value for name, value in settings.items() if value is not None}
+        checked_grid = _grid(grid, seeds, options, config)
         from nexus_engine.sweeps.folder import SweepFolder
 
-        label = (
-            f"{Path(made.common.get('data', 'demo')).stem}-{made.common.get('tune', 'dendrites')}"
-        )
-        folder = SweepFolder.create(None if out is None else Path(out), label, made)
+        common = checked_grid.common
+        label = f"{Path(common.get('data', 'demo')).stem}-{common.get('tune', 'dendrites')}"
+        folder = SweepFolder.create(None if out is None else Path(out), label, checked_grid)
     with contextlib.suppress(BrokenPipeError):
         raise typer.Exit(_follow(folder, _workers(folder, jobs, ray), as_json=json))
     close_output()
@@ -104,9 +117,9 @@ def sweep(
 
 
 def _grid(
-    file: str | None, seeds: str | None, said: dict[str, Any], config_file: str | None
+    file: str | None, seeds: str | None, options: dict[str, Any], config_file: str | None
 ) -> Grid:
-    """The grid asked for, checked."""
+    """The grid of the command line, checked."""
     import msgspec
 
     from nexus_engine.config import TrainConfig
@@ -114,19 +127,19 @@ def _grid(
     from nexus_tui.settings.training import asked_config
 
     numbers = None if seeds is None else parse_seeds(seeds)
-    asked = asked_config(said, config_file)
+    config = asked_config(options, config_file)
     default = TrainConfig()
     common = {
         name: value
-        for name, value in msgspec.to_builtins(asked).items()
+        for name, value in msgspec.to_builtins(config).items()
         if name != "seed" and value != getattr(default, name)
     }
     if file is None:
-        found = default_grid(common, numbers or (1,))
+        grid = default_grid(common, numbers or (1,))
     else:
-        found = grid_from_file(user_path(file), common, numbers)
-    found.check()
-    return found
+        grid = grid_from_file(user_path(file), common, numbers)
+    grid.check()
+    return grid
 
 
 def _workers(folder: SweepFolder, jobs: int | None, ray: str | None) -> Workers:
@@ -142,7 +155,7 @@ def _workers(folder: SweepFolder, jobs: int | None, ray: str | None) -> Workers:
 
 
 def _follow(folder: SweepFolder, workers: Workers, *, as_json: bool) -> int:
-    """Run the sweep to its end, showing it; the exit code."""
+    """Run the sweep to its end and show it; the exit code."""
     from nexus_engine.sweeps.events import (
         SweepFailed,
         SweepFinished,

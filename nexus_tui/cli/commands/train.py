@@ -1,4 +1,4 @@
-"""`nexus train`: one run, headless."""
+"""`nexus train`: trains one run, headless."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["train"]
 
 POLL_SECONDS = 0.05
-BESIDE_RESUME = ("resume", "detach", "json", "verbose")
+ALLOWED_WITH_RESUME = ("resume", "detach", "json", "verbose")
 
 
 @options.with_setting_options
@@ -38,24 +38,25 @@ def train(
     forecast: options.Forecast = False,
     json: options.Json = False,
     verbose: options.Verbose = False,
-    **given: Any,
+    **options_given: Any,
 ) -> None:
-    """Train on pairs of sentences with scores, growing dendrites where they help.
+    """Train on scored pairs of sentences, growing dendrites where they help.
 
-    What is not given comes from NEXUS_EPOCHS and the like, from --config FILE.toml or the train
-    table of ./nexus.toml, from that of your own nexus.toml, and last from the recipe.
+    A setting that you do not give comes from its variable (such as NEXUS_EPOCHS), from --config
+    FILE.toml or the train table of ./nexus.toml, from that of your own nexus.toml, or from the
+    recipe, in this order.
     """
     from nexus_engine.config import resolve
     from nexus_engine.runs.resuming import resumable
     from nexus_tui.settings.training import asked_config
 
     if detach and forecast:
-        raise UsageError("--forecast trains nothing that could be detached; leave one of them out")
+        raise UsageError("--forecast trains nothing to detach; leave out --forecast or --detach")
     if resume is not None:
-        _refuse_others(ctx)
+        _refuse_beside_resume(ctx)
         folder, settings = resumable(resume)
     else:
-        values = {name: value for name, value in given.items() if value is not None}
+        values = {name: value for name, value in options_given.items() if value is not None}
         settings = resolve(asked_config(values, config))
     if forecast:
         _show_forecast(settings, as_json=json)
@@ -65,22 +66,22 @@ def train(
     from nexus_engine.runs.folder import RunFolder, remove_unstarted
     from nexus_engine.session import Session  # torch comes here, before the folder is made
 
-    place = None if out is None else user_path(out)
-    made = place is None or not place.exists()
+    out_path = None if out is None else user_path(out)
+    is_new = out_path is None or not out_path.exists()
     if resume is None:
-        folder = RunFolder.create(place, _label(settings))
+        folder = RunFolder.create(out_path, _label(settings))
     session = Session(settings, folder, resume=resume is not None)
     try:
         with _stopped_before_leaving(session):
             terminal = _follow(session, as_json=json, verbose=verbose)
     finally:
         if session.wait(0):
-            remove_unstarted(folder, keep_folder=not made)
+            remove_unstarted(folder, keep_folder=not is_new)
     raise typer.Exit(_conclude(terminal, as_json=json))
 
 
 def _show_forecast(settings: Settings, *, as_json: bool) -> None:
-    """What the run will cost, by a short measured probe."""
+    """Show what the run will cost, measured by a short probe."""
     import msgspec
     from rich.text import Text
 
@@ -97,7 +98,7 @@ def _show_forecast(settings: Settings, *, as_json: bool) -> None:
 
 
 def _detach(ctx: typer.Context, settings: Settings, *, as_json: bool) -> int:
-    """Start the run in a process of its own; the exit code. All that is asked was checked here."""
+    """Start the run in a process of its own; the exit code. The settings are already checked."""
     from nexus_engine.runs.folder import find_run, reserve_folder
     from nexus_tui.work.background import start_detached
 
@@ -105,19 +106,18 @@ def _detach(ctx: typer.Context, settings: Settings, *, as_json: bool) -> int:
     if resume is not None:
         folder = find_run(resume).path
         return start_detached(["train", "--resume", str(folder)], folder, as_json=as_json)
-    given = None if out is None else user_path(out).absolute()
-    folder = given or reserve_folder(_label(settings))
+    folder = reserve_folder(_label(settings)) if out is None else user_path(out).absolute()
     arguments = ["train", *_options_given(ctx), "--out", str(folder)]
     try:
         return start_detached(arguments, folder, as_json=as_json)
     finally:
         if out is None:
-            with contextlib.suppress(OSError):  # holds a run, or nothing where none began
+            with contextlib.suppress(OSError):  # not empty where the run has begun
                 folder.rmdir()
 
 
 def _options_given(ctx: typer.Context) -> list[str]:
-    """The settings of this command line as arguments; variables and files hold for a child too."""
+    """The settings of this command line as arguments. A child reads variables and files itself."""
     arguments = []
     for name in (*SETTINGS, "config"):
         if not _on_command_line(ctx, name):
@@ -135,16 +135,16 @@ def _label(settings: Settings) -> str:
     return f"{Path(settings.data).stem}-{settings.tune}"
 
 
-def _refuse_others(ctx: typer.Context) -> None:
-    """A resumed run has its settings; options beside --resume would be silently without effect."""
-    others = [
+def _refuse_beside_resume(ctx: typer.Context) -> None:
+    """Refuse options beside --resume: a resumed run keeps its settings and would ignore them."""
+    surplus = [
         "--" + name.replace("_", "-")
         for name in ctx.params
-        if name not in BESIDE_RESUME and _on_command_line(ctx, name)
+        if name not in ALLOWED_WITH_RESUME and _on_command_line(ctx, name)
     ]
-    if others:
+    if surplus:
         raise UsageError(
-            f"--resume takes the run's own settings; leave out {', '.join(others)}, "
+            f"--resume uses the run's own settings; leave out {', '.join(surplus)}, "
             "or start a new run"
         )
 
@@ -161,22 +161,24 @@ def _events(session: Session) -> Iterator[Event | None]:
     subscription = session.subscribe()
     session.start()
     while True:
-        alive = session.alive  # asked before draining: what came last is then in the queue
+        alive = session.alive  # read before draining, so that the last events are in the queue
         for event in subscription.drain():
             yield event
             if isinstance(event, TERMINAL_EVENTS):
                 return
         if not alive:
-            raise RunError("internal error: the training ended without a word; see its events")
+            raise RunError(
+                "internal error: the training ended without a final event; see its events.jsonl"
+            )
         yield None
         time.sleep(POLL_SECONDS)
 
 
 @contextlib.contextmanager
 def _stopped_before_leaving(session: Session) -> Iterator[None]:
-    """Whatever is raised inside, the run saves a checkpoint and ends before it goes on.
+    """On any exception inside, stop the run with a checkpoint before the exception goes on.
 
-    An interpreter that ends while a thread still computes is aborted by torch.
+    Torch aborts an interpreter that ends while a thread still computes.
     """
     try:
         yield
@@ -190,19 +192,19 @@ def _stopped_before_leaving(session: Session) -> Iterator[None]:
 def _follow(
     session: Session, *, as_json: bool, verbose: bool
 ) -> RunFinished | RunFailed | RunStopped:
-    """Run the session to its end, showing it; the terminal event."""
+    """Run the session to its end and show it; the terminal event."""
     from nexus_tui.cli.progress import RunProgress
     from nexus_tui.terminal.signals import steered_by_signals
 
-    told = False
-    with steered_by_signals(session.steering) as asked, RunProgress(verbose=verbose) as progress:
+    stop_shown = False
+    with steered_by_signals(session.steering) as requests, RunProgress(verbose=verbose) as progress:
         for event in _events(session):
-            # A stderr that nobody reads does not end a training: its folder has all that is shown.
+            # A stderr without a reader does not end the training: the folder holds what is shown.
             if event is not None:
                 progress.show(event)
-            elif asked.stop and not told:
-                told = True
-                progress.note("stopping: saving a checkpoint (Ctrl-C once more ends at once)")
+            elif requests.stop and not stop_shown:
+                stop_shown = True
+                progress.note("stopping: saving a checkpoint (Ctrl-C again ends at once)")
             progress.draw()
             if event is not None and as_json:
                 as_json = _delivered(event, session)
@@ -213,7 +215,7 @@ def _follow(
 
 
 def _delivered(event: Event, session: Session) -> bool:
-    """Write `event` on stdout; False where that fails, and the run is then asked to stop."""
+    """Write `event` on stdout. If that fails, ask the run to stop and return False."""
     from nexus_engine.events import encode_event
     from nexus_tui.terminal import streams
 

@@ -1,4 +1,4 @@
-"""The options of `nexus train`: one for each setting of the record, and those of the run itself."""
+"""The options of `nexus train`: one for each setting, and those of the run itself."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ Function = TypeVar("Function", bound=Callable[..., None])
 def setting_option(name: str, help_text: str = "") -> typer.models.OptionInfo:
     """The option of the setting `name` for another command, without its variable.
 
-    `help_text` stands there in the place of the setting's own.
+    `help_text` replaces the setting's own.
     """
     setting = SETTINGS[name]
     return _option(setting, help=help_text or setting.help)
 
 
 def with_setting_options(function: Function) -> Function:
-    """Give `function` an option for each setting in the place of its `**` parameter.
+    """Replace the `**` parameter of `function` by an option for each setting.
 
-    Typer reads the options from `__signature__`. Each value is None where nothing is given.
+    Typer reads the options from `__signature__`. The value of an option that is not given is None.
     """
     own = inspect.signature(function, eval_str=True)
-    others = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-    context = [p for p in others if p.annotation is typer.Context]
+    named = [p for p in own.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    context = [p for p in named if p.annotation is typer.Context]
     options = [_parameter(setting) for setting in in_help_order(SETTINGS, GROUPS)]
-    rest = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in others if p not in context]
+    rest = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in named if p not in context]
     function.__signature__ = own.replace(  # type: ignore[attr-defined]
         parameters=[*context, *options, *rest]
     )
@@ -44,7 +44,7 @@ def with_setting_options(function: Function) -> Function:
 
 
 def _parameter(setting: NamedSetting) -> inspect.Parameter:
-    """The keyword parameter of a setting; a list is given as text."""
+    """The keyword parameter of a setting. A list arrives as text."""
     value_type = str if setting.kind == "list" else setting.type
     option = _option(
         setting,
@@ -61,23 +61,25 @@ def _parameter(setting: NamedSetting) -> inspect.Parameter:
     )
 
 
-def _option(setting: NamedSetting, **more: Any) -> typer.models.OptionInfo:
-    declared = setting.option
+def _option(setting: NamedSetting, **attributes: Any) -> typer.models.OptionInfo:
+    declaration = setting.option
     if setting.kind == "flag":
-        declared = f"{declared}/--no-{declared[2:]}"
-    made: typer.models.OptionInfo = typer.Option(declared, metavar=setting.metavar, **more)
-    return made
+        declaration = f"{declaration}/--no-{declaration[2:]}"
+    option: typer.models.OptionInfo = typer.Option(
+        declaration, metavar=setting.metavar, **attributes
+    )
+    return option
 
 
 Out = Annotated[
     str | None,
-    typer.Option("--out", help="The run folder to make.", metavar="DIR", rich_help_panel=RUN),
+    typer.Option("--out", help="The run folder to create.", metavar="DIR", rich_help_panel=RUN),
 ]
 Resume = Annotated[
     str | None,
     typer.Option(
         "--resume",
-        help="Go on with a run: name, folder, latest.",
+        help="Resume a run, by name or folder, or latest.",
         metavar="RUN",
         rich_help_panel=RUN,
     ),
@@ -85,26 +87,31 @@ Resume = Annotated[
 Config = Annotated[
     str | None,
     typer.Option(
-        "--config", help="These options as TOML.", metavar="FILE.toml", rich_help_panel=RUN
+        "--config",
+        help="A file with these options as TOML.",
+        metavar="FILE.toml",
+        rich_help_panel=RUN,
     ),
 ]
 Json = Annotated[
     bool,
-    typer.Option("--json", help="Events as JSON lines on stdout.", metavar="", rich_help_panel=RUN),
+    typer.Option("--json", help="Print events as JSON lines.", metavar="", rich_help_panel=RUN),
 ]
 Verbose = Annotated[
     bool,
-    typer.Option("--verbose", help="Also tell of checkpoints.", metavar="", rich_help_panel=RUN),
+    typer.Option("--verbose", help="Also show checkpoints.", metavar="", rich_help_panel=RUN),
 ]
 Detach = Annotated[
     bool,
-    typer.Option("--detach", help="Go on without this terminal.", metavar="", rich_help_panel=RUN),
+    typer.Option(
+        "--detach", help="Train on without this terminal.", metavar="", rich_help_panel=RUN
+    ),
 ]
 Forecast = Annotated[
     bool,
     typer.Option(
         "--forecast",
-        help="Measure briefly what it will cost; train nothing.",
+        help="Measure what the run will cost; do not train.",
         metavar="",
         rich_help_panel=RUN,
     ),

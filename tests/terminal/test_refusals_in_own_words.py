@@ -1,4 +1,4 @@
-"""Odd values in every option, variable and TOML key: refused in this program's own words."""
+"""Odd values in every option, variable and TOML key are refused in this program's own words."""
 
 import re
 
@@ -15,7 +15,7 @@ VALUES = [
     True, 10**30, -(10**400), 10**5000, 1.5, float("nan"), float("inf"), "", "x", [], [[]],
     [True, None], {"a": 1}, ["q", "zz"], [1, "2"], [0.5], DIGITS, None,
 ]  # fmt: skip
-OTHERS = re.compile(
+LIBRARY_WORDS = re.compile(
     r"unable to parse|expected `|`int|pydantic|msgspec|traceback|validation|input should|click"
     r"|at `\$|literal\[|exceeds the limit|invalid literal|internal error|int_parsing|nonetype",
     re.IGNORECASE,
@@ -23,14 +23,14 @@ OTHERS = re.compile(
 NAMES = tuple(SETTINGS)
 
 
-def in_own_words(said):
-    assert said.count("\n") <= 1
-    assert len(said) < 700
-    assert not OTHERS.search(said), said
+def assert_own_words(message):
+    assert message.count("\n") <= 1
+    assert len(message) < 700
+    assert not LIBRARY_WORDS.search(message), message
 
 
 def refusal(values):
-    """What is said of the values; nothing where they can be used."""
+    """The message that refuses the values; empty if they can be used."""
     try:
         config_from_mapping(values, "nexus.toml")
     except ConfigError as error:
@@ -41,9 +41,9 @@ def refusal(values):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_value_in_a_file_is_refused_in_own_words(name):
     for value in VALUES:
-        said = refusal({name: value})
-        in_own_words(said)
-        assert not said or re.match(rf"nexus.toml: {name} is .*: give ", said)
+        message = refusal({name: value})
+        assert_own_words(message)
+        assert not message or re.match(rf"nexus.toml: {name} is .*: give ", message)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_value_in_a_file_is_refused_in_own_words(name):
         ({"order": {}}, "order is a table: give one of random, length"),
     ],
 )
-def test_the_words_say_what_to_give(value, words):
+def test_the_message_says_what_to_give(value, words):
     with pytest.raises(ConfigError) as caught:
         config_from_mapping(value, "f")
     assert words in str(caught.value)
@@ -71,7 +71,7 @@ def test_the_words_say_what_to_give(value, words):
 
 @pytest.fixture
 def nothing_runs(home, monkeypatch):
-    """Settings are read and resolved; where they can be used, the command ends there."""
+    """`nexus train --forecast` reads and resolves the settings, and then does nothing."""
     from nexus_tui.cli.commands import train
 
     monkeypatch.chdir(home)
@@ -86,16 +86,16 @@ def test_an_option_and_its_variable_are_refused_in_own_words(
     for text in TEXTS:
         option = "--" + name.replace("_", "-")
         assert cli.main(["train", "--forecast", f"{option}={text}"]) in (0, 2)
-        in_own_words(capsys.readouterr().err)
+        assert_own_words(capsys.readouterr().err)
     for text in ("x", DIGITS):
         with monkeypatch.context() as patch:
             patch.setenv(SETTINGS[name].variable, text)
             assert cli.main(["config", "show"]) in (0, 2)
-        in_own_words(capsys.readouterr().err)
+        assert_own_words(capsys.readouterr().err)
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("arguments", "message"),
     [
         (["train", f"--seed={DIGITS}"], "--seed: give a whole number"),
         (["train", "--seed=x"], "--seed: give a whole number"),
@@ -109,8 +109,8 @@ def test_an_option_and_its_variable_are_refused_in_own_words(
         (["eval", "base", "--precision=fp64"], "--precision: 'fp64' is not one of fp32, bf16"),
     ],
 )
-def test_numbers_and_choices_of_other_commands(words, said, home, capsys):
-    assert cli.main(words) == 2
+def test_numbers_and_choices_of_other_commands(arguments, message, home, capsys):
+    assert cli.main(arguments) == 2
     err = capsys.readouterr().err
-    in_own_words(err)
-    assert said in err
+    assert_own_words(err)
+    assert message in err
