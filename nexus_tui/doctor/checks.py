@@ -162,7 +162,7 @@ def runs_folder() -> Check:
         )
     if root.is_dir() and stat.S_IMODE(root.stat().st_mode) & 0o022:
         return Check(
-            "runs folder", "warn", f"{shown}: others can write there", f"chmod go-w {shown}"
+            "runs folder", "warn", f"{shown}: others may write there", f"chmod go-w {shown}"
         )
     return Check("runs folder", "ok", shown)
 

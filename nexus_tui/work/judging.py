@@ -56,7 +56,7 @@ def _judged(
     choice = choose_data([str(path) for path in paths], None, None)
     with_weights = [path for path in paths if (path / "best" / "model.json").is_file()]
     if paths[0] not in with_weights or len(with_weights) < 2:
-        return Judgement((), "", "a comparison needs the weights of the first run and of another")
+        return Judgement((), "", "the first run and another need weights to be compared")
     pairs = load_split(choice.spec, "test", seed=choice.seed, score_range=choice.score_range)
     warnings = note_uses(with_weights, "compare test", pairs)
     total = len(with_weights) * similarity.distinct_sentences(pairs)

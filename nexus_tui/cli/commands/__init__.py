@@ -1,3 +1,1 @@
 """One command a file. The engine is imported inside the functions: `--help` loads no torch."""
-
-__all__: list[str] = []

@@ -52,12 +52,12 @@ def evaluate(
         total = sides * distinct_sentences(pairs)
         progress.begin("embedding", total)
         begun = time.perf_counter()
-        both = score_pairs(loaded, pairs, progress.advance)
+        cosines = score_pairs(loaded, pairs, progress.advance)
         seconds = time.perf_counter() - begun
-        undefined = bool(both.undefined)
-        base = correlate(both.base, pairs.scores, undefined=undefined)
-        tuned = correlate(both.tuned, pairs.scores, undefined=undefined)
-    streams.note(*both.notes, both.undefined)
+        undefined = bool(cosines.undefined)
+        base = correlate(cosines.base, pairs.scores, undefined=undefined)
+        tuned = correlate(cosines.tuned, pairs.scores, undefined=undefined)
+    streams.note(*cosines.notes, cosines.undefined)
     reversal = direction_question(base.spearman, len(pairs))
     questions = [*data_questions, *([] if reversal is None else [reversal])]
     for question in questions:

@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 
 import typer
 
-__all__ = ["PrecisionOption", "ScoreRangeOption", "Split", "SplitOption"]
+__all__ = ["PrecisionOption", "ScoreRangeOption", "SplitOption"]
 
-Split = Literal["test", "dev", "train", "all"]
-SplitOption = Annotated[Split, typer.Option("--split", help="The part of the pairs to use.")]
+SplitOption = Annotated[
+    Literal["test", "dev", "train", "all"],
+    typer.Option("--split", help="The part of the pairs to use."),
+]
 ScoreRangeOption = Annotated[
     str | None,
     typer.Option("--score-range", help="Lowest and highest possible score.", metavar="LOW,HIGH"),

@@ -73,9 +73,9 @@ def similarity(
         sides = 1 if loaded.card is None else 2
         total = sides * distinct_sentences(pairs)
         progress.begin("embedding", total)
-        both = score_pairs(loaded, pairs, progress.advance)
-    streams.note(*both.notes)
-    rows = _rows(loaded, pairs, both)
+        cosines = score_pairs(loaded, pairs, progress.advance)
+    streams.note(*cosines.notes)
+    rows = _rows(loaded, pairs, cosines)
     if file is None:
         rows = ((typed[0], typed[1], base, tuned) for _, _, base, tuned in rows)
     if json:
@@ -114,12 +114,12 @@ def _one_pair(sentences: list[str]) -> Pairs:
     return Pairs(arrow_strings(sentences[:1]), arrow_strings(sentences[1:]), None)
 
 
-def _rows(loaded: LoadedModel, pairs: Pairs, both: SideBySide) -> Iterator[Row]:
+def _rows(loaded: LoadedModel, pairs: Pairs, cosines: SideBySide) -> Iterator[Row]:
     place = 0
     for firsts, seconds in pairs.batches():
         for first, second in zip(firsts, seconds, strict=True):
-            tuned = None if loaded.card is None else float(both.tuned[place])
-            yield first, second, float(both.base[place]), tuned
+            tuned = None if loaded.card is None else float(cosines.tuned[place])
+            yield first, second, float(cosines.base[place]), tuned
             place += 1
 
 
