@@ -84,7 +84,7 @@ def python() -> Check:
 
 
 def torch_version() -> Check:
-    """Whether torch is installed in a tested version."""
+    """Whether torch is installed in a supported version."""
     try:
         version = importlib.metadata.version("torch")
     except importlib.metadata.PackageNotFoundError:
@@ -95,7 +95,7 @@ def torch_version() -> Check:
     if low <= minor <= high:
         return Check("torch", "ok", version)
     versions = f"{low[0]}.{low[1]} to {high[0]}.{high[1]}"
-    detail = f"{version}; NEXUS is tested with {versions}"
+    detail = f"{version}; NEXUS supports {versions}"
     return Check("torch", "warn", detail, f"install torch {versions}")
 
 

@@ -17,7 +17,6 @@ from nexus_engine.errors import ConfigError
 from nexus_tui.cli import main as cli
 from nexus_tui.cli.commands.train import train
 from nexus_tui.settings.training import asked_config
-from nexus_tui.terminal import failures
 
 CANARY = "kanarienvogel"
 HEAVY = ("torch", "textual", "datasets", "scipy", "numpy", "pyarrow")
@@ -322,7 +321,6 @@ def test_exceptions_become_one_line(
     def broken(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(failures, "close_output", lambda: None)
     monkeypatch.setattr("nexus_engine.runs.index.RunIndex.refresh", broken)
     assert cli.main(["runs"]) == code
     err = capfd.readouterr().err

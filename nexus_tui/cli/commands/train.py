@@ -51,7 +51,7 @@ def train(
     from nexus_tui.settings.training import asked_config
 
     if detach and forecast:
-        raise UsageError("--forecast trains nothing to detach; leave out --forecast or --detach")
+        raise UsageError("--forecast trains nothing to detach; leave one of them out")
     if resume is not None:
         _refuse_beside_resume(ctx)
         folder, settings = resumable(resume)
