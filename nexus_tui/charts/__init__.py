@@ -1,1 +1,1 @@
-"""Pictures of numbers as lines of text: pure functions, without a widget or a clock."""
+"""Charts as lines of text: pure functions that know neither widgets nor the clock."""

@@ -23,7 +23,8 @@ from nexus_tui.app.kit.frame import NexusScreen
 from nexus_tui.app.kit.run_list import RunList
 from nexus_tui.app.runs.screen import RunsScreen
 from nexus_tui.app.themes import chart_style_of
-from nexus_tui.charts.run.rows import age, columns_for, header_line, matches, run_line, tiny_curve
+from nexus_tui.charts.kit.meter import spark
+from nexus_tui.charts.run.rows import age, columns_for, header_line, matches, run_line
 from nexus_tui.words.forecasting import Forecasted
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -133,9 +134,7 @@ def test_a_live_run_shows_its_progress_and_a_value_that_is_not_a_number_stays(ro
     assert (run.state, state_of(root / "live")) == ("live", "live")
     assert run.fraction == pytest.approx(1 / 3)
     assert run.curve[1] != run.curve[1]
-    assert (
-        tiny_curve(run.curve, 8, chart_style_of(make_app().current_theme, ascii_only=True)) == "+x"
-    )
+    assert spark(run.curve, 8, chart_style_of(make_app().current_theme, ascii_only=True)) == "+x"
 
 
 def test_a_damaged_run_json_or_log_hides_no_other_run(root):

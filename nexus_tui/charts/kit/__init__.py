@@ -1,1 +1,1 @@
-"""Axes, rasters and plots that all charts are made of."""
+"""The parts that all charts share: axes, rasters, plots, styles."""

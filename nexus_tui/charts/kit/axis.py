@@ -1,4 +1,4 @@
-"""Scales: which stretch of numbers a chart shows, where its ticks stand, and how they read."""
+"""Scales and axes: the range of numbers a chart shows, its ticks and their labels."""
 
 from __future__ import annotations
 
@@ -10,23 +10,27 @@ from rich.text import Text
 
 from nexus_tui.charts.kit.chart_style import ChartStyle
 
-__all__ = ["Scale", "Tick", "nice_scale", "number", "shown_end", "whole_ticks", "x_axis"]
+__all__ = [
+    "Scale", "Tick", "nice_scale", "number", "shown_end", "tick_labels", "whole_ticks", "x_axis",
+]  # fmt: skip
 
-NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
-SMALLEST, LARGEST = 5e-324, 1.7e308
-"""Ends of the numbers that a logarithmic axis can show."""
+NICE_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+MIN_POSITIVE, MAX_POSITIVE = 5e-324, 1.7e308
+"""Bounds of the numbers that a logarithmic axis can show."""
 MAX_HALVINGS = 64
 MAX_TICKS = 2000
 """More than any terminal has columns."""
 PLAIN_LOW, PLAIN_HIGH = 1e-4, 1e6
-"""Numbers of a size between these are written out; others as powers of ten."""
+"""Magnitudes in this range are written out, others as powers of ten."""
+MAX_DIGITS = 17
+"""Digits that tell any two floating-point numbers apart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """A stretch of numbers from `low` to `high`, with ticks at multiples of `step` (0: none).
+    """The range from `low` to `high`, with ticks at multiples of `step`; 0 puts ticks at the ends.
 
-    With `log`, `low` and `high` are positive and distances are those of the logarithms.
+    With `log`, `low` and `high` are positive and distances are logarithmic.
     """
 
     low: float
@@ -35,22 +39,22 @@ class Scale:
     log: bool = False
 
     def place(self, value: float) -> float:
-        """Where `value` lies: 0 at `low`, 1 at `high`, and never outside."""
+        """Position of `value`: 0 at `low`, 1 at `high`, clamped to 0..1."""
         low, high = self.low, self.high
         if self.log:
             if value <= 0:
                 return 0.0
             low, high, value = math.log10(low), math.log10(high), math.log10(value)
-        # Halves: the difference of two huge numbers of opposite sign is not finite.
+        # Halved first: the difference of two huge numbers of opposite sign overflows.
         span = high / 2 - low / 2
         return min(1.0, max(0.0, (value / 2 - low / 2) / span)) if span > 0 else 0.5
 
     def ticks(self) -> list[float]:
-        """The values at which a tick stands, rising."""
+        """The values at the ticks, in rising order."""
         if self.log:
             first, last = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
-            inside = [10.0**power for power in range(first, last + 1)]
-            return inside if len(inside) > 1 else [self.low, self.high]
+            decades = [10.0**power for power in range(first, last + 1)]
+            return decades if len(decades) > 1 else [self.low, self.high]
         if not self.step:
             return [self.low, self.high] if self.high > self.low else [self.low]
         first, last = round(self.low / self.step), round(self.high / self.step)
@@ -58,27 +62,28 @@ class Scale:
 
 
 def nice_scale(values: Iterable[float], intervals: int, *, log: bool = False) -> Scale | None:
-    """A scale with round ends around the finite values; None when there are none.
+    """A scale with round ends around the finite values; None if no value is finite.
 
-    About `intervals` ticks fit on it. Values that are all equal lie in its middle.
+    It has about `intervals` intervals between ticks. Values that are all equal lie in its middle.
     """
-    found = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
-    if not found:
+    finite = [value for value in values if math.isfinite(value) and (value > 0 or not log)]
+    if not finite:
         return None
-    low, high = min(found), max(found)
+    low, high = min(finite), max(finite)
     if log:
         if low == high:
-            low, high = max(low / 10, SMALLEST), min(low * 10, LARGEST)
+            low, high = max(low / 10, MIN_POSITIVE), min(low * 10, MAX_POSITIVE)
         return Scale(low, high, log=True)
     if low == high:
-        around = abs(low) * 0.05 or 1.0
-        low, high = low - around, high + around
-    half = high / 2 - low / 2
-    raw = half / max(1, intervals) * 2
-    if not math.isfinite(raw) or raw < 1e-300 or not (math.isfinite(low) and math.isfinite(high)):
-        return Scale(min(found), max(found))
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next((nice * power for nice in NICE if nice * power >= raw * 0.999), 10 * power)
+        margin = abs(low) * 0.05 or 1.0
+        low, high = low - margin, high + margin
+    half_span = high / 2 - low / 2
+    min_step = half_span / max(1, intervals) * 2
+    if not all(map(math.isfinite, (min_step, low, high))) or min_step < 1e-300:
+        return Scale(min(finite), max(finite))
+    power = 10.0 ** math.floor(math.log10(min_step))
+    steps = (nice * power for nice in NICE_STEPS)
+    step = next((step for step in steps if step >= min_step * 0.999), 10 * power)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     bottom, top = first * step, last * step
     if last - first > 4 * max(1, intervals) or not math.isfinite(top) or not math.isfinite(bottom):
@@ -87,7 +92,10 @@ def nice_scale(values: Iterable[float], intervals: int, *, log: bool = False) ->
 
 
 def number(value: float, step: float = 0.0) -> str:
-    """`value` as short as `step`, the distance to its neighbours, allows; nan and inf as such."""
+    """`value` with as few digits as tell it from its neighbours, `step` away (0: unknown).
+
+    Values that are not finite read nan, inf or -inf.
+    """
     if not math.isfinite(value):
         return str(value)
     if step and abs(value) < step / 1000:
@@ -97,53 +105,73 @@ def number(value: float, step: float = 0.0) -> str:
         return "0"
     if largest and not PLAIN_LOW <= largest < PLAIN_HIGH:
         digits = math.ceil(math.log10(largest) - math.log10(step)) if step > 0 else 1
-        mantissa, power = f"{value:.{min(8, max(1, digits))}e}".split("e")
+        mantissa, power = f"{value:.{min(MAX_DIGITS - 1, max(1, digits))}e}".split("e")
         return f"{mantissa.rstrip('0').removesuffix('.')}e{int(power)}"
     if not step:
         return f"{value:.4g}"
-    exact = next((n for n in range(7) if abs(step * 10**n - round(step * 10**n)) < 1e-6), 6)
-    return f"{value:.{exact}f}"
+    return f"{value:.{_decimals(step)}f}"
+
+
+def _decimals(step: float) -> int:
+    """Decimals that write multiples of `step` exactly, or enough to tell them apart."""
+    first = min(max(0, math.ceil(-math.log10(step))), MAX_DIGITS)  # of a digit that is not 0
+    for decimals in range(max(7, first + 2)):
+        scaled = step * 10**decimals
+        if round(scaled) and abs(scaled - round(scaled)) < 1e-6:
+            return min(decimals, MAX_DIGITS)
+    return min(max(6, first + 1), MAX_DIGITS)
+
+
+def tick_labels(ticks: Sequence[float], step: float = 0.0) -> list[str]:
+    """A label for each tick. Ticks of different values have different labels.
+
+    `step` is the distance between neighbours; 0 where it varies.
+    """
+    labels = [number(value, step) for value in ticks]
+    distinct = len(set(ticks))
+    for digits in range(2, MAX_DIGITS + 1):
+        if len(set(labels)) == distinct:
+            break
+        labels = [f"{value:.{digits}g}" for value in ticks]
+    return labels
 
 
 def shown_end(now: float, planned: float, floor: float) -> float:
-    """How far an axis reaches that grows with a run: `planned`, halved while `now` still fits.
+    """The end of an axis that grows with a run: `planned`, halved as long as `now` fits.
 
-    Not below `floor`. The axis so changes a few times in a run, not with each step. Numbers that
-    are not finite are left out; where no end above 0 is left, it is 1.
+    The end is never below `floor`. Doubling keeps the axis still for most of the run. Arguments
+    that are not finite are ignored; without any end above 0, it is 1.
     """
-    least = max((value for value in (now, floor) if math.isfinite(value)), default=0.0)
-    end = max(least, planned if math.isfinite(planned) else 0.0)
+    min_end = max((value for value in (now, floor) if math.isfinite(value)), default=0.0)
+    end = max(min_end, planned if math.isfinite(planned) else 0.0)
     if end <= 0:
         return 1.0
     for _ in range(MAX_HALVINGS):
-        if not end / 2 >= max(least, SMALLEST):
+        if not end / 2 >= max(min_end, MIN_POSITIVE):
             break
         end /= 2
     return end
 
 
-def whole_ticks(end: float, every: int = 1, most: int = MAX_TICKS) -> range:
-    """Whole numbers from 0 to `end` at multiples of `every`, of which every so many are left out.
-
-    At most about `most` are left, however far the axis reaches.
-    """
+def whole_ticks(end: float, every: int = 1, max_ticks: int = MAX_TICKS) -> range:
+    """Whole numbers from 0 to `end` at multiples of `every`, thinned to about `max_ticks`."""
     last = int(end) if math.isfinite(end) and end > 0 else 0
     every = max(1, every)
-    return range(0, last + 1, every * max(1, -(-(last // every) // max(1, most))))
+    return range(0, last + 1, every * max(1, -(-(last // every) // max(1, max_ticks))))
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A place on a horizontal axis, 0..1, and the word under it, if any."""
+    """A position on a horizontal axis, 0..1, and its label; empty for none."""
 
     place: float
     word: str = ""
 
 
 def x_axis(ticks: Sequence[Tick], width: int, chart_style: ChartStyle, end: str = "") -> Text:
-    """A horizontal axis: a line with ticks, and words in it where they have room.
+    """A horizontal axis of `width` cells: a line with ticks, and labels where they fit.
 
-    `end` stands at the right end and comes before all other words.
+    `end` labels the right end and takes precedence over the ticks.
     """
     glyphs = chart_style.glyphs
     cells = [glyphs.line] * width

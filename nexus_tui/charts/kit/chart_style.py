@@ -1,4 +1,4 @@
-"""The signs and styles that pictures are made of: one place for Unicode, ASCII and colour."""
+"""The characters and styles of charts, in Unicode and in ASCII."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["ASCII", "UNICODE", "ChartStyle", "Palette"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Glyphs:
-    """The characters of pictures. `levels` rise from nothing to a full cell."""
+    """The characters of charts. `levels` rise from an empty to a full cell."""
 
     levels: str
     bar_full: str
@@ -37,7 +37,7 @@ class Glyphs:
     arrow: str
     warning: str
     braille: bool
-    """Whether curves may be drawn with braille characters, two by four dots in a cell."""
+    """Whether curves are drawn in braille characters, two by four dots in a cell."""
 
 
 UNICODE = Glyphs(
@@ -96,9 +96,9 @@ ASCII = Glyphs(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Palette:
-    """Styles by what they mean. None of them sets a background but `selected` and `heat`.
+    """Styles by meaning. Only `selected` and `heat` set a background.
 
-    `heat` are the cells of a heat map from low to high; none where colours are not known.
+    `heat` colours the cells of a heat map from low to high; empty if the colours are unknown.
     """
 
     text: Style
@@ -117,7 +117,7 @@ class Palette:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChartStyle:
-    """Signs and styles of a picture: one for each theme."""
+    """The characters and styles of one theme."""
 
     glyphs: Glyphs
     palette: Palette

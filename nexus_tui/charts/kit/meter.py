@@ -1,4 +1,4 @@
-"""A share of a whole as a bar, and a short row of values as bars of one line."""
+"""A progress bar, and a sparkline."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ __all__ = ["meter", "spark"]
 
 
 def meter(share: float, cells: int, chart_style: ChartStyle) -> Text:
-    """A bar of `cells` cells that is filled by `share`, 0..1; empty for no number."""
+    """A bar of `cells` cells, filled to `share`, 0..1; empty if `share` is not finite."""
     glyphs, palette = chart_style.glyphs, chart_style.palette
     filled = min(max(share, 0.0), 1.0) * cells if math.isfinite(share) else 0.0
-    whole = int(filled)
-    part = int((filled - whole) * (len(glyphs.bar_part) + 1)) if whole < cells else 0
-    bar = glyphs.bar_full * whole + (glyphs.bar_part[part - 1] if part else "")
+    full = int(filled)
+    part = int((filled - full) * (len(glyphs.bar_part) + 1)) if full < cells else 0
+    bar = glyphs.bar_full * full + (glyphs.bar_part[part - 1] if part else "")
     rest = glyphs.bar_empty * (cells - len(bar))
     return Text.assemble((bar, palette.run), (rest, palette.axis))
 
 
 def spark(values: Sequence[float], cells: int, chart_style: ChartStyle) -> str:
-    """The last `cells` values as one line of bars, from the lowest to the highest of them.
+    """The last `cells` values as bars of one line, scaled from their lowest to their highest.
 
-    A value that is not finite is a mark of its own; values that are all equal are half-high.
+    A value that is not finite has its own sign. Values that are all equal are half as high.
     """
     shown = values[-cells:] if cells > 0 else ()
     finite = [value for value in shown if math.isfinite(value)]

@@ -1,9 +1,8 @@
-"""Curves over a horizontal axis as lines of text: the charts of the live screen, small and large.
+"""Curves over a horizontal axis as lines of text.
 
-Drawn here and not by a library: textual-plot 0.10.1 was tried. It leaves NaN and infinite values
-out without a word, has no plain ASCII form, and one curve redrawn twice a second at 80x24 sends
-47 KB/s to the terminal (measured on a pty); this one, on the app's canvas, sends only the cells
-that changed.
+No library draws them: textual-plot 0.10.1 drops NaN and infinite values silently, has no plain
+ASCII form, and sends 47 KB/s to the terminal for one curve redrawn twice a second at 80x24
+(measured on a pty). This plot, on the app's canvas, sends only the cells that changed.
 """
 
 from __future__ import annotations
@@ -18,24 +17,24 @@ from rich.style import Style
 from rich.text import Text
 
 from nexus_engine.runs.series import SeriesPoint
-from nexus_tui.charts.kit.axis import Scale, Tick, nice_scale, number, x_axis
+from nexus_tui.charts.kit.axis import Scale, Tick, nice_scale, tick_labels, x_axis
 from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.raster import COLUMNS, ROWS, Raster
 
 __all__ = ["Curve", "Reference", "Span", "plot"]
 
-NARROWEST = 8
-"""Columns that must be left to the curves; below that the labels of the vertical axis go."""
-INTERVALS = 3, 8
-"""Least and most intervals between round numbers on the vertical axis, one a row between them."""
+MIN_COLUMNS = 8
+"""Columns for the curves; with fewer, the labels of the vertical axis are left out."""
+MIN_INTERVALS, MAX_INTERVALS = 3, 8
+"""Intervals between round numbers on the vertical axis: one for each row within these bounds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curve:
-    """Points by rising x. A point shows its lowest to its highest value: nothing is smoothed.
+    """Points by rising x. A point spans its lowest to its highest value: nothing is smoothed.
 
-    `dotted` tells it from others without colour. `mark` is a character put on each point, `best`
-    the x of the point that takes the sign of the best instead.
+    `dotted` sets the curve apart without colour. `mark` is a character drawn on each point, except
+    on the one at x = `best`, which has the sign of the best.
     """
 
     points: Sequence[SeriesPoint]
@@ -47,7 +46,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A value drawn as a level line with its name on it."""
+    """A horizontal line at `value`, labelled with its name."""
 
     name: str
     value: float
@@ -56,7 +55,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """The horizontal axis: from `low` to `high`, with ticks, and a word at its right end."""
+    """The horizontal axis from `low` to `high`, with labelled ticks and `end` at its right end."""
 
     low: float
     high: float
@@ -75,19 +74,19 @@ def plot(
     log: bool = False,
     empty: str = "no value yet",
 ) -> list[Text]:
-    """`height` lines of `width` cells: the curves with a vertical axis, and the horizontal one.
+    """`height` lines of `width` cells: the curves, the vertical and the horizontal axis.
 
-    A value that is not finite is marked at the top of its column. `empty` is said where there is no
-    value at all. With `log` the vertical axis is logarithmic and shows positive values alone.
+    A value that is not finite is marked at the top of its column. `empty` is shown if there is no
+    value at all. With `log`, the vertical axis is logarithmic and shows only positive values.
     """
     rows = height - 1
     if width < 1 or rows < 1:
         return []
-    least, most = INTERVALS
-    scale = nice_scale(_values(curves, references), min(most, max(least, rows)), log=log)
+    intervals = min(MAX_INTERVALS, max(MIN_INTERVALS, rows))
+    scale = nice_scale(_values(curves, references), intervals, log=log)
     labels = {} if scale is None else _labels(scale, rows)
     gutter = max((len(label) for label in labels.values()), default=0) + 1
-    if width - gutter < NARROWEST:
+    if width - gutter < MIN_COLUMNS:
         labels, gutter = {}, 0
     raster = Raster(width - gutter, rows)
     if scale is not None:
@@ -97,17 +96,17 @@ def plot(
             _mark(raster, curve, span, scale, chart_style)
         for reference in references:
             _refer(raster, reference, scale, chart_style)
-    broken = _mark_broken(raster, curves, span, chart_style)
+    any_broken = _mark_broken(raster, curves, span, chart_style)
     lines = raster.lines(braille=chart_style.glyphs.braille)
-    if scale is None and not broken and empty:
+    if scale is None and not any_broken and empty:
         lines[rows // 2] = Text(empty[: raster.width].center(raster.width), chart_style.palette.dim)
-    found = []
+    chart = []
     for row, line in enumerate(lines):
         label = labels.get(row, "").rjust(gutter - 1) + " " if gutter else ""
-        found.append(Text.assemble((label, chart_style.palette.axis), line))
+        chart.append(Text.assemble((label, chart_style.palette.axis), line))
     ticks = [Tick(_x_place(x, span), word) for x, word in span.ticks]
     axis = x_axis(ticks, raster.width, chart_style, span.end)
-    return [*found, Text.assemble(" " * gutter, axis)]
+    return [*chart, Text.assemble(" " * gutter, axis)]
 
 
 def _values(curves: Sequence[Curve], references: Sequence[Reference]) -> Iterator[float]:
@@ -119,18 +118,20 @@ def _values(curves: Sequence[Curve], references: Sequence[Reference]) -> Iterato
 
 
 def _labels(scale: Scale, rows: int) -> dict[int, str]:
-    """The labels of the vertical axis by row: every first, second, ... tick, as room allows."""
+    """The labels of the vertical axis by row: those of every n-th tick, as room allows."""
     ticks = scale.ticks()
     last = max(1, len(ticks) - 1)
-    most = max(1, min(last, rows // 2))
-    step = scale.step or (scale.high / 2 - scale.low / 2)
-    shown = ticks[:: -(-last // most)] if rows > 1 else ticks[:1]
-    return {_dot_row(value, scale, rows) // ROWS: number(value, step) for value in shown}
+    max_intervals = max(1, min(last, rows // 2))
+    labelled = ticks[:: -(-last // max_intervals)] if rows > 1 else ticks[:1]
+    step = 0.0 if scale.log else scale.step or (scale.high / 2 - scale.low / 2)
+    labels = tick_labels(labelled, step)
+    places = [_dot_row(value, scale, rows) // ROWS for value in labelled]
+    return dict(zip(places, labels, strict=True))
 
 
 def _x_place(x: float, span: Span) -> float:
-    wide = span.high - span.low
-    return min(1.0, max(0.0, (x - span.low) / wide)) if wide > 0 else 0.0
+    length = span.high - span.low
+    return min(1.0, max(0.0, (x - span.low) / length)) if length > 0 else 0.0
 
 
 def _dot_column(x: float, span: Span, width: int) -> int:
@@ -142,23 +143,23 @@ def _dot_row(value: float, scale: Scale, rows: int) -> int:
 
 
 def _draw(raster: Raster, curve: Curve, span: Span, scale: Scale) -> None:
-    """The range of each point as a column of dots, and lines from point to point.
+    """Draw the range of each point as a column of dots, and lines from point to point.
 
-    A line does not go over a value that is not finite.
+    No line crosses a value that is not finite.
     """
-    before: tuple[int, int] | None = None
+    previous: tuple[int, int] | None = None
     for point in curve.points:
         if not point.finite or (scale.log and point.high <= 0):
-            before = None
+            previous = None
             continue
         column = _dot_column(point.x, span, raster.width)
-        here = (column, _dot_row(point.mean, scale, raster.height))
+        place = (column, _dot_row(point.mean, scale, raster.height))
         low = _dot_row(point.low, scale, raster.height)
         high = _dot_row(point.high, scale, raster.height)
         raster.column(column, high, low, curve.style)
-        if before is not None:
-            raster.line(before, here, curve.style, 2 if curve.dotted else 0)
-        before = here
+        if previous is not None:
+            raster.line(previous, place, curve.style, 2 if curve.dotted else 0)
+        previous = place
 
 
 def _mark(raster: Raster, curve: Curve, span: Span, scale: Scale, chart_style: ChartStyle) -> None:
@@ -183,17 +184,17 @@ def _mark_broken(
 
 
 def _refer(raster: Raster, reference: Reference, scale: Scale, chart_style: ChartStyle) -> None:
-    """A level line where nothing else is drawn, with the name at an end that is free."""
+    """Draw a horizontal line where the row is free, with the name at a free end."""
     if not math.isfinite(reference.value) or (scale.log and reference.value <= 0):
         return
     row = _dot_row(reference.value, scale, raster.height) // ROWS
-    wide = cell_len(reference.name) + 1
+    name_width = cell_len(reference.name) + 1
     free = [raster.empty(column, row) for column in range(raster.width)]
     named = range(0)
-    for begin in (raster.width - wide + 1, 0):
-        places = range(max(0, begin - 1), min(raster.width, begin + wide))
-        if begin >= 0 and wide < raster.width and all(free[place] for place in places):
-            named = range(begin, begin + wide - 1)
+    for begin in (raster.width - name_width + 1, 0):
+        places = range(max(0, begin - 1), min(raster.width, begin + name_width))
+        if begin >= 0 and name_width < raster.width and all(free[place] for place in places):
+            named = range(begin, begin + name_width - 1)
             break
     for column in range(raster.width):
         if column in named:

@@ -1,4 +1,4 @@
-"""A grid of dots, two by four in a character cell, and how it becomes characters."""
+"""A grid of dots, two by four in a character cell, rendered as characters."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from rich.text import Text
 __all__ = ["COLUMNS", "ROWS", "Raster"]
 
 COLUMNS, ROWS = 2, 4
-"""Dots in a cell, across and down."""
+"""Dots in a cell: columns and rows."""
 BRAILLE = 0x2800
 BITS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
-"""Bit of a braille character for the dot in each column and row of its cell."""
+"""The bit of a braille character for each dot of its cell, by column and row."""
 BY_ROWS = {
     0b0000: " ",
     0b0001: "'", 0b0011: "'", 0b0010: "-", 0b0110: "-", 0b0100: "-", 0b1100: ".", 0b1000: ".",
 }  # fmt: skip
-"""ASCII for the rows of a cell that hold a dot, the top row as the lowest bit; else a bar."""
+"""The ASCII character for the rows of a cell that hold dots; the top row is the lowest bit.
+
+Any other combination is a bar."""
 
 
 class Raster:
-    """Dots on `width` by `height` cells; a dot's style is that of the last one set in its cell."""
+    """Dots on `width` by `height` cells; a cell has the style that was set last."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
@@ -31,19 +33,19 @@ class Raster:
         self._signs: list[list[str]] = [[""] * width for _ in range(height)]
 
     def dot(self, x: int, y: int, style: Style) -> None:
-        """Set the dot in column `x` and row `y`, both counted in dots, from the top left."""
+        """Set the dot in column `x` and row `y`, in dots from the top left."""
         column, row = x // COLUMNS, y // ROWS
         if 0 <= column < self.width and 0 <= row < self.height:
             self._dots[row][column] |= BITS[x % COLUMNS][y % ROWS]
             self._styles[row][column] = style
 
     def column(self, x: int, first: int, last: int, style: Style) -> None:
-        """Set the dots of a column from row `first` to row `last`."""
+        """Set the dots of column `x` from row `first` to row `last`."""
         for y in range(min(first, last), max(first, last) + 1):
             self.dot(x, y, style)
 
     def line(self, begin: tuple[int, int], end: tuple[int, int], style: Style, gap: int) -> None:
-        """Set the dots between two places; with `gap`, columns of dots are left out."""
+        """Set the dots between two places; with `gap`, dashes and gaps are `gap` columns wide."""
         (x0, y0), (x1, y1) = begin, end
         length = max(abs(x1 - x0), abs(y1 - y0), 1)
         for i in range(length + 1):
@@ -52,7 +54,7 @@ class Raster:
                 self.dot(x, round(y0 + (y1 - y0) * i / length), style)
 
     def sign(self, column: int, row: int, character: str, style: Style) -> None:
-        """Put a character of its own into a cell."""
+        """Put a character into a cell, in place of its dots."""
         if 0 <= column < self.width and 0 <= row < self.height:
             self._signs[row][column] = character
             self._styles[row][column] = style
@@ -63,7 +65,7 @@ class Raster:
 
     def lines(self, *, braille: bool) -> list[Text]:
         """The rows of cells as text."""
-        found = []
+        lines = []
         for dots, styles, signs in zip(self._dots, self._styles, self._signs, strict=True):
             cells = [
                 sign or (_braille(mask) if braille else _ascii(mask))
@@ -72,8 +74,8 @@ class Raster:
             line = Text()
             for style, places in groupby(range(self.width), key=styles.__getitem__):
                 line.append("".join(cells[i] for i in places), style)
-            found.append(line)
-        return found
+            lines.append(line)
+        return lines
 
 
 def _braille(mask: int) -> str:

@@ -1,4 +1,4 @@
-"""Similarities as bars, a difference in words, and a pin's path over checkpoints: pure pictures."""
+"""Cosines as bars, differences in words, and the path of a pinned pair over checkpoints."""
 
 from __future__ import annotations
 
@@ -16,88 +16,88 @@ from nexus_tui.words.formats import correlation, gain
 
 __all__ = ["PairValues", "bar", "change", "clipped", "pair_picture", "path", "rise", "two_sides"]
 
-SAME = 0.00005
-"""A difference that four digits do not show."""
+MIN_DIFFERENCE = 0.00005
+"""Smaller differences vanish in four digits."""
 MIN_SPAN = 0.02
-"""A path that moves less than this is drawn nearly flat: noise is not blown up."""
+"""A path that moves less is drawn nearly flat, so that noise is not magnified."""
 MAX_CUT = 11
-"""Cells that are given up so that a text ends after a word."""
+"""Cells given up so that a text ends after a whole word."""
 LABEL = 7
 FIGURE = 9
 
 
 class PairValues(NamedTuple):
-    """Cosines of one pair; `tuned` None where there is no tuned model."""
+    """Cosines of one pair; `tuned` is None without a tuned model."""
 
     base: float
     tuned: float | None
 
 
 def clipped(text: str, columns: int, chart_style: ChartStyle) -> str:
-    """Foreign text for a picture: one line, no control characters, at most `columns` cells.
+    """Foreign text on one line, without control characters, cut to `columns` cells.
 
-    It is cut after a word where that costs little.
+    The cut falls after a whole word if that costs few cells.
     """
     if columns < 1:
         return ""
     clean = one_line(text, 4 * columns + 8)
     if cell_len(clean) <= columns:
         return clean
-    kept = set_cell_size(clean, columns - 1)
-    words, space, _ = kept.rpartition(" ")
-    whole = clean[len(kept) : len(kept) + 1] == " " or kept.endswith(" ")
-    if space and not whole and cell_len(words) >= columns - min(MAX_CUT, columns // 5):
-        kept = words
-    return kept.rstrip(" ,;:.") + chart_style.glyphs.ellipsis
+    cut = set_cell_size(clean, columns - 1)
+    words, space, _ = cut.rpartition(" ")
+    after_word = clean[len(cut) : len(cut) + 1] == " " or cut.endswith(" ")
+    if space and not after_word and cell_len(words) >= columns - min(MAX_CUT, columns // 5):
+        cut = words
+    return cut.rstrip(" ,;:.") + chart_style.glyphs.ellipsis
 
 
 def bar(
     value: float, cells: int, chart_style: ChartStyle, style: Style, mark: float | None = None
 ) -> Text:
-    """A cosine, 0..1 over `cells` places; below 0 it is empty, what is no finite number a cross.
+    """A cosine as a bar of `cells` cells for 0..1; crosses if it is not finite.
 
-    With `mark`, another cosine: what lies beyond it is drawn as gained, what lacks up to it as
-    lost.
+    `mark` is the cosine to compare with: the part beyond it is drawn as a gain, the part missing up
+    to it as a loss.
     """
     glyphs, palette = chart_style.glyphs, chart_style.palette
     line = Text()
     if not math.isfinite(value):
         return line.append(glyphs.broken * cells, palette.bad)
     filled, part = _filled(value, cells, chart_style)
-    to = (
+    mark_cells = (
         _filled(mark, cells, chart_style)[0] if mark is not None and math.isfinite(mark) else filled
     )
-    line.append(glyphs.bar_full * min(filled, to), style)
-    if filled > to:
-        line.append(glyphs.bar_full * (filled - to), palette.good)
+    line.append(glyphs.bar_full * min(filled, mark_cells), style)
+    if filled > mark_cells:
+        line.append(glyphs.bar_full * (filled - mark_cells), palette.good)
     if part:
         line.append(part, palette.good if mark is not None and value > mark else style)
     used = filled + len(part)
-    if to > used:
-        line.append(glyphs.reference * (to - used), palette.warn)
-        used = to
+    if mark_cells > used:
+        line.append(glyphs.reference * (mark_cells - used), palette.warn)
+        used = mark_cells
     return line.append(glyphs.bar_empty * (cells - used), palette.dim)
 
 
 def _filled(value: float, cells: int, chart_style: ChartStyle) -> tuple[int, str]:
-    """Full places, and the sign of a place that is full in part (empty without such signs)."""
-    places = min(max(value, 0.0), 1.0) * cells
+    """The number of full cells, and the sign of a partly full one, if any."""
+    length = min(max(value, 0.0), 1.0) * cells
     parts = chart_style.glyphs.bar_part
     if not parts:
-        return round(places), ""
-    whole = int(places)
-    eighths = int((places - whole) * (len(parts) + 1))
-    return whole, parts[eighths - 1] if eighths else ""
+        return round(length), ""
+    full = int(length)
+    eighths = int((length - full) * (len(parts) + 1))
+    return full, parts[eighths - 1] if eighths else ""
 
 
 def change(difference: float | None, chart_style: ChartStyle) -> tuple[str, Style]:
-    """A difference with its sign and an arrow, and the style that goes with it."""
+    """A signed difference with an arrow, and its style; empty for None."""
     glyphs, palette = chart_style.glyphs, chart_style.palette
     if difference is None:
         return "", palette.dim
     if not math.isfinite(difference):
         return f"{glyphs.broken} {difference}", palette.bad
-    if abs(difference) < SAME:
+    if abs(difference) < MIN_DIFFERENCE:
         return f"{glyphs.same} {gain(0.0)}", palette.dim
     if difference > 0:
         return f"{glyphs.up} {gain(difference)}", palette.good
@@ -105,7 +105,7 @@ def change(difference: float | None, chart_style: ChartStyle) -> tuple[str, Styl
 
 
 def rise(ranks: int | None, chart_style: ChartStyle) -> tuple[str, Style]:
-    """By how many ranks something moved up or down."""
+    """The number of ranks moved up or down, with an arrow, and its style; empty for None."""
     glyphs, palette = chart_style.glyphs, chart_style.palette
     if ranks is None:
         return "", palette.dim
@@ -119,9 +119,9 @@ def rise(ranks: int | None, chart_style: ChartStyle) -> tuple[str, Style]:
 def pair_picture(
     values: PairValues, width: int, chart_style: ChartStyle, *, fresh: bool = True
 ) -> list[Text]:
-    """A bar for the base, one for the tuned model, and the difference in words.
+    """A bar for the base model, a bar for the tuned model, and the difference in words.
 
-    `fresh` false: these are the cosines of what was typed before; they are drawn faint.
+    With `fresh` False the cosines belong to an earlier pair and are drawn faint.
     """
     palette = chart_style.palette
     cells = max(4, width - LABEL - FIGURE)
@@ -154,7 +154,7 @@ def _figure(label: str, value: float, drawn: Text, chart_style: ChartStyle) -> T
 def _verdict(difference: float, room: int) -> str:
     if not math.isfinite(difference):
         long, short = "not a finite number: these weights cannot be used", "not finite"
-    elif abs(difference) < SAME:
+    elif abs(difference) < MIN_DIFFERENCE:
         long, short = "training left them as alike as they were", "unchanged"
     elif difference > 0:
         long, short = "training brought them closer", "closer"
@@ -167,36 +167,36 @@ def _verdict(difference: float, room: int) -> str:
 
 
 def path(values: Sequence[float], cells: int, chart_style: ChartStyle) -> Text:
-    """The last `cells` values, one a cell, each as high as it lies between the lowest and highest.
+    """The last `cells` values, one a cell, scaled from their lowest to their highest.
 
-    What is not a finite number is a cross.
+    A value that is not finite is a cross.
     """
     glyphs, palette = chart_style.glyphs, chart_style.palette
-    shown = list(values)[-cells:] if cells > 0 else []
-    finite = [value for value in shown if math.isfinite(value)]
+    recent = list(values)[-cells:] if cells > 0 else []
+    finite = [value for value in recent if math.isfinite(value)]
     line = Text()
     if not finite:
-        return line.append(glyphs.broken * len(shown), palette.bad)
+        return line.append(glyphs.broken * len(recent), palette.bad)
     low, high = min(finite), max(finite)
     if high - low < MIN_SPAN:
         middle = (low + high) / 2
         low, high = middle - MIN_SPAN / 2, middle + MIN_SPAN / 2
-    steps = glyphs.levels[1:]
-    for value in shown:
+    levels = glyphs.levels[1:]
+    for value in recent:
         if math.isfinite(value):
-            place = round((value - low) / (high - low) * (len(steps) - 1))
-            line.append(steps[min(max(place, 0), len(steps) - 1)], palette.run)
+            place = round((value - low) / (high - low) * (len(levels) - 1))
+            line.append(levels[min(max(place, 0), len(levels) - 1)], palette.run)
         else:
             line.append(glyphs.broken, palette.bad)
     return line
 
 
 def two_sides(first: str, second: str, columns: int, chart_style: ChartStyle) -> str:
-    """Two sentences beside each other in `columns` cells, the second always at the same place."""
-    between = f" {chart_style.glyphs.upright} "
-    half = (columns - len(between)) // 2
+    """Two sentences side by side in `columns` cells, with the second in a fixed column."""
+    separator = f" {chart_style.glyphs.upright} "
+    half = (columns - len(separator)) // 2
     if half < 4:
         return clipped(first, columns, chart_style)
     left = clipped(first, half, chart_style)
     left += " " * (half - cell_len(left))
-    return left + between + clipped(second, columns - half - len(between), chart_style)
+    return left + separator + clipped(second, columns - half - len(separator), chart_style)

@@ -1,4 +1,4 @@
-"""Rows of the playground's lists as pure pictures: history, pins, scored pairs, matches."""
+"""Rows of the playground's lists: history, pins, scored pairs, matches."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ __all__ = [
 ]
 
 CHANGE = 9
-PATH_WIDE = 12
-PATH_SMALL = 8
+WIDE_PATH = 12
+NARROW_PATH = 8
 FULL_BESIDE, FULL_BELOW = 66, 48
-"""From these widths a pin's first value is shown: sentences beside each other, or below."""
+"""Widths from which a pin shows its first value, with sentences side by side or on two lines."""
 
 
 def _value(value: float | None, chart_style: ChartStyle) -> tuple[str, Style]:
@@ -41,19 +41,19 @@ def _value(value: float | None, chart_style: ChartStyle) -> tuple[str, Style]:
     return f"{correlation(value):>7}", palette.text if math.isfinite(value) else palette.bad
 
 
-def _spread(left: Text, right: Text, width: int) -> Text:
-    """`left` at the left, `right` at the right of `width` cells."""
+def _justified(left: Text, right: Text, width: int) -> Text:
+    """`left` at the left edge and `right` at the right edge of `width` cells."""
     gap = max(0, width - left.cell_len - right.cell_len)
     return Text.assemble(left, " " * gap, right)
 
 
 def heading(title: str, note: str, columns: str, width: int, chart_style: ChartStyle) -> Text:
-    """A list's title, a quiet note, and the names of its columns at the right."""
+    """A list's title, a note if it fits, and the names of the columns at the right."""
     left = Text().append(title, chart_style.palette.title)
     room = width - len(title) - len(columns) - 3
     if note and room >= len(note):
         left.append(f"  {note}", chart_style.palette.dim)
-    return _spread(left, Text(columns, chart_style.palette.dim), width)
+    return _justified(left, Text(columns, chart_style.palette.dim), width)
 
 
 def pair_row(
@@ -72,7 +72,7 @@ def pair_lines(
 
 def _beside(first: str, second: str, right: Text, width: int, chart_style: ChartStyle) -> Text:
     room = width - right.cell_len - 2
-    return _spread(
+    return _justified(
         Text(two_sides(first, second, room, chart_style), chart_style.palette.text), right, width
     )
 
@@ -81,27 +81,27 @@ def _below(first: str, second: str, right: Text, width: int, chart_style: ChartS
     left = Text(clipped(second, width - right.cell_len - 2, chart_style), chart_style.palette.text)
     return [
         Text(clipped(first, width, chart_style), chart_style.palette.text),
-        _spread(left, right, width),
+        _justified(left, right, width),
     ]
 
 
 def _pair_figures(base: float, tuned: float | None, chart_style: ChartStyle) -> Text:
-    right = Text()
-    right.append(*_value(base, chart_style))
-    right.append("  ")
-    right.append(*_value(tuned, chart_style))
+    figures = Text()
+    figures.append(*_value(base, chart_style))
+    figures.append("  ")
+    figures.append(*_value(tuned, chart_style))
     words, style = change(None if tuned is None else tuned - base, chart_style)
-    return right.append(f"  {words:>{CHANGE}}", style)
+    return figures.append(f"  {words:>{CHANGE}}", style)
 
 
 PAIR_COLUMNS = f"{'base':>7}  {'tuned':>7}  {'change':>{CHANGE}}"
 
 
 def pin_columns(*, full: bool) -> str:
-    """The names of a pin's columns; `full` with the first value."""
+    """The names of a pin's columns; with `full`, the first value as well."""
     if not full:
-        return f"{'base':>7}  {'now':>8}  {'path':<{PATH_SMALL}}"
-    return f"{'base':>7}  {'first':>7}  {'now':>8}  {'path':<{PATH_WIDE}}"
+        return f"{'base':>7}  {'now':>8}  {'path':<{NARROW_PATH}}"
+    return f"{'base':>7}  {'first':>7}  {'now':>8}  {'path':<{WIDE_PATH}}"
 
 
 def pin_row(
@@ -112,7 +112,7 @@ def pin_row(
     width: int,
     chart_style: ChartStyle,
 ) -> Text:
-    """A pinned pair: base, first and present cosine, and the path over checkpoints."""
+    """A pinned pair: base, first and latest cosine, and the path over checkpoints."""
     full = width >= FULL_BESIDE
     return _beside(*pair, _pin_figures(base, now, points, full, chart_style), width, chart_style)
 
@@ -137,30 +137,30 @@ def _pin_figures(
     full: bool,
     chart_style: ChartStyle,
 ) -> Text:
-    right = Text()
-    right.append(*_value(base, chart_style))
+    figures = Text()
+    figures.append(*_value(base, chart_style))
     if full:
-        right.append("  ")
-        right.append(*_value(points[0] if points else None, chart_style))
+        figures.append("  ")
+        figures.append(*_value(points[0] if points else None, chart_style))
     difference = None if now is None or base is None else now - base
     words, style = change(difference, chart_style)
-    right.append(f"  {words[:1]:>1}", style)
-    right.append(*_value(now, chart_style))
-    cells = PATH_WIDE if full else PATH_SMALL
+    figures.append(f"  {words[:1]:>1}", style)
+    figures.append(*_value(now, chart_style))
+    cells = WIDE_PATH if full else NARROW_PATH
     drawn = path(points, cells, chart_style)
     drawn.append(" " * (cells - drawn.cell_len))
-    return right.append("  ").append(drawn)
+    return figures.append("  ").append(drawn)
 
 
 def side_width(width: int) -> int:
-    """Cells for each of two columns with a line between them."""
+    """Cells for each of two columns with a separator between them."""
     return (width - 3) // 2
 
 
 def match_row(
     rank: int, cosine: float, moved: int | None, sentence: str, width: int, chart_style: ChartStyle
 ) -> Text:
-    """A sentence by its rank, with its cosine and by how many ranks training moved it."""
+    """A match: its rank, cosine, ranks moved by training (None without a tuned model), sentence."""
     palette = chart_style.palette
     line = Text().append(f"{rank:>3} ", palette.dim)
     line.append(correlation(cosine), palette.text if math.isfinite(cosine) else palette.bad)
@@ -173,7 +173,7 @@ def match_row(
 def match_words(
     line: int, times: int, base_rank: int, base: float, tuned_rank: int | None, tuned: float | None
 ) -> str:
-    """Where a match stands, in words."""
+    """The line and the ranks of a match in words."""
     more = f" and {times - 1:,} more" if times > 1 else ""
     words = f"line {line:,}{more}: rank {base_rank:,} by base ({correlation(base)})"
     if tuned_rank is None:

@@ -1,1 +1,1 @@
-"""Charts of a run and of runs side by side."""
+"""Charts of one run, and of several runs side by side."""

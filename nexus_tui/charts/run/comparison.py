@@ -1,4 +1,4 @@
-"""Runs side by side: what they came to, what they cost, which settings differ. Pure functions."""
+"""The table of runs side by side: results, costs, and the settings that differ."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ from nexus_tui.words.formats import correlation, count, duration, gain, megabyte
 
 __all__ = ["Judged", "columns_that_fit", "comparison"]
 
-LABEL = 17
-COLUMN = 13
-"""Cells of the names of the rows, and of the column of each run."""
-DERIVED = ("fit",)
-"""What a run's settings hold for the run itself."""
-LEGEND = 6
-"""Runs named above the table; further ones are counted."""
+LABEL_WIDTH = 17
+COLUMN_WIDTH = 13
+"""Cells for the names of the rows, and for each run."""
+UNCOMPARED = ("fit",)
+"""Not compared: `fit` names the settings that a run fits to its data."""
+MAX_LEGEND = 6
+"""Runs named above the table; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A run's weights on the first run's test pairs, against the first: a 95 % interval."""
+    """Test Spearman of a run on the test pairs of the first run, and its difference to the first.
+
+    `low` and `high` bound the 95 % confidence interval of the difference.
+    """
 
     spearman: float
     difference: float
@@ -37,7 +40,7 @@ class Judged:
 
     @property
     def verdict(self) -> str:
-        """What the interval says."""
+        """Better or worse where the interval excludes 0, else undecided."""
         if self.low > 0:
             return "better"
         return "worse" if self.high < 0 else "undecided"
@@ -45,7 +48,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row: `best` is max or min where the best value is to be marked."""
+    """A row; `best` is max or min if the best value is marked."""
 
     label: str
     values: Sequence[str]
@@ -55,8 +58,8 @@ class _Row:
 
 
 def columns_that_fit(width: int) -> int:
-    """How many runs stand side by side in `width` cells."""
-    return max(1, (width - LABEL) // COLUMN)
+    """Number of runs that fit side by side in `width` cells."""
+    return max(1, (width - LABEL_WIDTH) // COLUMN_WIDTH)
 
 
 def comparison(
@@ -69,17 +72,17 @@ def comparison(
     judged: Sequence[Judged | None] = (),
     judged_on: str = "",
 ) -> list[Text]:
-    """All lines: a legend, then the table of the runs from `first` on that fit into `width`."""
+    """A legend, then the table of the runs from `first` on that fit into `width` cells."""
     palette = chart_style.palette
     seen = range(first, min(len(records), first + columns_that_fit(width)))
     lines = _legend(records, letters, width, chart_style)
-    head = Text().append(" " * LABEL)
+    head = Text().append(" " * LABEL_WIDTH)
     for place in seen:
-        head.append(letters[place].rjust(COLUMN), palette.title)
+        head.append(letters[place].rjust(COLUMN_WIDTH), palette.title)
     if len(seen) < len(records):
         head.append(f"  {first + 1}-{seen.stop} of {len(records)}"[: max(0, width - head.cell_len)])
     lines.append(head)
-    if judged:  # first, so that who asked for it sees it without scrolling
+    if judged:  # at the top, so that it shows without scrolling
         lines.append(Text(fitted(judged_on, width, chart_style), style=palette.dim))
         lines += [_line(row, seen, chart_style) for row in _judged_rows(judged)]
     for row in _result_rows(records):
@@ -94,21 +97,21 @@ def _legend(
     records: Sequence[RunRecord], letters: Sequence[str], width: int, chart_style: ChartStyle
 ) -> list[Text]:
     lines = []
-    for letter, record in list(zip(letters, records, strict=True))[:LEGEND]:
+    for letter, record in list(zip(letters, records, strict=True))[:MAX_LEGEND]:
         run = record.summary
         line = Text().append(f"{letter} ", chart_style.palette.title)
         words = f"{run.name}  {run.state}"
         if record.facts.get("data_fingerprint") != records[0].facts.get("data_fingerprint"):
             words += f"  other pairs or splits than {letters[0]}"
         lines.append(line.append(fitted(words, width - 2, chart_style), chart_style.palette.text))
-    if len(records) > LEGEND:
-        lines.append(Text(f"and {len(records) - LEGEND} more", style=chart_style.palette.dim))
+    if len(records) > MAX_LEGEND:
+        lines.append(Text(f"and {len(records) - MAX_LEGEND} more", style=chart_style.palette.dim))
     return lines
 
 
 def _line(row: _Row, seen: range, chart_style: ChartStyle) -> Text:
     palette = chart_style.palette
-    line = Text().append(row.label[: LABEL - 1].ljust(LABEL), palette.dim)
+    line = Text().append(row.label[: LABEL_WIDTH - 1].ljust(LABEL_WIDTH), palette.dim)
     finite = [n for n in row.numbers if n is not None and math.isfinite(n)]
     top = row.best(finite) if row.best is not None and len(finite) > 1 else None
     if top is not None and all(number == top for number in finite):
@@ -116,31 +119,28 @@ def _line(row: _Row, seen: range, chart_style: ChartStyle) -> Text:
     for place in seen:
         number = row.numbers[place] if row.numbers else None
         is_top = top is not None and number == top
-        words = fitted(row.values[place], COLUMN - 2, chart_style)
+        words = fitted(row.values[place], COLUMN_WIDTH - 2, chart_style)
         if is_top:
             words = f"{chart_style.glyphs.best} {words}"
         style = palette.good if is_top else (palette.control if row.differs else palette.text)
-        line.append(words.rjust(COLUMN), style)
+        line.append(words.rjust(COLUMN_WIDTH), style)
     return line
 
 
 def _result_rows(records: Sequence[RunRecord]) -> list[_Row]:
-    def numbers(get: Callable[[RunRecord], float | None]) -> list[float | None]:
-        return [get(record) for record in records]
-
     def row(
         label: str,
         get: Callable[[RunRecord], float | None],
         words: Callable[[Any], str],
         best: Callable[[Sequence[float]], float] | None = None,
     ) -> _Row:
-        found = numbers(get)
-        return _Row(label, ["-" if n is None else words(n) for n in found], found, best)
+        values = [get(record) for record in records]
+        return _Row(label, ["-" if n is None else words(n) for n in values], values, best)
 
     def result(name: str) -> Callable[[RunRecord], float | None]:
         return lambda record: _number(record.last.get(name))
 
-    def whole(value: float) -> str:
+    def integer(value: float) -> str:
         return count(round(value)) if math.isfinite(value) else str(value)
 
     def over_control(record: RunRecord) -> float | None:
@@ -150,13 +150,13 @@ def _result_rows(records: Sequence[RunRecord]) -> list[_Row]:
             for control in (controls if isinstance(controls, list) else [])
             if isinstance(control, dict)
         ]
-        return min((one for one in gains if one is not None), default=None)
+        return min((value for value in gains if value is not None), default=None)
 
-    # Scores on different pairs cannot be put in an order.
-    alike = len({record.facts.get("data_fingerprint") for record in records}) == 1
-    highest = max if alike else None
-    cut = any(_per_pass(record) > 1 for record in records)  # else epochs are passes
-    passes = [row("passes", _passes, lambda n: f"{n:g}")] if cut else []
+    # Scores on different pairs cannot be ranked.
+    same_data = len({record.facts.get("data_fingerprint") for record in records}) == 1
+    highest = max if same_data else None
+    partial_epochs = any(_per_pass(record) > 1 for record in records)
+    passes = [row("passes", _passes, lambda n: f"{n:g}")] if partial_epochs else []
     rows = [
         row("dev, best", lambda r: r.summary.best_dev_spearman, correlation, highest),
         row("  over base", lambda r: r.summary.gain, gain, highest),
@@ -164,8 +164,8 @@ def _result_rows(records: Sequence[RunRecord]) -> list[_Row]:
         row("test", result("test_spearman"), correlation, highest),
         row("  over base", _test_gain, gain, highest),
         row("guard", result("guard_spearman"), correlation, max),
-        row("best epoch", lambda r: _number(r.summary.best_epoch), whole),
-        row("epochs", result("epochs"), whole),
+        row("best epoch", lambda r: _number(r.summary.best_epoch), integer),
+        row("epochs", result("epochs"), integer),
         *passes,
         _Row(
             "switches kept",
@@ -174,14 +174,14 @@ def _result_rows(records: Sequence[RunRecord]) -> list[_Row]:
                 for s in (record.summary for record in records)
             ],
         ),
-        row("added", lambda r: _number(r.summary.params_added), whole, min),
-        row("trained", result("params_trained"), whole, min),
+        row("added", lambda r: _number(r.summary.params_added), integer, min),
+        row("trained", result("params_trained"), integer, min),
         row("time, training", result("train_seconds"), duration, min),
         row("time, in all", result("total_seconds"), duration, min),
         row("pairs/s", result("pairs_per_second"), lambda n: f"{n:.0f}", max),
         row("memory, peak", result("peak_rss_mb"), megabytes, min),
     ]
-    return [one for one in rows if any(value != "-" for value in one.values)]
+    return [shown for shown in rows if any(value != "-" for value in shown.values)]
 
 
 def _per_pass(record: RunRecord) -> float:
@@ -190,7 +190,7 @@ def _per_pass(record: RunRecord) -> float:
 
 
 def _passes(record: RunRecord) -> float | None:
-    """Over the train pairs, in all the run's epochs."""
+    """Passes over the train pairs in all epochs of the run."""
     epochs = _number(record.last.get("epochs"))
     return None if epochs is None else round(epochs / _per_pass(record), 2)
 
@@ -202,10 +202,10 @@ def _test_gain(record: RunRecord) -> float | None:
 
 
 def _judged_rows(judged: Sequence[Judged | None]) -> list[_Row]:
-    found = [None if one is None else one.spearman for one in judged]
+    scores = [None if run is None else run.spearman for run in judged]
     others = judged[1:]
     return [
-        _Row("test", ["-" if n is None else correlation(n) for n in found], found, max),
+        _Row("test", ["-" if n is None else correlation(n) for n in scores], scores, max),
         _Row("  to the first", ["", *(_words(j, lambda j: gain(j.difference)) for j in others)]),
         _Row("  95 % from", ["", *(_words(j, lambda j: gain(j.low)) for j in others)]),
         _Row("  95 % to", ["", *(_words(j, lambda j: gain(j.high)) for j in others)]),
@@ -218,11 +218,11 @@ def _words(judged: Judged | None, words: Callable[[Judged], str]) -> str:
 
 
 def _setting_rows(records: Sequence[RunRecord]) -> list[_Row]:
-    """The settings in which the runs are not all alike."""
+    """A row for each setting in which the runs differ."""
     names = dict.fromkeys(name for record in records for name in record.settings)
     rows = []
     for name in names:
-        if name in DERIVED:
+        if name in UNCOMPARED:
             continue
         values = [_plain(record.settings.get(name)) for record in records]
         if name == "data":

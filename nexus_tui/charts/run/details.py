@@ -1,4 +1,4 @@
-"""What there is to say about one run, beside its curve: the pane under the list of runs."""
+"""One run in words, beside its curve: the pane under the list of runs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from nexus_tui.words.lines import resume_command
 __all__ = ["plan_words", "run_details"]
 
 WORDS_WIDTH = 72
-"""Cells for the words; the curve has the rest."""
+"""Cells for the words; the curve takes the rest."""
 GAP = 3
 
 
 def run_details(
     record: RunRecord, *, width: int, height: int, chart_style: ChartStyle
 ) -> list[Text]:
-    """`height` lines: what the run is and came to, and dev Spearman by epoch to the right."""
+    """`height` lines: the run's settings and results, and dev Spearman by epoch to the right."""
     palette = chart_style.palette
     words_width = min(WORDS_WIDTH, width)
     lines = [Text().append(fitted(record.summary.name, words_width, chart_style), palette.title)]
@@ -52,7 +52,7 @@ def run_details(
 
 
 def plan_words(settings: Mapping[str, Any]) -> str:
-    """The settings that one asks for first."""
+    """The most important settings in one line."""
     place = settings.get("place")
     sites = ",".join(map(str, place)) if isinstance(place, list | tuple) else "-"
     if settings.get("tune") != "dendrites":
@@ -60,7 +60,7 @@ def plan_words(settings: Mapping[str, Any]) -> str:
     length = epochs_words(settings.get("epochs"), settings.get("epochs_per_pass"))
     rate = settings.get("lr", "?")
     if isinstance(rate, float):
-        rate = f"{rate:.3g}"  # one fitted to little data has many digits
+        rate = f"{rate:.3g}"  # a rate fitted to a small data set has many digits
     return (
         f"{length}, batch {settings.get('batch_size', '?')}, "
         f"lr {rate}, seed {settings.get('seed', '?')}, on {sites}"
@@ -69,46 +69,46 @@ def plan_words(settings: Mapping[str, Any]) -> str:
 
 def _facts(record: RunRecord) -> list[tuple[str, str]]:
     run, last = record.summary, record.last
-    found = [("what", f"{run.data}, {run.tune}; {plan_words(record.settings)}")]
+    facts = [("what", f"{run.data}, {run.tune}; {plan_words(record.settings)}")]
     if run.best_dev_spearman is not None:
         words = f"{correlation(run.base_dev_spearman)} to {correlation(run.best_dev_spearman)}"
         words += f" ({gain(run.gain)}), best epoch {run.best_epoch or 0}"
-        found.append(("dev", words))
+        facts.append(("dev", words))
     if run.state == "finished":
-        found += _result_facts(last)
+        facts += _result_facts(last)
     if run.switches_kept is not None:
         words = f"{run.switches_kept} of {run.switches_tried} switches kept, "
-        found.append(("dendrites", f"{words}{count(run.params_added)} parameters added"))
+        facts.append(("dendrites", f"{words}{count(run.params_added)} parameters added"))
     if run.state == "failed":
-        found.append(("failed", one_line(run.message)))
+        facts.append(("failed", one_line(run.message)))
     if run.state in ("failed", "stopped", "interrupted"):
-        found.append(("go on", f"u, or: {resume_command(run.name, str(run.path))}"))
+        facts.append(("go on", f"u, or: {resume_command(run.name, str(run.path))}"))
     if run.state == "live":
-        found.append(("live", f"in process {one_line(record.facts.get('pid', '?'), 20)}"))
-    return found
+        facts.append(("live", f"in process {one_line(record.facts.get('pid', '?'), 20)}"))
+    return facts
 
 
 def _result_facts(result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Of the last event of a finished run."""
-    found: list[tuple[str, str]] = []
+    """Facts from the last event of a finished run."""
+    facts: list[tuple[str, str]] = []
     base, test = _float(result.get("base_test_spearman")), _float(result.get("test_spearman"))
     if test is not None and base is not None:
-        found.append(("test", f"{correlation(base)} to {correlation(test)} ({gain(test - base)})"))
+        facts.append(("test", f"{correlation(base)} to {correlation(test)} ({gain(test - base)})"))
     guard = _float(result.get("guard_spearman"))
     if guard is not None:
-        found.append(("guard", f"{correlation(guard)} agreement with base on general pairs"))
+        facts.append(("guard", f"{correlation(guard)} agreement with base on general pairs"))
     controls = result.get("controls")
     for control in controls if isinstance(controls, list) else []:
         low, high = _float(control.get("gain_low")), _float(control.get("gain_high"))
         over = gain(_float(control.get("gain_dev_spearman")))
         words = f"{over} over {one_line(control.get('name', '?'), 30)} on dev"
-        found.append(("control", f"{words} (95 % {gain(low)} to {gain(high)})"))
+        facts.append(("control", f"{words} (95 % {gain(low)} to {gain(high)})"))
     seconds, pace = _float(result.get("total_seconds")), _float(result.get("pairs_per_second"))
     peak = _float(result.get("peak_rss_mb"))
     if seconds is not None and pace is not None and peak is not None:
         words = f"{duration(seconds)} in all, {pace:.0f} pairs/s, {megabytes(peak)} at the peak"
-        found.append(("cost", words))
-    return found
+        facts.append(("cost", words))
+    return facts
 
 
 def _float(value: object) -> float | None:

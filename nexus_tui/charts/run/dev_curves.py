@@ -1,4 +1,4 @@
-"""Dev Spearman by epoch of one run or several over each other. A pure function."""
+"""Dev Spearman by epoch, of one run or of several in one chart."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from nexus_tui.charts.kit.plot import Curve, Reference, Span, plot
 
 __all__ = ["DevCurve", "dev_curves"]
 
-TICKS = 8
-"""Epochs that are named under the curves at most, about."""
+MAX_TICKS = 8
+"""Approximate maximum of epochs labelled under the curves."""
 
 
 class DevCurve(NamedTuple):
-    """(epoch, dev Spearman) of a run; `mark` stands on each point and tells it from others."""
+    """(epoch, dev Spearman) points of a run; `mark` is drawn on each and identifies the run."""
 
     points: Sequence[tuple[int, float]]
     mark: str
@@ -36,9 +36,9 @@ def dev_curves(
     chart_style: ChartStyle,
     base: float | None = None,
 ) -> list[Text]:
-    """`height` lines of `width` cells. `base` is drawn as a level line."""
+    """`height` lines of `width` cells. `base` is drawn as a horizontal line."""
     last = max((epoch for curve in curves for epoch, _ in curve.points), default=0)
-    every = max(1, math.ceil(last / TICKS))
+    every = max(1, math.ceil(last / MAX_TICKS))
     ticks = [(float(epoch), str(epoch)) for epoch in range(0, last + 1, every)]
     span = Span(low=0.0, high=float(max(1, last)), ticks=ticks, end="epoch")
     drawn = [
@@ -51,13 +51,15 @@ def dev_curves(
         )
         for place, curve in enumerate(curves)
     ]
-    level = (
+    references = (
         [] if base is None else [Reference(name="base", value=base, style=chart_style.palette.base)]
     )
-    return plot(drawn, span, width=width, height=height, chart_style=chart_style, references=level)
+    return plot(
+        drawn, span, width=width, height=height, chart_style=chart_style, references=references
+    )
 
 
 def _point(epoch: int, value: float) -> SeriesPoint:
     finite = int(math.isfinite(value))
-    shown = value if finite else math.nan
-    return SeriesPoint(float(epoch), shown, shown, shown, 1, finite)
+    value = value if finite else math.nan
+    return SeriesPoint(float(epoch), value, value, value, 1, finite)

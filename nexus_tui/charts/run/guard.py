@@ -1,4 +1,4 @@
-"""The forgetting guard in words: what training has done to general similarities."""
+"""The guard in words: how far training has changed general similarities."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from nexus_tui.words.formats import correlation, gain
 __all__ = ["guard_lines", "meaning"]
 
 UNTOUCHED, SLIGHT, LOST = 0.005, 0.02, 0.05
-"""Falls of Spearman on the guard pairs at which the words change. They choose words, no more:
-300 pairs tell no difference below about 0.005."""
+"""Losses of Spearman on the guard pairs at which the words change; they decide nothing else.
+
+On 300 pairs, a difference below about 0.005 means nothing."""
 
 
 def meaning(base: EpochPoint, now: EpochPoint) -> tuple[str, str]:
-    """What the guard's figures mean, and how grave that is: good, warn or bad."""
+    """What the guard's figures mean, and the severity: good, warn or bad."""
     change = now.guard_scored_spearman - base.guard_scored_spearman
     if not math.isfinite(change) or not math.isfinite(now.guard_spearman):
         return "cannot be told: not a number", "bad"
@@ -37,7 +38,7 @@ def meaning(base: EpochPoint, now: EpochPoint) -> tuple[str, str]:
 
 
 def guard_lines(arm: ArmView, *, width: int, height: int, chart_style: ChartStyle) -> list[Text]:
-    """One line where `height` is 1, else a heading and a line for each figure."""
+    """One line if `height` is 1, else a heading and a line for each figure."""
     palette, arrow = chart_style.palette, chart_style.glyphs.arrow
     if not arm.points:
         words = "measured with the base model and after each epoch"
@@ -45,8 +46,8 @@ def guard_lines(arm: ArmView, *, width: int, height: int, chart_style: ChartStyl
             return [Text.assemble(("guard ", palette.text), (f" {words}", palette.dim))]
         return [Text("guard against forgetting", palette.text), Text(words, palette.dim)][:height]
     first, now = arm.points[0], arm.points[-1]
-    words, grave = meaning(first, now)
-    style = {"good": palette.good, "warn": palette.warn, "bad": palette.bad}[grave]
+    words, severity = meaning(first, now)
+    style = {"good": palette.good, "warn": palette.warn, "bad": palette.bad}[severity]
     agreement = correlation(now.guard_spearman)
     scored = correlation(now.guard_scored_spearman)
     base = correlation(first.guard_scored_spearman)
@@ -59,18 +60,18 @@ def guard_lines(arm: ArmView, *, width: int, height: int, chart_style: ChartStyl
             (f"general {change}", ""),
         ]
         room = width - len("guard  ")
-        for figures, told in choices:
-            if len(figures) + (len(told) + 2 if told else 0) <= room:
+        for figures, verdict in choices:
+            if len(figures) + (len(verdict) + 2 if verdict else 0) <= room:
                 line = Text.assemble(("guard ", palette.text), (f" {figures}", palette.dim))
-                return [line.append(f"  {told}" if told else "", style)]
+                return [line.append(f"  {verdict}" if verdict else "", style)]
         return [Text("guard", palette.text)]
-    path = spark([point.guard_scored_spearman for point in arm.points], 16, chart_style)
+    history = spark([point.guard_scored_spearman for point in arm.points], 16, chart_style)
     rows = [
         Text("guard against forgetting", palette.text),
         Text.assemble((f"agreement with base  {agreement}", palette.dim)),
         Text.assemble(
             (f"general pairs        {base} {arrow} {scored}", palette.dim),
-            (f"  {path}", palette.run),
+            (f"  {history}", palette.run),
         ),
         Text(words, style),
     ]

@@ -1,4 +1,4 @@
-"""The head of the live screen: which run this is, what it does now, and how far it has come."""
+"""The head of the live screen: the run's name, its state and its progress."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ MESSAGE_ROWS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """What the head shows beside the view.
+    """What the head shows in addition to the view.
 
-    `alive` is False when the process of an unended run is gone; `requested` is what the run was
-    asked for and has not done yet; `starting`, that a resumed run has not said a word yet. `keys`
-    gives the key of an action by its ID (none: a picture alone).
+    `alive` is False if the process of a run without an end is gone. `requested` is the request that
+    the run has not carried out yet. `starting` is True until a resumed run emits its first event.
+    `keys` maps the ID of an action to its key; it is empty where no key can be pressed.
     """
 
     name: str
@@ -50,14 +50,14 @@ class Head:
 
 
 def resumable(view: RunView, head: Head) -> bool:
-    """Whether the run can be gone on with: stopped, failed or interrupted, once it had begun."""
+    """Whether the run can resume: it had begun, and was stopped, failed or interrupted."""
     if view.started is None:
         return False
     return isinstance(view.ended, RunStopped | RunFailed) or (view.ended is None and not head.alive)
 
 
 def doing(view: RunView, head: Head, chart_style: ChartStyle) -> tuple[str, Style]:
-    """What the run does now, in words, and in which style."""
+    """What the run is doing, in words, and the style of the words."""
     palette = chart_style.palette
     arm = view.arm()
     place = f"epoch {arm.epoch}/{arm.epochs}"
@@ -93,7 +93,7 @@ def doing(view: RunView, head: Head, chart_style: ChartStyle) -> tuple[str, Styl
 
 
 def name_line(view: RunView, head: Head, width: int, chart_style: ChartStyle) -> Text:
-    """The run's name, then its data, regime and device as far as there is room."""
+    """The run's name, then as many facts as fit: data, regime, device, pairs, batch, seed."""
     palette = chart_style.palette
     line = Text.assemble((fitted(head.name, width, chart_style), palette.title))
     started = view.started
@@ -116,7 +116,7 @@ def name_line(view: RunView, head: Head, width: int, chart_style: ChartStyle) ->
 
 
 def head_lines(view: RunView, head: Head, width: int, chart_style: ChartStyle) -> list[Text]:
-    """Name, state with figures, and the bar; of an ended run, how it ended and how to go on."""
+    """Name, state with figures, and progress bar; for an ended run, why it ended and what to do."""
     lines = [name_line(view, head, width, chart_style), _state_line(view, head, width, chart_style)]
     if view.ended is None and head.alive:
         return [*lines, _bar(view.arm(), width, chart_style)]
@@ -124,7 +124,7 @@ def head_lines(view: RunView, head: Head, width: int, chart_style: ChartStyle) -
         message = wrap(one_line(view.ended.message), max(10, width)) or [""]
         lines += [Text(line, chart_style.palette.text) for line in message[:MESSAGE_ROWS]]
     if not isinstance(view.ended, RunFinished):
-        lines.append(Text(_way_on(view, head, width, chart_style), chart_style.palette.dim))
+        lines.append(Text(_resume_hint(view, head, width, chart_style), chart_style.palette.dim))
     return lines
 
 
@@ -139,30 +139,30 @@ def _state_line(view: RunView, head: Head, width: int, chart_style: ChartStyle) 
     figures = _figures(view, head)
     while figures and len("  ".join(figures)) + 2 > width - line.cell_len:
         figures.pop(0)
-    told = "  ".join(figures)
-    if told:
-        line.append(" " * (width - line.cell_len - len(told)) + told, chart_style.palette.text)
+    joined = "  ".join(figures)
+    if joined:
+        line.append(" " * (width - line.cell_len - len(joined)) + joined, chart_style.palette.text)
     return line
 
 
 def _figures(view: RunView, head: Head) -> list[str]:
-    """Figures that tick, each as wide as it ever is; the first goes first when room is short."""
+    """Figures of a training run, each padded to a constant width, the least important first."""
     arm = view.arm()
     if view.ended is not None or not arm.step or view.state not in ("training", "evaluating"):
         return []
-    found = []
+    figures = []
     if head.dropped_steps:
-        found.append(f"{head.dropped_steps} steps not shown")
+        figures.append(f"{head.dropped_steps} steps not shown")
     if view.rss_mb is not None:
-        found.append(f"{megabytes(view.rss_mb):>6}")
+        figures.append(f"{megabytes(view.rss_mb):>6}")
     if arm.steps_total:
-        wide = len(str(arm.steps_total))
-        found.append(f"step {arm.step:>{wide}}/{arm.steps_total}")
+        digits = len(str(arm.steps_total))
+        figures.append(f"step {arm.step:>{digits}}/{arm.steps_total}")
     if arm.pairs_per_second is not None:
-        found.append(f"{arm.pairs_per_second:>4.0f} pairs/s")
+        figures.append(f"{arm.pairs_per_second:>4.0f} pairs/s")
     if arm.remaining_seconds is not None and head.alive:
-        found.append(f"{duration(arm.remaining_seconds):>5} left")
-    return found
+        figures.append(f"{duration(arm.remaining_seconds):>5} left")
+    return figures
 
 
 def _bar(arm: ArmView, width: int, chart_style: ChartStyle) -> Text:
@@ -171,8 +171,8 @@ def _bar(arm: ArmView, width: int, chart_style: ChartStyle) -> Text:
     return bar.append(percent, chart_style.palette.text)
 
 
-def _way_on(view: RunView, head: Head, width: int, chart_style: ChartStyle) -> str:
-    """How to go on with a run that was cut short. A command to copy is never cut."""
+def _resume_hint(view: RunView, head: Head, width: int, chart_style: ChartStyle) -> str:
+    """How to resume a run that ended early. The command is never cut, so that you can copy it."""
     if not resumable(view, head) or view.started is None:
         return fitted("it had not begun; there is nothing to resume", width, chart_style)
     command = resume_command(view.started.name, view.started.run_dir)
@@ -180,7 +180,6 @@ def _way_on(view: RunView, head: Head, width: int, chart_style: ChartStyle) -> s
     key = head.keys.get("run.resume", "")
     if not key:
         return f"go on with: {command}"
-    whole = f"{key} goes on {saved}; elsewhere: {command}"
-    return (
-        whole if cell_len(whole) <= width else fitted(f"{key} goes on {saved}", width, chart_style)
-    )
+    hint = f"{key} goes on {saved}"
+    with_command = f"{hint}; elsewhere: {command}"
+    return with_command if cell_len(with_command) <= width else fitted(hint, width, chart_style)

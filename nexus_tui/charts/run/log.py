@@ -1,4 +1,4 @@
-"""Lines of a log, wrapped at words, and the part of them that is in view."""
+"""Lines of the log, wrapped at words, and the part of them in view."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ INDENT = "  "
 
 
 def wrapped(lines: Iterable[Text], width: int, chart_style: ChartStyle) -> list[Text]:
-    """Each line cut into pieces of `width` cells, the following ones indented.
+    """The lines wrapped to `width` cells, with continuation lines indented.
 
-    Lines carry the plain colour names of the headless output; here they take the theme's styles.
+    The colour names of the headless output become the styles of the theme.
     """
     palette = chart_style.palette
     styles = {
@@ -27,7 +27,7 @@ def wrapped(lines: Iterable[Text], width: int, chart_style: ChartStyle) -> list[
         "yellow": palette.warn,
         "cyan": palette.run,
     }
-    found: list[Text] = []
+    rows: list[Text] = []
     for line in lines:
         style = _style(line, styles, palette.text)
         plain = line.plain.rstrip()
@@ -36,12 +36,12 @@ def wrapped(lines: Iterable[Text], width: int, chart_style: ChartStyle) -> list[
             plain, max(1, width), subsequent_indent=indent, drop_whitespace=True,
             initial_indent=" " * (len(plain) - len(plain.lstrip())),
         )  # fmt: skip
-        found += [Text(piece, style) for piece in pieces or [""]]
-    return found
+        rows += [Text(piece, style) for piece in pieces or [""]]
+    return rows
 
 
 def _style(line: Text, styles: dict[str, Style], plain: Style) -> Style:
-    """The style of the whole line, else that of its first piece in colour."""
+    """The style of the line, or of its first coloured span."""
     for name in (line.style, *(span.style for span in line.spans)):
         if isinstance(name, str) and name in styles:
             return styles[name]
@@ -49,7 +49,7 @@ def _style(line: Text, styles: dict[str, Style], plain: Style) -> Style:
 
 
 def window(rows: Sequence[Text], height: int, above_end: int) -> tuple[list[Text], int]:
-    """`height` rows that end `above_end` rows above the last one, and that number within bounds."""
+    """`height` rows that end `above_end` rows above the last one, and `above_end` within bounds."""
     above = min(max(0, above_end), max(0, len(rows) - height))
     end = len(rows) - above
     return list(rows[max(0, end - height) : end]), above

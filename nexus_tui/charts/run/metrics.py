@@ -1,4 +1,4 @@
-"""What can be plotted of a run: each metric as curves, an axis, references and its last figures."""
+"""The metrics of a run that can be plotted: curves, axis, reference lines and latest figures."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ __all__ = ["METRICS", "Drawing", "Metric", "chart", "drawing"]
 MIN_SHOWN = 1 / 8
 """The horizontal axis shows at least this share of the plan."""
 MIN_EPOCHS = 8
+"""The horizontal axis shows at least this many epochs, if the run has as many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
-    """All that a chart of one metric needs; `figures` are its last and best values in words.
+    """The content of one metric's chart.
 
-    `short` says the same in fewer words. `empty` stands in a chart without a value.
+    `figures` are its last and best values in words, `short` a shorter form for narrow charts.
+    `empty` is shown while there is no value.
     """
 
     curves: Sequence[Curve]
@@ -35,12 +37,12 @@ class Drawing:
     references: Sequence[Reference] = ()
     empty: str = "no value yet"
     names: Sequence[tuple[str, int]] = ()
-    """The curves' names with their places in `curves`, where there are several."""
+    """The names of the curves with their indexes in `curves`; empty for a single curve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """A metric by its key and its title."""
+    """A metric, and the function that builds its drawing."""
 
     key: str
     title: str
@@ -50,7 +52,7 @@ class Metric:
 def drawing(
     metric: Metric, view: RunView, chart_style: ChartStyle, *, large: bool = False
 ) -> Drawing:
-    """The metric of the view. A small chart of steps shows the arm that trains, a large one all."""
+    """The drawing of `metric`. A small chart of steps shows the current arm, a large one all."""
     return metric.build(view, chart_style, large)
 
 
@@ -110,7 +112,7 @@ def _title(
 def _over_steps(
     pick: Callable[[ArmView], Series], value: Callable[[float], str], extreme: str
 ) -> Callable[[RunView, ChartStyle, bool], Drawing]:
-    """A metric with a value at each step; `extreme` names what is told beside the last value."""
+    """A metric with a value at each step; `extreme` is the bound shown next to the last value."""
 
     def build(view: RunView, chart_style: ChartStyle, large: bool) -> Drawing:
         now = view.arm()
@@ -124,8 +126,8 @@ def _over_steps(
             end = shown_end(end, planned, planned * MIN_SHOWN)
         ticks = [(0.0, "0")]
         if longest.epoch_steps:
-            lasts = whole_ticks(end - 1, longest.epoch_steps)[1:]
-            ticks += [(n, f"epoch {n // longest.epoch_steps}" if large else "") for n in lasts]
+            ends = whole_ticks(end - 1, longest.epoch_steps)[1:]
+            ticks += [(n, f"epoch {n // longest.epoch_steps}" if large else "") for n in ends]
         figures, short = _figures(pick(now), value, extreme, chart_style)
         names = tuple((arm.label, i) for i, arm in enumerate(a for a in shown if pick(a)))
         return Drawing(
@@ -149,15 +151,15 @@ def _arm_curve(arm: ArmView, series: Series, chart_style: ChartStyle) -> Curve:
 def _figures(
     series: Series, value: Callable[[float], str], extreme: str, chart_style: ChartStyle
 ) -> tuple[str, str]:
-    """The last value, the lowest or highest, and how many were not finite."""
+    """The last value, the extreme, and the count of values that are not finite; a short form."""
     if series.last is None:
         return "", ""
     last = f"last {value(series.last)}"
     broken = sum(point.weight - point.finite for point in series.points)
-    lost = f"  {chart_style.glyphs.broken} {broken} not finite" if broken else ""
+    not_finite = f"  {chart_style.glyphs.broken} {broken} not finite" if broken else ""
     bound = series.low if extreme == "low" else series.high
-    told = f"  {extreme} {value(bound)}" if bound is not None else ""
-    return f"{last}{told}{lost}", f"{last}{lost}" if lost else last
+    extreme_words = f"  {extreme} {value(bound)}" if bound is not None else ""
+    return f"{last}{extreme_words}{not_finite}", f"{last}{not_finite}"
 
 
 def _loss(value: float) -> str:
@@ -297,6 +299,6 @@ METRICS = (
     Metric(key="pace", title="pairs/s", build=_over_steps(lambda a: a.paces, _pace, "high")),
     Metric(key="memory", title="memory, MB", build=_memory),
 )
-"""What can be plotted, in the order in which the large plot goes through it."""
+"""In the order in which the large plot cycles through them."""
 
 STEP_METRICS = ("loss", "lr", "grad_norm", "pace")

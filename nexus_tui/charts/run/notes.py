@@ -15,7 +15,7 @@ __all__ = ["note_lines"]
 
 
 def note_lines(view: RunView, width: int, chart_style: ChartStyle) -> list[Text]:
-    """Nothing, where there is neither a control nor a warning; at most two lines."""
+    """At most two lines; none if the run has neither controls nor warnings."""
     lines = []
     if len(view.arms) > 1 and view.ended is None:
         lines.append(_arms(view, width, chart_style))
@@ -25,12 +25,11 @@ def note_lines(view: RunView, width: int, chart_style: ChartStyle) -> list[Text]
 
 
 def _arms(view: RunView, width: int, chart_style: ChartStyle) -> Text:
-    """Each arm with its best dev Spearman; the one that trains now is picked out."""
+    """Each arm with its best dev Spearman; the arm that trains now is marked."""
     palette = chart_style.palette
     line = Text.assemble(("dev ", palette.dim))
     for arm in view.arms:
-        now = arm.name == view.current
-        sign = chart_style.glyphs.selected if now else " "
+        sign = chart_style.glyphs.selected if arm.name == view.current else " "
         words = f"{sign}{one_line(arm.label, 40)} {correlation(arm.best_spearman)} "
         if line.cell_len + cell_len(words) > width:
             line.append(chart_style.glyphs.ellipsis, palette.dim)
@@ -40,7 +39,7 @@ def _arms(view: RunView, width: int, chart_style: ChartStyle) -> Text:
 
 
 def _warning(view: RunView, width: int, chart_style: ChartStyle) -> Text:
-    """The newest warning, and how many there are."""
+    """The newest warning, and the number of warnings."""
     more = f" ({len(view.warnings)} in the log)" if len(view.warnings) > 1 else ""
     sign = chart_style.glyphs.warning
     words = fitted(view.warnings[-1], max(1, width - len(more) - len(sign) - 1), chart_style)

@@ -1,4 +1,4 @@
-"""One screen of a run's state as lines: what `nexus attach --once` prints."""
+"""The state of a run on one screen, as `nexus attach --once` prints it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ __all__ = ["state_lines", "terminal_chart_style"]
 CHART_ROWS = 7
 GAP = 2
 MAX_WIDTH = 120
-NOTES = 3
+MAX_NOTES = 3
 COMMAND = "nexus train --resume"
-"""A line with a command to copy is not cut."""
+"""A line with this command is not cut, so that you can copy it."""
 
 
 def terminal_chart_style(*, ascii_only: bool) -> ChartStyle:
-    """A style for a terminal whose colours are not known: its own, by their names."""
+    """A style in the terminal's own named colours."""
     palette = Palette(
         text=Style(),
         dim=Style(dim=True),
@@ -45,9 +45,9 @@ def terminal_chart_style(*, ascii_only: bool) -> ChartStyle:
 
 
 def state_lines(view: RunView, head: Head, width: int, chart_style: ChartStyle) -> list[Text]:
-    """The picture of the run: head or result, charts, switches, guard, last remarks.
+    """Head or result, charts, switches, guard and latest notes.
 
-    Lines are at most `width` cells wide, and 120.
+    Lines are at most `width` cells wide, and never above 120.
     """
     width = max(20, min(width, MAX_WIDTH))
     main = view.arm("main")
@@ -62,7 +62,7 @@ def state_lines(view: RunView, head: Head, width: int, chart_style: ChartStyle) 
     lines += timeline(main, width=width, chart_style=chart_style, planned=view.started.epochs)
     if not isinstance(view.ended, RunFinished):
         lines += [Text(), *guard_lines(main, width=width, height=1, chart_style=chart_style)]
-    for note in view.notes[-NOTES:]:
+    for note in view.notes[-MAX_NOTES:]:
         lines.append(Text(one_line(note, width), chart_style.palette.dim))
     for line in lines:
         if COMMAND not in line.plain:
@@ -71,7 +71,7 @@ def state_lines(view: RunView, head: Head, width: int, chart_style: ChartStyle) 
 
 
 def _charts(view: RunView, width: int, chart_style: ChartStyle) -> list[Text]:
-    """Loss and Spearman side by side."""
+    """Loss and dev Spearman side by side."""
     half = (width - GAP) // 2
     left, right = (
         chart(metric, view, width=half, height=CHART_ROWS, chart_style=chart_style)

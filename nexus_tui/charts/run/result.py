@@ -1,4 +1,4 @@
-"""The result of a finished run: against the base model and against its controls."""
+"""The result of a finished run, compared with the base model and its controls."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from nexus_tui.words.formats import aligned, correlation, count, duration, gain,
 
 __all__ = ["headline", "result_picture"]
 
-NEXT = (
+NEXT_ACTIONS = (
     ("run.playground", "try it on sentences"),
     ("run.compare", "compare runs"),
     ("run.new", "new run"),
 )
-"""What can be done next: IDs of actions, and words."""
+"""Actions offered next: their IDs, and words."""
 
-SHORTER = -1
-"""In place of a column to drop: shorter words in the header."""
+SHORTEN_HEADER = -1
+"""In place of a column to drop: shorten the header."""
 
 
 def headline(result: RunFinished) -> tuple[tuple[str, ...], bool]:
-    """What came out, the most telling piece first, and whether it is a gain that counts.
+    """The result in words, most important first, and whether the gain counts.
 
-    With controls, a gain counts where the whole interval against the strongest one is above zero.
+    With controls, a gain counts if its 95 % interval over the strongest control is above zero.
     """
     over = result.best_dev_spearman - result.base_dev_spearman
     words = [f"dev {correlation(result.best_dev_spearman)}", f"{gain(over)} over base"]
@@ -42,7 +42,7 @@ def headline(result: RunFinished) -> tuple[tuple[str, ...], bool]:
 
 
 def result_picture(view: RunView, head: Head, width: int, chart_style: ChartStyle) -> list[Text]:
-    """The lines of a finished run; nothing for any other."""
+    """The result of a finished run; no lines for any other."""
     result = view.ended
     if not isinstance(result, RunFinished):
         return []
@@ -61,18 +61,18 @@ def result_picture(view: RunView, head: Head, width: int, chart_style: ChartStyl
         *(Text(fitted(line, width, chart_style), palette.dim) for line in _facts(result, width)),
         Text(fitted(result.run_dir, width, chart_style), palette.dim),
     ]
-    steps = [(head.keys[name], words) for name, words in NEXT if name in head.keys]
+    steps = [(head.keys[name], words) for name, words in NEXT_ACTIONS if name in head.keys]
     if steps:
         line = Text.assemble(("next:", palette.text))
-        for key, told in steps:
-            line.append(f"  {key} ", palette.title).append(f"{told} ", palette.text)
+        for key, action in steps:
+            line.append(f"  {key} ", palette.title).append(f"{action} ", palette.text)
         line.rstrip()
         lines.append(line)
     return lines
 
 
 def _table(result: RunFinished, width: int, chart_style: ChartStyle) -> list[Text]:
-    """A row for base, run and each control; `ahead` is what the run has over that row on dev."""
+    """A row for base, run and each control; "ahead" is the run's dev Spearman minus the row's."""
     over = result.best_dev_spearman - result.base_dev_spearman
     header = ["Spearman", "dev", "test", "trained", "run ahead by", "95 % interval"]
     rows = [
@@ -90,8 +90,8 @@ def _table(result: RunFinished, width: int, chart_style: ChartStyle) -> list[Tex
     ]  # fmt: skip
     columns = list(range(len(header) if result.controls else len(header) - 1))
     right = [False, True, True, True, True, True]
-    for dropped in (None, 3, 2, SHORTER, 5):
-        if dropped == SHORTER:
+    for dropped in (None, 3, 2, SHORTEN_HEADER, 5):
+        if dropped == SHORTEN_HEADER:
             header[4:] = ["ahead", "95 %"]
         if dropped in columns:
             columns.remove(dropped)

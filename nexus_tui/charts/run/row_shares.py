@@ -1,4 +1,4 @@
-"""How the live screen shares out its rows. A pure function of the window's size."""
+"""How the live screen divides its rows among its parts."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ MIN_CHART, MAX_CHART = 5, 12
 TIMELINE = 4
 MIN_LOG = 2
 LOG_AFTER_END = 12
-"""Rows that must be left for an ended run to show its log."""
+"""Rows that must be left before an ended run shows its log."""
 
 
 class RowShares(NamedTuple):
-    """Rows of each part, 0 where it is left out; gaps are blank rows above a part."""
+    """Rows of each part, 0 if it is left out; gaps are blank rows above a part."""
 
     gap: int
     charts: int
@@ -26,10 +26,10 @@ class RowShares(NamedTuple):
 
 
 def split_rows(height: int, head: int, *, ended: bool) -> RowShares:
-    """Rows for all parts below the head, in a single column of `height` rows.
+    """Divide a column of `height` rows among the parts below the head of `head` rows.
 
-    What can be done without goes first: blank rows, the log, the guard (whose figures an ended
-    run's result holds), the timeline.
+    When rows are short, the least important go first: blank rows, the log, the guard (the result of
+    an ended run contains it), the timeline.
     """
     left = height - head - MIN_CHART
     timeline = TIMELINE if left >= TIMELINE else 0
@@ -53,7 +53,7 @@ def split_rows(height: int, head: int, *, ended: bool) -> RowShares:
         log, left = log + 1, left - 1
     if left > 0:
         extra, left = extra + 1, left - 1
-    more = min(left // 2, MAX_CHART - MIN_CHART - extra) if log else left
-    charts = max(0, min(MIN_CHART + extra + more, height - head))
-    log = log + left - more if log else 0
+    chart_share = min(left // 2, MAX_CHART - MIN_CHART - extra) if log else left
+    charts = max(0, min(MIN_CHART + extra + chart_share, height - head))
+    log = log + left - chart_share if log else 0
     return RowShares(gap, charts, timeline_gap, timeline, guard_gap, guard, log)

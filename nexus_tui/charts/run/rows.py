@@ -1,21 +1,20 @@
-"""The list of runs as lines: which columns fit, the header, a line for each run. Pure functions."""
+"""The list of runs as lines: the columns that fit, the header, a line for each run."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
 from nexus_engine.errors import one_line
 from nexus_engine.runs.summary import RunSummary
 from nexus_tui.charts.kit.chart_style import ChartStyle
-from nexus_tui.charts.kit.fitting import fitted
+from nexus_tui.charts.kit.fitting import fitted, padded
+from nexus_tui.charts.kit.meter import spark
 from nexus_tui.words.formats import correlation, count, gain
 
 __all__ = [
@@ -26,19 +25,18 @@ __all__ = [
     "letter",
     "matches",
     "run_line",
-    "tiny_curve",
 ]
 
 CURVE_CELLS = 8
 LEAD = 3
-"""Cells before the name: where the cursor stands, and the letter of a marked run."""
+"""Cells before the name: the cursor, and the letter of a marked run."""
 GAP = 2
-NAME_ROOM = (14, 44)
-"""Fewest and most cells for names."""
+MIN_NAME, MAX_NAME = 14, 44
+"""Cells for names."""
 
 
 def age(seconds: float) -> str:
-    """How long ago, in its largest unit."""
+    """An age in days, hours or minutes, the largest that fits; "now" below a minute."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= length:
             return f"{seconds / length:.0f} {unit}"
@@ -46,38 +44,21 @@ def age(seconds: float) -> str:
 
 
 def state_words(run: RunSummary) -> str:
-    """The state, with how far a live run is."""
+    """The state; for a live run with its progress."""
     if run.state == "live" and run.fraction is not None:
         return f"live {run.fraction * 100:.0f}%"
     return run.state
 
 
 def kept_words(run: RunSummary) -> str:
-    """Switches kept of those tried."""
+    """Switches kept and tried, as in 2/3."""
     if run.switches_kept is None:
         return "-"
     return f"{run.switches_kept}/{run.switches_tried or 0}"
 
 
-def tiny_curve(values: Sequence[float], cells: int, chart_style: ChartStyle) -> str:
-    """The last `cells` values as levels between their lowest and highest; x where not finite."""
-    taken = list(values)[-cells:]
-    finite = [value for value in taken if math.isfinite(value)]
-    levels = chart_style.glyphs.levels[1:]
-    low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
-    marks = []
-    for value in taken:
-        if not math.isfinite(value):
-            marks.append(chart_style.glyphs.broken)
-        elif high == low:
-            marks.append(levels[len(levels) // 2])
-        else:
-            marks.append(levels[round((value - low) / (high - low) * (len(levels) - 1))])
-    return "".join(marks)
-
-
 class _Column(NamedTuple):
-    """A column after the name: its title, width, side, and what stands in it."""
+    """A column after the name: title, width, alignment, and the words for a run at a time."""
 
     title: str
     width: int
@@ -100,25 +81,25 @@ _ORDER = ("state", "data", "regime", "dev", "gain", "kept", "added", "by epoch",
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What fits: the width of names, and the columns after them."""
+    """The columns that fit: the width of the names, and the columns after them."""
 
     name: int
     rest: tuple[_Column, ...]
 
 
 def columns_for(runs: Iterable[RunSummary], width: int) -> Columns:
-    """The columns for `width` cells: the most telling first, none cut, names as long as may be."""
-    longest, data = NAME_ROOM[0], 6
+    """The columns for `width` cells: the most important that fit uncut, then the longest names."""
+    longest, data_width = MIN_NAME, 6
     for run in runs:
         longest = max(longest, len(run.name))
-        data = max(data, len(run.data))
-    by_data = _Column("data", min(data, 20), False, lambda run, _: run.data)
-    # Where names are long, they give way to the columns that every screen should have.
+        data_width = max(data_width, len(run.data))
+    data = _Column("data", min(data_width, 20), False, lambda run, _: run.data)
+    # Long names give way to the columns that every screen should have.
     needed = LEAD + sum(GAP + column.width for column in (_STATE, _DEV))
-    name = max(NAME_ROOM[0], min(longest, NAME_ROOM[1], width - needed))
+    name = max(MIN_NAME, min(longest, MAX_NAME, width - needed))
     left = width - LEAD - name
     chosen: list[_Column] = []
-    for column in (_STATE, _DEV, _GAIN, _WHEN, _KEPT, _CURVE, by_data, _TUNE, _ADDED):
+    for column in (_STATE, _DEV, _GAIN, _WHEN, _KEPT, _CURVE, data, _TUNE, _ADDED):
         if GAP + column.width > left:
             break
         left -= GAP + column.width
@@ -139,23 +120,23 @@ def run_line(
     run: RunSummary, columns: Columns, chart_style: ChartStyle, *, now: float, letter: str = "",
     here: bool = False,
 ) -> Text:  # fmt: skip
-    """The line of a run; `letter` marks it for comparison, `here` is where the cursor stands."""
+    """The line of a run; `letter` marks it for comparison, `here` means the cursor is on it."""
     palette, glyphs = chart_style.palette, chart_style.glyphs
     line = Text().append(glyphs.selected if here else " ", palette.title)
     line.append((letter or " ").ljust(2), palette.control)
-    line.append(_padded(fitted(run.name, columns.name, chart_style), columns.name), palette.text)
+    line.append(padded(fitted(run.name, columns.name, chart_style), columns.name), palette.text)
     for column in columns.rest:
         line.append(" " * GAP)
         if column is _STATE:
             sign, style = _sign(run.state, chart_style)
-            line.append(_padded(f"{sign} {column.words(run, now)}", column.width), style)
+            line.append(padded(f"{sign} {column.words(run, now)}", column.width), style)
         elif column is _CURVE:
-            curve = tiny_curve(run.curve, CURVE_CELLS, chart_style)
-            line.append(_padded(curve, column.width), palette.run)
+            curve = spark(run.curve, CURVE_CELLS, chart_style)
+            line.append(padded(curve, column.width), palette.run)
         else:
             words = fitted(column.words(run, now), column.width, chart_style)
             line.append(
-                _padded(words, column.width, right=column.right), _style(column, run, chart_style)
+                padded(words, column.width, right=column.right), _style(column, run, chart_style)
             )
     return line
 
@@ -177,21 +158,16 @@ def _sign(state: str, chart_style: ChartStyle) -> tuple[str, Style]:
     }.get(state, (" ", palette.dim))
 
 
-def _padded(text: str, width: int, *, right: bool = False) -> str:
-    space = " " * max(0, width - cell_len(text))
-    return space + text if right else text + space
-
-
-def matches(run: RunSummary, sought: str) -> bool:
-    """Whether every word of `sought` is in the run's name, data, regime or state."""
-    about = one_line(f"{run.name} {run.data} {run.tune} {run.state}").casefold()
-    return all(word in about for word in sought.casefold().split())
+def matches(run: RunSummary, query: str) -> bool:
+    """Whether every word of `query` is in the run's name, data, regime or state."""
+    text = one_line(f"{run.name} {run.data} {run.tune} {run.state}").casefold()
+    return all(word in text for word in query.casefold().split())
 
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def letter(marked: Sequence[Path], path: Path) -> str:
-    """The letter of a run among those marked for comparison; empty where it is none of them."""
+    """The letter of a run among those marked for comparison; empty if it is not marked."""
     place = marked.index(path) if path in marked else -1
     return LETTERS[place % len(LETTERS)] if place >= 0 else ""

@@ -1,12 +1,11 @@
-"""The switches of a run along its epochs: where each set was grown, and what became of it.
+"""The switches of a run along its epochs: where each set grew, and its outcome.
 
     ● +0.0333           ◌
     0━━━━━━━━━━━━━━━━━━━1━━━━━━━━━━━━━──────2──────────────────3
     │ 0.4200 → 0.4533   │ 0.4533, on trial
 
-The first row has a sign for each switch, the second is the axis of epochs, heavy as far as the run
-has come, and in the third each phase of training begins with an upright: optimizer and schedule are
-new there.
+The first row has a sign for each switch. The second is the axis of epochs, heavy up to the present.
+In the third, an upright marks the start of each phase, with its own optimizer and schedule.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ __all__ = ["TIMELINE_ROWS", "detail", "effect", "sign_of", "summary", "switch_co
 
 TIMELINE_ROWS = 3
 MIN_EPOCHS = 8
-"""Epochs that the axis shows at least, where the run has as many."""
+"""The axis shows at least this many epochs, if the run has as many."""
 
 
 def sign_of(switch: SwitchView, chart_style: ChartStyle) -> tuple[str, Style]:
-    """The character and the style of a switch by its state."""
+    """The sign of a switch and its style, by its state."""
     glyphs, palette = chart_style.glyphs, chart_style.palette
     match switch.state:
         case "trial":
@@ -42,7 +41,7 @@ def sign_of(switch: SwitchView, chart_style: ChartStyle) -> tuple[str, Style]:
 
 
 def effect(switch: SwitchView) -> str:
-    """The gain in dev Spearman with its sign; `on trial` while it is not known."""
+    """The signed gain in dev Spearman; `on trial` until it is measured."""
     return "on trial" if switch.after is None else gain(switch.after - switch.before)
 
 
@@ -62,7 +61,7 @@ def summary(arm: ArmView) -> str:
 
 
 def detail(switch: SwitchView, chart_style: ChartStyle) -> str:
-    """One switch on one line: what it cost and what it brought."""
+    """One switch on one line: its state, gain and parameters."""
     arrow = chart_style.glyphs.arrow
     after = "" if switch.after is None else f" {arrow} {correlation(switch.after)}"
     words = f"switch {switch.switch} {'on trial' if switch.after is None else switch.state}"
@@ -79,17 +78,17 @@ def timeline(
     selected: int | None = None,
     planned: int = 0,
 ) -> list[Text]:
-    """Three lines of `width` cells. `selected` is the number of the switch that is picked out.
+    """Three lines of `width` cells. `selected` is the number of the highlighted switch.
 
-    `planned` are the run's epochs, for before the arm's first one begins.
+    `planned` is the number of epochs to show before the arm's first epoch begins.
     """
     if width < 1:
         return [Text()] * TIMELINE_ROWS
-    made, end = _reach(arm, planned)
+    trained, end = _reach(arm, planned)
     columns = [_column(switch.epoch, end, width) for switch in arm.switches]
     return [
         _signs(arm.switches, columns, width, chart_style, selected),
-        _axis(made, end, width, chart_style),
+        _axis(trained, end, width, chart_style),
         _phases(arm.switches, columns, width, chart_style, selected),
     ]
 
@@ -101,12 +100,12 @@ def switch_columns(arm: ArmView, width: int) -> dict[int, int]:
 
 
 def _reach(arm: ArmView, planned: int) -> tuple[float, float]:
-    """Epochs made so far, and the epoch at which the axis ends."""
+    """Epochs trained so far, and the epoch at which the axis ends."""
     epochs = max(arm.epochs or planned, 1)
-    made = arm.fraction * epochs
+    trained = arm.fraction * epochs
     last = max((switch.epoch for switch in arm.switches), default=0)
-    end = shown_end(max(made, arm.epoch, last), epochs, min(MIN_EPOCHS, epochs))
-    return made, end
+    end = shown_end(max(trained, arm.epoch, last), epochs, min(MIN_EPOCHS, epochs))
+    return trained, end
 
 
 def _column(epoch: float, end: float, width: int) -> int:
@@ -120,7 +119,7 @@ def _signs(
     chart_style: ChartStyle,
     selected: int | None,
 ) -> Text:
-    """Each switch's sign with its gain where there is room; several in one cell are counted."""
+    """The sign of each switch, with its gain where it fits; switches in one cell are counted."""
     line = Text()
     for column in sorted(set(columns)):
         here = [s for s, at in zip(switches, columns, strict=True) if at == column]
@@ -139,11 +138,11 @@ def _signs(
     return line
 
 
-def _axis(made: float, end: float, width: int, chart_style: ChartStyle) -> Text:
+def _axis(trained: float, end: float, width: int, chart_style: ChartStyle) -> Text:
     glyphs, palette = chart_style.glyphs, chart_style.palette
-    done = _column(made, end, width) + 1 if made else 0
+    heavy = _column(trained, end, width) + 1 if trained else 0
     line = Text.assemble(
-        (glyphs.heavy * done, palette.run), (glyphs.line * (width - done), palette.axis)
+        (glyphs.heavy * heavy, palette.run), (glyphs.line * (width - heavy), palette.axis)
     )
     free = 0
     last = str(int(end)) if end == int(end) else ""
@@ -152,8 +151,8 @@ def _axis(made: float, end: float, width: int, chart_style: ChartStyle) -> Text:
         column = min(_column(epoch, end, width), width - len(word))
         clear = epoch == end or column + len(word) + 1 < width - len(last)
         if column >= free and clear:
-            style = palette.text if epoch <= made else palette.dim
-            line = _laid_over(line, column, Text(word, style))
+            style = palette.text if epoch <= trained else palette.dim
+            line = _overlaid(line, column, Text(word, style))
             free = column + len(word) + 2
     return line
 
@@ -177,16 +176,15 @@ def _phases(
         choices = [f"from {before}", before]
         if switch.after is not None:
             change = f"{before} {arrow} {correlation(switch.after)}"
-            whole = f"{change} rolled back"
-            choices = [whole] if switch.state == "rolled back" else []
+            choices = [f"{change} rolled back"] if switch.state == "rolled back" else []
             choices += [change, correlation(switch.after)]
         words = next((w for w in choices if cell_len(w) < room), "")
-        chosen = switch.switch == selected
-        line.append(f" {words}" if words else "", chart_style.palette.text if chosen else None)
+        style = chart_style.palette.text if switch.switch == selected else None
+        line.append(f" {words}" if words else "", style)
     return line
 
 
-def _laid_over(line: Text, column: int, piece: Text) -> Text:
-    """`line` with `piece` over it from `column` on."""
+def _overlaid(line: Text, column: int, piece: Text) -> Text:
+    """`line` with `piece` laid over it from `column` on."""
     after = column + piece.cell_len
     return Text.assemble(line[:column], piece, line[after:])

@@ -1,4 +1,4 @@
-"""What a cell of a heat map says: a number and a sign, so that it reads without colour. Pure."""
+"""The content of a heat map's cells: a number and a sign, legible without colour."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from nexus_tui.words.formats import correlation
 __all__ = ["HeatCell", "heat_cells", "legend_words"]
 
 STATES = ("live", "failed", "stopped", "waiting")
-"""Of the runs of a combination that have not finished, the one that is told first."""
+"""States of unfinished runs; a cell shows the first of these among its runs."""
 
 
 class HeatCell(NamedTuple):
-    """`words` are at most seven cells wide, `sign` is one; `under` goes below them with room.
+    """`words` take at most seven cells, `sign` one; `under` goes on the line below if there is one.
 
-    `value` is the mean dev Spearman that gives the colour, None where no run has finished.
+    `value` is the mean dev Spearman, which sets the colour; None while no run has finished.
     """
 
     words: str
@@ -34,7 +34,7 @@ class HeatCell(NamedTuple):
 def heat_cells(
     points: Sequence[PointView], runs: Sequence[CellView], chart_style: ChartStyle
 ) -> dict[int, HeatCell]:
-    """The cell of every combination, by its number."""
+    """The cell of each combination, by the combination's number."""
     best = best_point(points)
     grouped: dict[int, list[CellView]] = {}
     for run in runs:
@@ -59,11 +59,12 @@ def _cell(
             under = "" if point.deviation is None else f"sd {point.deviation:.4f}"
         return HeatCell(correlation(point.dev_spearman), sign, under, point.dev_spearman, state)
     if state == "live":
-        so_far = [run.best_dev_spearman for run in runs if run.state == "live"]
-        known = [value for value in so_far if value is not None and math.isfinite(value)]
-        words = correlation(max(known)) if known else "begun"
-        places = [f"{run.epoch}/{run.epochs}" for run in runs if run.state == "live" and run.epochs]
-        return HeatCell(words, sign, f"epoch {places[0]}" if places else "", None, state)
+        live = [run for run in runs if run.state == "live"]
+        scores = [run.best_dev_spearman for run in live]
+        finite = [value for value in scores if value is not None and math.isfinite(value)]
+        words = correlation(max(finite)) if finite else "begun"
+        progress = [f"{run.epoch}/{run.epochs}" for run in live if run.epochs]
+        return HeatCell(words, sign, f"epoch {progress[0]}" if progress else "", None, state)
     if state == "waiting":
         return HeatCell(sign, " ", "", None, state)
     return HeatCell(state, sign, "", None, state)
@@ -81,7 +82,7 @@ def _sign(state: str, chart_style: ChartStyle) -> str:
 
 
 def legend_words(cells: Iterable[HeatCell], chart_style: ChartStyle) -> list[tuple[str, Style]]:
-    """The signs that occur, each with its meaning."""
+    """The signs that occur in `cells`, each with its meaning."""
     palette = chart_style.palette
     meanings = {
         "best": ("best", palette.title),
@@ -90,9 +91,9 @@ def legend_words(cells: Iterable[HeatCell], chart_style: ChartStyle) -> list[tup
         "stopped": ("stopped", palette.warn),
         "waiting": ("waiting", palette.dim),
     }
-    found = {cell.state for cell in cells}
+    states = {cell.state for cell in cells}
     return [
         (f"{_sign(state, chart_style)} {words}", style)
         for state, (words, style) in meanings.items()
-        if state in found
+        if state in states
     ]

@@ -1,6 +1,7 @@
-"""Where the combinations of a sweep's axes stand in a heat map: panels of rows and columns. Pure.
+"""The layout of a sweep's combinations as panels of rows and columns.
 
-The two axes of most values become rows and columns; every combination of the others is a panel.
+The two axes with the most values become rows and columns. Each combination of the other axes is a
+panel.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HeatGrid:
-    """`rows` and `columns` are None where fewer axes vary. `panels` are settings by name.
+    """`rows` and `columns` are None if fewer axes vary. `panels` holds the settings of each panel.
 
-    `points` holds the number of a combination for each panel, row and column.
+    `points` holds the number of the combination at each panel, row and column.
     """
 
     rows: Axis | None
@@ -50,7 +51,7 @@ class HeatGrid:
         return self.points[place.panel][place.row][place.column]
 
     def place(self, point: int) -> Place:
-        """Where the combination stands; the first place for one that is none."""
+        """The place of a combination; the first place if `point` is not in the grid."""
         for panel, rows in enumerate(self.points):
             for row, cells in enumerate(rows):
                 if point in cells:
@@ -58,7 +59,7 @@ class HeatGrid:
         return Place(0, 0, 0)
 
     def moved(self, place: Place, right: int, down: int) -> Place:
-        """So many cells on; below a panel comes the next one, and at the edges it ends."""
+        """The place moved by cells within the grid; below a panel comes the next one."""
         line = place.panel * self.height + place.row + down
         line = min(max(line, 0), len(self.panels) * self.height - 1)
         column = min(max(place.column + right, 0), self.width - 1)
@@ -66,9 +67,9 @@ class HeatGrid:
 
 
 def heat_grid(axes: Sequence[Axis]) -> HeatGrid:
-    """The grid of `axes`, whose combinations are counted with the last axis changing fastest."""
+    """The grid of `axes`. Combinations are numbered with the last axis changing fastest."""
     varied = [place for place, axis in enumerate(axes) if len(axis.values) > 1]
-    # Most values first; of equals, the first named.
+    # Most values first; the sort is stable, so ties keep the order of the axes.
     varied.sort(key=lambda place: -len(axes[place].values))
     row, column = (varied[0] if varied else None), (varied[1] if len(varied) > 1 else None)
     others = sorted(varied[2:])
@@ -76,11 +77,11 @@ def heat_grid(axes: Sequence[Axis]) -> HeatGrid:
     for place in range(len(axes) - 2, -1, -1):
         steps[place] = steps[place + 1] * len(axes[place + 1].values)
 
-    def reach(place: int | None) -> list[int]:
-        """What each value of an axis adds to the number of a combination."""
+    def offsets(place: int | None) -> list[int]:
+        """What each value of an axis adds to a combination's number."""
         return [0] if place is None else [i * steps[place] for i in range(len(axes[place].values))]
 
-    combinations = list(itertools.product(*(reach(place) for place in others)))
+    combinations = list(itertools.product(*(offsets(place) for place in others)))
     settings = itertools.product(*(axes[place].values for place in others))
     names = [axes[place].name for place in others]
     return HeatGrid(
@@ -88,7 +89,7 @@ def heat_grid(axes: Sequence[Axis]) -> HeatGrid:
         columns=None if column is None else axes[column],
         panels=tuple(tuple(zip(names, values, strict=True)) for values in settings),
         points=tuple(
-            tuple(tuple(sum(start) + r + c for c in reach(column)) for r in reach(row))
+            tuple(tuple(sum(start) + r + c for c in offsets(column)) for r in offsets(row))
             for start in combinations
         ),
     )

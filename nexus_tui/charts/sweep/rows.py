@@ -1,4 +1,4 @@
-"""The list of sweeps as lines: header, a line for each sweep, what to type without any. Pure."""
+"""The list of sweeps as lines: the header, a line for each sweep, and help without any."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.text import Text
 from nexus_engine.errors import one_line
 from nexus_engine.sweeps.following import SweepSummary
 from nexus_tui.charts.kit.chart_style import ChartStyle
-from nexus_tui.charts.kit.fitting import fitted
+from nexus_tui.charts.kit.fitting import fitted, padded
 from nexus_tui.charts.run.rows import age
 from nexus_tui.words.formats import correlation, settings_words
 
@@ -21,10 +21,10 @@ __all__ = [
 ]  # fmt: skip
 
 GAP = 2
-NAME_ROOM = (14, 40)
-"""Fewest and most cells for names."""
+MIN_NAME, MAX_NAME = 14, 40
+"""Cells for names."""
 MIN_SETTINGS = 18
-"""Cells from which on the settings of the best point are shown."""
+"""The settings of the best combination are shown if they get this many cells."""
 
 
 class _Column(NamedTuple):
@@ -43,18 +43,18 @@ _ORDER = ("state", "runs", "best", _WITH, "age")
 
 
 class SweepColumns(NamedTuple):
-    """What fits: the width of names, and the columns after them."""
+    """The columns that fit: the width of the names, and the columns after them."""
 
     name: int
     rest: tuple[_Column, ...]
 
 
 def sweep_columns(sweeps: Iterable[SweepSummary], width: int) -> SweepColumns:
-    """The columns for `width` cells: the most telling first, none cut but the best settings."""
+    """The columns for `width` cells: the most important that fit; only the settings are cut."""
     names = [cell_len(one_line(sweep.name, 100)) for sweep in sweeps]
     needed = sum(GAP + column.width for column in (_STATE, _DONE, _DEV))
     longest = max(names, default=0)
-    name = max(NAME_ROOM[0], min(longest, NAME_ROOM[1], width - needed))
+    name = max(MIN_NAME, min(longest, MAX_NAME, width - needed))
     left = width - name
     chosen: list[_Column] = []
     for column in (_STATE, _DONE, _DEV, _WHEN):
@@ -63,8 +63,8 @@ def sweep_columns(sweeps: Iterable[SweepSummary], width: int) -> SweepColumns:
         left -= GAP + column.width
         chosen.append(column)
     if left >= GAP + MIN_SETTINGS and len(chosen) == 4:
-        chosen.append(_Column(_WITH, left - GAP, False, lambda one, _: _settings(one)))
-    return SweepColumns(name, tuple(sorted(chosen, key=lambda one: _ORDER.index(one.title))))
+        chosen.append(_Column(_WITH, left - GAP, False, lambda sweep, _: _settings(sweep)))
+    return SweepColumns(name, tuple(sorted(chosen, key=lambda column: _ORDER.index(column.title))))
 
 
 def _settings(sweep: SweepSummary) -> str:
@@ -85,7 +85,7 @@ def sweep_line(
 ) -> Text:
     """The line of a sweep."""
     palette = chart_style.palette
-    line = Text(_padded(fitted(sweep.name, columns.name, chart_style), columns.name), palette.text)
+    line = Text(padded(fitted(sweep.name, columns.name, chart_style), columns.name), palette.text)
     for column in columns.rest:
         line.append(" " * GAP)
         words, style = column.words(sweep, now), palette.dim
@@ -97,7 +97,7 @@ def sweep_line(
         elif column is _DONE and sweep.failed:
             style = palette.warn
         words = fitted(words, column.width, chart_style)
-        line.append(_padded(words, column.width, right=column.right), style)
+        line.append(padded(words, column.width, right=column.right), style)
     return line
 
 
@@ -112,7 +112,7 @@ def state_sign(state: str, chart_style: ChartStyle) -> tuple[str, Style]:
 
 
 def sweep_state_words(sweep: SweepSummary) -> str:
-    """The state and how far it is, in words."""
+    """The state and the progress in words."""
     words = f"{sweep.state}: {sweep.done} of {sweep.runs} runs done"
     return f"{words}, {sweep.failed} failed" if sweep.failed else words
 
@@ -129,7 +129,7 @@ COMMANDS = (
 
 
 def no_sweeps(*, width: int, height: int, chart_style: ChartStyle) -> list[Text]:
-    """`height` lines at most: what a sweep is and the command to type."""
+    """At most `height` lines: what a sweep is, and the commands that start one."""
     palette = chart_style.palette
     lines = [Text("No sweeps yet", palette.title), Text()]
     lines += [Text(words, palette.text) for words in (ABOUT if width >= 70 else SHORT)]
@@ -142,8 +142,3 @@ def no_sweeps(*, width: int, height: int, chart_style: ChartStyle) -> list[Text]
     left = " " * max(1, (width - max(line.cell_len for line in lines)) // 2)
     above = max(0, (height - len(lines)) // 3)
     return [Text()] * above + [Text(left).append_text(line) for line in lines]
-
-
-def _padded(text: str, width: int, *, right: bool = False) -> str:
-    space = " " * max(0, width - cell_len(text))
-    return space + text if right else text + space

@@ -1,4 +1,4 @@
-"""A sweep in words: the head of its screen, and what there is to say of one combination. Pure."""
+"""A sweep in words: the head of its screen, and the details of one combination."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from nexus_tui.words.formats import aligned, correlation, count, duration, gain,
 __all__ = ["combination_lines", "run_words", "seed_order", "sweep_head"]
 
 MIN_TABLE = 7
-"""Lines from which on every seed has one of its own."""
+"""From this height, each seed has a line of its own."""
 GAP = 3
 SHORT_SECONDS = 60
-SHORT, TALL = 5, 16
-"""Lines: with fewer, why a run failed takes the place of what it cost; from the second on, there is
-a line for each thing."""
-WHY_LINES = 4
+MIN_COST, MIN_TALL = 5, 16
+"""Heights in lines. Below the first, the reason of a failure replaces the cost; from the second,
+each fact has a line of its own."""
+MAX_REASON_LINES = 4
 ONLY = "the only combination"
 
 
 def sweep_head(
     view: SweepView, width: int, chart_style: ChartStyle, command: str = ""
 ) -> list[Text]:
-    """Name and what is swept; state and best; of one that stopped, the command to go on with."""
+    """Name and data; state and best combination; `command`, with which to resume the sweep."""
     palette = chart_style.palette
     summary = summary_of(view)
     seeds = f"{len(view.seeds)} seeds" if len(view.seeds) > 1 else f"seed {view.seeds[0]}"
@@ -44,19 +44,19 @@ def sweep_head(
     words = fitted(f"{sign} {sweep_state_words(summary)}".strip(), width, chart_style)
     left = Text().append(words, style)
     best = best_point(points(view.cells))
-    told = []
+    best_words = []
     if best is not None:
         figure = f"best {correlation(best.dev_spearman)}"
-        told = [f"{figure}  {settings_words(summary.best_values)}", figure]
-    lines.append(_two_sides(left, told, width, palette.text))
+        best_words = [f"{figure}  {settings_words(summary.best_values)}", figure]
+    lines.append(_two_sides(left, best_words, width, palette.text))
     if command:
-        whole = f"go on with: {command}"
-        lines.append(Text(whole if cell_len(whole) <= width else command, palette.dim))
+        hint = f"go on with: {command}"
+        lines.append(Text(hint if cell_len(hint) <= width else command, palette.dim))
     return lines
 
 
 def _two_sides(left: Text, right: Sequence[str], width: int, style: Style) -> Text:
-    """`left`, and at the right the first of `right` that fits."""
+    """`left`, and at the right edge the first of `right` that fits."""
     for words in right:
         gap = width - left.cell_len - cell_len(words)
         if gap >= GAP:
@@ -65,7 +65,7 @@ def _two_sides(left: Text, right: Sequence[str], width: int, style: Style) -> Te
 
 
 def seed_order(runs: Sequence[CellView]) -> list[CellView]:
-    """The runs of a combination that have begun, the best finished one first."""
+    """The runs of a combination that have begun, the best finished run first."""
     order = {"finished": 0, "live": 1, "stopped": 2, "failed": 3}
     begun = [run for run in runs if run.state != "waiting"]
     return sorted(
@@ -90,17 +90,17 @@ def run_words(run: CellView) -> str:
 def combination_lines(
     view: SweepView, point: PointView, *, width: int, height: int, chart_style: ChartStyle
 ) -> list[Text]:
-    """At most `height` lines: settings; dev and test; every seed; what it cost; why one failed."""
+    """At most `height` lines: settings, scores, seeds, cost, and the reason of a failure."""
     palette = chart_style.palette
     runs = [cell for cell in view.cells if cell.cell.point == point.point]
     names = [axis.name for axis in view.axes]
     settings = list(zip(names, point.values, strict=True))
     failed = next((run for run in runs if run.state == "failed" and run.message), None)
-    why = ""
+    reason = ""
     if failed is not None:
-        why = f"seed {failed.cell.seed} failed: {one_line(failed.message)}"
-    if height >= TALL:
-        return _tall(settings, point, runs, why, width, height, chart_style)
+        reason = f"seed {failed.cell.seed} failed: {one_line(failed.message)}"
+    if height >= MIN_TALL:
+        return _tall(settings, point, runs, reason, width, height, chart_style)
     words = settings_words(settings) or ONLY
     lines = [Text(fitted(words, width, chart_style), palette.title)]
     lines.append(Text(_joined(_figures(point, runs), width, chart_style), palette.text))
@@ -108,15 +108,15 @@ def combination_lines(
     if len(runs) > 1 and height >= MIN_TABLE:
         if cost:
             lines.append(Text(fitted(cost, width, chart_style), palette.dim))
-        lines += _table(runs, width, height - len(lines) - bool(why), chart_style)
+        lines += _table(runs, width, height - len(lines) - bool(reason), chart_style)
     else:
         lines.append(
             Text(_joined([run_words(run) for run in runs], width, chart_style), palette.text)
         )
-        if cost and not (why and height < SHORT):
+        if cost and not (reason and height < MIN_COST):
             lines.append(Text(fitted(cost, width, chart_style), palette.dim))
-    if why:
-        lines.append(Text(fitted(why, width, chart_style), palette.bad))
+    if reason:
+        lines.append(Text(fitted(reason, width, chart_style), palette.bad))
     return lines[:height]
 
 
@@ -124,28 +124,29 @@ def _tall(
     settings: Sequence[tuple[str, object]],
     point: PointView,
     runs: Sequence[CellView],
-    why: str,
+    reason: str,
     width: int,
     height: int,
     chart_style: ChartStyle,
 ) -> list[Text]:
-    """The same with a line for each thing."""
+    """The same, with a line for each fact."""
     palette = chart_style.palette
-    words = [settings_words([one]) for one in settings] or [ONLY]
-    lines = [Text(fitted(one, width, chart_style), palette.title) for one in words]
+    words = [settings_words([setting]) for setting in settings] or [ONLY]
+    lines = [Text(fitted(line, width, chart_style), palette.title) for line in words]
     figures = [*_figures(point, runs), *_cost(runs)]
-    lines += [Text(), *(Text(fitted(one, width, chart_style), palette.text) for one in figures)]
-    if why:
-        told = wrap(why, max(10, width))[:WHY_LINES]
-        lines += [Text(), *(Text(one, palette.bad) for one in told)]
+    lines += [Text(), *(Text(fitted(line, width, chart_style), palette.text) for line in figures)]
+    if reason:
+        reason_lines = wrap(reason, max(10, width))[:MAX_REASON_LINES]
+        lines += [Text(), *(Text(line, palette.bad) for line in reason_lines)]
     lines.append(Text())
     return [*lines, *_table(runs, width, height - len(lines), chart_style)][:height]
 
 
 def _figures(point: PointView, runs: Sequence[CellView]) -> list[str]:
     if point.dev_spearman is None:
-        one = "its run has not finished"
-        return [f"none of {point.runs} runs has finished" if point.runs > 1 else one]
+        if point.runs > 1:
+            return [f"none of {point.runs} runs has finished"]
+        return ["its run has not finished"]
     pieces = [f"dev {correlation(point.dev_spearman)}"]
     if point.deviation is not None:
         pieces[0] += f" sd {point.deviation:.4f}"
@@ -160,7 +161,7 @@ def _figures(point: PointView, runs: Sequence[CellView]) -> list[str]:
 
 
 def _cost(runs: Sequence[CellView]) -> list[str]:
-    """Parameters, switches and time of the runs that finished."""
+    """Parameters, switches and mean training time of the finished runs."""
     done = [run for run in runs if run.state == "finished"]
     trained = sorted({run.params_trained for run in done if run.params_trained is not None})
     words = []
@@ -181,7 +182,7 @@ def _cost(runs: Sequence[CellView]) -> list[str]:
 
 
 def _time(seconds: float) -> str:
-    """A short time is told in tenths."""
+    """A time below a minute is shown with tenths."""
     return f"{seconds:.1f} s" if seconds < SHORT_SECONDS else duration(seconds)
 
 
@@ -193,27 +194,29 @@ def _table(
     rows = []
     for run in runs:
         live = run.state == "live" and run.epochs
-        took = "-" if run.train_seconds is None else _time(run.train_seconds)
+        seconds = "-" if run.train_seconds is None else _time(run.train_seconds)
         rows.append((
             str(run.cell.seed),
             f"epoch {run.epoch}/{run.epochs}" if live else run.state,
             correlation(run.best_dev_spearman),
             correlation(run.test_spearman),
             count(run.switches_kept),
-            took,
+            seconds,
         ))  # fmt: skip
     right = (True, False, True, True, True, True)
     lines = aligned([header, *rows], right)
-    room = max(0, height)
-    if len(lines) > room > 0:
-        more = len(lines) - room + 1
-        lines = [*lines[: room - 1], f"and {more} more seeds"]
+    rows_left = max(0, height)
+    if len(lines) > rows_left > 0:
+        more = len(lines) - rows_left + 1
+        lines = [*lines[: rows_left - 1], f"and {more} more seeds"]
     styles = [chart_style.palette.dim] + [chart_style.palette.text] * len(lines)
-    return [Text(line[:width], style) for line, style in zip(lines[:room], styles, strict=False)]
+    return [
+        Text(line[:width], style) for line, style in zip(lines[:rows_left], styles, strict=False)
+    ]
 
 
 def _joined(pieces: Sequence[str], width: int, chart_style: ChartStyle) -> str:
-    """As many pieces as fit, and how many do not."""
+    """As many pieces as fit, and the number of those that do not."""
     for shown in range(len(pieces), 0, -1):
         more = len(pieces) - shown
         words = "   ".join(pieces[:shown]) + (f"   and {more} more" if more else "")
