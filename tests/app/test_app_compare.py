@@ -8,7 +8,7 @@ import pytest
 from app_support import RUN_JSON, finished, make_app, screen_text, until, whole_run, write_run
 
 from nexus_engine.runs.summary import read_record
-from nexus_tui.app.compare import screen
+from nexus_tui.app.compare.screen import CompareScreen
 from nexus_tui.app.themes import chart_style_of
 from nexus_tui.charts.run.comparison import Judged, comparison
 from nexus_tui.work.judging import Judgement, judge
@@ -18,28 +18,32 @@ pytestmark = pytest.mark.usefixtures("home")
 
 @pytest.fixture
 def root(home):
-    found = home / "data" / "nexus" / "runs"
-    for place, (name, dev) in enumerate((("alpha", 0.52), ("beta", 0.61), ("gamma", 0.5))):
-        settings = {**RUN_JSON["settings"], "seed": place, "place": ["v", "up"]}
+    root = home / "data" / "nexus" / "runs"
+    for index, (name, dev) in enumerate((("alpha", 0.52), ("beta", 0.61), ("gamma", 0.5))):
+        settings = {**RUN_JSON["settings"], "seed": index, "place": ["v", "up"]}
         last = finished(best_dev_spearman=dev, pairs_per_second=float("nan"))
-        write_run(found, name, [*whole_run()[:-1], last], settings=settings,
-                  started_unix_s=3000.0 - place)  # fmt: skip
-    return found
+        write_run(root, name, [*whole_run()[:-1], last], settings=settings,
+                  started_unix_s=3000.0 - index)  # fmt: skip
+    return root
 
 
-def driven(act, marked=(), size=(80, 24), **settings):
-    async def whole():
+def driven(act, marked=(), size=(80, 24), judge=None, **settings):
+    """Run `act(app, pilot)` with the comparison in front; `judge` takes the place of its judge."""
+
+    async def drive():
         app = make_app(**settings)
         app.marked = list(marked)
         async with app.run_test(size=size) as pilot:
             await pilot.pause()
             await pilot.press("4")
             await until(pilot, lambda: app.current_mode == "compare")
+            if judge is not None:
+                await app.push_screen(CompareScreen(judge=judge))
             await until(pilot, lambda: app.screen._index._cache)
             await pilot.pause(0.1)
             await act(app, pilot)
 
-    asyncio.run(whole())
+    asyncio.run(drive())
 
 
 def table(root, names, **more):
@@ -110,16 +114,19 @@ def test_marked_runs_are_shown_with_their_curves(root):
     driven(act, marked=[root / "alpha", root / "beta"])
 
 
-def test_the_question_takes_what_is_marked_while_others_can_be_chosen(root, monkeypatch):
+def test_the_question_takes_what_is_marked_while_others_can_be_chosen(root):
     words = "on 368 test pairs"
-    found = Judged(spearman=0.5, difference=0.1, low=0.05, high=0.15)
-    monkeypatch.setattr(screen, "judge", lambda *_: Judgement((found, found), words, ""))
+    judged = Judged(spearman=0.5, difference=0.1, low=0.05, high=0.15)
 
     async def act(app, pilot):
         await pilot.press("a", "b")
         await until(pilot, lambda: words in screen_text(app))  # without scrolling
 
-    driven(act, marked=[root / "alpha", root / "beta"])
+    driven(
+        act,
+        marked=[root / "alpha", root / "beta"],
+        judge=lambda *_: Judgement((judged, judged), words),
+    )
 
 
 def test_runs_are_chosen_here_too(root):
@@ -144,27 +151,25 @@ def test_without_runs_it_says_where_to_begin(home):
     async def act(app, pilot):
         assert "1, then n starts one" in screen_text(app)
 
-    async def whole():
+    async def drive():
         app = make_app()
         async with app.run_test(size=(80, 24)) as pilot:
             await pilot.press("4")
             await pilot.pause(0.3)
             await act(app, pilot)
 
-    asyncio.run(whole())
+    asyncio.run(drive())
 
 
-def test_b_judges_in_a_thread_and_the_interval_is_shown(root, monkeypatch):
-    asked = []
+def test_b_judges_in_a_thread_and_the_interval_is_shown(root):
+    judged_names = []
 
     def stand_in(paths, progress, cancelled):
-        asked.append([path.name for path in paths])
+        judged_names.append([path.name for path in paths])
         progress(0.5)
         first = Judged(spearman=0.5, difference=0.0, low=0.0, high=0.0)
         second = Judged(spearman=0.6, difference=0.1, low=0.05, high=0.15)
         return Judgement((first, second), "on the 368 test pairs of the first run")
-
-    monkeypatch.setattr(screen, "judge", stand_in)
 
     async def act(app, pilot):
         await pilot.press("b")
@@ -172,15 +177,15 @@ def test_b_judges_in_a_thread_and_the_interval_is_shown(root, monkeypatch):
         text = screen_text(app)
         assert "better" in text
         assert "+0.0500" in text
-        assert asked == [["alpha", "beta"]]
+        assert judged_names == [["alpha", "beta"]]
 
-    driven(act, marked=[root / "alpha", root / "beta"], size=(120, 40))
+    driven(act, marked=[root / "alpha", root / "beta"], size=(120, 40), judge=stand_in)
 
 
 def test_runs_without_weights_are_told_in_words(root):
-    found = judge([root / "alpha", root / "beta"], lambda _: None, lambda: False)
-    assert found is not None
-    assert "need weights" in found.error
+    judgement = judge([root / "alpha", root / "beta"], lambda _: None, lambda: False)
+    assert judgement is not None
+    assert "need weights" in judgement.error
 
 
 def test_judging_real_weights_agrees_with_the_command(home, small_data, base_model):
@@ -203,10 +208,10 @@ def test_judging_real_weights_agrees_with_the_command(home, small_data, base_mod
         })  # fmt: skip
         paths.append(path)
     shares: list[float] = []
-    found = judge(paths, shares.append, lambda: False)
-    assert found is not None
-    assert found.error == ""
-    first, second = found.judged
+    judgement = judge(paths, shares.append, lambda: False)
+    assert judgement is not None
+    assert judgement.error == ""
+    first, second = judgement.judged
     assert second.difference == pytest.approx(second.spearman - first.spearman)
     assert second.low <= second.difference <= second.high
     assert shares[-1] == pytest.approx(1.0)

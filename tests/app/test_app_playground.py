@@ -1,4 +1,4 @@
-"""The playground as a screen: any size, ASCII, the mouse, its keys, and the uses that it notes."""
+"""The playground as a screen: any size, ASCII, the mouse, its keys, and its audit lines."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ def test_the_mouse_goes_to_parts_and_rows(run):
 def test_an_action_with_two_keys_is_offered_once():
     async def act(app, pilot):
         offered = [command.help for command in app.get_system_commands(app.screen)]
-        assert "play.clear" in offered  # by c and by ctrl+l
-        assert len(offered) == len(set(offered)) + 2  # the themes' words are the same
+        assert "play.clear" in offered  # bound to c and to ctrl+l
+        assert len(offered) == len(set(offered)) + 2  # the three themes share a help text
 
     driven(act)
 
@@ -119,9 +119,9 @@ def test_keys_can_be_changed():
 
 
 def audit(run):
-    """What the run's audit file says: (use, size, whether with a fingerprint)."""
+    """The lines of the run's audit file: (use, size, whether there is a fingerprint)."""
     lines = [json.loads(line) for line in (run / "audit.jsonl").read_text().splitlines()]
-    return [(one["use"], one["size"], one["data_fingerprint"] is not None) for one in lines]
+    return [(line["use"], line["size"], line["data_fingerprint"] is not None) for line in lines]
 
 
 def test_each_use_of_data_is_noted_in_the_run_once(run, home):
@@ -130,7 +130,7 @@ def test_each_use_of_data_is_noted_in_the_run_once(run, home):
 
     async def act(app, pilot):
         await typed(app, pilot, A, B)
-        await typed(app, pilot, "alpha", "beta")  # no line for each thing that is typed
+        await typed(app, pilot, "alpha", "beta")  # no second line for what is typed
         await pilot.press("ctrl+t")
         await focused(app, pilot, "many-path")
         app.screen.focused.value = str(home / "pairs.tsv")

@@ -1,4 +1,4 @@
-"""Many pairs at once, and search in a text file: long work that shows how far it is."""
+"""Many pairs at once, and search in a text file: long work that shows its progress."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_file_of_pairs_is_scored_sorted_and_saved(run, home):
         assert lines[2].split("\t")[3] == "'=1+1"
         assert stat.S_IMODE(saved.stat().st_mode) == 0o600
         assert "saved as" in screen_text(app)
-        await pilot.press("j", "j", "enter")  # takes the pair to the part Pair
+        await pilot.press("j", "j", "enter")  # opens the pair in the part Pair
         await answered(app, pilot)
         assert app.playground.answer.pair == ("alpha", "alpha")
 
@@ -138,9 +138,9 @@ def test_a_file_that_cannot_be_used_is_refused_in_a_line(home, name, content, re
         await pilot.press("enter")
         await answered(app, pilot)
         many = app.screen.query_one(ManyPane).many
-        assert reason in many.trouble
-        assert CANARY not in many.trouble
-        assert many.trouble[:40] in screen_text(app)
+        assert reason in many.error
+        assert CANARY not in many.error
+        assert many.error[:40] in screen_text(app)
 
     driven(act)
 
@@ -186,26 +186,26 @@ def test_a_text_file_is_searched_by_both_models(run, home):
         app.screen.focused.value = "the patient home"
         await pilot.press("enter")
         await answered(app, pilot)
-        found = app.screen.query_one(SearchPane).work.found
+        matches = app.screen.query_one(SearchPane).work.matches
         text = screen_text(app)
         assert "4 sentences by tuned-run, epoch 1" in text
         assert "by base" in text
         assert "by tuned" in text
-        best = found.by_tuned[0]
+        best = matches.by_tuned[0]
         row = next(line for line in text.splitlines() if line.lstrip().startswith("1 "))
-        assert f"1 {found.by_base[0].base:.4f}" in row
+        assert f"1 {matches.by_base[0].base:.4f}" in row
         assert f"1 {best.tuned:.4f}" in row
         assert f"line {best.line}" in text
         await pilot.press("escape", "h", "j")
         await pilot.pause()
-        assert f"line {found.by_base[1].line}" in screen_text(app)
+        assert f"line {matches.by_base[1].line}" in screen_text(app)
         embedded = len(app.playground._querier.base.asked)
         await pilot.press("r")
         await answered(app, pilot)
         assert len(app.playground._querier.base.asked) == embedded + 1  # the query alone
         await pilot.press("enter")
         await answered(app, pilot)
-        assert app.playground.answer.pair == ("the patient home", found.by_base[1].sentence)
+        assert app.playground.answer.pair == ("the patient home", matches.by_base[1].sentence)
 
     driven(act, run="tuned-run")
 

@@ -1,4 +1,4 @@
-"""Pairs as they are typed: answers, history, and which model is asked."""
+"""Pairs as you type them: answers, history, and the queried model."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_enter_keeps_a_pair_and_it_comes_back(run):
         await typed(app, pilot, "alpha", "beta")
         await pilot.press("enter")
         await pilot.pause()
-        assert [one.pair for one in app.playground.history] == [("alpha", "beta"), (A, B)]
+        assert [answer.pair for answer in app.playground.history] == [("alpha", "beta"), (A, B)]
         pane = app.screen.query_one(PairPane)
         await pilot.press("up", "up")
         assert pane.pair == (A, B)
@@ -140,7 +140,7 @@ def test_a_pair_kept_before_its_answer_is_stored_when_it_comes(run):
         assert "loading the model" in screen_text(app)
         side.gate.set()
         await answered(app, pilot)
-        assert [one.pair for one in app.playground.history] == [(A, B)]
+        assert [answer.pair for answer in app.playground.history] == [(A, B)]
 
     driven(act, run="tuned-run")
 

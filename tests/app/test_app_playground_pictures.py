@@ -1,4 +1,4 @@
-"""Pictures of pairs and the queue that works for them, alone."""
+"""Pictures of pairs, and the work queue, without an app."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_paths_show_every_value_and_what_is_not_finite():
     assert path([0.0, 1.0, math.inf], 8, PLAIN).plain == "_#x"
     assert set(path([0.5, 0.5001, 0.4999], 8, CHART_STYLE).plain) <= set(
         "▄▅"
-    )  # noise is not blown up
+    )  # noise is not magnified
     assert len(path([0.1] * 50, 8, CHART_STYLE)) == 8
     assert path([math.nan], 8, CHART_STYLE).plain == "×"
     assert path([], 8, CHART_STYLE).plain == ""
@@ -112,22 +112,22 @@ def test_plain_text(text, wanted):
     assert plain_text(text) == wanted
 
 
-# The desk
+# The work queue
 
 
-def test_a_desk_works_in_its_own_thread_and_rests_when_there_is_nothing():
-    came, threads = [], []
+def test_a_queue_works_in_its_own_thread_and_rests_when_there_is_nothing():
+    results, threads = [], []
     queue = WorkQueue(lambda call: call(), "t")
 
     def work(_):
         threads.append(threading.current_thread().name)
         return 7
 
-    queue.submit("a", work, came.append, came.append)
+    queue.submit("a", work, results.append, results.append)
     until = time.monotonic() + 5
     while queue._thread is not None and time.monotonic() < until:
         time.sleep(0.01)
-    assert came == [7]
+    assert results == [7]
     assert threads == ["t"]
     assert queue._thread is None
 
@@ -141,16 +141,16 @@ def test_a_desk_works_in_its_own_thread_and_rests_when_there_is_nothing():
         (PermissionError(13, "Permission denied", "x.tsv"), "x.tsv: Permission denied"),
     ],
 )
-def test_a_desk_tells_what_went_wrong_in_a_line(error, words):
-    told = []
+def test_a_queue_tells_what_went_wrong_in_a_line(error, words):
+    messages = []
     queue = WorkQueue(lambda call: call(), "t")
 
     def work(_):
         raise error
 
-    queue.submit("a", work, told.append, told.append)
+    queue.submit("a", work, messages.append, messages.append)
     until = time.monotonic() + 5
     while queue._thread is not None and time.monotonic() < until:
         time.sleep(0.01)
-    assert words in told[0]
-    assert CANARY not in told[0]
+    assert words in messages[0]
+    assert CANARY not in messages[0]

@@ -1,4 +1,4 @@
-"""Pinned pairs: kept on disk, scored again at each checkpoint."""
+"""Pinned pairs: stored on disk, scored again at each checkpoint."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def run(home):
 # Pins
 
 
-def test_a_pin_is_kept_on_disk_for_the_owner_alone_and_goes_with_the_last(run):
+def test_pins_are_stored_for_the_owner_alone_and_the_file_goes_with_the_last(run):
     async def act(app, pilot):
         await typed(app, pilot, A, B)
         await pilot.press("ctrl+n")
@@ -107,7 +107,7 @@ def test_pins_and_the_pair_are_scored_again_at_each_new_checkpoint(run):
 def test_pins_of_a_live_run_are_scored_though_the_playground_was_never_open(run):
     write_pins(pins_file(), PinBook(True, (Pin(A, B),)))
 
-    async def whole():
+    async def drive():
         app = make_app()
         app.playground._querier = WordQuerier()
         async with app.run_test(size=(80, 24)) as pilot:
@@ -120,7 +120,7 @@ def test_pins_of_a_live_run_are_scored_though_the_playground_was_never_open(run)
             await answered(app, pilot)
             assert len(app.playground.path_of((A, B))) == 1
 
-    asyncio.run(whole())
+    asyncio.run(drive())
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The heat map of a sweep as tables: where cells stand, what they say, in any room, in ASCII."""
+"""The heat map of a sweep: layout and content of its cells, at any size, in ASCII."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def drawn(view, place=FIRST, *, width=60, height=20, chart_style=ASCII):
     return [line.plain.rstrip() for line in lines]
 
 
-# Where combinations stand
+# Layout
 
 
 @pytest.mark.parametrize("axes", SHAPES)
@@ -52,13 +52,13 @@ def test_every_combination_stands_in_one_place_with_its_own_settings(axes):
                 seen.append(point)
                 if len({axis.name for axis in axes}) < len(axes):
                     continue
-                told = dict(shared)
+                expected = dict(shared)
                 if grid.rows is not None:
-                    told[grid.rows.name] = grid.rows.values[row]
+                    expected[grid.rows.name] = grid.rows.values[row]
                 if grid.columns is not None:
-                    told[grid.columns.name] = grid.columns.values[column]
+                    expected[grid.columns.name] = grid.columns.values[column]
                 names = [axis.name for axis in axes]
-                assert told == dict(zip(names, settings[point], strict=True))
+                assert expected == dict(zip(names, settings[point], strict=True))
     assert sorted(seen) == list(range(len(settings)))
 
 
@@ -78,7 +78,7 @@ def test_the_cell_moves_through_the_panels_and_stays_at_the_edges():
         assert grid.moved(start, right, down) == wanted
 
 
-# What a cell says
+# Content of a cell
 
 
 def test_numbers_signs_and_labels_read_without_colour():
@@ -125,7 +125,7 @@ def test_a_tall_cell_has_the_deviation_below_its_number():
     assert [line.strip() for line in lines] == ["dev", "", ">0.5500*", "sd 0.0707"]
 
 
-# Any room
+# Any size
 
 
 @BOTH
@@ -153,9 +153,9 @@ def test_a_click_finds_the_cell_that_is_drawn_there(axes, size):
     grid = heat_grid(axes)
     layout = heat_layout(grid, Place(0, 0, 0), width=size[0], height=size[1])
     view = view_of(axes)
-    found = {layout.place_at(x, y) for x in range(size[0]) for y in range(size[1])} - {None}
-    assert Place(0, 0, 0) in found
-    for place in sorted(found)[:: 1 + len(found) // 50]:  # of the large grids not each cell
+    places = {layout.place_at(x, y) for x in range(size[0]) for y in range(size[1])} - {None}
+    assert Place(0, 0, 0) in places
+    for place in sorted(places)[:: 1 + len(places) // 50]:  # a sample of a large grid
         lines = drawn(view, place, width=size[0], height=size[1])
         if heat_layout(grid, place, width=size[0], height=size[1]) == layout:
             y = next(y for y, line in enumerate(lines) if ">" in line)
@@ -165,7 +165,7 @@ def test_a_click_finds_the_cell_that_is_drawn_there(axes, size):
     assert layout.place_at(20, 500) is None
 
 
-def test_what_lies_beyond_the_room_is_told():
+def test_arrows_and_ranges_show_that_the_grid_goes_on():
     lines = drawn(view_of((LONG, WIDE)), Place(0, 20, 15), width=58, height=9)
     assert "batch_size, columns 14 to 18 of 30" in lines[0]
     assert lines[0].endswith("^")
@@ -186,8 +186,8 @@ def test_numbers_can_be_read_on_every_colour(theme):
     for style in heat:
         assert style.color is not None
         assert style.bgcolor is not None
-        one, other = Color.parse(style.color.name), Color.parse(style.bgcolor.name)
-        assert _contrast(one, other) >= 4.5
+        text, background = Color.parse(style.color.name), Color.parse(style.bgcolor.name)
+        assert _contrast(text, background) >= 4.5
 
 
 def test_the_scale_and_the_signs_that_occur_are_explained():

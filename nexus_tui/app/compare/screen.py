@@ -1,8 +1,8 @@
-"""Runs side by side: figures, curves over each other, and whether they truly differ."""
+"""Runs side by side: figures, curves, and whether their test scores differ significantly."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -27,12 +27,17 @@ from nexus_tui.work.judging import Judgement, judge
 
 __all__ = ["CompareScreen"]
 
+Judge = Callable[[Sequence[Path], Callable[[float], None], Callable[[], bool]], Judgement | None]
+
 PROGRESS_SECONDS = 0.5
-CHOOSE = "space marks a run, enter compares those marked"
+HOW_TO_CHOOSE = "space marks a run, enter compares the marked runs"
 
 
 class CompareScreen(NexusScreen):
-    """The marked runs; with fewer than two, the list to mark them on."""
+    """The marked runs; with fewer than two, the list in which to mark them.
+
+    `judge` computes the confidence intervals, in a worker thread.
+    """
 
     DEFAULT_CSS = """
     CompareScreen #both { height: 1fr; layout: vertical; padding: 0 1; }
@@ -59,8 +64,9 @@ class CompareScreen(NexusScreen):
         Binding("escape", "back", "Back", show=False, id="compare.back"),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, *, judge: Judge = judge) -> None:
         super().__init__()
+        self._judge = judge
         self._index = RunIndex(runs_root())
         self._records: tuple[RunRecord, ...] = ()
         self._first = 0
@@ -68,11 +74,11 @@ class CompareScreen(NexusScreen):
         self._choosing = False
         self._judgement: Judgement | None = None
         self._judged_paths: tuple[Path, ...] = ()
-        self._done: float | None = None
-        self._ticking: Timer | None = None
+        self._progress_share: float | None = None
+        self._redraw_timer: Timer | None = None
 
     def body(self) -> ComposeResult:
-        """The list to choose from, or table and curves; a line of words."""
+        """The list to choose from, or table and curves; a line of help."""
         yield RunList(letter_of=lambda path: letter(self.nexus.marked, path))
         with Container(id="both"):
             yield DrawnLines(self._draw_table, id="table")
@@ -80,7 +86,7 @@ class CompareScreen(NexusScreen):
         yield DrawnLines(self._draw_words, id="words")
 
     def on_screen_resume(self) -> None:
-        """To the front: other runs may be marked now."""
+        """Come to the front: other runs may be marked now."""
         super().on_screen_resume()
         self._read_runs()
 
@@ -88,9 +94,9 @@ class CompareScreen(NexusScreen):
         self.run_worker(self._index.refresh, thread=True, group="reading", exit_on_error=False)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """The folders were looked at, or the runs were judged."""
+        """Show the runs that were read, or the judgement."""
         if event.worker.group == "reading" and event.state is WorkerState.SUCCESS:
-            self._have(event.worker.result or [])
+            self._show_runs(event.worker.result or [])
         elif event.worker.group == "judge" and event.worker.is_finished:
             self._stop_ticking()
             if event.state is WorkerState.SUCCESS and event.worker.result is not None:
@@ -98,16 +104,16 @@ class CompareScreen(NexusScreen):
                 self._top = 0  # the verdict stands at the top
             self._draw()
 
-    def _have(self, runs: Sequence[RunSummary]) -> None:
+    def _show_runs(self, runs: Sequence[RunSummary]) -> None:
         known = {run.path for run in runs}
         self.nexus.marked = [path for path in self.nexus.marked if path in known]
         self.query_one(RunList).show_runs(runs)
-        self._take_marked()
+        self._show_marked()
 
-    def _take_marked(self) -> None:
+    def _show_marked(self) -> None:
         marked = tuple(self.nexus.marked)
-        found = [self._index.record(path) for path in marked]
-        self._records = tuple(record for record in found if record is not None)
+        records = (self._index.record(path) for path in marked)
+        self._records = tuple(record for record in records if record is not None)
         if marked != self._judged_paths:
             self._judgement = None
             self.workers.cancel_group(self, "judge")
@@ -163,33 +169,29 @@ class CompareScreen(NexusScreen):
 
     def _draw_words(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
         palette = self.chart_style.palette
+        judgement, share, style = self._judgement, self._progress_share, palette.dim
         if self.has_class("-choosing"):
-            words = CHOOSE if self.query_one(RunList).runs else "no runs yet: 1, then n starts one"
-            return [Text(f" {fitted(words, width - 2, self.chart_style)}", style=palette.dim)]
-        if self._done is not None:
-            words = f"embedding the test pairs with each run's weights: {self._done * 100:.0f} %"
-            return [Text(f" {fitted(words, width - 2, self.chart_style)}", style=palette.dim)]
-        if self._judgement is not None and self._judgement.error:
-            return [
-                Text(
-                    f" {fitted(self._judgement.error, width - 2, self.chart_style)}",
-                    style=palette.warn,
-                )
-            ]
-        words = "j and k scroll; b asks whether the test scores truly differ"
-        if self._judgement is not None:
+            any_runs = bool(self.query_one(RunList).runs)
+            words = HOW_TO_CHOOSE if any_runs else "no runs yet: 1, then n starts one"
+        elif share is not None:
+            words = f"embedding the test pairs with each run's weights: {share * 100:.0f} %"
+        elif judgement is None:
+            words = "j and k scroll; b checks whether the test scores truly differ"
+        elif judgement.error:
+            words, style = judgement.error, palette.warn
+        else:
             words = "an interval that holds 0 shows no difference"
-        return [Text(f" {fitted(words, width - 2, self.chart_style)}", style=palette.dim)]
+        return [Text(f" {fitted(words, width - 2, self.chart_style)}", style=style)]
 
     # Actions
 
     def action_choose(self) -> None:
-        """The list, to mark other runs."""
+        """Show the list, to mark other runs."""
         self._choosing = True
-        self._take_marked()
+        self._show_marked()
 
     def action_mark(self) -> None:
-        """Mark the run under the cursor, or take its mark away."""
+        """Mark the run under the cursor, or unmark it."""
         run = self.query_one(RunList).current
         if run is None or not self.has_class("-choosing"):
             return
@@ -200,14 +202,14 @@ class CompareScreen(NexusScreen):
         self.query_one(RunList).redraw()
 
     def action_compare(self) -> None:
-        """Compare what is marked."""
+        """Compare the marked runs."""
         if not self.has_class("-choosing"):
             return
         if len(self.nexus.marked) < 2:
-            self.nexus.tell("mark two runs or more, with the space bar")
+            self.nexus.tell("mark two runs or more with the space bar")
             return
         self._choosing = False
-        self._take_marked()
+        self._show_marked()
 
     def on_run_list_chosen(self) -> None:
         """A second click on a run marks it."""
@@ -221,40 +223,40 @@ class CompareScreen(NexusScreen):
             self.app.switch_mode("runs")
 
     def action_sideways(self, step: int) -> None:
-        """Runs that did not fit beside the others."""
+        """Scroll to runs that did not fit."""
         fits = columns_that_fit(self.query_one("#table", DrawnLines).size.width)
         self._first = max(0, min(self._first + step, len(self._records) - fits))
         self._draw()
 
     def action_scroll(self, step: int) -> None:
-        """Up or down the table."""
+        """Scroll the table."""
         self._top = max(0, self._top + step)
         self.query_one("#table", DrawnLines).redraw()
 
     def action_judge(self) -> None:
-        """Embed the first run's test pairs with the weights of each, in a thread."""
+        """Score the first run's test pairs with the weights of each run, in a thread."""
         if self.has_class("-choosing"):
-            self.action_compare()  # what is marked; it says so where that is too little
+            self.action_compare()  # compares the marked runs, or says that they are too few
         if self.has_class("-choosing"):
             return
         paths = self._judged_paths = tuple(record.summary.path for record in self._records)
-        self._judgement, self._done = None, 0.0
+        self._judgement, self._progress_share = None, 0.0
 
         def work() -> Judgement | None:
             worker = get_current_worker()
-            return judge(paths, self._progress, lambda: worker.is_cancelled)
+            return self._judge(paths, self._progress, lambda: worker.is_cancelled)
 
         self.run_worker(work, thread=True, group="judge", exclusive=True, exit_on_error=False)
-        if self._ticking is None:
-            self._ticking = self.set_interval(PROGRESS_SECONDS, self._draw)
+        if self._redraw_timer is None:
+            self._redraw_timer = self.set_interval(PROGRESS_SECONDS, self._draw)
         self._draw()
 
     def _progress(self, share: float) -> None:
-        """From the worker thread: a number for the next drawing."""
-        self._done = share
+        """Note the progress for the next redraw. Runs in the worker thread."""
+        self._progress_share = share
 
     def _stop_ticking(self) -> None:
-        self._done = None
-        if self._ticking is not None:
-            self._ticking.stop()
-            self._ticking = None
+        self._progress_share = None
+        if self._redraw_timer is not None:
+            self._redraw_timer.stop()
+            self._redraw_timer = None

@@ -1,1 +1,1 @@
-"""The playground: pairs, files of pairs, search."""
+"""The playground: single pairs, files of pairs, and search in a text file."""

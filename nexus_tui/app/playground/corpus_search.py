@@ -1,4 +1,4 @@
-"""A query against a text file, asked from the playground: the file is embedded once a model."""
+"""Search in a text file: the file is embedded once for each model, then queries are fast."""
 
 from __future__ import annotations
 
@@ -17,61 +17,61 @@ if TYPE_CHECKING:
     from nexus_engine.scoring.querying import ModelPair
     from nexus_engine.scoring.searching import SearchIndex, SearchResult
 
-__all__ = ["TOP", "CorpusSearch"]
+__all__ = ["CorpusSearch"]
 
-TOP = 100
-"""Matches of each side that the list holds."""
+MAX_MATCHES = 100
+"""Matches that the list holds for each model."""
 
 
 class CorpusSearch(LongWork):
-    """The file that is searched, the last query and what was found."""
+    """The searched file, the last query and its matches."""
 
     kind = "search"
 
     def __init__(self, playground: PlaygroundState, changed: Callable[[], None]) -> None:
         super().__init__(playground, changed)
         self.query = ""
-        self.found: SearchResult | None = None
+        self.matches: SearchResult | None = None
         self._path = ""
         self._index: SearchIndex | None = None
         self._file: tuple[str, FileStamp] | None = None
-        self._noted: tuple[Path | None, tuple[str, FileStamp] | None] | None = None
+        self._audited: tuple[Path | None, tuple[str, FileStamp] | None] | None = None
 
     def search(self, path: str, query: str) -> None:
-        """Find the nearest sentences of the file at `path`."""
-        model, stamp = self.playground.model, self.playground.stale
+        """Find the sentences of the file at `path` that are nearest to `query`."""
+        model, stamp = self.playground.model, self.playground.stamp
         self._path = path
 
         def work(check: Check) -> tuple[SearchResult, ModelPair]:
             from nexus_engine.scoring.searching import SearchIndex, read_sentences, search
 
-            place = user_path(path, DataError)
-            if self._index is None or self._file is None or self._file != _state(path, place):
-                self._index = None  # the old file's embeddings go before the new ones come
-                state = _state(path, place)
-                self._index, self._file = SearchIndex(read_sentences(place, check)), state
+            file = user_path(path, DataError)
+            if self._index is None or self._file is None or self._file != _file_state(path, file):
+                self._index = None  # frees the old embeddings before the new ones are computed
+                state = _file_state(path, file)
+                self._index, self._file = SearchIndex(read_sentences(file, check)), state
             index = self._index
             models = self.playground.models(model)
-            if self._noted != (model.run, self._file):  # once a file and model, not once a query
+            if self._audited != (model.run, self._file):  # not for each query
                 self.playground.note(model, "search", index.file.sentences)
-                self._noted = model.run, self._file
+                self._audited = model.run, self._file
             self.expect(index.missing(models))
-            return search(models, index, query, TOP, self.advance, check), models
+            return search(models, index, query, MAX_MATCHES, self.advance, check), models
 
-        def done(answer: tuple[SearchResult, ModelPair]) -> None:
-            self.found, models = answer
+        def done(result: tuple[SearchResult, ModelPair]) -> None:
+            self.matches, models = result
             self.query = query
-            self.answered_by(model, stamp, None if models.tuned is None else models.tuned.epoch)
+            self.note_origin(model, stamp, None if models.tuned is None else models.tuned.epoch)
 
         self.begin("embedding the file", work, done)
 
     def again(self) -> None:
-        """Ask the same by the model and weights of now."""
-        if self.found is not None:
+        """Repeat the query with the present model and weights."""
+        if self.matches is not None:
             self.search(self._path, self.query)
 
 
-def _state(path: str, place: Path) -> tuple[str, FileStamp] | None:
-    """Which file, in which state: a file that was changed is read anew."""
-    stamp = stamp_of(place, follow=True)
+def _file_state(path: str, file: Path) -> tuple[str, FileStamp] | None:
+    """The file and its stamp: a file that has changed is read again."""
+    stamp = stamp_of(file, follow=True)
     return None if stamp is None else (path, stamp)

@@ -1,4 +1,4 @@
-"""The playground's first line: its three parts, and which model is asked."""
+"""The playground's first line: its three parts and the queried model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def model_words(
     room: int,
     chart_style: ChartStyle,
 ) -> str:
-    """The model in words that fit."""
+    """The longest description of the model that fits into `room` cells."""
     if not run:
         return "model: base alone" if room >= 17 else "base"
     weights = "" if epoch is None else f", epoch {epoch}"
@@ -50,13 +50,13 @@ def head_picture(
     width: int,
     chart_style: ChartStyle,
 ) -> Text:
-    """One line: the parts with the present one marked, the model at the right."""
+    """One line: the parts with the current one marked, and the model at the right."""
     line = Text(" ")
     for key, title in PARTS:
-        here = key == part
-        mark = chart_style.glyphs.selected if here else " "
+        current = key == part
+        mark = chart_style.glyphs.selected if current else " "
         line.append(
-            f"{mark}{title}  ", chart_style.palette.title if here else chart_style.palette.dim
+            f"{mark}{title}  ", chart_style.palette.title if current else chart_style.palette.dim
         )
     room = width - line.cell_len - 2
     words = model_words(
@@ -68,17 +68,17 @@ def head_picture(
 
 
 class PlaygroundHead(Canvas):
-    """Draws `head_picture`; a click on a part goes there, one on the model asks for another."""
+    """Draws `head_picture`; clicks choose a part, or open the list of models."""
 
     class PartChosen(Message):
-        """Another part is wanted."""
+        """The user clicked a part."""
 
         def __init__(self, part: str) -> None:
             super().__init__()
             self.part = part
 
     class ModelClicked(Message):
-        """Another model is wanted."""
+        """The user clicked the model."""
 
     def __init__(self) -> None:
         super().__init__(id="playground-head")
@@ -100,7 +100,7 @@ class PlaygroundHead(Canvas):
         ]
 
     def on_click(self, event: events.Click) -> None:
-        """Go to what was clicked."""
+        """Report which part, or the model, was clicked."""
         column = 1
         for key, title in PARTS:
             if column <= event.x < column + len(title) + 3:

@@ -1,4 +1,4 @@
-"""A long question as the screen sees it: how far it is, what came of it, why it failed."""
+"""Long work as the screen sees it: its progress, the origin of its result, or its error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 class LongWork:
-    """Base of `ManyPairs` and `CorpusSearch`: one piece of work at a time in the long queue."""
+    """Base of `ManyPairs` and `CorpusSearch`: one job at a time in the long queue."""
 
     kind = ""
 
@@ -23,10 +23,10 @@ class LongWork:
         self.playground = playground
         self.changed = changed
         self.doing = ""
-        """What is being done, in words; empty when nothing is."""
+        """The present job in words; empty when idle."""
         self.done = 0
         self.total = 0
-        self.trouble = ""
+        self.error = ""
         self.model_name = ""
         self.epoch: int | None = None
         self._model: QueriedModel | None = None
@@ -34,47 +34,47 @@ class LongWork:
 
     @property
     def stale(self) -> bool:
-        """Whether the result is of another model, or of older weights, than would be asked now."""
+        """Whether the result comes from another model or from older weights."""
         if self._model is None:
             return False
-        return (self._model, self._stamp) != (self.playground.model, self.playground.stale)
+        return (self._model, self._stamp) != (self.playground.model, self.playground.stamp)
 
     def begin(
         self, words: str, work: Callable[[Check], Result], done: Callable[[Result], None]
     ) -> None:
-        """Do `work` in the queue; `done` in the UI thread when it is wanted still."""
-        self.doing, self.trouble, self.done, self.total = words, "", 0, 0
+        """Run `work` in the queue, then `done` in the UI thread unless the job was dropped."""
+        self.doing, self.error, self.done, self.total = words, "", 0, 0
 
-        def ended(result: Result) -> None:
+        def succeeded(result: Result) -> None:
             self.doing = ""
             done(result)
             self.changed()
 
-        def failed(words: str) -> None:
-            self.doing, self.trouble = "", words
+        def failed(message: str) -> None:
+            self.doing, self.error = "", message
             self.changed()
 
-        self.playground.long.submit(self.kind, work, ended, failed)
+        self.playground.long.submit(self.kind, work, succeeded, failed)
         self.changed()
 
     def expect(self, total: int) -> None:
-        """From the queue's thread: so many sentences are to be embedded."""
+        """Set the number of sentences to embed. Runs in the queue's thread."""
         self.done, self.total = 0, total
 
     def advance(self, more: int) -> None:
-        """From the queue's thread: so many more are."""
+        """Count `more` embedded sentences. Runs in the queue's thread."""
         self.done += more
 
-    def answered_by(self, model: QueriedModel, stamp: Stamp | None, epoch: int | None) -> None:
-        """Note whose answer the result is."""
+    def note_origin(self, model: QueriedModel, stamp: Stamp | None, epoch: int | None) -> None:
+        """Note the model and weights from which the result comes."""
         self._model, self._stamp = model, stamp
         self.model_name, self.epoch = model.name, epoch
 
     def cancel(self) -> bool:
-        """Give up what is being done; whether there was anything."""
+        """Cancel the present job; True if there was one."""
         if not self.doing:
             return False
         self.playground.long.drop(self.kind)
-        self.doing, self.trouble = "", "given up"
+        self.doing, self.error = "", "given up"
         self.changed()
         return True

@@ -1,4 +1,4 @@
-"""Many pairs at once: loaded from a file or pasted, scored in one batch, sorted, saved."""
+"""Many pairs at once: loaded or pasted, scored as one job, sorted and saved."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["ManyPairs"]
 
 MAX_PAIRS = 100_000
 ORDERS = ("difference", "tuned", "base", "file")
-"""In the order in which a key goes through them."""
+"""In the order in which the key cycles through them."""
 
 
 class _Scored(NamedTuple):
@@ -33,7 +33,7 @@ class _Scored(NamedTuple):
 
 
 class ManyPairs(LongWork):
-    """The pairs, their cosines and the order in which they are shown."""
+    """The pairs, their cosines and the order in which the table shows them."""
 
     kind = "many"
 
@@ -45,8 +45,8 @@ class ManyPairs(LongWork):
         self.order: list[int] = []
         self.by = ORDERS[0]
         self.saved = ""
-        """Where the present table was saved, in words."""
-        self._again: Callable[[], Pairs] | None = None
+        """Where the table was saved, in words; empty if it is not saved."""
+        self._read: Callable[[], Pairs] | None = None
         self._typed = False
 
     def load(self, path: str) -> None:
@@ -72,40 +72,40 @@ class ManyPairs(LongWork):
         self._score("pasted pairs", read, typed=True)
 
     def again(self) -> None:
-        """Score the same pairs by the model and weights of now."""
-        if self._again is not None:
-            self._score(self.label, self._again, typed=self._typed)
+        """Score the same pairs with the present model and weights."""
+        if self._read is not None:
+            self._score(self.label, self._read, typed=self._typed)
 
     def _score(self, label: str, read: Callable[[], Pairs], *, typed: bool = False) -> None:
-        self._again, self._typed = read, typed
-        model, stamp, by = self.playground.model, self.playground.stale, self.by
+        self._read, self._typed = read, typed
+        model, stamp, by = self.playground.model, self.playground.stamp, self.by
 
         def work(check: Check) -> _Scored:
             from nexus_engine.scoring.querying import distinct, ordered, score
 
-            found = read()
-            if len(found) > MAX_PAIRS:
+            data = read()
+            if len(data) > MAX_PAIRS:
                 raise DataError(
-                    f"{label}: holds {len(found):,} pairs; {MAX_PAIRS:,} are scored here at most, "
-                    "`nexus similarity --file` takes any number"
+                    f"{label}: {len(data):,} pairs are more than the {MAX_PAIRS:,} allowed here; "
+                    "use `nexus similarity --file`, which takes any number"
                 )
             check()
-            pairs = list(zip(found.first.to_pylist(), found.second.to_pylist(), strict=True))
+            pairs = list(zip(data.first.to_pylist(), data.second.to_pylist(), strict=True))
             models = self.playground.models(model)
-            self.playground.note(model, "similarity", found, typed=typed)
+            self.playground.note(model, "similarity", data, typed=typed)
             self.expect(distinct(pairs) * len(models.each()))
             cosines = score(models, pairs, self.advance, check)
             return _Scored(label, pairs, cosines, ordered(cosines, by), models)
 
-        def done(found: _Scored) -> None:
-            self.label, self.pairs, self.cosines, self.order, models = found
+        def done(scored: _Scored) -> None:
+            self.label, self.pairs, self.cosines, self.order, models = scored
             self.saved = ""
-            self.answered_by(model, stamp, None if models.tuned is None else models.tuned.epoch)
+            self.note_origin(model, stamp, None if models.tuned is None else models.tuned.epoch)
 
         self.begin(f"scoring {label}", work, done)
 
     def sort(self) -> None:
-        """Show the table in the next order."""
+        """Sort the table by the next of `ORDERS`."""
         self.by = ORDERS[(ORDERS.index(self.by) + 1) % len(ORDERS)]
         by, cosines = self.by, self.cosines
 
@@ -120,8 +120,11 @@ class ManyPairs(LongWork):
 
         self.begin("sorting", work, done)
 
-    def save(self, path: Path, *, replace: bool, taken: Callable[[], None]) -> None:
-        """Write the table as TSV, mode 0600; `taken` when the file is there and not to go."""
+    def save(self, path: Path, *, replace: bool, on_exists: Callable[[], None]) -> None:
+        """Write the table as TSV, mode 0600.
+
+        If the file exists and `replace` is False, nothing is written and `on_exists` is called.
+        """
         pairs, cosines, order = self.pairs, self.cosines, self.order
 
         def work(_: Check) -> bool:
@@ -141,13 +144,13 @@ class ManyPairs(LongWork):
             if written:
                 self.saved = f"saved as {one_line(path, 200)}"
             else:
-                taken()
+                on_exists()
 
         self.begin("saving", work, done)
 
 
 def _write(path: Path, lines: Iterator[str]) -> None:
-    """A new file for the owner alone; one that was begun and failed is taken away."""
+    """Write a new file, mode 0600; it is removed again if writing fails."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
@@ -160,10 +163,10 @@ def _write(path: Path, lines: Iterator[str]) -> None:
 def scored_lines(
     pairs: list[tuple[str, str]], cosines: list[PairCosines], order: list[int]
 ) -> Iterator[str]:
-    """The table as lines of TSV; no cell is a formula to a spreadsheet."""
+    """The table as lines of TSV, with no cell that a spreadsheet would run as a formula."""
     yield "base\ttuned\tdifference\tsentence1\tsentence2\n"
-    for place in order:
-        (first, second), (base, tuned) = pairs[place], cosines[place]
-        after = "" if tuned is None else f"{tuned:.6f}"
-        apart = "" if tuned is None else f"{tuned - base:.6f}"
-        yield f"{base:.6f}\t{after}\t{apart}\t{cell(first)}\t{cell(second)}\n"
+    for index in order:
+        (first, second), (base, tuned) = pairs[index], cosines[index]
+        tuned_text = "" if tuned is None else f"{tuned:.6f}"
+        difference = "" if tuned is None else f"{tuned - base:.6f}"
+        yield f"{base:.6f}\t{tuned_text}\t{difference}\t{cell(first)}\t{cell(second)}\n"

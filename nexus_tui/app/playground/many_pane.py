@@ -1,4 +1,4 @@
-"""The part Many: a file of pairs or pasted ones, scored in one batch, as a table."""
+"""The part Many: pairs from a file or pasted, scored as one job, in a table."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ class ManyRows(ScoredRows):
         self._many = many
 
     def count(self) -> int:
-        """Pairs scored."""
+        """Number of scored pairs."""
         return len(self._many.order)
 
     def head(self, width: int) -> Sequence[Text]:
-        """How it is sorted, and the columns."""
+        """The sort order and the columns."""
         if not self.count():
             return ()
         return [heading("Pairs", SORTED_BY[self._many.by], PAIR_COLUMNS, width, self.chart_style)]
 
     def empty(self, width: int) -> Sequence[Text]:  # noqa: ARG002
-        """How pairs get here."""
+        """How to load pairs."""
         if self._many.doing:
             return ()
         dim = self.chart_style.palette.dim
@@ -62,14 +62,14 @@ class ManyRows(ScoredRows):
         ]
 
     def facts(self, index: int) -> tuple[str, str, float, float | None]:
-        """See the base."""
-        place = self._many.order[index]
-        (first, second), (base, tuned) = self._many.pairs[place], self._many.cosines[place]
+        """Sentences and cosines of a row."""
+        number = self._many.order[index]
+        (first, second), (base, tuned) = self._many.pairs[number], self._many.cosines[number]
         return first, second, base, tuned
 
 
 class PairInFull(Canvas):
-    """Both sentences of the row under the cursor, each on a line of its own."""
+    """Both sentences of the row under the cursor, each on its own line."""
 
     DEFAULT_CSS = "PairInFull { height: 2; margin: 0 1; }"
 
@@ -93,7 +93,7 @@ class PairInFull(Canvas):
 
 
 class ManyPane(Container):
-    """See the module."""
+    """Path, progress, table, and the selected pair in full."""
 
     def __init__(self, playground: PlaygroundState) -> None:
         super().__init__(id="part-many")
@@ -101,7 +101,7 @@ class ManyPane(Container):
         self._rows = ManyRows(self.many)
 
     def compose(self) -> ComposeResult:
-        """The path, how it goes, the table, the row in full."""
+        """The path, the progress, the table, the selected pair."""
         yield LabelledInput(
             "file", TextInput(placeholder="path of a file of pairs", id="many-path")
         )
@@ -126,11 +126,11 @@ class ManyPane(Container):
             self.screen.refresh_bindings()
 
     def home(self) -> Rows:
-        """Where the keys go when a line is left."""
+        """The widget that gets the focus when a line loses it."""
         return self._rows
 
     def tick(self) -> None:
-        """Draw how far it is."""
+        """Redraw the progress."""
         self.query_one(WorkLine).redraw()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -146,6 +146,6 @@ class ManyPane(Container):
         return self.many.pairs[self.many.order[index]]
 
     def on_rows_moved(self, event: Rows.Moved) -> None:
-        """Show the row in full."""
+        """Show the pair under the cursor in full."""
         event.stop()
         self.query_one(PairInFull).redraw()

@@ -1,4 +1,4 @@
-"""The part Pair: two lines, their similarity by both models as they are typed, history and pins."""
+"""The part Pair: two lines, their similarity by both models as you type, history and pins."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["AnswerBars", "HistoryRows", "PairPane", "PinRows"]
 
 
 class AnswerBars(Canvas):
-    """The present pair's similarities, or why there are none yet."""
+    """The similarities of the present pair, or the reason why there are none yet."""
 
     DEFAULT_CSS = "AnswerBars { height: 3; margin: 1 1; }"
 
@@ -57,10 +57,10 @@ class AnswerBars(Canvas):
 
 
 class HistoryRows(ScoredRows):
-    """Pairs that were kept by Enter, the newest first."""
+    """Pairs kept with Enter, the newest first."""
 
     def count(self) -> int:
-        """Pairs kept."""
+        """Number of kept pairs."""
         return len(self.playground.history)
 
     def head(self, width: int) -> Sequence[Text]:
@@ -69,26 +69,26 @@ class HistoryRows(ScoredRows):
         return [heading("History", "", columns, width, self.chart_style)]
 
     def empty(self, width: int) -> Sequence[Text]:  # noqa: ARG002
-        """How a pair gets here."""
+        """How to keep a pair."""
         return [Text("  Enter in the second line keeps a pair here", self.chart_style.palette.dim)]
 
     def facts(self, index: int) -> tuple[str, str, float, float | None]:
-        """See the base."""
-        one = self.playground.history[index]
-        return one.first, one.second, one.base, one.tuned
+        """Sentences and cosines of a row."""
+        answer = self.playground.history[index]
+        return answer.first, answer.second, answer.base, answer.tuned
 
 
 class PinRows(PairRows):
-    """Pinned pairs with their paths over the run's checkpoints."""
+    """Pinned pairs with their cosines over the run's checkpoints."""
 
     DEFAULT_CSS = "PinRows { height: auto; max-height: 8; }"
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
-        """A line for the title, one for each pin."""
+        """One line for the title, then the lines of each pin."""
         return 1 + max(1, self.count() * self.lines_at(width))
 
     def count(self) -> int:
-        """Pins; none while they are switched off."""
+        """Number of pins; 0 while they are switched off."""
         return len(self.playground.book.pins) if self.playground.book.on else 0
 
     def head(self, width: int) -> Sequence[Text]:
@@ -98,10 +98,10 @@ class PinRows(PairRows):
         return [heading("Pinned", "", columns, width, self.chart_style)]
 
     def empty(self, width: int) -> Sequence[Text]:  # noqa: ARG002
-        """How a pair gets here."""
+        """How to pin a pair, or to switch the pins on."""
         if not self.playground.book.on:
-            kept = len(self.playground.book.pins)
-            words = f"  switched off ({kept} kept); P switches them on"
+            pins = len(self.playground.book.pins)
+            words = f"  switched off ({pins} kept); P switches them on"
         else:
             words = "  p pins a pair: it is scored again at each new checkpoint"
         return [Text(words, self.chart_style.palette.dim)]
@@ -126,7 +126,7 @@ class PinRows(PairRows):
 
 
 class PairPane(Container):
-    """See the module."""
+    """Two lines with bars, pins, and history."""
 
     def __init__(self) -> None:
         super().__init__(id="part-pair")
@@ -162,16 +162,16 @@ class PairPane(Container):
 
     @property
     def pair(self) -> tuple[str, str] | None:
-        """What stands in the lines; None unless both hold something."""
+        """The two sentences in the lines; None if either is empty."""
         first, second = self.first.value.strip(), self.second.value.strip()
         return (first, second) if first and second else None
 
     def home(self) -> Rows:
-        """Where the keys go when a line is left."""
+        """The widget that gets the focus when a line loses it."""
         return self.query_one(HistoryRows)
 
     def show(self, what: str) -> None:
-        """Draw what has changed."""
+        """Redraw what has changed: answer, model, history or pins."""
         if what in ("answer", "model"):
             self.query_one(AnswerBars).redraw()
         if what == "history":
@@ -184,13 +184,13 @@ class PairPane(Container):
             pins.redraw()
 
     def fill(self, first: str, second: str) -> None:
-        """Put a pair into the lines; it is asked at once."""
+        """Put a pair into the lines and score it at once."""
         with self.prevent(Input.Changed):
             self.first.value, self.second.value = first, second
         self.score()
 
     def score(self) -> None:
-        """Have what stands in the lines answered now."""
+        """Score the pair in the lines now."""
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
@@ -203,14 +203,14 @@ class PairPane(Container):
             self.query_one(AnswerBars).redraw()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Ask when typing rests for a moment."""
+        """Score the pair once typing pauses."""
         event.stop()
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(self.playground.rest_seconds, self.score)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter goes to the line that is empty; with both full it keeps the pair."""
+        """Enter goes to the empty line, or keeps the pair if both lines are filled."""
         event.stop()
         if self.pair is None:
             (self.second if self.first.value.strip() else self.first).focus()
@@ -220,13 +220,13 @@ class PairPane(Container):
         self.playground.keep()
 
     def on_text_input_recalled(self, event: TextInput.Recalled) -> None:
-        """Up and down in a line go through the history."""
+        """Up and down in a line step through the history."""
         event.stop()
         history = self.playground.history
-        place = self._recalled + event.step
-        if -1 <= place < len(history):
-            self._recalled = place
-            self.fill(*(history[place].pair if place >= 0 else ("", "")))
+        index = self._recalled + event.step
+        if -1 <= index < len(history):
+            self._recalled = index
+            self.fill(*(history[index].pair if index >= 0 else ("", "")))
             for line in (self.first, self.second):
                 line.action_end()
 
@@ -240,15 +240,15 @@ class PairPane(Container):
         self.first.focus()
 
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
-        """A pair of the history or a pin comes into the lines."""
+        """Put the chosen pair of the history, or pin, into the lines."""
         event.stop()
         if isinstance(event.rows, PinRows):
             self.fill(*self.playground.book.pins[event.index].pair)
         else:
             self.fill(*self.playground.history[event.index].pair)
 
-    def pair_pointed_at(self) -> tuple[str, str] | None:
-        """The pin under the cursor where the pins have the keys, else the present pair."""
+    def selected_pair(self) -> tuple[str, str] | None:
+        """The pin under the cursor if the pins have the focus, else the present pair."""
         pins = self.query_one(PinRows)
         index = pins.selected
         if pins.has_focus and index is not None:

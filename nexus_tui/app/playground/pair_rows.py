@@ -1,4 +1,4 @@
-"""Rows that are pairs of sentences: on one line each, or on two where there is little width."""
+"""Rows of sentence pairs: one line each, or two on a narrow screen."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from nexus_tui.charts.pairs.tables import pair_lines, pair_row
 
 __all__ = ["PairRows", "ScoredRows"]
 
-ONE_LINE = 70
-"""From this width two sentences and their figures stand on one line."""
+MIN_ONE_LINE = 70
+"""From this width, two sentences and their figures fit on one line."""
 
 
 class PairRows(Rows):
@@ -26,23 +26,23 @@ class PairRows(Rows):
 
     @staticmethod
     def lines_at(width: int) -> int:
-        """Lines that a row takes at this width."""
-        return 1 if width >= ONE_LINE else 2
+        """Lines of a row at this width."""
+        return 1 if width >= MIN_ONE_LINE else 2
 
     @property
     def each(self) -> int:
-        """Lines that a row takes now."""
+        """Lines of a row now."""
         return self.lines_at(self.size.width)
 
 
 class ScoredRows(PairRows):
-    """Base of the history and the scored pairs: two sentences, by the base and by the tuned model.
+    """Base of the history and the scored pairs: two sentences and their cosines by both models.
 
     Override `facts`.
     """
 
     def facts(self, index: int) -> tuple[str, str, float, float | None]:
-        """Both sentences of a row and their cosines; no second one without a tuned model."""
+        """The sentences of a row, the base cosine, and the tuned one (None if there is none)."""
         raise NotImplementedError
 
     def row(self, index: int, width: int) -> Text:

@@ -1,4 +1,4 @@
-"""A question for one path."""
+"""A dialog that asks for a path."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["PathQuestion"]
 
 
 class PathQuestion(ClosesOnce, ModalScreen[str | None]):
-    """Returns what was typed; None for Escape or an empty line."""
+    """Returns the typed path; None for Escape or an empty line."""
 
     DEFAULT_CSS = """
     PathQuestion { align: center middle; background: $background 60%; }
@@ -39,24 +39,24 @@ class PathQuestion(ClosesOnce, ModalScreen[str | None]):
         self._title, self._proposed, self._note = title, proposed, note
 
     def compose(self) -> ComposeResult:
-        """The line and what becomes of it."""
+        """The line, and a note on what is saved."""
         with Vertical() as box:
             box.border_title = Content(one_line(self._title, 60))
             line = TextInput(placeholder="path", id="asked-path")
             line.value = self._proposed
             yield line
-            yield Static(Content(f"{one_line(self._note, 200)} Enter saves, Esc does not."))
+            yield Static(Content(f"{one_line(self._note, 200)} Enter saves, Esc cancels."))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter takes it."""
+        """Enter returns the path."""
         event.stop()
         self.dismiss(event.value.strip() or None)
 
     def on_text_input_left(self, event: TextInput.Left) -> None:
-        """Escape in the line leaves the question."""
+        """Escape in the line closes the dialog."""
         event.stop()
         self.dismiss(None)
 
     def action_dismiss_none(self) -> None:
-        """Escape: nothing is done."""
+        """Escape closes the dialog."""
         self.dismiss(None)

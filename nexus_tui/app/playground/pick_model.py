@@ -1,4 +1,4 @@
-"""A small list of the models that the playground can ask: runs with trained weights, and base."""
+"""A list of the models that you can query: the base model, and runs with trained weights."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ class ModelRows(Rows):
         self.runs: Sequence[RunSummary] = ()
 
     def get_content_height(self, *_: object) -> int:
-        """A line each."""
+        """One line for each model."""
         return self.count()
 
     def count(self) -> int:
-        """Base and runs."""
+        """Number of models: the base model and the runs."""
         return 1 + len(self.runs)
 
     def model(self, index: int) -> QueriedModel:
-        """What a row stands for."""
+        """The model of a row."""
         if index == 0:
             return BASE_ALONE
         run = self.runs[index - 1]
@@ -59,8 +59,8 @@ class ModelRows(Rows):
     def row(self, index: int, width: int) -> Text:
         """A model."""
         palette = self.chart_style.palette
-        here = self.model(index).run == self._present.run
-        line = Text().append(f"{self.chart_style.glyphs.kept if here else ' '} ", palette.good)
+        present = self.model(index).run == self._present.run
+        line = Text().append(f"{self.chart_style.glyphs.kept if present else ' '} ", palette.good)
         if index == 0:
             return line.append("base: the model before any training", palette.text)
         run = self.runs[index - 1]
@@ -73,7 +73,7 @@ class ModelRows(Rows):
 
 
 class PickModel(ClosesOnce, ModalScreen[QueriedModel | None]):
-    """Returns the model taken; None for Escape."""
+    """Returns the chosen model; None for Escape."""
 
     DEFAULT_CSS = """
     PickModel { align: center middle; background: $background 60%; }
@@ -93,9 +93,9 @@ class PickModel(ClosesOnce, ModalScreen[QueriedModel | None]):
         self._queue = queue
 
     def compose(self) -> ComposeResult:
-        """The list, which fills when the disk was read."""
+        """The list, which fills once the disk is read."""
         with Vertical() as box:
-            box.border_title = "Which model to ask"
+            box.border_title = "Choose a model"
             yield ModelRows(self._present)
             yield Static(Content("looking for runs"), id="model-note")
 
@@ -112,17 +112,17 @@ class PickModel(ClosesOnce, ModalScreen[QueriedModel | None]):
         rows.cursor = 1 + paths.index(self._present.run) if self._present.run in paths else 0
         rows.refresh(layout=True)
         rows.redraw()
-        words = "Enter takes one" if runs else "no run has trained weights yet: base alone"
+        words = "Enter chooses one" if runs else "no run has trained weights yet: base alone"
         self.query_one("#model-note", Static).update(Content(words))
 
-    def _failed(self, words: str) -> None:
+    def _failed(self, message: str) -> None:
         if self.is_attached:
-            self.query_one("#model-note", Static).update(Content(words))
+            self.query_one("#model-note", Static).update(Content(message))
 
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
-        """Enter or a second click."""
+        """Return the model of the chosen row."""
         self.dismiss(self.query_one(ModelRows).model(event.index))
 
     def action_dismiss_none(self) -> None:
-        """Escape: nothing changes."""
+        """Escape closes the dialog without a choice."""
         self.dismiss(None)

@@ -1,7 +1,7 @@
-"""Pinned pairs on disk: `pinned.json` in the user's own data folder, for the owner alone.
+"""Pinned pairs on disk: `pinned.json` in the user's data folder, readable by the owner only.
 
-This file holds sentences of the user's, because the user pinned them; no other file that NEXUS
-writes unasked does. Taking away the last pin takes away the file.
+The file holds the sentences that the user pinned. No other file that NEXUS writes by itself holds
+sentences. Removing the last pin deletes the file.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ __all__ = ["Pin", "PinBook", "pins_file", "read_pins", "write_pins"]
 
 MAX_PINS = 50
 MAX_RUNS = 6
-"""Runs whose path a pin keeps, the newest."""
+"""Runs for which a pin keeps its cosines, the newest."""
 MAX_POINTS = 200
 MAX_BYTES = 200_000_000
-"""Of the file: a pin's sentences may each be as long as one of a data file."""
+"""Bound on the file, wide because a pinned sentence may be as long as one of a data file."""
 
-Path_ = tuple[tuple[int, float], ...]
-"""(epoch, cosine by the weights of that epoch), by rising epoch."""
+CosinePath = tuple[tuple[int, float], ...]
+"""(epoch, cosine with the weights of that epoch), by rising epoch."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Pin:
-    """A pair, and by run folder the cosines that its tuned weights gave. No telling repr."""
+    """A pair and its cosines by run folder. It has no repr, so that no sentence reaches a log."""
 
     first: str
     second: str
-    paths: Mapping[str, Path_] = field(default_factory=dict)
+    paths: Mapping[str, CosinePath] = field(default_factory=dict)
 
     @property
     def pair(self) -> tuple[str, str]:
@@ -46,35 +46,35 @@ class Pin:
         return self.first, self.second
 
     def scored(self, run: str, epoch: int, cosine: float) -> Pin:
-        """The pin with one more point. An epoch that was there, or later ones, are taken back."""
-        before = tuple(point for point in self.paths.get(run, ()) if point[0] < epoch)
-        path = (*before, (epoch, cosine))[-MAX_POINTS:]
+        """The pin with one more point, which replaces those of this epoch and later ones."""
+        earlier = tuple(point for point in self.paths.get(run, ()) if point[0] < epoch)
+        path = (*earlier, (epoch, cosine))[-MAX_POINTS:]
         if path == self.paths.get(run):
             return self
-        others = {name: held for name, held in self.paths.items() if name != run}
-        kept = dict(list(others.items())[-(MAX_RUNS - 1) :])
-        return replace(self, paths={**kept, run: path})
+        others = [(name, points) for name, points in self.paths.items() if name != run]
+        newest = dict(others[-(MAX_RUNS - 1) :])
+        return replace(self, paths={**newest, run: path})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PinBook:
-    """All pins, the newest first. `on` false: they are kept but neither shown nor scored."""
+    """All pins, the newest first. With `on` False they are kept, but neither shown nor scored."""
 
     on: bool = True
     pins: tuple[Pin, ...] = ()
 
     def with_pin(self, first: str, second: str) -> PinBook:
-        """With this pair pinned; a pair that is pinned already stays where it is."""
+        """The book with this pair pinned; a pair that is pinned already keeps its place."""
         if any(pin.pair == (first, second) for pin in self.pins):
             return self
         return replace(self, pins=(Pin(first, second), *self.pins)[:MAX_PINS])
 
     def without(self, pair: tuple[str, str]) -> PinBook:
-        """Without this pair."""
+        """The book without this pair."""
         return replace(self, pins=tuple(pin for pin in self.pins if pin.pair != pair))
 
     def scored(self, run: str, epoch: int, cosines: Mapping[tuple[str, str], float]) -> PinBook:
-        """With one more point for each pair that has a cosine."""
+        """The book with one more point for each pair in `cosines`."""
         pins = tuple(
             pin.scored(run, epoch, cosines[pin.pair]) if pin.pair in cosines else pin
             for pin in self.pins
@@ -95,25 +95,25 @@ class _BookOnDisk(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def pins_file() -> Path:
-    """`$XDG_DATA_HOME/nexus/pinned.json`, or this platform's own place."""
+    """`$XDG_DATA_HOME/nexus/pinned.json`, or the platform's own data folder."""
     return runs_root().parent / "pinned.json"
 
 
 def read_pins(path: Path) -> PinBook:
-    """The pins in `path`; none where there is no such file.
+    """The pins in the file `path`; none if there is no such file.
 
     Raises:
-        DataError: the file is there but cannot be used.
+        DataError: the file exists but cannot be read as pins.
     """
     try:
-        found = revive(read_json(path, MAX_BYTES))
-        book = msgspec.convert(found, _BookOnDisk, strict=False)
+        content = revive(read_json(path, MAX_BYTES))
+        book = msgspec.convert(content, _BookOnDisk, strict=False)
     except FileNotFoundError:
         return PinBook()
     except (OSError, ValueError, msgspec.ValidationError) as error:
         raise DataError(
             f"{one_line(path)}: no pins can be read from it ({type(error).__name__}); "
-            "with the next pin it is put aside as pinned.json.unread"
+            "the next pin moves it to pinned.json.unread"
         ) from None
     pins = (
         Pin(pin.first, pin.second, {run: tuple(points) for run, points in pin.paths.items()})
@@ -123,12 +123,12 @@ def read_pins(path: Path) -> PinBook:
 
 
 def write_pins(path: Path, book: PinBook) -> None:
-    """Put `book` in the place of `path` in one step, mode 0600; without pins, take the file away.
+    """Replace the file `path` by `book` atomically, mode 0600; without pins, delete it.
 
-    A file there that cannot be read as pins is put aside first.
+    An existing file that cannot be read as pins is first renamed to `pinned.json.unread`.
 
     Raises:
-        OSError: the disk does not take it.
+        OSError: the file cannot be written.
     """
     try:
         read_pins(path)

@@ -1,4 +1,4 @@
-"""The playground: pairs as they are typed, many pairs at once, and search in a text file."""
+"""The playground's screen: pairs as you type, many pairs at once, and search in a text file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SAVE_AS = "scored-pairs.tsv"
 
 
 class PlaygroundScreen(NexusScreen):
-    """Three parts of which one is shown; what they know is `NexusApp.playground`'s."""
+    """Three parts, one shown at a time; their state is `NexusApp.playground`."""
 
     AUTO_FOCUS = "#pair-history"
     DEFAULT_CSS = """
@@ -87,7 +87,7 @@ class PlaygroundScreen(NexusScreen):
 
     @property
     def playground(self) -> PlaygroundState:
-        """What the playground knows."""
+        """The playground's state."""
         return playground_of(self)
 
     @property
@@ -103,7 +103,7 @@ class PlaygroundScreen(NexusScreen):
         return self.query_one(SearchPane)
 
     def on_mount(self) -> None:
-        """Show the first part and follow the playground's state."""
+        """Show the first part and subscribe to the playground's state."""
         self.playground.opened = True
         self.playground.changed = self._changed
         self.playground.read_pins()
@@ -111,12 +111,12 @@ class PlaygroundScreen(NexusScreen):
         self.set_interval(PROGRESS_SECONDS * (1 + self.nexus.settings.low_bandwidth), self._tick)
 
     def on_screen_resume(self) -> None:
-        """Come to the front: ask whatever is to be asked now."""
+        """Come to the front: query the model that is wanted now."""
         super().on_screen_resume()
         self.playground.follow_weights()
 
     def run_changed(self, events: Sequence[Event]) -> None:  # noqa: ARG002
-        """Another run may be open; new weights are seen by `PlaygroundState.tick`."""
+        """Follow the open run to another model; `PlaygroundState.tick` watches for new weights."""
         self.query_one(PlaygroundHead).redraw()
         if self.playground.wanted() != self.playground.model:
             self.playground.follow_weights()
@@ -170,7 +170,7 @@ class PlaygroundScreen(NexusScreen):
         self.action_model()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Whether a key means something now; those that do not are not shown."""
+        """Whether a key has an effect now; the footer hides the others."""
         if not self.is_mounted:
             return True
         many, search = self._many, self._search
@@ -179,7 +179,7 @@ class PlaygroundScreen(NexusScreen):
                 return self._part == "many" and bool(many.many.order)
             case "again":
                 return (self._part == "many" and bool(many.many.order)) or (
-                    self._part == "search" and search.work.found is not None
+                    self._part == "search" and search.work.matches is not None
                 )
             case "give_up":
                 return bool(many.many.doing or search.work.doing)
@@ -192,18 +192,18 @@ class PlaygroundScreen(NexusScreen):
     # Typing
 
     def action_type(self) -> None:
-        """Go to the first line of this part."""
+        """Focus the first line of this part."""
         if self._part == "search":
             self._search.begin()
         else:
             self._pane().query(TextInput).first().focus()
 
     def on_text_input_left(self) -> None:
-        """Escape: the keys are the screen's again."""
+        """Escape leaves the line, so that keys are commands again."""
         self._pane().home().focus()
 
     def on_text_input_pasted(self, event: TextInput.Pasted) -> None:
-        """Several lines: pairs to score, or one sentence that was wrapped."""
+        """Score pasted pairs, or insert one sentence that was wrapped over several lines."""
         event.stop()
         kind = pasted_kind(event.text)
         if kind is None:
@@ -214,11 +214,11 @@ class PlaygroundScreen(NexusScreen):
         self._many.many.paste(event.text, kind)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """The parts take Enter themselves."""
+        """Stop here: each part handles Enter itself."""
         event.stop()
 
     def on_rows_chosen(self, event: Rows.Chosen) -> None:
-        """A scored pair, or a query with what it found, comes into the part Pair."""
+        """Take a scored pair, or the query with a match, to the part Pair."""
         event.stop()
         pane = self._pane()
         if not isinstance(pane, PairPane):
@@ -233,25 +233,25 @@ class PlaygroundScreen(NexusScreen):
         """Pin the present pair."""
         pair = self._pair.pair
         if pair is None:
-            self.nexus.tell("type two sentences first: they can be pinned then")
+            self.nexus.tell("type two sentences first, then pin them")
         else:
             self.playground.pin(*pair)
 
     def action_unpin(self) -> None:
-        """Take away the pin under the cursor, or that of the present pair."""
-        pair = self._pair.pair_pointed_at()
+        """Remove the pin under the cursor, or that of the present pair."""
+        pair = self._pair.selected_pair()
         if pair is not None and any(pin.pair == pair for pin in self.playground.book.pins):
             self.playground.unpin(pair)
         else:
             self._pair.query_one(PinRows).focus()
-            self.nexus.tell("choose a pin with the arrows; u takes it away")
+            self.nexus.tell("choose a pin with the arrows; u removes it")
 
     def action_switch_pins(self) -> None:
         """Switch the pins off, or on again."""
         self.playground.switch_pins()
 
     def action_model(self) -> None:
-        """Choose which model is asked."""
+        """Choose the queried model."""
         self.app.push_screen(PickModel(self.playground.model, self.playground.quick), self._picked)
 
     def _picked(self, model: QueriedModel | None) -> None:
@@ -269,7 +269,7 @@ class PlaygroundScreen(NexusScreen):
         self.action_type()
 
     def action_history(self) -> None:
-        """Go to the pairs that were kept."""
+        """Focus the history."""
         self._pair.home().focus()
 
     def action_swap(self) -> None:
@@ -281,42 +281,42 @@ class PlaygroundScreen(NexusScreen):
         self._pair.clear()
 
     def action_sort(self) -> None:
-        """Sort the table by the next figure."""
+        """Sort the table by the next order."""
         self._many.many.sort()
 
     def action_again(self) -> None:
-        """Ask the same of the model of now."""
+        """Repeat the work with the present model and weights."""
         if self._part == "many":
             self._many.many.again()
         else:
             self._search.work.again()
 
     def action_give_up(self) -> None:
-        """End what takes long."""
+        """Cancel long work."""
         for work in (self._many.many, self._search.work):
             work.cancel()
 
     def action_save(self) -> None:
         """Save the table as TSV."""
-        note = "The file will hold the sentences, readable for you alone."
+        note = "The file will hold the sentences, readable by you only."
         self.app.push_screen(PathQuestion("Save the scored pairs", SAVE_AS, note), self._save_to)
 
-    def _save_to(self, asked: str | None) -> None:
-        if asked is None:
+    def _save_to(self, answer: str | None) -> None:
+        if answer is None:
             return
         try:
-            path = user_path(asked)
+            path = user_path(answer)
         except ConfigError as error:
             self.notify(one_line(error), severity="error", markup=False)
             return
 
-        def taken() -> None:
+        def ask_to_replace() -> None:
             choices = (Choice("r", "replace it", "replace"), Choice("k", "keep it", "keep"))
-            question = Question(f"{shown_path(path)} is there already.", choices)
-            self.app.push_screen(question, replaced)
+            question = Question(f"{shown_path(path)} already exists.", choices)
+            self.app.push_screen(question, decided)
 
-        def replaced(answer: str | None) -> None:
-            if answer == "replace":
-                self._many.many.save(path, replace=True, taken=taken)
+        def decided(choice: str | None) -> None:
+            if choice == "replace":
+                self._many.many.save(path, replace=True, on_exists=ask_to_replace)
 
-        self._many.many.save(path, replace=False, taken=taken)
+        self._many.many.save(path, replace=False, on_exists=ask_to_replace)

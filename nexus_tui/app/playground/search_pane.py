@@ -1,4 +1,4 @@
-"""The part Search: a query against a text file, the nearest by base and by tuned side by side."""
+"""The part Search: the sentences of a text file nearest to a query, by base and by tuned."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SearchPane"]
 
-TWO_COLUMNS = 70
-"""Below this one side is shown at a time."""
+MIN_TWO_COLUMNS = 70
+"""Below this width, one side is shown at a time."""
 
 
 class MatchRows(Rows):
-    """The nearest sentences by rank; left and right go between base and tuned."""
+    """The nearest sentences by rank; left and right switch between base and tuned."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "side(0)", "By base", show=False, id="list.left"),
@@ -47,47 +47,47 @@ class MatchRows(Rows):
 
     @property
     def side(self) -> int:
-        """0 for base, 1 for tuned, under the cursor; without a tuned model always 0."""
-        found = self._search.found
-        return self._side if found is not None and found.by_tuned else 0
+        """The side of the cursor: 0 for base, 1 for tuned; always 0 without a tuned model."""
+        matches = self._search.matches
+        return self._side if matches is not None and matches.by_tuned else 0
 
     def _sides(self) -> list[tuple[str, list[Match]]]:
-        found = self._search.found
-        if found is None:
+        matches = self._search.matches
+        if matches is None:
             return []
-        sides = [("by base", found.by_base)]
-        if found.by_tuned:
-            sides.append(("by tuned", found.by_tuned))
+        sides = [("by base", matches.by_base)]
+        if matches.by_tuned:
+            sides.append(("by tuned", matches.by_tuned))
         return sides
 
     @property
     def match(self) -> Match | None:
-        """What is under the cursor."""
+        """The match under the cursor."""
         index = self.selected
         return None if index is None else self._sides()[self.side][1][index]
 
     def count(self) -> int:
-        """Ranks shown."""
+        """Number of ranks."""
         sides = self._sides()
         return len(sides[0][1]) if sides else 0
 
     def head(self, width: int) -> Sequence[Text]:
-        """Whose rank each column is."""
+        """The model of each column."""
         sides = self._sides()
         if not sides:
             return ()
         palette = self.chart_style.palette
-        if len(sides) == 2 and width >= TWO_COLUMNS:
-            wide = side_width(width - 2)
-            return [Text(f"  {sides[0][0]:<{wide + 3}}{sides[1][0]}", palette.title)]
+        if len(sides) == 2 and width >= MIN_TWO_COLUMNS:
+            column_width = side_width(width - 2)
+            return [Text(f"  {sides[0][0]:<{column_width + 3}}{sides[1][0]}", palette.title)]
         line = Text().append(f"  {sides[self.side][0]}", palette.title)
         if len(sides) == 2:
             line.append("   left and right: base, tuned", palette.dim)
         return [line]
 
     def empty(self, width: int) -> Sequence[Text]:  # noqa: ARG002
-        """What to do first."""
-        if self._search.doing or self._search.found is not None:
+        """How to search."""
+        if self._search.doing or self._search.matches is not None:
             return ()
         dim = self.chart_style.palette.dim
         return [
@@ -98,26 +98,26 @@ class MatchRows(Rows):
     def row(self, index: int, width: int) -> Text:
         """One rank, by each side."""
         sides = self._sides()
-        if len(sides) == 1 or width + 2 < TWO_COLUMNS:
+        if len(sides) == 1 or width + 2 < MIN_TWO_COLUMNS:
             return self._cell(sides[self.side][1][index], self.side, width)
-        wide = side_width(width)
+        column_width = side_width(width)
         line = Text()
-        for place, (_, matches) in enumerate(sides):
-            part = self._cell(matches[index], place, wide)
-            part.append(" " * (wide - part.cell_len))
+        for side, (_, matches) in enumerate(sides):
+            part = self._cell(matches[index], side, column_width)
+            part.append(" " * (column_width - part.cell_len))
             line = Text.assemble(line, part)
-            if place == 0:
+            if side == 0:
                 line.append(f" {self.chart_style.glyphs.upright} ", self.chart_style.palette.dim)
         return line
 
     def point(self, line: Text, width: int) -> Text:
-        """The side that is pointed at, marked."""
-        if len(self._sides()) == 1 or width < TWO_COLUMNS:
+        """The row with the side under the cursor highlighted."""
+        if len(self._sides()) == 1 or width < MIN_TWO_COLUMNS:
             return super().point(line, width)
-        wide = side_width(width - 2)
-        start = 2 + self.side * (wide + 3)
-        before, here, after = line.divide([start, start + wide])
-        return Text.assemble(before, Text(here.plain, self.chart_style.palette.selected), after)
+        column_width = side_width(width - 2)
+        start = 2 + self.side * (column_width + 3)
+        before, current, after = line.divide([start, start + column_width])
+        return Text.assemble(before, Text(current.plain, self.chart_style.palette.selected), after)
 
     def _cell(self, match: Match, side: int, width: int) -> Text:
         rank = match.base_rank if side == 0 else match.tuned_rank or 0
@@ -125,14 +125,14 @@ class MatchRows(Rows):
         return match_row(rank, cosine, match.rise, match.sentence, width, self.chart_style)
 
     def action_side(self, side: int) -> None:
-        """Point at the other column."""
+        """Move the cursor to a column."""
         self._side = side
         self.redraw()
         self.post_message(self.Moved(self))
 
     def on_click(self, event: events.Click) -> None:
-        """A click points at a row and a side."""
-        if self.size.width >= TWO_COLUMNS:
+        """A click selects a row and a side."""
+        if self.size.width >= MIN_TWO_COLUMNS:
             self._side = int(event.x > 2 + side_width(self.size.width - 2))
         super().on_click(event)
 
@@ -147,24 +147,24 @@ class MatchInFull(Canvas):
         self._rows = rows
 
     def picture(self, width: int, height: int) -> Sequence[Text]:
-        """Where it stands, then what it says."""
+        """Its line and ranks, then the sentence."""
         match = self._rows.match
         if match is None:
             return []
         words = match_words(
             match.line, match.times, match.base_rank, match.base, match.tuned_rank, match.tuned
         )
-        room = height - 1
-        whole = Text(one_line(match.sentence, 4 * width * max(1, room)))
-        parts = list(whole.wrap(self.app.console, width))[:room]
-        if len(parts) == room and room:
+        rows = height - 1
+        sentence = Text(one_line(match.sentence, 4 * width * max(1, rows)))
+        parts = list(sentence.wrap(self.app.console, width))[:rows]
+        if len(parts) == rows and rows:
             shown = sum(len(part.plain) for part in parts[:-1])
-            parts[-1] = Text(clipped(whole.plain[shown:].strip(), width, self.chart_style))
+            parts[-1] = Text(clipped(sentence.plain[shown:].strip(), width, self.chart_style))
         return [Text(clipped(words, width, self.chart_style), self.chart_style.palette.dim), *parts]
 
 
 class SearchPane(Container):
-    """See the module."""
+    """File and query, progress, matches, and the selected match in full."""
 
     def __init__(self, playground: PlaygroundState) -> None:
         super().__init__(id="part-search")
@@ -172,7 +172,7 @@ class SearchPane(Container):
         self._rows = MatchRows(self.work)
 
     def compose(self) -> ComposeResult:
-        """File and query, how it goes, the matches, one in full."""
+        """File and query, the progress, the matches, the selected match."""
         yield LabelledInput("file", TextInput(placeholder="path of a text file", id="search-path"))
         yield LabelledInput("query", TextInput(placeholder="what to look for", id="search-query"))
         yield WorkLine(self.work, self._result, "search-work")
@@ -191,10 +191,10 @@ class SearchPane(Container):
 
     def _result(self) -> str:
         work = self.work
-        if work.found is None:
+        if work.matches is None:
             return ""
         epoch = "" if work.epoch is None else f", epoch {work.epoch}"
-        return f"{count(work.found.sentences)} sentences by {work.model_name}{epoch}"
+        return f"{count(work.matches.sentences)} sentences by {work.model_name}{epoch}"
 
     def _changed(self) -> None:
         if self.is_attached:
@@ -204,19 +204,19 @@ class SearchPane(Container):
             self.screen.refresh_bindings()
 
     def home(self) -> Rows:
-        """Where the keys go when a line is left."""
+        """The widget that gets the focus when a line loses it."""
         return self._rows
 
     def tick(self) -> None:
-        """Draw how far it is."""
+        """Redraw the progress."""
         self.query_one(WorkLine).redraw()
 
     def begin(self) -> None:
-        """Go to the line that wants something."""
+        """Focus the query if there is a file, else the file."""
         (self.query_line if self.path.value.strip() else self.path).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter goes to the line that is empty; with both full it searches."""
+        """Enter goes to the empty line, or searches if both lines are filled."""
         event.stop()
         path, query = self.path.value.strip(), self.query_line.value.strip()
         if not path or not query:
@@ -232,6 +232,6 @@ class SearchPane(Container):
         return self.work.query, "" if match is None else match.sentence
 
     def on_rows_moved(self, event: Rows.Moved) -> None:
-        """Show the sentence in full."""
+        """Show the match under the cursor in full."""
         event.stop()
         self.query_one(MatchInFull).redraw()

@@ -1,8 +1,8 @@
-"""What the playground knows, apart from its screen: model, present pair, history, pins, results.
+"""The playground's state, apart from its screen: model, present pair, history, pins.
 
-It lives as long as the app, so that pins are scored at each checkpoint whatever screen is in
-front. Its methods belong to the UI thread; model work and disk work happen in two queues, one for
-short questions and one for long ones, and come back as calls of `changed`.
+It lives as long as the app, so that pins are scored at each checkpoint whichever screen is in
+front. Its methods run in the UI thread. Model work and disk work run in two queues, one for short
+jobs and one for long ones, and report by calls of `changed`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,16 @@ if TYPE_CHECKING:
 
 __all__ = ["PlaygroundState", "playground_of"]
 
-HISTORY = 200
+MAX_HISTORY = 200
 REST_SECONDS = 0.15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Answer:
-    """A pair with its cosines by the weights of `epoch` of `model`. Without a telling repr."""
+    """A pair and its cosines with the weights of `epoch` of `model`.
+
+    It has no repr, so that no sentence reaches a log.
+    """
 
     first: str
     second: str
@@ -55,7 +58,7 @@ class Answer:
 
 
 class PlaygroundState:
-    """See the module. `changed(what)` is called after each change: answer, model, pins, history."""
+    """See the module. After a change it calls `changed` with answer, model, pins or history."""
 
     def __init__(self, app: Host) -> None:
         self._app = app
@@ -65,63 +68,63 @@ class PlaygroundState:
         self.long = WorkQueue(app.call_later, "nexus-scoring")
         self._querier: Querier | None = None
         self._picked: QueriedModel | None = None
-        self._picked_beside: object = None
+        self._picked_with: object = None
         self._stamp: Stamp | None = None
         self.rest_seconds = REST_SECONDS
-        """How long typing rests before a pair is scored."""
+        """Seconds without typing before a pair is scored."""
         self.model = BASE_ALONE
         self.opened = False
-        """Whether the playground was ever in front."""
+        """Whether the playground has been opened."""
         self.ready = False
-        """Whether a model has answered yet: the first answer waits for torch and the weights."""
+        """Whether a model has answered yet; the first answer waits for torch and the weights."""
         self.epoch: int | None = None
         self.dev_spearman: float | None = None
         self.error = ""
-        """Why the last question about a pair has no answer."""
+        """Why the last pair could not be scored; empty if it could."""
         self.answer: Answer | None = None
         self.wanted_pair: tuple[str, str] | None = None
-        """The pair that is to be answered, or was."""
-        self.history: deque[Answer] = deque(maxlen=HISTORY)
-        self._keep: tuple[str, str] | None = None
+        """The pair that is being scored, or was scored last."""
+        self.history: deque[Answer] = deque(maxlen=MAX_HISTORY)
+        self._pair_to_keep: tuple[str, str] | None = None
         self.book = PinBook()
         self.pin_cosines: dict[tuple[str, str], PairCosines] = {}
         self._pins_read = False
-        self._noted: set[Path] = set()
-        """Runs whose audit files have a line for what is typed and pinned."""
+        self._audited: set[Path] = set()
+        """Runs whose audit file already has a line for typed and pinned pairs."""
 
     # The model
 
     def wanted(self) -> QueriedModel:
-        """What is to be asked: the user's pick; else the open run; else what Runs points at."""
+        """The model to query: the user's pick, else the open run, else the run selected in Runs."""
         run = self._app.open_run
-        beside = None if run is None else run.source.path
-        if self._picked is not None and self._picked_beside == beside:
+        open_path = None if run is None else run.source.path
+        if self._picked is not None and self._picked_with == open_path:
             return self._picked
         self._picked = None
         if run is not None:
-            own = QueriedModel(run.source.name, run.source.path)
-            if stamp_of(own) is not None:
-                return own
-        wanted_pair = self._app.pointed_run
-        if wanted_pair:
+            open_model = QueriedModel(run.source.name, run.source.path)
+            if stamp_of(open_model) is not None:
+                return open_model
+        pointed_run = self._app.pointed_run
+        if pointed_run:
             try:
-                folder = find_run(wanted_pair)
+                folder = find_run(pointed_run)
             except (RunError, ConfigError):
                 return BASE_ALONE
-            pointed = QueriedModel(folder.name, folder.path)
-            if stamp_of(pointed) is not None:
-                return pointed
+            pointed_model = QueriedModel(folder.name, folder.path)
+            if stamp_of(pointed_model) is not None:
+                return pointed_model
         return BASE_ALONE
 
     def pick(self, model: QueriedModel) -> None:
-        """Ask this model from now on, until another run is opened."""
+        """Query this model until another run is opened."""
         run = self._app.open_run
         self._picked = model
-        self._picked_beside = None if run is None else run.source.path
+        self._picked_with = None if run is None else run.source.path
         self.follow_weights()
 
     def follow_weights(self) -> None:
-        """See whether another model, or newer weights, are to be asked now; ask again then."""
+        """Score the pair and the pins again if the model to query, or its weights, have changed."""
         model = self.wanted()
         stamp = stamp_of(model)
         if model == self.model and stamp == self._stamp:
@@ -136,12 +139,12 @@ class PlaygroundState:
         self.score_pins()
 
     @property
-    def stale(self) -> Stamp | None:
-        """Changes with the weights: results that keep it can tell that they are older."""
+    def stamp(self) -> Stamp | None:
+        """The stamp of the present weights, by which results recognise that they are stale."""
         return self._stamp
 
     def models(self, model: QueriedModel) -> ModelPair:
-        """The models; in a queue's thread: torch and the weights may have to be loaded."""
+        """The base and the tuned model. Runs in a queue's thread: it may load torch and weights."""
         from nexus_engine.scoring.querying import Querier
 
         if self._querier is None:
@@ -151,24 +154,24 @@ class PlaygroundState:
     def note(
         self, model: QueriedModel, use: str, data: Pairs | Sequence[str], *, typed: bool = False
     ) -> None:
-        """From a queue's thread: note in the run's audit file that its model is used on `data`."""
+        """Note in the run's audit file that its model is used on `data`; in a queue's thread."""
         if model.run is None:
             return
         from nexus_tui.work.uses import note_uses
 
-        for words in note_uses([model.run], use, data, typed=typed):
-            self._app.call_later(self._warn, words)
+        for message in note_uses([model.run], use, data, typed=typed):
+            self._app.call_later(self._warn, message)
 
     def _note_typed(self, model: QueriedModel, pairs: list[tuple[str, str]]) -> None:
-        """From the queue's thread: one line for each run, not for each word that is typed."""
-        if model.run is not None and model.run not in self._noted:
-            self._noted.add(model.run)
+        """Note typed pairs, once for each run and not for each word. Runs in the queue's thread."""
+        if model.run is not None and model.run not in self._audited:
+            self._audited.add(model.run)
             self.note(model, "playground", [first for first, _ in pairs], typed=True)
 
     # The present pair
 
     def score_pair(self, first: str, second: str) -> None:
-        """Have the pair answered; an earlier one is no longer wanted."""
+        """Score the pair; it replaces an earlier one that is still waiting."""
         self.wanted_pair = (first, second)
         model = self.model
 
@@ -180,9 +183,9 @@ class PlaygroundState:
             self._note_typed(model, [(first, second)])
             return score(models, [(first, second)], check=check)[0], models
 
-        def done(found: tuple[PairCosines, ModelPair]) -> None:
-            cosines, models = found
-            self._met(models)
+        def done(result: tuple[PairCosines, ModelPair]) -> None:
+            cosines, models = result
+            self._model_answered(models)
             self.answer = Answer(
                 first=first,
                 second=second,
@@ -192,42 +195,41 @@ class PlaygroundState:
                 epoch=self.epoch,
             )
             self.error = ""
-            if self._keep == (first, second):
+            if self._pair_to_keep == (first, second):
                 self._store(self.answer)
             self.changed("answer")
 
-        def failed(words: str) -> None:
-            self.error = words
+        def failed(message: str) -> None:
+            self.error = message
             self.changed("answer")
 
         self.quick.submit("pair", work, done, failed)
 
     def drop_pair(self) -> None:
-        """There is no pair any more."""
+        """Clear the present pair and its answer."""
         self.quick.drop("pair")
-        self.wanted_pair = self.answer = self._keep = None
+        self.wanted_pair = self.answer = self._pair_to_keep = None
         self.error = ""
         self.changed("answer")
 
-    def _met(self, models: ModelPair) -> None:
-        """A model has answered: its weights are known now."""
+    def _model_answered(self, models: ModelPair) -> None:
+        """Take the epoch and score of the weights that answered."""
         self.ready = True
         tuned = models.tuned
-        facts = (None, None) if tuned is None else (tuned.epoch, tuned.dev_spearman)
-        if facts != (self.epoch, self.dev_spearman):
-            self.epoch, self.dev_spearman = facts
+        self.epoch = None if tuned is None else tuned.epoch
+        self.dev_spearman = None if tuned is None else tuned.dev_spearman
         self.changed("model")
 
     def keep(self) -> None:
-        """Put the present pair into the history, when it is answered."""
-        self._keep = self.wanted_pair
+        """Put the present pair into the history, as soon as it is scored."""
+        self._pair_to_keep = self.wanted_pair
         if self.answer is not None and self.answer.pair == self.wanted_pair:
             self._store(self.answer)
 
     def _store(self, answer: Answer) -> None:
-        self._keep = None
-        others = [one for one in self.history if one.pair != answer.pair]
-        self.history = deque([answer, *others], maxlen=HISTORY)
+        self._pair_to_keep = None
+        others = [kept for kept in self.history if kept.pair != answer.pair]
+        self.history = deque([answer, *others], maxlen=MAX_HISTORY)
         self.changed("history")
 
     # Pins
@@ -239,7 +241,7 @@ class PlaygroundState:
         self._pins_read = True
 
         def done(book: PinBook) -> None:
-            for pin in reversed(self.book.pins):  # pinned meanwhile
+            for pin in reversed(self.book.pins):  # pinned while the file was read
                 book = book.with_pin(pin.first, pin.second)
             self.book = book
             self.changed("pins")
@@ -249,20 +251,20 @@ class PlaygroundState:
 
     def pin(self, first: str, second: str) -> None:
         """Pin a pair."""
-        self._take(self.book.with_pin(first, second))
+        self._set_book(self.book.with_pin(first, second))
         self.score_pins()
 
     def unpin(self, pair: tuple[str, str]) -> None:
-        """Take a pin away."""
+        """Remove a pin."""
         self.pin_cosines.pop(pair, None)
-        self._take(self.book.without(pair))
+        self._set_book(self.book.without(pair))
 
     def switch_pins(self) -> None:
-        """Show and score pins, or let them rest."""
-        self._take(PinBook(not self.book.on, self.book.pins))
+        """Switch showing and scoring of pins on or off."""
+        self._set_book(PinBook(not self.book.on, self.book.pins))
         self.score_pins()
 
-    def _take(self, book: PinBook) -> None:
+    def _set_book(self, book: PinBook) -> None:
         if book == self.book:
             return
         self.book = book
@@ -271,11 +273,11 @@ class PlaygroundState:
             "save pins", lambda _: write_pins(pins_file(), book), _nothing, self._warn
         )
 
-    def _warn(self, words: str) -> None:
-        self._app.tell(words, "warning")
+    def _warn(self, message: str) -> None:
+        self._app.tell(message, "warning")
 
     def score_pins(self) -> None:
-        """Score every pin by the weights of now, and note it on the pins' paths."""
+        """Score every pin with the present weights and add the cosine to its path."""
         pairs = [pin.pair for pin in self.book.pins]
         if not pairs or not self.book.on:
             return
@@ -288,20 +290,24 @@ class PlaygroundState:
             self._note_typed(model, pairs)
             return score(models, pairs, check=check), models
 
-        def done(found: tuple[list[PairCosines], ModelPair]) -> None:
-            cosines, models = found
-            self._met(models)
+        def done(result: tuple[list[PairCosines], ModelPair]) -> None:
+            cosines, models = result
+            self._model_answered(models)
             self.pin_cosines = dict(zip(pairs, cosines, strict=True))
             if model.run is not None and models.tuned is not None:
                 assert models.tuned.epoch is not None
-                tuned = {p: c.tuned for p, c in self.pin_cosines.items() if c.tuned is not None}
-                self._take(self.book.scored(str(model.run), models.tuned.epoch, tuned))
+                tuned = {
+                    pair: scored.tuned
+                    for pair, scored in self.pin_cosines.items()
+                    if scored.tuned is not None
+                }
+                self._set_book(self.book.scored(str(model.run), models.tuned.epoch, tuned))
             self.changed("pins")
 
         self.quick.submit("pins", work, done, self._warn)
 
     def path_of(self, pair: tuple[str, str]) -> Sequence[float]:
-        """A pin's cosines over the present run's checkpoints, oldest first."""
+        """A pin's cosines over the checkpoints of the queried run, oldest first."""
         if self.model.run is None:
             return ()
         for pin in self.book.pins:
@@ -309,12 +315,12 @@ class PlaygroundState:
                 return [cosine for _, cosine in pin.paths.get(str(self.model.run), ())]
         return ()
 
-    # Life
+    # Ticks
 
     def tick(self) -> None:
-        """Once a second, whatever screen is in front: follow the weights.
+        """Follow the weights; called once a second, whichever screen is in front.
 
-        Before the playground was ever opened, only a live run is followed, for the pins' sake.
+        Until the playground has been opened, it follows only a live run, to score the pins.
         """
         run = self._app.open_run
         live = run is not None and run.view.ended is None
@@ -327,7 +333,7 @@ class PlaygroundState:
 
 
 def _nothing(_: object) -> None:
-    """A write needs no answer."""
+    """Ignore the result of a write."""
 
 
 class _HoldsPlayground(Protocol):

@@ -1,4 +1,4 @@
-"""One line that says how far a long question is, or what came of it."""
+"""One line with the progress of long work, or its result."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from nexus_tui.charts.pairs.bars import clipped
 
 __all__ = ["WorkLine"]
 
-BAR = 16
+BAR_WIDTH = 16
 
 
 def work_picture(doing: str, done: int, total: int, width: int, chart_style: ChartStyle) -> Text:
-    """What is being done, as far as it is, and how to give it up."""
+    """The present job, its progress, and the key that cancels it."""
     palette = chart_style.palette
-    line = Text().append(clipped(doing, max(8, width - BAR - 28), chart_style), palette.text)
+    line = Text().append(clipped(doing, max(8, width - BAR_WIDTH - 28), chart_style), palette.text)
     if total:
-        filled = min(BAR, BAR * done // total)
+        filled = min(BAR_WIDTH, BAR_WIDTH * done // total)
         line.append("  ").append(chart_style.glyphs.bar_full * filled, palette.run)
-        line.append(chart_style.glyphs.bar_empty * (BAR - filled), palette.dim)
+        line.append(chart_style.glyphs.bar_empty * (BAR_WIDTH - filled), palette.dim)
         line.append(f" {min(100, 100 * done // total):>3}%", palette.text)
     return line.append("  Esc gives it up", palette.dim)
 
 
 class WorkLine(Canvas):
-    """Draws the state of `work`; `result` says what came of it, in words."""
+    """Draws the progress of `work`, then `result()`, its result in words."""
 
     DEFAULT_CSS = "WorkLine { height: 1; margin: 0 1; }"
 
@@ -43,13 +43,13 @@ class WorkLine(Canvas):
         work, palette = self._work, self.chart_style.palette
         if work.doing:
             return [work_picture(work.doing, work.done, work.total, width, self.chart_style)]
-        if work.trouble:
-            return [Text(clipped(work.trouble, width, self.chart_style), palette.warn)]
+        if work.error:
+            return [Text(clipped(work.error, width, self.chart_style), palette.warn)]
         words = self._result()
         if words and work.stale:
-            late = "the model changed: r asks again"
+            note = "the model changed: r asks again"
             line = Text().append(
-                clipped(words, width - len(late) - 2, self.chart_style), palette.dim
+                clipped(words, width - len(note) - 2, self.chart_style), palette.dim
             )
-            return [line.append(f"  {late}", palette.warn)]
+            return [line.append(f"  {note}", palette.warn)]
         return [Text(clipped(words, width, self.chart_style), palette.dim)]

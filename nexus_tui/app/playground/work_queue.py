@@ -1,7 +1,7 @@
-"""Work off the UI thread, one thing after another; of each kind, the newest question alone counts.
+"""Jobs off the UI thread, one after another; a new job replaces an older one of the same kind.
 
-The thread is a daemon that lives while there is work: quitting never waits for it. Answers come
-back by `deliver`, which hands a function to the UI thread and does not wait.
+The thread is a daemon that lives while there is work, so quitting never waits for it. Results come
+back through `deliver`, which hands a function to the UI thread and does not wait.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ __all__ = ["Check", "WorkQueue"]
 
 Result = TypeVar("Result")
 Check = Callable[[], None]
-"""Raises when nobody wants the answer any more."""
+"""Raises if the job was dropped."""
 
 
-class _Dropped(Exception):  # noqa: N818 - not an error: how unwanted work ends
+class _Dropped(Exception):  # noqa: N818 - not an error: how dropped work ends
     pass
 
 
@@ -43,7 +43,7 @@ class _Job:
 
 
 class WorkQueue:
-    """Takes questions from the UI thread alone."""
+    """Takes jobs, from the UI thread only."""
 
     def __init__(self, deliver: Callable[[Callable[[], None]], object], name: str) -> None:
         self._deliver = deliver
@@ -60,9 +60,9 @@ class WorkQueue:
         done: Callable[[Result], None],
         failed: Callable[[str], None],
     ) -> None:
-        """Have `work(check)` done in the thread, then `done(result)` or `failed(line)` in the UI's.
+        """Run `work(check)` in the thread, then `done(result)` or `failed(message)` in the UI's.
 
-        Takes the place of an earlier question of this kind, whose answer is dropped.
+        An earlier job of this kind is dropped.
         """
         self.drop(kind)
         with self._lock:
@@ -72,13 +72,13 @@ class WorkQueue:
                 self._thread.start()
 
     def drop(self, kind: str) -> bool:
-        """Want no answer of this kind any more; whether one was to come."""
+        """Drop the job of this kind; True if there was one."""
         with self._lock:
             job = self._waiting.pop(kind, None)
             running = self._running if self._running and self._running.kind == kind else None
-            for one in (job, running):
-                if one is not None:
-                    one.dropped = True
+            for dropped in (job, running):
+                if dropped is not None:
+                    dropped.dropped = True
         return job is not None or running is not None
 
     def _next(self) -> _Job | None:
@@ -93,26 +93,26 @@ class WorkQueue:
         while (job := self._next()) is not None:
             with contextlib.suppress(_Dropped):
                 outcome = self._outcome(job)
-                with contextlib.suppress(RuntimeError):  # the app is gone, nobody listens
+                with contextlib.suppress(RuntimeError):  # the app has quit
                     self._deliver(partial(_finish, job, outcome))
 
     def _outcome(self, job: _Job) -> Callable[[], None]:
-        """What is to be called in the UI thread. Messages quote no sentence of the user's."""
+        """The call for the UI thread. Its messages never quote the user's sentences."""
         try:
             job.check()
             return partial(job.done, job.work(job.check))
         except _Dropped:
             raise
         except NexusError as error:
-            words = one_line(error, 300)
+            message = one_line(error, 300)
         except Exception as error:
-            words = _words(error)
-        return partial(job.failed, words)
+            message = _message(error)
+        return partial(job.failed, message)
 
 
-def _words(error: Exception) -> str:
+def _message(error: Exception) -> str:
     if out_of_memory(error):
-        return "out of memory; give fewer or shorter sentences"
+        return "out of memory; use fewer or shorter sentences"
     if isinstance(error, OSError):
         where = f"{one_line(error.filename, 160)}: " if error.filename else ""
         return f"{where}{error.strerror or type(error).__name__}"
