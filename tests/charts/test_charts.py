@@ -294,7 +294,7 @@ def point(epoch, agreement, scored):
 
 @pytest.mark.parametrize(
     ("agreement", "scored", "words", "severity"),
-    [(0.99, 0.914, "still knows", "good"), (0.9, 0.93, "better", "good"),
+    [(0.99, 0.914, "is kept", "good"), (0.9, 0.93, "better", "good"),
      (0.9, 0.90, "a little", "good"), (0.9, 0.88, "forgets", "warn"),
      (0.5, 0.5, "much", "bad"), (math.nan, 0.9, "not a number", "bad"),
      (0.9, math.nan, "not a number", "bad")],

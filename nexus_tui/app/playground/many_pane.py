@@ -56,9 +56,9 @@ class ManyRows(ScoredRows):
             return ()
         dim = self.chart_style.palette.dim
         return [
-            Text("  i, then the path of a file with two columns of sentences:", dim),
-            Text("  CSV, TSV, JSONL or Parquet. Or paste lines of pairs, separated", dim),
-            Text("  by tabs or commas, into any line.", dim),
+            Text("  Press i and enter the path of a file with two columns of", dim),
+            Text("  sentences: CSV, TSV, JSONL or Parquet. Or paste lines of pairs,", dim),
+            Text("  separated by tabs or commas, into any line.", dim),
         ]
 
     def facts(self, index: int) -> tuple[str, str, float, float | None]:

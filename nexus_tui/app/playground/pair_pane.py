@@ -41,7 +41,7 @@ class AnswerBars(Canvas):
         palette = self.chart_style.palette
         if playground.wanted_pair is None:
             return [
-                Text("i begins: type two sentences, their similarity shows", palette.dim),
+                Text("i begins: type two sentences and see their similarity", palette.dim),
                 Text("as you type. Or paste lines of tab-separated pairs.", palette.dim),
             ]
         if playground.error:

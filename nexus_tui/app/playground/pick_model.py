@@ -62,7 +62,7 @@ class ModelRows(Rows):
         present = self.model(index).run == self._present.run
         line = Text().append(f"{self.chart_style.glyphs.kept if present else ' '} ", palette.good)
         if index == 0:
-            return line.append("base: the model before any training", palette.text)
+            return line.append("base: the model before training", palette.text)
         run = self.runs[index - 1]
         when = time.strftime("%d %b %H:%M", time.localtime(run.started_unix_s))
         facts = f"  {run.state:<11}  {correlation(run.best_dev_spearman):>6}  {when}"

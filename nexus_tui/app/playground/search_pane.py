@@ -91,8 +91,8 @@ class MatchRows(Rows):
             return ()
         dim = self.chart_style.palette.dim
         return [
-            Text("  i, then the path of a text file with one sentence a line,", dim),
-            Text("  Enter, and what to look for in it.", dim),
+            Text("  Press i and enter the path of a text file, one sentence a", dim),
+            Text("  line. Then enter what to look for.", dim),
         ]
 
     def row(self, index: int, width: int) -> Text:

@@ -155,7 +155,7 @@ def _verdict(difference: float, room: int) -> str:
     if not math.isfinite(difference):
         long, short = "not a finite number: these weights cannot be used", "not finite"
     elif abs(difference) < MIN_DIFFERENCE:
-        long, short = "training left them as alike as they were", "unchanged"
+        long, short = "training did not change their similarity", "unchanged"
     elif difference > 0:
         long, short = "training brought them closer", "closer"
     else:

@@ -23,18 +23,18 @@ def meaning(base: EpochPoint, now: EpochPoint) -> tuple[str, str]:
     """What the guard's figures mean, and the severity: good, warn or bad."""
     change = now.guard_scored_spearman - base.guard_scored_spearman
     if not math.isfinite(change) or not math.isfinite(now.guard_spearman):
-        return "cannot be told: not a number", "bad"
+        return "unknown: not a number", "bad"
     if now.epoch == 0:
         return "the base model itself", "good"
     if change > UNTOUCHED:
         return "better on general pairs than before", "good"
     if change >= -UNTOUCHED:
-        return "what it knew, it still knows", "good"
+        return "general knowledge is kept", "good"
     if change >= -SLIGHT:
-        return "a little of what it knew is lost", "good"
+        return "a little general knowledge is lost", "good"
     if change >= -LOST:
         return "it forgets general language", "warn"
-    return "much of what it knew is lost", "bad"
+    return "much general knowledge is lost", "bad"
 
 
 def guard_lines(arm: ArmView, *, width: int, height: int, chart_style: ChartStyle) -> list[Text]:

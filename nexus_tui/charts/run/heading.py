@@ -24,7 +24,7 @@ __all__ = ["Head", "doing", "head_lines", "name_line", "resumable"]
 
 REQUESTED: dict[Ask, str] = {
     "pause": "pausing before the next step",
-    "resume": "going on",
+    "resume": "resuming",
     "stop": "stopping: saving a checkpoint",
     "grow": "asked to grow: measuring first",
     "roll_back": "asked to roll back: measuring first",
@@ -174,7 +174,7 @@ def _bar(arm: ArmView, width: int, chart_style: ChartStyle) -> Text:
 def _resume_hint(view: RunView, head: Head, width: int, chart_style: ChartStyle) -> str:
     """How to resume a run that ended early. The command is never cut, so that you can copy it."""
     if not resumable(view, head) or view.started is None:
-        return fitted("it had not begun; there is nothing to resume", width, chart_style)
+        return fitted("the run had not begun; there is nothing to resume", width, chart_style)
     command = resume_command(view.started.name, view.started.run_dir)
     saved = "from its last checkpoint" if view.checkpoint is not None else "from the beginning"
     key = head.keys.get("run.resume", "")
