@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from nexus_engine.reports.charts import Dot, Line, line_chart, scatter
-from nexus_engine.reports.page import chart_style
+from nexus_engine.reports.page import page_style
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE.parent / "docs" / "results"
@@ -137,7 +137,7 @@ def standalone(drawn: str, kinds: Sequence[str] = ()) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{tall}" '
         f'viewBox="0 0 {wide} {tall}" font-family="sans-serif"'
     )
-    style = f"<style>{chart_style()}</style>"
+    style = f"<style>{page_style()}</style>"
     paper = f'<rect width="{wide}" height="{tall}" style="fill:var(--bg)"/>'
     body = drawn[found.end() : -len("</svg>")].replace("</title>", f"</title>{style}{paper}", 1)
     return f"{head}{body}{''.join(legend)}</svg>"

@@ -7,7 +7,7 @@ from html import escape
 from nexus_engine.reports.charts import COLOURS
 from nexus_engine.reports.parts import Document, Section, Table
 
-__all__ = ["page"]
+__all__ = ["page", "page_style"]
 
 # People with a colour vision deficiency can tell these colours apart (Okabe and Ito, 2008). The
 # shades of the heat map go from light to dark in one hue, and each cell shows its number.
@@ -47,7 +47,7 @@ footer{margin-top:3rem;font-size:.85rem;color:var(--soft)}
 """
 
 
-def _style() -> str:
+def page_style() -> str:
     """The page's style, with a stroke and a fill for each colour of a chart."""
     return STYLE + "".join(
         f"path.c{i}{{stroke:var(--c{i})}}circle.c{i}{{fill:var(--c{i})}}" for i in range(COLOURS)
@@ -64,7 +64,7 @@ def page(document: Document, footer: str) -> str:
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{title}, NEXUS report</title><style>{_style()}</style></head>"
+        f"<title>{title}, NEXUS report</title><style>{page_style()}</style></head>"
         f"<body><main><h1>{title}</h1>{body}<footer>{escape(footer)}</footer></main></body></html>\n"
     )
 

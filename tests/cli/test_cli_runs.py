@@ -22,7 +22,7 @@ import pytest
 from conftest import ROOT
 
 from nexus_engine.events import TERMINAL_EVENTS, RunFinished, decode_event
-from nexus_engine.model.base_model import CARRIER
+from nexus_engine.model.base_model import PACKAGE
 from nexus_tui.cli import main as cli
 
 CANARY = "kanarienvogel"
@@ -304,7 +304,7 @@ def test_doctor_fails_without_the_model(
     distribution = importlib.metadata.distribution
 
     def without_carrier(name: str) -> importlib.metadata.Distribution:
-        if name == CARRIER:
+        if name == PACKAGE:
             raise importlib.metadata.PackageNotFoundError(name)
         return distribution(name)
 
