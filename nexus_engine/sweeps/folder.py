@@ -118,7 +118,7 @@ class SweepFolder:
         """
         path = fresh_folder(sweeps_root(), label, "sweep") if out is None else usable_path(out)
         folder = cls(path)
-        with claimed_folder(path, SWEEP_LOG, instead="go on with a sweep by --resume"):
+        with claimed_folder(path, SWEEP_LOG, instead="resume a sweep with --resume"):
             try:
                 os.mkdir(path / "runs", FOLDER_MODE)
                 os.chmod(path / "runs", FOLDER_MODE)

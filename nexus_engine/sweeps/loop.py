@@ -307,7 +307,7 @@ class _Sweep:
         elif error.errno in NO_PROCESS:
             code, remedy = ExitCode.RESOURCES, "close other programs"
         if remedy:
-            message += f"; what the runs have saved is kept: {remedy}, then go on with --resume"
+            message += f"; what the runs have saved is kept: {remedy}, then continue with --resume"
         yield from self._fail(message, int(code))
 
     def _sum_up(self) -> SweepEvent:

@@ -87,7 +87,7 @@ def _end_run(session: Session, ending: Ending) -> int:
     if isinstance(ended, RunStopped) and ending == "leave":
         return hand_over(session.folder.path)
     if isinstance(ended, RunStopped):
-        _print(f"stopped; go on with: {resume_command(name, str(session.folder.path))}")
+        _print(f"stopped; resume with: {resume_command(name, str(session.folder.path))}")
     if ending == "crashed":
         return int(ExitCode.FAILED)
     return getattr(ended, "exit_code", int(ExitCode.OK))

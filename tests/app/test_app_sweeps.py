@@ -319,7 +319,7 @@ def test_a_live_sweep_is_followed_and_at_rest_nothing_is_drawn(grid):
     async def act(app, pilot):
         text = screen_text(app)
         assert "● live: 3 of 6 runs done" in text
-        assert "go on with" not in text
+        assert "resume with" not in text
         cell = begin(grid, 4)
         evaluate(grid, cell, 1, 0.5123)
         await until(pilot, lambda: "0.5123…" in screen_text(app))

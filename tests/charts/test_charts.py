@@ -365,7 +365,7 @@ def test_the_head_says_how_to_resume():
         assert resumable(view, keyed)
         assert "F5 goes on" in head_lines(view, keyed, 78, UNICODE)[-1].plain
         bare = head_lines(view, Head(name="n"), 78, UNICODE)[-1].plain
-        assert bare.startswith("go on with: nexus train --resume")
+        assert bare.startswith("resume with: nexus train --resume")
     assert "disk is full" in "\n".join(plain(head_lines(view, keyed, 78, UNICODE)))
     assert not resumable(view_of([STOPPED]), keyed)
     assert not resumable(view_of(whole_run()), keyed)

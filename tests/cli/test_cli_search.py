@@ -40,11 +40,11 @@ def refused(capfd, *arguments):
 
 
 def test_json_lines_tell_rank_scores_and_line(capfd, notes):
-    from test_querying import grown
+    from saved_models import save_grown_model
 
     from nexus_engine.model.base_model import find_base_model
 
-    model = grown(notes.parent / "best", 1, 0.4, find_base_model())
+    model = save_grown_model(notes.parent / "best", 1, 0.4, find_base_model())
     arguments = [str(model), "--corpus", str(notes), "--top", "2", "--json", "a patient went home"]
     assert cli.main(["search", *arguments]) == 0
     out, _ = capfd.readouterr()

@@ -8,12 +8,13 @@ import threading
 
 import pytest
 import torch
+from saved_models import save_grown_model
 
 from nexus_engine.data.pasting import pasted_kind, read_pasted
 from nexus_engine.errors import DataError, ModelError
 from nexus_engine.model.base_model import find_base_model
 from nexus_engine.model.regimes import build_model
-from nexus_engine.runs.saved_model import load_model, load_saved, save_model
+from nexus_engine.runs.saved_model import load_model, load_saved
 from nexus_engine.scoring.querying import Querier, distinct, score, share_weights, stamp_of
 from nexus_engine.scoring.searching import SearchIndex, read_sentences, search
 
@@ -24,27 +25,6 @@ PAIRS = [
 CANARY = "kanarienvogel"
 
 
-def grown(folder, epoch, strength, base):
-    """Save a model whose dendrites change embeddings in proportion to `strength`."""
-    model = build_model(base, "dendrites")
-    generator = torch.Generator().manual_seed(1)
-    for site in list(model.sites().values())[:6]:
-        site.grow(1, generator)
-        site.gain.data.normal_(0, strength, generator=generator)
-    snapshot = {
-        name: parameter.detach()
-        for name, parameter in model.named_parameters()
-        if name.rpartition(".")[2] in ("incoming", "threshold", "gain", "cascade")
-    }
-    facts = {
-        "tune": "dendrites", "nonlinearity": "gelu", "base_sha256": base.sha256,
-        "base_folder": None, "epoch": epoch, "dev_spearman": 0.5, "params_added": 9,
-        "data_name": "demo", "data_fingerprint": "f" * 64,
-    }  # fmt: skip
-    save_model(folder, snapshot, facts)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def base():
     return find_base_model()
@@ -52,7 +32,7 @@ def base():
 
 @pytest.fixture(scope="module")
 def saved(base, tmp_path_factory):
-    return grown(tmp_path_factory.mktemp("model") / "best", 1, 0.3, base)
+    return save_grown_model(tmp_path_factory.mktemp("model") / "best", 1, 0.3, base)
 
 
 @pytest.fixture
@@ -100,7 +80,7 @@ def test_a_new_checkpoint_is_seen_and_the_base_is_kept(best, base):
     before = querier.models(best)
     assert querier.models(best) == before
     old = stamp_of(best)
-    grown(best, 2, 0.6, base)
+    save_grown_model(best, 2, 0.6, base)
     assert stamp_of(best) != old
     after = querier.models(best)
     assert after.tuned.epoch == 2
@@ -125,7 +105,7 @@ def test_weights_replaced_while_they_are_read_are_read_again(best, base):
     def load(folder, name):
         attempts.append(1)
         if len(attempts) == 1:
-            grown(folder, 7, 0.4, base)
+            save_grown_model(folder, 7, 0.4, base)
             raise ModelError("weights-0001.safetensors: gone")
         return load_saved(folder, name)
 
@@ -265,7 +245,7 @@ def test_only_the_new_side_is_embedded_after_a_checkpoint(best, base, tmp_path):
     querier = Querier()
     index = SearchIndex(read_sentences(file))
     search(querier.models(best), index, "one", 1)
-    grown(best, 2, 0.6, base)
+    save_grown_model(best, 2, 0.6, base)
     assert index.missing(querier.models(best)) == 2
 
 

@@ -179,7 +179,7 @@ def _resume_hint(view: RunView, head: Head, width: int, chart_style: ChartStyle)
     saved = "from its last checkpoint" if view.checkpoint is not None else "from the beginning"
     key = head.keys.get("run.resume", "")
     if not key:
-        return f"go on with: {command}"
+        return f"resume with: {command}"
     hint = f"{key} goes on {saved}"
     with_command = f"{hint}; elsewhere: {command}"
     return with_command if cell_len(with_command) <= width else fitted(hint, width, chart_style)

@@ -50,7 +50,7 @@ def sweep_head(
         best_words = [f"{figure}  {settings_words(summary.best_values)}", figure]
     lines.append(_two_sides(left, best_words, width, palette.text))
     if command:
-        hint = f"go on with: {command}"
+        hint = f"resume with: {command}"
         lines.append(Text(hint if cell_len(hint) <= width else command, palette.dim))
     return lines
 
