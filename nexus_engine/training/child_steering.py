@@ -1,4 +1,4 @@
-"""Steering for a training in a child process: stopped by signals, and by its parent's death."""
+"""Steering of a training in a child process: signals and the parent's death stop it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["ChildSteering"]
 
 
 class ChildSteering(Steering):
-    """INT, TERM and HUP stop the training within a step; so does the end of the process `parent`.
+    """SIGINT, SIGTERM, SIGHUP and the end of the process `parent` stop the training within a step.
 
-    `parent` is the id that the parent passed of itself. Asked of the system here, it would be that
-    of another process where the parent has died already.
+    `parent` is the process id that the parent has passed. `os.getppid` would give the id of another
+    process if the parent has died already.
     """
 
     def __init__(self, parent: int, control: ControlFile | None = None) -> None:
@@ -25,20 +25,20 @@ class ChildSteering(Steering):
         self._parent = parent
         try:
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, self._asked)
-        except ValueError:  # not the main thread: whoever runs it there has its own way to stop it
+                signal.signal(number, self._on_signal)
+        except ValueError:  # not the main thread: its caller stops it in another way
             pass
 
     @property
     def orphaned(self) -> bool:
-        """Whether the parent process is gone: nobody waits for the result."""
+        """Whether the parent process is gone, so that nobody waits for the result."""
         return is_gone(self._parent)
 
-    def _asked(self, number: int, _: FrameType | None) -> None:
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
         self.stop(signal.Signals(number).name, ExitCode(128 + number))
 
     def check(self) -> None:
-        """Also look whether the parent is still there."""
+        """As in `Steering`; also stops if the parent is gone."""
         if self.orphaned:
             self.stop("parent gone", ExitCode.FAILED)
         super().check()

@@ -1,67 +1,43 @@
-"""How long a run will take and how much memory, from a short measured probe of the run itself.
+"""How long a run will take and how much memory it needs, from a short measured probe of it.
 
-The probe reads the data, tokenises it and builds the model as the run will, then makes a few real
-optimizer steps, the longest batch among them, and embeds an even sample of the sentences, all on a
-throwaway copy; nothing is written. What is measured is cost by token: the rest of the run is that
-cost times the tokens that its epochs, evaluations and controls will see.
+The inputs are read, tokenised and built into a model as the run itself does it; a `Probe` of each
+arm then measures the cost of a token. The forecast is that cost times the tokens that the epochs,
+evaluations and controls of the run will see. Nothing is written.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
-import torch
 
 from nexus_engine.config import Settings
 from nexus_engine.errors import DataError
-from nexus_engine.model.base_model import BaseModel
-from nexus_engine.model.regimes import build_model
 from nexus_engine.model.sentence_model import SentenceModel
-from nexus_engine.model.tokens import Rows
 from nexus_engine.scoring.corpus import Corpus, PairRows
 from nexus_engine.scoring.cut_texts import corpus_notes, refuse_indistinct
 from nexus_engine.scoring.direction import ask_direction
-from nexus_engine.scoring.evaluation import TOKENS_PER_FORWARD, Measured, embed_all, pair_cosines
-from nexus_engine.training.arm.arm import Arm
+from nexus_engine.scoring.evaluation import pair_cosines
 from nexus_engine.training.arm.control_arms import control_specs
-from nexus_engine.training.arm.snapshots import BestWeights
 from nexus_engine.training.arm.spec import ArmSpec
-from nexus_engine.training.arm.state import state_of
-from nexus_engine.training.hardware import Hardware, peak_rss_mb, rss_mb
+from nexus_engine.training.hardware import Hardware, peak_rss_mb
 from nexus_engine.training.inputs import open_inputs, tokenise, untrained
+from nexus_engine.training.probe import Costs, Probe
 
 __all__ = ["Forecast", "forecast"]
-
-STEPS = 8
-"""Steps that are timed with each number of sets, after those that warm up."""
-WARM_STEPS = 8
-WARM = 0.8
-"""Steps warm up until one takes more than this share of the one before, and so many at most: a cold
-disk cache makes the first ones of a process many times slower."""
-SENTENCES = 256
-"""Sentences that are embedded to time an evaluation."""
-PARTS = 4
-"""In so many parts. Of parts, as of steps, the median counts: another program's work in one of them
-does not stand for the whole run."""
-
-GROWTH_STEPS = 400
-"""Steps after which memory grows no more: the stores of kernels are full then."""
 
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     """What a run will cost, and what that was measured on.
 
-    `seconds` are those from its start to its result, as `run_finished` counts `total_seconds`;
-    `train_seconds`, a part of them, those of the run proper (without controls). `peak_rss_mb` is
-    the most resident memory. A run that ends by stall may end sooner. `steps` are those of the run
-    proper, `arms` counts it and its controls. The settings are those that the data left of what was
-    asked. `questions` are those that the run would ask before its first step. `notes` are
-    what was found in the data, and what the user should know of its texts, a line each; that the
-    run will be refused for them is one.
+    `seconds` runs from the start to the result, like `total_seconds` of `run_finished`;
+    `train_seconds` is the main arm's part of it, without controls. `peak_rss_mb` is the highest
+    resident memory. A run that stops early takes less. `steps` counts the main arm's steps; `arms`
+    counts the main arm and its controls. The settings are shown as they were fitted to the data.
+    `questions` are those that the run would ask before its first step. `notes` are lines on the
+    data and its texts; if the run will be refused because of them, one line says so.
     """
 
     data: str
@@ -95,19 +71,11 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
-class _Costs(NamedTuple):
-    """Seconds a token: of a training step, of an evaluation, and of the encoder alone."""
-
-    step: float
-    embed: float
-    encode: float
-
-
-def forecast(settings: Settings) -> Forecast:
-    """Probe the run that `settings` ask for.
+def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast:
+    """Forecast the run of `settings`; a `probe_type` measures each of its arms.
 
     Raises:
-        NexusError: as the run itself would: data, model or settings that cannot be used.
+        NexusError: data, model or settings cannot be used; the run itself would raise the same.
     """
     begun = time.perf_counter()
     inputs = open_inputs(settings)
@@ -118,36 +86,37 @@ def forecast(settings: Settings) -> Forecast:
     notes = (*data.notes, *_text_notes(corpus))
     main = start.plan(settings, len(corpus.train))
     settings = main.settings
-    prepared = time.perf_counter() - begun
+    prepare_seconds = time.perf_counter() - begun
     questions = [*data.questions, *_direction(start.model, corpus, hardware)]
     del start
     switches = _switch_epochs(main)
     arms = [main]
     if settings.control:
         arms += control_specs(main, switches, settings.epochs)
-    probes = [_Probe(spec, base, corpus, hardware) for spec in arms]
+    probes = [probe_type(spec, base, corpus, hardware) for spec in arms]
     steps = len(probes[0].batches)
     tokens = _Tokens(corpus)
-    train, evaluate = 0.0, 0.0
-    main_train = 0.0
-    added = 0
+    train_seconds, evaluate_seconds = 0.0, 0.0
+    main_seconds = 0.0
+    params_added = 0
     encode = 0.0
     peak = peak_rss_mb()
     for probe in probes:
         first, last = probe.measure()
         encode = encode or first.encode
-        made = _train_tokens(probe, first, last, switches)
-        judged = probe.spec.epochs * tokens.each_epoch * last.embed + tokens.test * last.embed
-        if probe.featured:
-            # The encoder runs once over every sentence; from then on only the adapter does.
-            made += tokens.all * encode if settings.tune != "adapter" else 0.0
-        train, evaluate = train + made, evaluate + judged
+        arm_train = _train_seconds(probe, first, last, switches)
+        arm_evaluate = probe.spec.epochs * tokens.each_epoch * last.embed + tokens.test * last.embed
+        if probe.encoder_frozen:
+            # The encoder runs once over every sentence; from then on only the adapter runs.
+            arm_train += tokens.all * encode if settings.tune != "adapter" else 0.0
+        train_seconds += arm_train
+        evaluate_seconds += arm_evaluate
         if probe.spec.name == "main":
-            main_train, added = made + judged, probe.added
-        peak = max(peak, probe.peak)
+            main_seconds, params_added = arm_train + arm_evaluate, probe.params_added
+        peak = max(peak, probe.peak_rss_mb)
         probe.release()
-    once = tokens.all if settings.tune == "adapter" else tokens.each_epoch + tokens.test
-    baseline = once * encode
+    base_tokens = tokens.all if settings.tune == "adapter" else tokens.each_epoch + tokens.test
+    base_seconds = base_tokens * encode
     return Forecast(
         data=data.name,
         tune=settings.tune,
@@ -162,12 +131,12 @@ def forecast(settings: Settings) -> Forecast:
         steps=steps * settings.epochs,
         arms=len(arms),
         switches=len(switches) if settings.dendrites else 0,
-        params_added=added,
+        params_added=params_added,
         params_base=params_base,
-        seconds=prepared + baseline + train + evaluate,
-        train_seconds=main_train,
-        evaluate_seconds=evaluate + baseline,
-        prepare_seconds=prepared,
+        seconds=prepare_seconds + base_seconds + train_seconds + evaluate_seconds,
+        train_seconds=main_seconds,
+        evaluate_seconds=evaluate_seconds + base_seconds,
+        prepare_seconds=prepare_seconds,
         peak_rss_mb=peak,
         pairs_per_second=len(corpus.train)
         / settings.epochs_per_pass
@@ -176,7 +145,7 @@ def forecast(settings: Settings) -> Forecast:
         precision=hardware.precision,
         threads=hardware.threads,
         probe_steps=sum(probe.steps_made for probe in probes),
-        probe_sentences=sum(probe.embedded for probe in probes),
+        probe_sentences=sum(probe.sentences_embedded for probe in probes),
         probe_seconds=time.perf_counter() - begun,
         questions=tuple(questions),
         notes=notes,
@@ -184,7 +153,7 @@ def forecast(settings: Settings) -> Forecast:
 
 
 def _direction(model: SentenceModel, corpus: Corpus, hardware: Hardware) -> list[str]:
-    """The question whether the scores run the other way, as the run would ask it."""
+    """The run's question whether its scores run the other way; empty if it would not ask."""
     model.to(hardware.device).eval()
     store = corpus.store
     question = ask_direction(
@@ -203,7 +172,7 @@ def _text_notes(corpus: Corpus) -> tuple[str, ...]:
 
 
 def _switch_epochs(spec: ArmSpec) -> tuple[int, ...]:
-    """After which epochs switches will be made; evenly spread where each follows a stall."""
+    """The epochs after which switches are expected: evenly spread if a stall decides."""
     plan = spec.plan
     if plan.switch_epochs is not None:
         return plan.switch_epochs[: plan.switches]
@@ -217,23 +186,23 @@ def _switch_epochs(spec: ArmSpec) -> tuple[int, ...]:
 
 
 class _Tokens:
-    """Tokens that an inference pass sees: each distinct sentence once."""
+    """Tokens of an inference pass over each split: every distinct sentence counts once."""
 
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
-        self.dev = self._of(corpus.dev)
-        self.guard = self._of(corpus.guard)
-        self.test = self._of(corpus.test)
+        self.dev = self._count(corpus.dev)
+        self.guard = self._count(corpus.guard)
+        self.test = self._count(corpus.test)
         self.each_epoch = self.dev + self.guard
         self.all = int(corpus.store.lengths.sum())
 
-    def _of(self, pairs: PairRows) -> int:
+    def _count(self, pairs: PairRows) -> int:
         rows = np.unique(np.concatenate([pairs.first, pairs.second]))
         return int(self._corpus.store.lengths[rows].sum())
 
 
-def _train_tokens(probe: _Probe, first: _Costs, last: _Costs, switches: Sequence[int]) -> float:
-    """Seconds of an arm's steps: its cost grows with each set, from the first's to the last's."""
+def _train_seconds(probe: Probe, first: Costs, last: Costs, switches: Sequence[int]) -> float:
+    """Seconds of an arm's steps: their cost rises from `first` to `last` with each set."""
     total = 0.0
     sets = max(1, probe.sets)
     for epoch in range(1, probe.spec.epochs + 1):
@@ -241,134 +210,3 @@ def _train_tokens(probe: _Probe, first: _Costs, last: _Costs, switches: Sequence
         share = (grown - 1) / (sets - 1) if sets > 1 else 1.0
         total += probe.epoch_tokens * (first.step + (last.step - first.step) * share)
     return total
-
-
-class _Probe:
-    """One arm on a throwaway model: a few steps with its first set, and with all of them."""
-
-    def __init__(self, spec: ArmSpec, base: BaseModel, corpus: Corpus, hardware: Hardware) -> None:
-        self.spec = spec
-        self._corpus, self._hardware = corpus, hardware
-        model = build_model(base, spec.settings.tune, spec.settings.dropout)
-        model.to(hardware.device)
-        self.featured = spec.settings.tune == "adapter"
-        features = self._features(model.encoder.shape.width) if self.featured else None
-        self.arm: Arm | None = Arm(spec, model, corpus, hardware, features)
-        self.batches = self.arm.batches(1)
-        lengths = corpus.store.lengths
-        self._lengths = lengths[corpus.train.first] + lengths[corpus.train.second]
-        self.epoch_tokens = int(self._lengths.sum()) // spec.settings.epochs_per_pass
-        self.sets = spec.plan.switches if spec.grow_sets is None else spec.grow_sets
-        self.added = 0
-        self.steps_made = 0
-        self.embedded = 0
-        self.epoch_seconds = 0.0
-        self.peak = 0.0
-        self.resident: list[float] = []
-        """MB in memory after each timed step."""
-
-    def _features(self, width: int) -> torch.Tensor:
-        """(store rows, width): what the encoder's output will hold in memory, of random numbers."""
-        few = torch.randn(64, width)
-        rows = torch.arange(len(self._corpus.store)) % len(few)
-        return few[rows].to(self._hardware.device)
-
-    def measure(self) -> tuple[_Costs, _Costs]:
-        """The costs with the first set and with the last."""
-        assert self.arm is not None
-        arm = self.arm
-        self._grow(1)
-        first = self._timed()
-        last = first
-        if self.sets > 1:
-            self._grow(self.sets - 1)
-            last = self._timed()
-        # A run holds its best weights, those before the last switch, and writes all of its state.
-        arm.best = arm.before_switch = BestWeights(arm.snapshot(), Measured(), np.zeros(0))
-        state = state_of(arm)
-        self.epoch_seconds = self.epoch_tokens * last.step
-        self.peak = peak_rss_mb() + self._growth()
-        del state
-        return first, last
-
-    def _growth(self) -> float:
-        """MB that the steps of the whole run will add to those of the probe.
-
-        Batches differ in their number of tokens, and the kernels and buffers made for each number
-        are kept. Memory so grows with the square root of the steps, about (measured).
-        """
-        made = len(self.resident)
-        if made < 2 or self.featured or self._hardware.device.type != "cpu":
-            return 0.0
-        slope = max(0.0, self.resident[-1] - self.resident[0]) / (made**0.5 - 1)
-        steps = min(GROWTH_STEPS, len(self.batches) * self.spec.epochs)
-        return float(slope * max(0.0, steps**0.5 - made**0.5))
-
-    def release(self) -> None:
-        """Let go of the model."""
-        self.arm = None
-
-    def _grow(self, times: int) -> None:
-        assert self.arm is not None
-        if self.sets and self.spec.sites:
-            for _ in range(times):
-                self.added += self.arm.grow()
-                self.arm.growth = msgspec.structs.replace(
-                    self.arm.growth, switches=self.arm.growth.switches + 1
-                )
-        self.arm.start_phase()
-
-    def _timed(self) -> _Costs:
-        assert self.arm is not None
-        arm = self.arm
-        if not arm.trained():
-            return _Costs(0.0, *self._timed_embedding())
-        by_tokens = sorted(self.batches, key=lambda batch: int(self._lengths[batch].sum()))
-        places = np.unique(np.linspace(0, len(by_tokens) - 1, STEPS - 1).astype(int))
-        chosen = [by_tokens[place] for place in places]
-        longest = max(self.batches, key=lambda batch: int(self._lengths[batch].max()))
-        before = self._step(longest)
-        for _ in range(WARM_STEPS):
-            now = self._step(longest)
-            if now > WARM * before:
-                break
-            before = now
-        costs = []
-        for batch in (*chosen, longest):
-            costs.append(self._step(batch) / int(self._lengths[batch].sum()))
-            self.resident.append(rss_mb())
-        return _Costs(float(np.median(costs)), *self._timed_embedding())
-
-    def _step(self, batch: Rows) -> float:
-        """Seconds of a step on `batch`."""
-        assert self.arm is not None
-        begun = time.perf_counter()
-        float(self.arm.make_step(batch).loss)  # waits for the device
-        self.steps_made += 1
-        return time.perf_counter() - begun
-
-    def _timed_embedding(self) -> tuple[float, float]:
-        """Seconds a token of an evaluation, and of the encoder where the arm trains without it."""
-        assert self.arm is not None
-        arm, model = self.arm, self.arm.model
-        store = self._corpus.store
-        arm.model.eval()
-        encode = self._timed_pass(lambda rows: model.encoder(store.batch(rows).to(model.device)))
-        return (self._timed_pass(arm.embed) if self.featured else encode), encode
-
-    def _timed_pass(self, embed: Callable[[Rows], torch.Tensor]) -> float:
-        """Seconds a token of inference on an even sample of the sentences."""
-        store = self._corpus.store
-        order = np.argsort(store.lengths, kind="stable")
-        picked = order[np.unique(np.linspace(0, len(order) - 1, SENTENCES).astype(int))]
-        # The largest batch of an evaluation, for the memory that it takes.
-        whole = max(1, TOKENS_PER_FORWARD // int(store.lengths[order[-1]]))
-        embed_all(embed, store, order[-whole:])
-        costs = []
-        for part in range(PARTS):
-            rows = picked[part::PARTS]
-            begun = time.perf_counter()
-            embed_all(embed, store, rows)
-            costs.append((time.perf_counter() - begun) / int(store.lengths[rows].sum()))
-        self.embedded += len(picked)
-        return float(np.median(costs))

@@ -1,4 +1,4 @@
-"""The machine: device, number format and threads of a run, and its memory."""
+"""The hardware of a run: device, precision and threads; and the memory of this process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 
 class Hardware(NamedTuple):
-    """What a run computes on. `bf16` says that products are made in bfloat16."""
+    """What a run computes on. `bf16`: matrix products are computed in bfloat16."""
 
     device: torch.device
     bf16: bool
@@ -36,14 +36,14 @@ class Hardware(NamedTuple):
 
     @property
     def precision(self) -> str:
-        """The number format of products: "bf16" or "fp32"."""
+        """The number format of matrix products: "bf16" or "fp32"."""
         return "bf16" if self.bf16 else "fp32"
 
 
 def cpu_has_bf16() -> bool:
     """Whether this CPU multiplies bfloat16 natively (AVX-512 BF16 or AMX on x86, BF16 on ARM).
 
-    Without it bfloat16 is emulated and slower than float32, so that `auto` keeps float32.
+    Without it bfloat16 is emulated and slower than float32, so `auto` keeps float32.
     """
     try:
         with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as file:
@@ -57,14 +57,14 @@ def cpu_has_bf16() -> bool:
 
 
 def select(settings: Settings) -> Hardware:
-    """The device, precision and threads that `settings` ask for, `auto` decided.
+    """The device, precision and threads of `settings`; chooses those that are `auto`.
 
     Raises:
-        ConfigError: a device that this machine or this build of torch lacks.
+        ConfigError: this machine or this build of torch lacks the device.
     """
     device = settings.device
     if device == "auto":
-        # Apple's GPU is left to those who ask for it: it is not tested here.
+        # Apple's GPU is untested, so `auto` never chooses it.
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("--device cuda: torch finds no CUDA device here; use --device cpu")
@@ -83,7 +83,7 @@ def select(settings: Settings) -> Hardware:
 
 
 def autocast(hardware: Hardware, *, cached: bool = True) -> AbstractContextManager[object]:
-    """The context of training's forward pass; `cached` keeps casts of weights to its end."""
+    """The context of a training forward pass; `cached` keeps the cast weights until its end."""
     if not hardware.bf16:
         return nullcontext()
     return torch.autocast(hardware.device.type, dtype=torch.bfloat16, cache_enabled=cached)
@@ -95,10 +95,10 @@ def rss_mb() -> float:
 
 
 def release_memory() -> None:
-    """Give what is free in the C heap, and in Arrow's, back to the system, where that can be done.
+    """Return free memory of the C heap and of Arrow's pool to the system, where it can be done.
 
-    A training step's tensors and an evaluation's do not fit the holes that the other leaves: called
-    before and after an evaluation, this keeps 250 MB off the peak of a run on STS-B (measured).
+    The tensors of training steps and of evaluations differ in size and fragment the heap. Called
+    before and after an evaluation, this lowers the peak of a run on STS-B by 250 MB (measured).
     """
     arrow = sys.modules.get("pyarrow")
     if arrow is not None:
@@ -109,6 +109,6 @@ def release_memory() -> None:
 
 
 def peak_rss_mb() -> float:
-    """The most resident memory this process has had, in MB (10^6 bytes)."""
+    """The highest resident memory of this process so far, in MB (10^6 bytes)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return float(peak if sys.platform == "darwin" else peak * 1024) / 1e6

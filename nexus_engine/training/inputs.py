@@ -1,7 +1,7 @@
 """The inputs of a run: hardware, base model, pairs, tokens, and the plan of its main arm.
 
 A run, its forecast and the child process that trains with perforatedai read their inputs here, in
-the same order, so that each refuses the same inputs.
+the same order, so that all three refuse the same inputs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = ["Inputs", "Untrained", "open_inputs", "tokenise", "untrained"]
 
 
 class Inputs(NamedTuple):
-    """The machine, the base model and the pairs, as they were read."""
+    """The hardware, the base model and the pairs."""
 
     hardware: Hardware
     base: BaseModel
@@ -35,7 +35,7 @@ class Inputs(NamedTuple):
 
 
 class Untrained(NamedTuple):
-    """The model before the first step, where dendrites may grow on it, and its parameters."""
+    """The model before the first step, its dendrites' placement, and its number of parameters."""
 
     model: SentenceModel
     placement: Placement
@@ -52,10 +52,10 @@ def open_inputs(
 ) -> Inputs:
     """Choose the hardware, set torch's threads, find the base model, read the pairs.
 
-    `base` and `threads` are given where a parent process has decided them.
+    A child process passes the `base` and `threads` that its parent has chosen.
 
     Raises:
-        NexusError: hardware, base model or data that cannot be used.
+        NexusError: the hardware, the base model or the data cannot be used.
     """
     hardware = select(settings)
     if threads is not None:
@@ -70,7 +70,7 @@ def untrained(settings: Settings, base: BaseModel) -> Untrained:
     """The model that training starts from, and its placement.
 
     Raises:
-        NexusError: weights that cannot be read, or a placement that the model does not have.
+        NexusError: the weights cannot be read, or the model lacks a site of the placement.
     """
     model = build_model(base, settings.tune)
     placement = choose_placement(settings, model.sites())
@@ -78,7 +78,11 @@ def untrained(settings: Settings, base: BaseModel) -> Untrained:
 
 
 def tokenise(inputs: Inputs, guard_pairs: int | None = None) -> Corpus:
-    """The sentences of the data, and of the guard set's first `guard_pairs`, as tokens."""
+    """The data's sentences and those of the first `guard_pairs` guard pairs (all: None) as tokens.
+
+    Raises:
+        DataError: the guard set cannot be read.
+    """
     guard = load_guard()
     if guard_pairs is not None:
         guard = guard.take(np.arange(guard_pairs))

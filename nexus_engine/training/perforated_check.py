@@ -1,4 +1,4 @@
-"""Whether perforatedai is there; it is looked for, never imported, in this process."""
+"""Whether perforatedai is installed; this process never imports it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ PERFORATED_VERSION = "3.2.9"
 
 
 def require_perforatedai() -> None:
-    """Raise unless the library is there.
+    """Check that the library is installed.
 
     Raises:
-        ConfigError: it is not installed, and what to do.
+        ConfigError: it is not.
     """
     if importlib.util.find_spec("perforatedai") is None:
         raise ConfigError(

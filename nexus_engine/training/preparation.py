@@ -1,7 +1,7 @@
 """What happens before the first step: data, model, hardware, placement, the base model's scores.
 
-The base model's test is scored when the arms are done: no decision waits for it, and the first
-epoch is known a tenth of its time sooner.
+The base model is scored on test only after the arms are done: no decision needs that score, and
+the first epoch then ends sooner by a tenth of its time.
 """
 
 from __future__ import annotations
@@ -45,19 +45,14 @@ from nexus_engine.training.perforated_check import require_perforatedai
 from nexus_engine.training.steering import Steering
 from nexus_engine.training.steps.features import features_of
 
-__all__ = [
-    "ENCODING",
-    "Prepared",
-    "measure_base_test",
-    "prepare",
-]
+__all__ = ["ENCODING", "Prepared", "measure_base", "measure_base_test", "prepare"]
 
 
 class Prepared(NamedTuple):
-    """All that the arms of a run share. The data's sentences are tokens by now, in `corpus`.
+    """What the arms of a run share. The data's sentences are tokens by now, in `corpus`.
 
-    `features` (store rows, width) is the frozen encoder's output for every sentence, where the
-    regime trains on it.
+    `features` (store rows, width) is the frozen encoder's output for every sentence; None unless
+    the main arm trains on it.
     """
 
     inputs: Inputs
@@ -69,25 +64,29 @@ class Prepared(NamedTuple):
 
 
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
-    found = {"python": platform.python_version()}
+    """The versions of Python and of the packages that a result depends on, by name."""
+    versions_by_name = {"python": platform.python_version()}
     for name in ("nexus-dendrites", "torch", "tokenizers", "numpy", "scipy", "datasets"):
         try:
-            found[name] = version(name)
+            versions_by_name[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            versions_by_name[name] = "not installed"
+    return versions_by_name
 
 
 ENCODING = "encoding every sentence once: the encoder is frozen"
 
 
 def prepare(
-    settings: Settings, folder: RunFolder, steering: Steering, resume: bool
+    settings: Settings,
+    folder: RunFolder,
+    steering: Steering,
+    resume: bool,
+    guard_pairs: int | None = None,
 ) -> Generator[Event, None, Prepared]:
     """Open the inputs, describe the run, measure the base model.
 
-    Yields what is decided on the way; the `Prepared` is the generator's return value.
+    Yields the run's first events and returns the `Prepared`. `guard_pairs` as in `tokenise`.
     """
     begun = time.time()
     if settings.grower == "perforatedai":
@@ -99,14 +98,14 @@ def prepare(
     for question in inputs.data.questions:
         yield Warned(time_unix_s=time.time(), message=question)
     start = untrained(settings, inputs.base)
-    corpus = tokenise(inputs)
+    corpus = tokenise(inputs, guard_pairs)
     inputs = inputs._replace(data=_without_text(inputs.data))
     yield from _text_warnings(corpus, resume)
     main = start.plan(settings, len(corpus.train))
     if resume:
-        former = folder.read_run()
-        _check_same(former, inputs)
-        for message in _differences(former, inputs.hardware):
+        earlier_run = folder.read_run()
+        _check_same(earlier_run, inputs)
+        for message in _differences(earlier_run, inputs.hardware):
             yield Warned(time_unix_s=time.time(), message=message)
     started = _started(folder, main, inputs, corpus, start.parameters, resume)
     folder.write_run(_description(started, main, inputs, begun))
@@ -122,23 +121,24 @@ def prepare(
     if settings.tune == "adapter":
         yield Log(time_unix_s=time.time(), message=ENCODING)
         features = features_of(model, corpus, steering.check)
-    baseline = _measure(model, corpus, features, steering)
-    reversed_scores = ask_direction(
+    baseline = measure_base(model, corpus, features, steering)
+    direction_question = ask_direction(
         lambda pairs: _cosines(model, corpus, pairs, features, steering),
         corpus,
         baseline.dev.cosine,
     )
-    if reversed_scores is not None:
-        yield Warned(time_unix_s=time.time(), message=reversed_scores)
+    if direction_question is not None:
+        yield Warned(time_unix_s=time.time(), message=direction_question)
     release_memory()
     return Prepared(inputs, corpus, baseline, main, start.parameters, features)
 
 
 def _text_warnings(corpus: Corpus, resume: bool) -> Iterator[Warned]:
-    """What the user should know of the texts.
+    """Warnings about the texts.
 
     Raises:
-        DataError: the dev pairs cannot be told apart by the model; a resumed run was let in before.
+        DataError: the model cannot tell the dev pairs apart; not raised for a resumed run, which
+            has passed this check before.
     """
     for note in corpus_notes(corpus):
         yield Warned(time_unix_s=time.time(), message=note)
@@ -157,7 +157,7 @@ def _started(
     params_base: int,
     resume: bool,
 ) -> RunStarted:
-    """What the run is: the record from which `run.json` is written too."""
+    """The event that describes the run; `run.json` is written from it too."""
     settings, hardware = main.settings, inputs.hardware
     return RunStarted(
         run_dir=str(folder.path),
@@ -188,7 +188,7 @@ def _started(
 def _description(
     started: RunStarted, main: ArmSpec, inputs: Inputs, begun: float
 ) -> dict[str, Any]:
-    """The content of `run.json`; `begun` is when the run was started, in Unix seconds."""
+    """The content of `run.json`; `begun` is the start of the run in Unix seconds."""
     base = inputs.base
     return {
         "name": started.name,
@@ -214,15 +214,15 @@ def _description(
 
 
 def _without_text(data: PairData) -> PairData:
-    """`data` without its sentences: once they are tokens, nothing needs them any more."""
-    none = data.train.take(np.zeros(0, np.intp))
-    return dataclasses.replace(data, train=none, dev=none, test=none)
+    """`data` without its sentences, which nothing needs once they are tokens."""
+    empty = data.train.take(np.zeros(0, np.intp))
+    return dataclasses.replace(data, train=empty, dev=empty, test=empty)
 
 
-def _measure(
+def measure_base(
     model: SentenceModel, corpus: Corpus, features: torch.Tensor | None, steering: Steering
 ) -> Baseline:
-    """The untouched model's scores; from `features` where they are at hand."""
+    """The base model's dev and guard scores; computed from `features` if they are given."""
     guard = _cosines(model, corpus, corpus.guard, features, steering)
     dev = _cosines(model, corpus, corpus.dev, features, steering)
     return Baseline(
@@ -233,13 +233,13 @@ def _measure(
 
 
 def measure_base_test(prepared: Prepared, steering: Steering) -> Correlations:
-    """The base model's test correlations, by a model built anew: nothing waits for them."""
+    """The base model's test correlations; the model is built again from its files."""
     corpus = prepared.corpus
     model = build_model(prepared.inputs.base, prepared.main.settings.tune)
     model.to(prepared.inputs.hardware.device).eval()
-    found = _cosines(model, corpus, corpus.test, prepared.features, steering)
+    cosines = _cosines(model, corpus, corpus.test, prepared.features, steering)
     undefined = bool(indistinct(corpus.store, corpus.test))
-    return correlate(found, corpus.test.scores, undefined=undefined)
+    return correlate(cosines, corpus.test.scores, undefined=undefined)
 
 
 def _cosines(
@@ -249,7 +249,7 @@ def _cosines(
     features: torch.Tensor | None,
     steering: Steering,
 ) -> npt.NDArray[np.float64]:
-    """Cosine similarity of each pair, (n,), by the untouched model."""
+    """The base model's cosine similarity of each pair, (n,)."""
 
     def embed(rows: npt.NDArray[np.int64]) -> torch.Tensor:
         if features is not None:
@@ -259,34 +259,35 @@ def _cosines(
     return pair_cosines(embed, corpus.store, pairs, steering.check)
 
 
-def _check_same(former: dict[str, Any], inputs: Inputs) -> None:
+def _check_same(earlier_run: dict[str, Any], inputs: Inputs) -> None:
+    """Refuse a resume with other data or another base model than `earlier_run`, its `run.json`."""
     base = inputs.base
-    if former.get("data_fingerprint") != inputs.data.fingerprint:
+    if earlier_run.get("data_fingerprint") != inputs.data.fingerprint:
         raise RunError(
             "cannot resume: the data is not what the run was started with "
-            "(its fingerprint differs); bring the file back, or start a new run"
+            "(its fingerprint differs); restore the file, or start a new run"
         )
-    known = former.get("base")
-    if not isinstance(known, dict) or known.get("sha256") != base.sha256:
+    base_facts = earlier_run.get("base")
+    if not isinstance(base_facts, dict) or base_facts.get("sha256") != base.sha256:
         raise RunError(
             "cannot resume: the base model is not what the run was started with "
-            "(its SHA-256 differs); bring it back, or start a new run"
+            "(its SHA-256 differs); restore it, or start a new run"
         )
-    # A run of an earlier version did not note it.
-    if known.get("tokenizer_sha256", base.tokenizer_sha256) != base.tokenizer_sha256:
+    # Runs of earlier versions did not record the tokenizer.
+    if base_facts.get("tokenizer_sha256", base.tokenizer_sha256) != base.tokenizer_sha256:
         raise RunError(
             "cannot resume: the base model's tokenizer.json is not what the run was started with "
-            "(its SHA-256 differs); bring it back, or start a new run"
+            "(its SHA-256 differs); restore it, or start a new run"
         )
 
 
-def _differences(former: dict[str, Any], hardware: Hardware) -> list[str]:
-    """What makes a resumed run's numbers differ from an uninterrupted run's, a line each."""
-    torch_then = (former.get("versions") or {}).get("torch")
+def _differences(earlier_run: dict[str, Any], hardware: Hardware) -> list[str]:
+    """A message for each change since `earlier_run` that may change the resumed run's numbers."""
+    torch_then = (earlier_run.get("versions") or {}).get("torch")
     then_and_now = {
-        "device": (former.get("device"), hardware.device.type),
-        "precision": (former.get("precision"), hardware.precision),
-        "threads": (former.get("threads"), hardware.threads),
+        "device": (earlier_run.get("device"), hardware.device.type),
+        "precision": (earlier_run.get("precision"), hardware.precision),
+        "threads": (earlier_run.get("threads"), hardware.threads),
         "torch": (torch_then, versions()["torch"]),
     }
     return [

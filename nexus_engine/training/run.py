@@ -1,8 +1,8 @@
-"""A whole run: a generator of events, without a thread, a print or a screen.
+"""A run as a generator of events, without a thread, a print or a screen.
 
     for event in train(settings, folder): ...
 
-is a complete headless run. It trains the main arm and then its controls, writes each event into the
+is a complete headless run. It trains the main arm and then its controls, writes each event to the
 log, saves a checkpoint after each epoch and at a stop, and ends with exactly one terminal event.
 """
 
@@ -56,33 +56,38 @@ def train(
     steering: Steering | None = None,
     *,
     resume: bool = False,
+    guard_pairs: int | None = None,
 ) -> Iterator[Event]:
-    """Train as `settings` say; the folder holds the whole run afterwards, its log included.
+    """Train with `settings`; afterwards `folder` holds the whole run, its log included.
 
-    Yields each event once it is in the log; the last one, and no other, is a RunFinished, RunFailed
-    or RunStopped. Stops within a step when `steering` asks for it. Errors end in a RunFailed, none
-    is raised.
+    Yields each event once it is in the log. Only the last one is a RunFinished, RunFailed or
+    RunStopped. `steering` can stop the run within a step. No error is raised: each ends the run
+    with a RunFailed. The guard is its first `guard_pairs` pairs; None takes all 300.
     """
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(folder.lock)
         except (NexusError, OSError) as error:
-            yield failure(error, folder.path)  # the log is for whoever holds the folder
+            yield failure(error, folder.path)  # only the holder of the lock writes the log
             return
         terminal: Event | None = None
         try:
-            for event in _events(settings, folder, steering or Steering(), resume):
+            for event in _events(settings, folder, steering or Steering(), resume, guard_pairs):
                 if isinstance(event, TERMINAL_EVENTS):
                     terminal = event
                 folder.append(event)
                 yield event
         except Exception as error:
-            # The log could not be written: the caller is told, the disk cannot be.
+            # The log could not be written: only the caller gets this event.
             yield failure(error, folder.path) if terminal is None else terminal
 
 
 def _events(
-    settings: Settings, folder: RunFolder, steering: Steering, resume: bool
+    settings: Settings,
+    folder: RunFolder,
+    steering: Steering,
+    resume: bool,
+    guard_pairs: int | None,
 ) -> Iterator[Event]:
     started = time.perf_counter()
     run: _Run | None = None
@@ -90,7 +95,7 @@ def _events(
         try:
             for message in exposures(folder.path):
                 yield Warned(time_unix_s=time.time(), message=message)
-            prepared = yield from prepare(settings, folder, steering, resume)
+            prepared = yield from prepare(settings, folder, steering, resume, guard_pairs)
             run = _Run(prepared, folder, steering, started)
             yield from run.arms(resume)
         except StopAsked as stop:
@@ -104,10 +109,10 @@ def _events(
 def _stopped(
     stop: StopAsked, folder: RunFolder, *, epoch: int = 0, step: int = 0, checkpoint: str = ""
 ) -> Iterator[RunStopped]:
-    """The terminal event of a stop; without a new `checkpoint` the newest in `folder` counts."""
-    existing = checkpoints.names(folder.checkpoints)
-    if not checkpoint and existing:
-        checkpoint = f"checkpoints/{existing[0]}"
+    """The terminal event of a stop, with `checkpoint` or else the newest one in `folder`."""
+    names = checkpoints.names(folder.checkpoints)
+    if not checkpoint and names:
+        checkpoint = f"checkpoints/{names[0]}"
     yield RunStopped(
         time_unix_s=time.time(),
         reason=stop.reason.word,
@@ -129,14 +134,14 @@ class _Run:
         self.steering = steering
         self.saver = RunSaver(folder, prepared, started)
         self.loop: ArmLoop | None = None
-        """The loop of the arm that is being trained."""
+        """The loop of the arm in training."""
 
     def arms(self, resume: bool) -> Iterator[Event]:
         """All events from the first arm to the result."""
         prepared, saver = self.prepared, self.saver
         base_test = None
         if resume:
-            # With it goes the base's dev score, of which a resumed run tells nothing else.
+            # The event also carries the base's dev score, which a resumed run reports nowhere else.
             base_test = measure_base_test(prepared, self.steering)
             yield self._evaluated_test("main", prepared.baseline.measured, base_test)
             yield from saver.load()
@@ -147,10 +152,10 @@ class _Run:
             if position >= len(finished):
                 yield from self._train_arm(arms[position])
             if position == 0 and prepared.main.settings.control:
-                first = finished[0].result
-                arms.extend(control_specs(prepared.main, first.switch_epochs, first.epochs))
+                main = finished[0].result
+                arms.extend(control_specs(prepared.main, main.switch_epochs, main.epochs))
             position += 1
-        if base_test is None:  # last, since no decision waits for it
+        if base_test is None:  # last, since no decision needs it
             base_test = measure_base_test(prepared, self.steering)
             yield self._evaluated_test("main", prepared.baseline.measured, base_test)
         result = self._result(arms, base_test)
@@ -163,20 +168,20 @@ class _Run:
             yield from _stopped(stop, self.folder)
             return
         progress = self.loop.arm.progress
-        # An arm that is being tested has its last state saved already.
-        saved = None if progress.finished else self.saver.save(self.loop)
-        if saved is not None:
-            yield saved
+        # During the test of an arm's best weights, its last state is saved already.
+        checkpoint = None if progress.finished else self.saver.save(self.loop)
+        if checkpoint is not None:
+            yield checkpoint
         yield from _stopped(
             stop,
             self.folder,
             epoch=progress.epoch,
             step=progress.step,
-            checkpoint="" if saved is None else saved.path,
+            checkpoint="" if checkpoint is None else checkpoint.path,
         )
 
     def leave_best(self, error: Exception) -> None:
-        """Before a failure ends the run: write best weights that no save has written yet."""
+        """Write the best weights that no save has written yet, before a failure ends the run."""
         if self.loop is None or isinstance(error, OSError):
             return
         with contextlib.suppress(Exception):
@@ -197,18 +202,18 @@ class _Run:
             features = features_of(model, prepared.corpus, self.steering.check)
         torch.manual_seed(settings.seed)
         arm = Arm(spec, model, prepared.corpus, prepared.inputs.hardware, features)
-        going_on = saver.loaded is not None
-        records = saver.take_up(arm)
+        resumed = saver.loaded is not None
+        records = saver.restore_arm(arm)
         loop = ArmLoop(arm, prepared.baseline, self.steering, saver.best_changed, records)
         self.loop = loop
-        if going_on:
+        if resumed:
             yield from saver.align_best(arm)
         while not arm.progress.finished:
             yield from self._epoch(loop)
         yield from self._finish(arm, loop.records)
 
     def _train_by_library(self, spec: ArmSpec) -> Iterator[Event]:
-        """The arm trained by perforatedai in a child process; a stopped one begins again."""
+        """Train the arm by perforatedai in a child process; after a stop it starts from scratch."""
         from nexus_engine.training.perforated.parent import train_by_library
 
         def keep_best(arm: Arm) -> None:
@@ -219,16 +224,17 @@ class _Run:
         yield from self._finish(trained.arm, trained.records)
 
     def _epoch(self, loop: ArmLoop) -> Iterator[Event]:
-        """An epoch with its saves: one at its end, and one now and then inside a long one."""
+        """An epoch with its saves: at its end, and during a long one when a save is due."""
         progress, saver = loop.arm.progress, self.saver
         for event in loop.epoch():
             yield event
-            # Between two steps the arm's state is whole; a loss that is not finite ends the run.
-            between = isinstance(event, Step) and math.isfinite(event.loss + event.grad_norm)
-            if between and saver.due(epoch_over=False):
+            # Between two steps the arm's state is consistent. A loss that is not finite ends the
+            # run, so that its state is not worth a checkpoint.
+            can_save = isinstance(event, Step) and math.isfinite(event.loss + event.grad_norm)
+            if can_save and saver.due(epoch_over=False):
                 yield saver.save(loop)
         if progress.epoch == 1:
-            saver.export_best(loop.arm)  # the base model's: nothing is trained yet
+            saver.export_best(loop.arm)  # the base model's weights: nothing is trained yet
         elif progress.finished or saver.due(epoch_over=True):
             yield saver.save(loop)
 
@@ -236,9 +242,9 @@ class _Run:
         """Test the arm's best weights, once."""
         arm.restore(arm.best.weights)
         corpus = arm.corpus
-        found = arm.cosines(corpus.test, self.steering.check)
+        cosines = arm.cosines(corpus.test, self.steering.check)
         undefined = bool(indistinct(corpus.store, corpus.test))
-        test = correlate(found, corpus.test.scores, undefined=undefined)
+        test = correlate(cosines, corpus.test.scores, undefined=undefined)
         yield self._evaluated_test(arm.spec.name, arm.best.measured, test)
         progress = arm.progress
         result = ArmResult(
@@ -283,10 +289,10 @@ class _Run:
         prepared, baseline, finished = self.prepared, self.prepared.baseline, self.saver.finished
         main = finished[0].result
         controls = tuple(
-            self._against(spec, control, finished[0])
+            self._control_result(spec, control, finished[0])
             for spec, control in zip(arms[1:], finished[1:], strict=True)
         )
-        strictest = max(controls, key=lambda c: c.dev_spearman, default=None)
+        best_control = max(controls, key=lambda c: c.dev_spearman, default=None)
         return RunFinished(
             time_unix_s=time.time(),
             run_dir=str(self.folder.path),
@@ -311,13 +317,13 @@ class _Run:
             total_seconds=self.saver.total_seconds,
             pairs_per_second=main.pairs / max(main.step_seconds, 1e-9),
             peak_rss_mb=peak_rss_mb(),
-            control_dev_spearman=None if strictest is None else strictest.dev_spearman,
-            control_test_spearman=None if strictest is None else strictest.test_spearman,
+            control_dev_spearman=None if best_control is None else best_control.dev_spearman,
+            control_test_spearman=None if best_control is None else best_control.test_spearman,
             controls=controls,
         )
 
-    def _against(self, spec: ArmSpec, control: Finished, main: Finished) -> ControlResult:
-        """The main arm's dev gain over a control, with its interval."""
+    def _control_result(self, spec: ArmSpec, control: Finished, main: Finished) -> ControlResult:
+        """A control's result, with the main arm's dev gain over it and the gain's interval."""
         gain = bootstrap_gain(main.cosines, control.cosines, self.prepared.corpus.dev.scores)
         return ControlResult(
             name=spec.name.removeprefix("control:"),

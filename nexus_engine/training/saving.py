@@ -1,8 +1,8 @@
-"""What a run puts on the disk while it trains: checkpoints, and the best weights so far.
+"""What a run writes to disk while it trains: checkpoints, and the best weights so far.
 
-A checkpoint comes first and holds the best weights too; only then are these written to `best/`. So
+The checkpoint is written first and holds the best weights too; `best/` is written after it. So
 `best/` is never ahead of the checkpoint that a resume starts from, and a resumed run, which may
-find a lesser best on hardware that is not bit-exact, cannot overwrite a better one.
+find a lower best on hardware that is not bit-exact, cannot overwrite a better one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from nexus_engine.runs.saved_model import intact_card, save_model
 from nexus_engine.scoring.evaluation import Measured
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.arm.loop import ArmLoop
-from nexus_engine.training.arm.state import load_state, state_of
+from nexus_engine.training.arm.state import arm_state, load_state
 from nexus_engine.training.preparation import Prepared
 from nexus_engine.training.save_clock import SaveClock
 
@@ -35,7 +35,7 @@ __all__ = ["ArmResult", "Finished", "RunSaver"]
 
 
 class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What an arm came to. `switch_epochs` are the epochs after which a switch was made."""
+    """The result of an arm. `switch_epochs` are the epochs after which a switch was made."""
 
     name: str
     best: Measured
@@ -54,7 +54,7 @@ class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finished(NamedTuple):
-    """An arm's result with its best dev similarities (n,)."""
+    """An arm's result, and the dev similarities (n,) of its best weights."""
 
     result: ArmResult
     cosines: npt.NDArray[np.float64]
@@ -66,41 +66,43 @@ class RunSaver:
     def __init__(self, folder: RunFolder, prepared: Prepared, started: float) -> None:
         """`started`: the value of `time.perf_counter` when the run was started."""
         self.finished: list[Finished] = []
+        self.loaded: checkpoints.Checkpoint | None = None
+        """The checkpoint that `load` has read and no arm has restored yet."""
         self._started = started
         self._seconds_before = 0.0
         self._folder = folder
         self._prepared = prepared
         self._clock = SaveClock(time.monotonic())
-        self._best_waits = False
+        self._best_unsaved = False
 
     @property
     def total_seconds(self) -> float:
-        """Seconds of this start and of the earlier ones, each up to the state it left."""
+        """Seconds of this start and of the earlier ones, each up to its last checkpoint."""
         return self._seconds_before + time.perf_counter() - self._started
 
     # Saving
 
     def due(self, *, epoch_over: bool) -> bool:
-        """Whether a checkpoint is to be saved now."""
+        """Whether to save a checkpoint now."""
         return self._clock.due(time.monotonic(), epoch_over=epoch_over)
 
     def save(self, loop: ArmLoop) -> CheckpointSaved:
-        """Save a checkpoint, then the best weights where they have changed.
+        """Save a checkpoint, then the best weights if they have changed.
 
         Raises:
             DivergedError: a weight is not finite; nothing is saved.
-            OSError: a write failed; the checkpoints before and `best/` are as they were.
+            OSError: a write failed; the earlier checkpoints and `best/` are unchanged.
         """
         begun = time.monotonic()
         arm = loop.arm
         arm.check_finite()
-        tensors, meta = state_of(arm)
-        for i, done in enumerate(self.finished):
-            tensors[f"finished/{i}"] = torch.from_numpy(done.cosines)
+        tensors, meta = arm_state(arm)
+        for i, finished in enumerate(self.finished):
+            tensors[f"finished/{i}"] = torch.from_numpy(finished.cosines)
         meta["arm"] = arm.spec.name
         meta["total_seconds"] = self.total_seconds
         meta["records"] = [msgspec.to_builtins(r) for r in loop.records]
-        meta["finished"] = [msgspec.to_builtins(done.result) for done in self.finished]
+        meta["finished"] = [msgspec.to_builtins(finished.result) for finished in self.finished]
         name, size = checkpoints.save(self._folder.checkpoints, tensors, meta)
         self.export_best(arm)
         ended = time.monotonic()
@@ -116,12 +118,12 @@ class RunSaver:
         )
 
     def best_changed(self, arm: Arm) -> None:
-        """Told of every new best of an arm and of every return to one; a control's stay inside."""
-        self._best_waits = self._best_waits or arm.spec.name == "main"
+        """Note that an arm's best weights have changed; a control's are never exported."""
+        self._best_unsaved = self._best_unsaved or arm.spec.name == "main"
 
     def export_best(self, arm: Arm) -> None:
-        """Write the main arm's best weights to `best/`, where they have changed."""
-        if not self._best_waits or arm.spec.name != "main":
+        """Write the main arm's best weights to `best/` if they have changed."""
+        if not self._best_unsaved or arm.spec.name != "main":
             return
         measured, settings = arm.best.measured, arm.spec.settings
         save_model(
@@ -140,65 +142,62 @@ class RunSaver:
                 "data_fingerprint": self._prepared.inputs.data.fingerprint,
             },
         )
-        self._best_waits = False
+        self._best_unsaved = False
 
     # Loading
 
     def load(self) -> Iterator[Warned]:
-        """Take up the newest whole checkpoint, as `loaded`; say which ones were passed over.
+        """Read the newest undamaged checkpoint into `loaded`; warn of each damaged one.
 
         Raises:
-            RunError: it is whole but not of this version, or a folder of the run is a link.
+            RunError: the checkpoint is not of this version, or a folder of the run is a link.
         """
         self._folder.check_own_folders()
-        self.loaded = saved = checkpoints.load_latest(self._folder.checkpoints)
+        self.loaded = checkpoint = checkpoints.load_latest(self._folder.checkpoints)
         now = time.time()
-        if saved is None:
+        if checkpoint is None:
             if checkpoints.names(self._folder.checkpoints):
-                yield Warned(time_unix_s=now, message="no checkpoint is whole; beginning again")
+                message = "every checkpoint is damaged; starting from the base model"
+                yield Warned(time_unix_s=now, message=message)
             return
-        for name in saved.damaged:
-            yield Warned(time_unix_s=now, message=f"{name} is damaged; going on from {saved.name}")
+        for name in checkpoint.damaged:
+            message = f"{name} is damaged; resuming from {checkpoint.name}"
+            yield Warned(time_unix_s=now, message=message)
         try:
-            for i, result in enumerate(saved.meta["finished"]):
-                cosines = saved.tensors[f"finished/{i}"].numpy()
-                done = msgspec.convert(result, ArmResult)
-                self._check_finished(done, cosines)
-                self.finished.append(Finished(done, cosines))
-            self._seconds_before = _seconds_of(saved)
+            for i, fields in enumerate(checkpoint.meta["finished"]):
+                cosines = checkpoint.tensors[f"finished/{i}"].numpy()
+                result = msgspec.convert(fields, ArmResult)
+                self._check_finished(result, cosines)
+                self.finished.append(Finished(result, cosines))
+            self._seconds_before = _seconds_of(checkpoint)
         except (KeyError, TypeError, ValueError, OverflowError, msgspec.ValidationError):
-            raise self._foreign(saved) from None
+            raise _not_of_this_version(checkpoint) from None
 
-    def _check_finished(self, done: ArmResult, cosines: npt.NDArray[np.float64]) -> None:
-        """Refuse what a control could not be trained or compared by."""
-        most = self._prepared.main.epochs + 1
-        epochs = (done.epochs, *done.switch_epochs)
-        if not all(0 <= epoch <= most for epoch in epochs) or len(done.switch_epochs) > most:
+    def _check_finished(self, result: ArmResult, cosines: npt.NDArray[np.float64]) -> None:
+        """Refuse a result of the main arm that no control could be planned from or compared to."""
+        max_epoch = self._prepared.main.epochs + 1
+        epochs = (result.epochs, *result.switch_epochs)
+        in_range = all(0 <= epoch <= max_epoch for epoch in epochs)
+        if not in_range or len(result.switch_epochs) > max_epoch:
             raise ValueError("an epoch is out of range")
         if cosines.shape != (len(self._prepared.corpus.dev),):
             raise ValueError("the dev similarities do not fit")
 
-    loaded: checkpoints.Checkpoint | None = None
-    """What `load` found and no arm has taken up yet."""
-
-    def take_up(self, arm: Arm) -> list[SwitchRecord]:
-        """Put the loaded state into the arm that it is of; the switches settled before."""
-        saved, self.loaded = self.loaded, None
-        if saved is None or saved.meta.get("arm") != arm.spec.name:
+    def restore_arm(self, arm: Arm) -> list[SwitchRecord]:
+        """Restore the loaded state if it is of this arm; returns the arm's settled switches."""
+        checkpoint, self.loaded = self.loaded, None
+        if checkpoint is None or checkpoint.meta.get("arm") != arm.spec.name:
             return []
         try:
-            load_state(arm, saved.tensors, saved.meta)
-            return [msgspec.convert(r, SwitchRecord) for r in saved.meta["records"]]
+            load_state(arm, checkpoint.tensors, checkpoint.meta)
+            return [msgspec.convert(r, SwitchRecord) for r in checkpoint.meta["records"]]
         except (KeyError, TypeError, ValueError, RuntimeError, msgspec.ValidationError):
-            raise self._foreign(saved) from None
-
-    def _foreign(self, saved: checkpoints.Checkpoint) -> RunError:
-        return RunError(f"{saved.name}: not a checkpoint of this version; start a new run")
+            raise _not_of_this_version(checkpoint) from None
 
     def align_best(self, arm: Arm) -> Iterator[Warned]:
-        """After a resume: make `best/` hold what the checkpoint calls the best.
+        """After a resume, make `best/` hold the best weights of the checkpoint.
 
-        Better weights, of an epoch that only a damaged checkpoint knew, are put aside.
+        Better weights, of an epoch that only a damaged checkpoint had, are moved aside.
         """
         if arm.spec.name != "main":
             return
@@ -221,16 +220,20 @@ class RunSaver:
                 message=f"the weights in best/ are of an epoch that is trained again; a copy "
                 f"stays in {aside.name}/",
             )
-        self._best_waits = True
+        self._best_unsaved = True
         self.export_best(arm)
 
 
-def _seconds_of(saved: checkpoints.Checkpoint) -> float:
-    """Seconds that the run had taken in all when `saved` was made."""
-    total = saved.meta.get("total_seconds")
+def _not_of_this_version(checkpoint: checkpoints.Checkpoint) -> RunError:
+    return RunError(f"{checkpoint.name}: not a checkpoint of this version; start a new run")
+
+
+def _seconds_of(checkpoint: checkpoints.Checkpoint) -> float:
+    """Seconds that the run had taken in all when `checkpoint` was saved."""
+    total = checkpoint.meta.get("total_seconds")
     if isinstance(total, int | float):
         return float(total)
-    # A checkpoint of a version that did not say: training is the most of it.
-    progress = saved.meta["progress"]
-    trained = sum(float(done["train_seconds"]) for done in saved.meta["finished"])
+    # Earlier versions did not record the total; training is most of it.
+    progress = checkpoint.meta["progress"]
+    trained = sum(float(result["train_seconds"]) for result in checkpoint.meta["finished"])
     return trained + float(progress["step_seconds"]) + float(progress["eval_seconds"])

@@ -1,4 +1,4 @@
-"""What may be asked of a live run from outside: stop, pause, grow now, roll back."""
+"""Requests to a live run: stop, pause, grow now, roll back."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ __all__ = ["Steering", "StopAsked", "StopReason"]
 
 
 class StopReason(NamedTuple):
-    """Why a run is to stop, in a word, and the exit code that this means."""
+    """Why a run stops, in a word, and its exit code."""
 
     word: str
     exit_code: ExitCode
 
 
-class StopAsked(Exception):  # noqa: N818 - not an error: how a stop leaves the loop
-    """Raised inside the loop when a stop was asked; caught by the loop alone."""
+class StopAsked(Exception):  # noqa: N818 - not an error: it carries a stop out of the loop
+    """Raised in the training loop at a requested stop; `train` turns it into a RunStopped."""
 
     def __init__(self, reason: StopReason) -> None:
         super().__init__(reason.word)
         self.reason = reason
 
 
-PAUSE_LOOK_SECONDS = 0.2
+PAUSE_POLL_SECONDS = 0.2
 
 
 class Steering:
-    """Requests to one run, set from any thread and met by the loop at its next step.
+    """Requests to one run, made from any thread and met by the loop at its next step.
 
-    With `control`, what other processes ask is heard too.
+    With `control`, the requests of other processes are met too.
     """
 
     def __init__(self, control: ControlFile | None = None) -> None:
@@ -45,32 +45,32 @@ class Steering:
         self._lock = threading.Lock()
 
     def stop(self, word: str = "stop", exit_code: ExitCode = ExitCode.OK) -> None:
-        """Ask for a checkpoint and an end. The first reason stands. Ends a pause."""
+        """Request a checkpoint and the end of the run; ends a pause. The first reason is kept."""
         # No lock: a signal handler calls this, perhaps while its own thread holds the lock.
         if self._stop is None:
             self._stop = StopReason(word, exit_code)
         self._running.set()
 
     def pause(self) -> None:
-        """Ask the loop to wait before its next step."""
+        """Make the loop wait before its next step."""
         self._running.clear()
 
     def resume(self) -> None:
-        """Let a paused loop go on."""
+        """Let a paused loop continue."""
         self._running.set()
 
     @property
     def paused(self) -> bool:
-        """Whether a pause was asked."""
+        """Whether a pause was requested."""
         return not self._running.is_set()
 
-    def ask(self, request: Request) -> None:
-        """Ask to grow a set now, or to roll back the last one; the latest request stands."""
+    def submit(self, request: Request) -> None:
+        """Request to grow a set now or to roll back the last one; the latest request is kept."""
         with self._lock:
             self._request = request
 
     def take_request(self) -> Request | None:
-        """The pending request, which is then no longer pending."""
+        """Remove and return the pending request."""
         with self._lock:
             request, self._request = self._request, None
         return request
@@ -81,7 +81,7 @@ class Steering:
         return self._request is not None
 
     def do(self, ask: Ask) -> None:
-        """Do what was asked, by its name."""
+        """Carry out a request by its name."""
         match ask:
             case "stop":
                 self.stop("stop", ExitCode.TERMINATED)
@@ -90,29 +90,26 @@ class Steering:
             case "resume":
                 self.resume()
             case "grow" | "roll_back":
-                self.ask(ask)
+                self.submit(ask)
 
-    def _listen(self) -> None:
+    def check(self) -> None:
+        """Meet all requests; called before each step and each batch of an evaluation.
+
+        Raises:
+            StopAsked: a stop was requested.
+        """
         if self._control is not None:
             for ask in self._control.take():
                 self.do(ask)
-
-    def check(self) -> None:
-        """Meet what was asked; called before each step and each batch of an evaluation.
-
-        Raises:
-            StopAsked: a stop was asked.
-        """
-        self._listen()
         if self._stop is not None:
             raise StopAsked(self._stop)
 
     def wait_while_paused(self) -> None:
-        """Come back when there is no pause, or no longer.
+        """Return once the run is not paused.
 
         Raises:
-            StopAsked: a stop was asked, before or meanwhile.
+            StopAsked: a stop was requested, before or during the pause.
         """
-        while not self._running.wait(PAUSE_LOOK_SECONDS):
+        while not self._running.wait(PAUSE_POLL_SECONDS):
             self.check()
         self.check()

@@ -104,7 +104,7 @@ def test_a_forecast_says_it(monkeypatch, tmp_path):
     from nexus_engine.training import forecast as engine
 
     write_folder(tmp_path / "pairs", [("a", "b", 0), ("c", "d", 1)])
-    monkeypatch.setattr(engine._Probe, "measure", lambda self: (engine._Costs(0, 0, 0),) * 2)
+    monkeypatch.setattr(engine.Probe, "measure", lambda self: (engine.Costs(0, 0, 0),) * 2)
     settings = resolve(TrainConfig(data=str(tmp_path / "pairs"), tune="adapter", threads=1))
     forecast = engine.forecast(settings)
     words = "1 of 8 sentences is longer than the 256 tokens"

@@ -149,10 +149,10 @@ def test_it_is_asked_before_the_first_step_and_in_eval_forecast_and_report(
 ) -> None:
     from nexus_engine.data import load_guard
 
-    guard = load_guard().take(np.arange(8))
-    monkeypatch.setattr(inputs, "load_guard", lambda: guard)
-    costs = forecasting._Costs(1e-3, 1e-4, 1e-4)
-    monkeypatch.setattr(forecasting._Probe, "_timed", lambda self: costs)
+    few = load_guard().take(np.arange(8))
+    monkeypatch.setattr(inputs, "load_guard", lambda: few)
+    costs = forecasting.Costs(1e-3, 1e-4, 1e-4)
+    monkeypatch.setattr(forecasting.Probe, "time_costs", lambda self: costs)
     data = distances(tmp_path / "pairs")
     settings = resolve(config_from_mapping({"data": str(data), "threads": 2}, "test"))
 

@@ -43,7 +43,7 @@ def recorded(home, monkeypatch):
 
 def test_the_form_config_show_and_the_forecast_show_what_the_run_uses(recorded, monkeypatch, capfd):
     assert (recorded["batch_size"], round(recorded["lr"], 5)) == (16, 0.00236)
-    monkeypatch.setattr(engine._Probe, "measure", lambda self: (engine._Costs(0, 0, 0),) * 2)
+    monkeypatch.setattr(engine.Probe, "measure", lambda self: (engine.Costs(0, 0, 0),) * 2)
     figures = msgspec.to_builtins(engine.forecast(resolve(TrainConfig())))
     assert all(figures[name] == recorded[name] for name in FITTED)
     assert (figures["epochs"], figures["switches"]) == (recorded["epochs"], recorded["switches"])

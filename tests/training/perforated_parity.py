@@ -1,11 +1,11 @@
 """Run by test_perforated.py in a process of its own: the library and our grower side by side.
 
 Both train the same adapter on the same batches from the same start, in float64, so that rounding
-does not hide or make a difference. Printed: for each epoch, the largest difference between their
-outputs, and between the library's outputs and its weights read back into the plain form.
+neither hides nor causes a difference. For each epoch it prints the largest difference between their
+outputs, and between the library's outputs and those of its weights read back into our own module.
 """
 
-# ruff: noqa: E402, T201 - the doors are closed before the library can be imported
+# ruff: noqa: E402, T201 - `close_doors` comes before any import of the library
 
 import copy
 import json
@@ -31,7 +31,7 @@ from nexus_engine.training.arm.spec import plan_main
 from nexus_engine.training.hardware import select
 from nexus_engine.training.perforated.library import LibraryArm, LibraryLoop
 from nexus_engine.training.perforated.readback import plain_snapshot
-from nexus_engine.training.preparation import _measure
+from nexus_engine.training.preparation import measure_base
 from nexus_engine.training.steering import Steering
 from nexus_engine.training.steps.features import features_of
 
@@ -48,13 +48,13 @@ def main(data, form, switch_epochs, rate):
     corpus = build_corpus(load_data(data), load_guard().take(np.arange(20)), tokenizer)
     model = build_model(base, "adapter").eval()
     features = features_of(model, corpus, steering.check)
-    baseline = _measure(model, corpus, features, steering)
+    baseline = measure_base(model, corpus, features, steering)
     spec = plan_main(settings, ("adapter",), len(switch_epochs))
     loops = []
     for kind, loop in ((Arm, ArmLoop), (LibraryArm, LibraryLoop)):
-        own = copy.deepcopy(model)
-        own.adapter.double()
-        arm = kind(spec, own, corpus, select(settings), features.double())
+        arm_model = copy.deepcopy(model)
+        arm_model.adapter.double()
+        arm = kind(spec, arm_model, corpus, select(settings), features.double())
         loops.append(loop(arm, baseline, steering, lambda arm: None))
     ours, theirs = (loop.arm for loop in loops)
     plain = copy.deepcopy(model).adapter.double()
@@ -62,12 +62,14 @@ def main(data, form, switch_epochs, rate):
     while not ours.progress.finished:
         events = [[type(e).__name__ for e in loop.epoch()] for loop in loops]
         assert [e for e in events[0] if e != "Step"] == [e for e in events[1] if e != "Step"]
-        held = plain_snapshot(theirs.net.state_dict())
+        snapshot = plain_snapshot(theirs.net.state_dict())
         with torch.no_grad():
             for leaf in ("weight", "bias"):
-                getattr(plain, leaf).copy_(held.pop(f"adapter.{leaf}"))
-            plain.load_units({name.removeprefix("adapter."): t for name, t in held.items()})
-            out = [arm.model.adapter(features.double()) for arm in (ours, theirs)]
+                getattr(plain, leaf).copy_(snapshot.pop(f"adapter.{leaf}"))
+            plain.load_units({name.removeprefix("adapter."): t for name, t in snapshot.items()})
+            our_output, their_output = (
+                arm.model.adapter(features.double()) for arm in (ours, theirs)
+            )
             read_back = plain(features.double())
         print(
             json.dumps(
@@ -76,9 +78,9 @@ def main(data, form, switch_epochs, rate):
                     "grown": "DendritesAdded" in events[0],
                     "units": [ours.units(), theirs.units()],
                     "params": [ours.params_trained(), theirs.params_trained()],
-                    "apart": (out[0] - out[1]).abs().max().item(),
-                    "read_back": (out[1] - read_back).abs().max().item(),
-                    "moved": (out[1] - features.double()).abs().max().item(),
+                    "apart": (our_output - their_output).abs().max().item(),
+                    "read_back": (their_output - read_back).abs().max().item(),
+                    "moved": (their_output - features.double()).abs().max().item(),
                     "kept": [ours.growth.kept, theirs.growth.kept],
                 }
             ),

@@ -18,21 +18,23 @@ def test_it_steps_as_torch_does_bit_by_bit():
     ]
     theirs = [nn.Parameter(p.detach().clone()) for p in ours]
     groups = [(0, 2, 1e-2), (2, 3, 1e-3)]
-    mine = AdamW([{"params": ours[a:b], "lr": lr, "weight_decay": 0.1} for a, b, lr in groups])
-    torchs = torch.optim.AdamW(
+    our_optimizer = AdamW(
+        [{"params": ours[a:b], "lr": lr, "weight_decay": 0.1} for a, b, lr in groups]
+    )
+    torch_optimizer = torch.optim.AdamW(
         [{"params": theirs[a:b], "lr": lr} for a, b, lr in groups], weight_decay=0.1, fused=True
     )
     for step in range(20):
-        mine.zero_grad()
-        torchs.zero_grad()
-        for one, other in zip(ours[: 2 if step % 2 else 3], theirs, strict=False):
-            one.grad = torch.randn_like(one)
-            other.grad = one.grad.clone()
-        mine.step()
-        torchs.step()
+        our_optimizer.zero_grad()
+        torch_optimizer.zero_grad()
+        for our, their in zip(ours[: 2 if step % 2 else 3], theirs, strict=False):
+            our.grad = torch.randn_like(our)
+            their.grad = our.grad.clone()
+        our_optimizer.step()
+        torch_optimizer.step()
         assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
-    for one, other in zip(ours, theirs, strict=True):
-        assert mine.state[one].keys() == torchs.state[other].keys()
+    for our, their in zip(ours, theirs, strict=True):
+        assert our_optimizer.state[our].keys() == torch_optimizer.state[their].keys()
 
 
 def test_it_does_not_import_the_compiler():

@@ -1,4 +1,4 @@
-"""The order of the train pairs: every pair once a pass, by seed, however epochs cut the passes."""
+"""The order of the train pairs: by seed, each pair once a pass, however a pass is divided."""
 
 import numpy as np
 import pytest
@@ -15,12 +15,12 @@ def batches(epoch, per_pass=1, seed=1, **more):
 @pytest.mark.parametrize("like_length", [False, True])
 @pytest.mark.parametrize("per_pass", [1, 3, 7])
 def test_the_epochs_of_a_pass_are_the_pass(per_pass, like_length):
-    for done in (0, 1):
-        epochs = range(done * per_pass + 1, (done + 1) * per_pass + 1)
+    for passes_done in (0, 1):
+        epochs = range(passes_done * per_pass + 1, (passes_done + 1) * per_pass + 1)
         parts = [batches(e, per_pass, like_length=like_length) for e in epochs]
         joined = [batch for part in parts for batch in part]
-        whole = batches(done + 1, like_length=like_length)
-        assert all(np.array_equal(a, b) for a, b in zip(joined, whole, strict=True))
+        undivided = batches(passes_done + 1, like_length=like_length)
+        assert all(np.array_equal(a, b) for a, b in zip(joined, undivided, strict=True))
         assert sorted(np.concatenate(joined)) == list(range(1000))
         sizes = [len(part) for part in parts]
         assert max(sizes) - min(sizes) <= 1
@@ -33,8 +33,8 @@ def test_passes_and_seeds_differ():
 
 
 def test_a_pass_has_no_more_epochs_than_batches():
-    whole = batches(1)
-    parts = [batches(epoch, per_pass=1000) for epoch in range(1, len(whole) + 2)]
-    assert [len(part) for part in parts] == [1] * (len(whole) + 1)
-    assert np.array_equal(parts[0][0], whole[0])
+    undivided = batches(1)
+    parts = [batches(epoch, per_pass=1000) for epoch in range(1, len(undivided) + 2)]
+    assert [len(part) for part in parts] == [1] * (len(undivided) + 1)
+    assert np.array_equal(parts[0][0], undivided[0])
     assert np.array_equal(parts[-1][0], batches(2)[0])  # the next pass, in another order

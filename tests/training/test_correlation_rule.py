@@ -1,4 +1,4 @@
-"""The correlation rule against sums by hand, what it leaves alone, and whole runs with it."""
+"""The correlation rule against sums by hand, the weights it must not change, and whole runs."""
 
 import pytest
 import torch
@@ -7,7 +7,6 @@ from test_training import (
     PAIRS,
     StopAfter,
     finish,
-    guard_pairs,
     kinds,
     run,
     settings_for,
@@ -20,10 +19,10 @@ from nexus_engine.runs.saved_model import load_model
 from nexus_engine.training.steps.correlation_rule import (
     ActivationHooks,
     Covariances,
-    climb,
     covariance,
     hold_length,
-    left_over,
+    residual,
+    set_gradients,
 )
 
 OUTPUTS = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
@@ -38,16 +37,16 @@ def test_covariance_by_hand():
 
 def test_the_objective_is_the_sum_of_absolute_covariances_of_scaled_errors():
     running = Covariances(torch.zeros(1, 2))
-    found = running.objective(OUTPUTS, ERROR)
+    objective = running.objective(OUTPUTS, ERROR)
     # Centred errors: 2, 1, -1, -2 and -1, -1, 3, -1; their mean square is (10 + 12) / 8.
-    assert found.item() == pytest.approx((1.75 + 0.5) / (22 / 8) ** 0.5)
+    assert objective.item() == pytest.approx((1.75 + 0.5) / (22 / 8) ** 0.5)
     assert running.mean.sign().tolist() == [[-1.0, 1.0]]
 
 
 def test_the_sign_is_the_running_one():
     running = Covariances(torch.tensor([[9.0, 9.0]]))
-    found = running.objective(OUTPUTS, ERROR)
-    assert found.item() == pytest.approx((-1.75 + 0.5) / (22 / 8) ** 0.5)
+    objective = running.objective(OUTPUTS, ERROR)
+    assert objective.item() == pytest.approx((-1.75 + 0.5) / (22 / 8) ** 0.5)
 
 
 def test_the_gradient_is_fahlman_and_lebieres():
@@ -58,10 +57,10 @@ def test_the_gradient_is_fahlman_and_lebieres():
         site.bias.zero_()
     site.grow(1, torch.Generator().manual_seed(1))
     rows = torch.randn(6, 3)
-    with ActivationHooks({"s": site}) as taps:
+    with ActivationHooks({"s": site}) as hooks:
         y = site(rows)
     loss = y.square().sum() + y[:, 0].sum()
-    climb({"s": site}, {"s": Covariances(torch.zeros(1, 2))}, taps, loss, 1)
+    set_gradients({"s": site}, {"s": Covariances(torch.zeros(1, 2))}, hooks, loss, 1)
     with torch.no_grad():
         error = 2 * (rows @ site.weight.T)
         error[:, 0] += 1
@@ -79,7 +78,7 @@ def test_the_gradient_is_fahlman_and_lebieres():
 
 
 def test_a_later_unit_of_a_set_gets_what_the_earlier_leave():
-    rest = left_over(ERROR, OUTPUTS[:, 0])
+    rest = residual(ERROR, OUTPUTS[:, 0])
     assert torch.allclose(covariance(OUTPUTS, rest), torch.zeros(1, 2), atol=1e-6)
     twice = torch.cat([OUTPUTS, OUTPUTS], 1)
     alone = Covariances(torch.zeros(1, 2)).objective(OUTPUTS, ERROR)
@@ -101,14 +100,14 @@ def test_older_units_stay_and_new_ones_keep_their_length(nonlinearity):
         [site.incoming, site.threshold, site.cascade], lr=0.1, weight_decay=0.0
     )
     running = {"s": Covariances(torch.zeros(2, 3))}
-    sums = []
+    objectives = []
     for _ in range(30):
-        with ActivationHooks({"s": site}) as taps:
+        with ActivationHooks({"s": site}) as hooks:
             y = site(rows)
-        sums.append(climb({"s": site}, running, taps, y.pow(3).sum(), 2))
+        objectives.append(set_gradients({"s": site}, running, hooks, y.pow(3).sum(), 2))
         optimizer.step()
         hold_length(site, 2)
-    assert sums[-1] > 1.2 * sums[0]
+    assert objectives[-1] > 1.2 * objectives[0]
     after = [site.incoming[:2], site.threshold[:2], site.cascade[:1]]
     assert all(torch.equal(a, b) for a, b in zip(after, before, strict=True))
     assert site.cascade[1:].abs().min() > 0
@@ -116,8 +115,8 @@ def test_older_units_stay_and_new_ones_keep_their_length(nonlinearity):
         torch.cat([site.incoming[k], site.cascade[k * (k - 1) // 2 : k * (k + 1) // 2]]).norm()
         for k in (2, 3)
     ]
-    held = all(length.item() == pytest.approx(1, abs=1e-5) for length in lengths)
-    assert held == (nonlinearity == "gelu")
+    have_length_1 = all(length.item() == pytest.approx(1, abs=1e-5) for length in lengths)
+    assert have_length_1 == (nonlinearity == "gelu")
 
 
 # Whole runs
@@ -143,16 +142,17 @@ def test_input_weights_stand_still_once_the_gains_learn(home, small_data):
         assert long.incoming[0].norm().item() == pytest.approx(1.0, abs=1e-5)
 
 
-# Checks: 4 until the base model is measured; then in each epoch that follows a switch 4 correlation
-# steps, 3 steps, dev and guard. 6: in the correlation steps; 8: at their end; 10: in the steps;
-# 21: in the correlation steps after the second switch.
+# The loop makes 4 checks until the base model is measured; then, in each epoch after a switch, one
+# for each of 4 correlation steps and 3 steps, one for dev and one for guard. Check 6 comes in the
+# correlation steps, 9 at their end, 10 in the steps, 21 in the correlation steps after the second
+# switch.
 @pytest.mark.parametrize("checks", [6, 9, 10, 21])
-def test_a_stopped_run_resumes_to_the_same_weights(home, small_data, checks, whole):
+def test_a_stopped_run_resumes_to_the_same_weights(home, small_data, checks, uninterrupted):
     events = run(correlating(small_data), home / "run", StopAfter(checks))
     assert isinstance(events[-1], RunStopped), events[-1]
     result = run(correlating(small_data), home / "run", resume=True)[-1]
     assert isinstance(result, RunFinished), result
-    assert (result.best_dev_spearman, weights_of(home / "run")) == whole
+    assert (result.best_dev_spearman, weights_of(home / "run")) == uninterrupted
 
 
 @pytest.fixture
@@ -160,13 +160,9 @@ def small_data(tmp_path):
     return write_small(tmp_path / "small", PAIRS)
 
 
-@pytest.fixture(autouse=True)
-def short_guard(monkeypatch):
-    monkeypatch.setattr("nexus_engine.training.inputs.load_guard", guard_pairs)
-
-
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    found = finish(tmp_path_factory.mktemp("whole"), rule="correlation", rule_steps=4)
-    assert len(kinds(found.events, DendritesAdded)) == 2
-    return found.result.best_dev_spearman, weights_of(found.path)
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    finished = finish(folder, rule="correlation", rule_steps=4)
+    assert len(kinds(finished.events, DendritesAdded)) == 2
+    return finished.result.best_dev_spearman, weights_of(finished.path)

@@ -7,7 +7,10 @@ from nexus_engine.growth import GrowthPlan, GrowthState, decide
 
 
 def play(plan, scores, requests=None):
-    """What happened after each epoch: letters k(eep), r(oll back), g(row), f(inish), i(mproved)."""
+    """The decision after each epoch, as letters: i(mproved), k(eep), r(oll back), g(row), f(inish).
+
+    Also returns the last state.
+    """
     requests = requests or {}
     state, story = GrowthState(), []
     for epoch, score in enumerate(scores):
@@ -33,21 +36,21 @@ STALL = GrowthPlan(epochs=10, switches=2, warmup_epochs=2, patience=2)
     [
         # Fixed epochs: grow before training and after epoch 2, settle at the next switch and end.
         (FIXED, [0.5, 0.6, 0.7, 0.8, 0.75], ["ig", "i", "ikg", "i", "kf"]),
-        # The second set brings nothing: rolled back at the end.
+        # The second set does not help: rolled back at the end.
         (FIXED, [0.5, 0.6, 0.7, 0.65, 0.69], ["ig", "i", "ikg", "", "rf"]),
-        # The first set brings nothing, the second does.
+        # The first set does not help, the second does.
         (FIXED, [0.5, 0.4, 0.45, 0.6, 0.6], ["ig", "", "rg", "i", "kf"]),
         # Equal is not better.
         (FIXED, [0.5, 0.5, 0.5, 0.5, 0.5], ["ig", "", "rg", "", "rf"]),
-        # Stall: nothing before the warm-up ends, then two epochs without a gain switch.
+        # Stall: no switch before the warm-up ends, then one after two epochs without a gain.
         (
             STALL,
             [0.1, 0.5, 0.4, 0.4, 0.6, 0.6, 0.6, 0.7, 0.7, 0.7],
             ["i", "i", "", "g", "i", "", "kg", "i", "", "kf"],
         ),
-        # Without switches left a stall ends the run, not its last epoch.
+        # With no switch left, a stall ends the run before its last epoch.
         (GrowthPlan(epochs=9, switches=0, patience=1), [0.1, 0.2, 0.2], ["i", "i", "f"]),
-        # Nor before an epoch was trained, however long the patience is over.
+        # A stall does not end the run before an epoch was trained.
         (GrowthPlan(epochs=9, switches=0, patience=1), [0.5, 0.2], ["i", "f"]),
         (
             GrowthPlan(epochs=9, switches=0, warmup_epochs=1, patience=1),
@@ -106,9 +109,9 @@ def test_nothing_but_dendrites_to_train_and_the_only_set_rolled_back(
         epochs=6, switches=len(switch_epochs), switch_epochs=switch_epochs, trains_alone=False
     )
     assert play(plan, scores, {2: "roll_back"})[0] == expected
-    asked = msgspec.structs.replace(plan, trains_alone=True)
-    assert play(asked, scores, {2: "roll_back"})[0][:2] == expected[:2]
-    assert play(asked, scores, {2: "roll_back"})[0][2] == "r"
+    trains_alone = msgspec.structs.replace(plan, trains_alone=True)
+    assert play(trains_alone, scores, {2: "roll_back"})[0][:2] == expected[:2]
+    assert play(trains_alone, scores, {2: "roll_back"})[0][2] == "r"
 
 
 def test_a_plan_never_makes_more_switches_than_it_may():

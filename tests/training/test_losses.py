@@ -1,4 +1,4 @@
-"""Losses against computations by hand, and the invariants a ranking loss must have."""
+"""Losses against computations by hand, and the invariants of a ranking loss."""
 
 import math
 

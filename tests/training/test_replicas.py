@@ -1,4 +1,4 @@
-"""Runs that train side by side are what the engine would make of each alone."""
+"""Runs that train side by side give what the engine gives for each alone."""
 
 import sys
 from pathlib import Path
@@ -33,11 +33,11 @@ SETTINGS = resolve(TrainConfig(layers=(0, 1), batch_size=8, dropout=0.0))
 @pytest.fixture
 def encoder():
     torch.manual_seed(0)
-    made = Encoder(SHAPE)
-    for name, parameter in made.named_parameters():
+    encoder = Encoder(SHAPE)
+    for name, parameter in encoder.named_parameters():
         deviation = 1.0 if name.startswith(("words", "places")) else 0.3
         torch.nn.init.normal_(parameter, 1.0 if "norm.weight" in name else 0.0, deviation)
-    return made
+    return encoder
 
 
 @pytest.fixture
@@ -73,15 +73,15 @@ def test_embeddings_are_the_engines(encoder, corpus, nonlinearity):
     weights = _random_weights(model, [1, 2, 3])
     assert weights["0.up.cascade"].shape == (3, 3)
     rows = np.random.default_rng(1).permutation(60)[:40]
-    found = model.embed_all(weights, rows)
-    assert not torch.allclose(found[0], found[1], atol=0.05)
+    vectors = model.embed_all(weights, rows)
+    assert not torch.allclose(vectors[0], vectors[1], atol=0.05)
     encoder.eval()
     for replica in range(3):
         for name in SITES:
             encoder.sites()[name].load_units(units_of(weights, name, replica))
             encoder.sites()[name].nonlinearity = nonlinearity
         alone = torch.nn.functional.normalize(encoder(corpus.store.batch(rows)), dim=1)
-        assert torch.allclose(found[replica], alone, atol=1e-4)
+        assert torch.allclose(vectors[replica], alone, atol=1e-4)
 
 
 def _engine_alone(encoder, corpus, settings, replica):
@@ -90,6 +90,7 @@ def _engine_alone(encoder, corpus, settings, replica):
     own = {name: getattr(replica, name) for name in names}
     settings = replace(settings, dendrite_lr=replica.lr, **own)
     model = SentenceModel(encoder)
+    model.written_out = False
     hardware = Hardware(torch.device("cpu"), bf16=False, threads=1)
     arm = Arm(plan_main(settings, SITES, 2), model, corpus, hardware)
     for epoch in range(settings.epochs):
@@ -112,8 +113,7 @@ def _engine_alone(encoder, corpus, settings, replica):
     ],
     ids=["plain", "sharp", "mixed"],
 )
-def test_training_is_the_engines(encoder, corpus, monkeypatch, own, loss, parts):
-    monkeypatch.setattr(SentenceModel, "written_out", False)
+def test_training_is_the_engines(encoder, corpus, own, loss, parts):
     settings = replace(SETTINGS, loss=loss, epochs_per_pass=parts)
     terms = {"mse": 0.0, "cosent": 1.0} if loss == "cosent" else {"pearson": PEARSON_SHARE}
     replicas = [_replica(seed=seed, **more, **terms) for seed, more in enumerate(own, 1)]
@@ -128,32 +128,33 @@ def test_training_is_the_engines(encoder, corpus, monkeypatch, own, loss, parts)
         for name in SITES:
             encoder.sites()[name].load_units({})
         engine = _engine_alone(encoder, corpus, settings, replica)
-        for found, alone in zip(epochs, engine, strict=True):
-            assert found.keys() == alone.keys()
+        for stacked, alone in zip(epochs, engine, strict=True):
+            assert stacked.keys() == alone.keys()
             for name, tensor in alone.items():
-                gap = (found[name][index] - tensor).abs().max().item()
+                gap = (stacked[name][index] - tensor).abs().max().item()
                 assert gap < 1e-4, f"{name} of replica {index}"
-            assert found["0.v.gain"][index].abs().max() > 1e-3
+            assert stacked["0.v.gain"][index].abs().max() > 1e-3
 
 
 def test_dropout_is_on_and_the_same_in_both_passes(encoder, corpus):
     settings = replace(SETTINGS, dropout=0.2, epochs=1, switch_epochs=(0,))
     model = _stacked(encoder, corpus, settings, word_dropout=0.2)
-    seen, embed = [], model.embed
+    random_states, embed = [], model.embed
 
-    def watched(*args, **more):
+    def recording(*args, **more):
         state = torch.get_rng_state()
-        seen.append(state)
-        found = embed(*args, **more)
+        random_states.append(state)
+        vectors = embed(*args, **more)
         assert not torch.equal(state, torch.get_rng_state())
-        return found
+        return vectors
 
-    model.embed = watched
+    model.embed = recording
     replicas = [_replica(seed=1, lr=1e-3, sharpness=1.0)]
     list(train(model, corpus, replicas))
-    assert len(seen) == 8
-    assert all(torch.equal(a, b) for a, b in zip(seen[::2], seen[1::2], strict=True))
-    assert not torch.equal(seen[0], seen[2])
+    assert len(random_states) == 8
+    first, second = random_states[::2], random_states[1::2]
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not torch.equal(random_states[0], random_states[2])
 
 
 def test_a_teacher_holds_similarities_where_they_were(encoder, corpus):
@@ -170,8 +171,8 @@ def test_a_teacher_holds_similarities_where_they_were(encoder, corpus):
 def test_cases_of_one_plan_and_teacher_train_together():
     texts = ["a:", "b:lr=3e-3,mse=0.5", "c:units=4", "d:similarity=2", "e:blend=0.5,teacher=c"]
     texts += ["f:sharpness=2,loss=cosent", "g:word_dropout=0.1"]
-    found = groups([read_case(text) for text in texts])
-    names = [[case.name for case in group] for group in found]
+    cases = [read_case(text) for text in texts]
+    names = [[case.name for case in group] for group in groups(cases)]
     assert names == [["a", "b", "f"], ["c"], ["d"], ["e"], ["g"]]
 
 
@@ -185,6 +186,6 @@ def test_cases_of_one_plan_and_teacher_train_together():
         ["a:warmup_epochs=2"],
     ],
 )
-def test_what_is_wrong_with_a_case_is_said(texts):
+def test_an_unusable_case_is_refused_by_name(texts):
     with pytest.raises(SystemExit, match="--case a"):
         groups([read_case(text) for text in texts])

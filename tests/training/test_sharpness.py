@@ -1,11 +1,11 @@
-"""Sharpness-aware steps: the climb by hand, the way back, and masks that stay the same."""
+"""Sharpness-aware steps: the perturbation by hand, its end, and masks that stay the same."""
 
 import pytest
 import torch
 from torch import nn
 
 from nexus_engine.model.dropout import MaskTape, dropout
-from nexus_engine.training.steps.sharpness import FLOOR, climb, sharp_gradients
+from nexus_engine.training.steps.sharpness import FLOOR, perturb, sharp_gradients
 
 
 def _with_gradient(values, gradient):
@@ -14,18 +14,18 @@ def _with_gradient(values, gradient):
     return parameter
 
 
-def test_climb_by_hand():
+def test_perturb_by_hand():
     first, second = _with_gradient([1.0, -2.0], [0.5, 0.0]), _with_gradient([0.0], [3.0])
     untouched = nn.Parameter(torch.ones(2))
-    before = climb([first, untouched, second], 0.4)
+    before = perturb([first, untouched, second], 0.4)
     norm = ((1.01 * 0.5) ** 2 + (FLOOR * 3.0) ** 2) ** 0.5
     assert first.detach().numpy() == pytest.approx([1.0 + 0.4 * 1.01**2 * 0.5 / norm, -2.0])
     assert second.item() == pytest.approx(0.4 * FLOOR**2 * 3.0 / norm)
-    assert [held.tolist() for _, held in before] == [[1.0, -2.0], [0.0]]
+    assert [value.tolist() for _, value in before] == [[1.0, -2.0], [0.0]]
     assert untouched.tolist() == [1.0, 1.0]
 
 
-def test_climb_stays_within_the_radius_and_raises_the_loss():
+def test_perturb_stays_within_the_radius_and_raises_the_loss():
     torch.manual_seed(0)
     weights = nn.Parameter(torch.randn(20, dtype=torch.float64))
     target = torch.randn(20, dtype=torch.float64)
@@ -35,7 +35,7 @@ def test_climb_stays_within_the_radius_and_raises_the_loss():
 
     start = loss()
     start.backward()
-    ((_, before),) = climb([weights], 0.3)
+    ((_, before),) = perturb([weights], 0.3)
     moved = (weights.detach() - before) / (before.abs() + FLOOR)
     assert moved.norm().item() == pytest.approx(0.3)
     assert loss() > start
@@ -43,19 +43,19 @@ def test_climb_stays_within_the_radius_and_raises_the_loss():
 
 def test_a_zero_gradient_moves_nothing():
     still = _with_gradient([1.0], [0.0])
-    climb([still], 5.0)
+    perturb([still], 5.0)
     assert still.item() == 1.0
 
 
 def _problem():
-    """A parameter, what computes its gradient with dropout, and the masks that occurred."""
+    """A parameter, a function that computes its gradient with dropout, and the passes it made."""
     weights = nn.Parameter(torch.linspace(-1, 1, 64))
     passes = []
 
     def compute():
-        kept = dropout(torch.ones(64), 0.5, training=True)
-        passes.append((weights.detach().clone(), kept))
-        loss = ((weights * kept) ** 3).sum()
+        mask = dropout(torch.ones(64), 0.5, training=True)
+        passes.append((weights.detach().clone(), mask))
+        loss = ((weights * mask) ** 3).sum()
         weights.grad = None
         loss.backward()
         return loss
@@ -68,16 +68,16 @@ def test_gradients_are_those_at_the_worst_place_with_the_same_masks():
     start = weights.detach().clone()
     loss = sharp_gradients(compute, [weights], 0.2)
     assert torch.equal(weights, start)
-    (at, mask), (worse, again) = passes
-    assert torch.equal(mask, again)
+    (first, mask), (perturbed, second_mask) = passes
+    assert torch.equal(mask, second_mask)
     assert 0 < int((mask == 0).sum()) < 64
-    assert torch.equal(at, start)
-    assert not torch.equal(worse, start)
+    assert torch.equal(first, start)
+    assert not torch.equal(perturbed, start)
     assert loss.item() == pytest.approx(((start * mask) ** 3).sum().item())
-    assert torch.allclose(weights.grad, 3 * worse**2 * mask**3)
+    assert torch.allclose(weights.grad, 3 * perturbed**2 * mask**3)
 
 
-def test_what_goes_wrong_on_top_leaves_the_weights_as_they_were():
+def test_an_error_at_the_perturbed_weights_restores_them():
     weights, compute, passes = _problem()
     start = weights.detach().clone()
 

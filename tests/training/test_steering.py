@@ -1,4 +1,4 @@
-"""Steering from this process and from others; a pause is told, and so is its end."""
+"""Steering from this process and from others; events report a pause and its end."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ import time
 import pytest
 
 from nexus_engine.config import TrainConfig, resolve
-from nexus_engine.events import PauseChanged, RunStopped, Step, SwitchSettled
+from nexus_engine.events import DendritesAdded, PauseChanged, RunStopped, Step, SwitchSettled
 from nexus_engine.runs.folder import RunFolder
 from nexus_engine.runs.requests import ControlFile
 from nexus_engine.session import Session
 from nexus_engine.training.steering import Steering, StopAsked
 
 
-def test_a_run_hears_what_is_asked_after_it_began_and_only_that(tmp_path):
+def test_a_run_takes_requests_made_after_its_start_only(tmp_path):
     ControlFile(tmp_path).send("grow")
-    heard = ControlFile(tmp_path, poll_seconds=0.0)
-    assert heard.take() == []
+    reader = ControlFile(tmp_path, poll_seconds=0.0)
+    assert reader.take() == []
     other = ControlFile(tmp_path)
     other.send("pause")
     other.send("resume")
-    assert heard.take() == ["pause", "resume"]
-    assert heard.take() == []
+    assert reader.take() == ["pause", "resume"]
+    assert reader.take() == []
     assert stat.S_IMODE((tmp_path / "control.jsonl").stat().st_mode) == 0o600
 
 
-def test_lines_without_sense_are_passed_over_and_half_a_line_waits(tmp_path):
-    heard = ControlFile(tmp_path, poll_seconds=0.0)
+def test_invalid_lines_are_skipped_and_half_a_line_waits(tmp_path):
+    reader = ControlFile(tmp_path, poll_seconds=0.0)
     with (tmp_path / "control.jsonl").open("ab") as file:
         file.write(b'\xff\n{"ask": "explode"}\n[]\n{"ask": "stop"')
         file.flush()
-        assert heard.take() == []
+        assert reader.take() == []
         file.write(b"}\n")
-    assert heard.take() == ["stop"]
+    assert reader.take() == ["stop"]
 
 
-def test_a_pause_waits_until_another_process_says_go_on(tmp_path):
+def test_a_pause_lasts_until_another_process_resumes_the_run(tmp_path):
     steering = Steering(ControlFile(tmp_path))
     other = ControlFile(tmp_path)
     other.send("pause")
@@ -92,8 +92,6 @@ def test_a_live_run_is_paused_grown_rolled_back_and_stopped_from_outside(home, s
     until(PauseChanged, paused=False)
     until(Step)
     other.send("grow")
-    from nexus_engine.events import DendritesAdded
-
     assert until(DendritesAdded).switch == 1
     until(Step)
     other.send("roll_back")

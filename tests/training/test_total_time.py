@@ -1,4 +1,4 @@
-"""The time of a run counts all of its starts."""
+"""The total time of a run covers all of its starts."""
 
 import time
 from types import SimpleNamespace
@@ -9,7 +9,7 @@ LONG_SECONDS = 500.0
 
 
 def _stop_after_a_long_time(folder):
-    """In a child: a run that is stopped after its first epoch, its clock 500 s ahead by then."""
+    """In a child: a run that stops after its first epoch, with its clock set 500 s ahead."""
     from nexus_engine.events import Evaluated
 
     clock = time.perf_counter
@@ -22,20 +22,20 @@ def _stop_after_a_long_time(folder):
     return tiny_runs.train(folder, "adapter", meet=meet)
 
 
-def _go_on(folder):
+def _resume(folder):
     return tiny_runs.train(folder, "adapter", resume=True)
 
 
 def test_a_resumed_run_counts_the_seconds_of_its_earlier_starts(tmp_path):
     tiny_runs.write_data(tmp_path / "pairs")
     assert children.call(_stop_after_a_long_time, tmp_path)["event"] == "run_stopped"
-    result = children.call(_go_on, tmp_path)
+    result = children.call(_resume, tmp_path)
     assert result["event"] == "run_finished"
     assert LONG_SECONDS < result["total_seconds"] < LONG_SECONDS + 100
     assert result["total_seconds"] >= result["train_seconds"]
 
 
-def test_a_checkpoint_that_names_no_total_counts_the_training():
+def test_without_a_recorded_total_the_training_time_is_used():
     from nexus_engine.training.saving import _seconds_of
 
     meta = {

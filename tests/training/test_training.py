@@ -13,7 +13,7 @@ import torch
 from conftest import write_small
 
 from nexus_engine.config import TrainConfig, resolve
-from nexus_engine.data import load_guard, load_split
+from nexus_engine.data import load_split
 from nexus_engine.errors import DivergedError, ExitCode
 from nexus_engine.events import (
     TERMINAL_EVENTS,
@@ -21,6 +21,7 @@ from nexus_engine.events import (
     DendritesAdded,
     EpochStarted,
     Evaluated,
+    PauseChanged,
     RunFailed,
     RunFinished,
     RunStarted,
@@ -38,18 +39,10 @@ from nexus_engine.training.run import train
 from nexus_engine.training.steering import Steering
 
 PAIRS = 18
-"""To train on, three steps an epoch: what is computed per pair takes nearly all of the time."""
+"""Train pairs, three steps an epoch: nearly all of a run's time goes into its pairs."""
+GUARD_PAIRS = 6
+"""Instead of 300, whose scores would take most of a small run."""
 SMALL = {"place": ("v",), "layers": (1, 3), "batch_size": 6, "epochs": 3, "lr": 3e-2}
-
-
-@pytest.fixture(autouse=True)
-def short_guard(monkeypatch):
-    """A few guard pairs instead of 300: scoring them takes most of a small run."""
-    monkeypatch.setattr("nexus_engine.training.inputs.load_guard", guard_pairs)
-
-
-def guard_pairs():
-    return load_guard().take(np.arange(6))
 
 
 @pytest.fixture
@@ -63,13 +56,13 @@ def settings_for(data, **changes):
 
 def run(settings, path, steering=None, resume=False):
     folder = RunFolder(path) if resume else RunFolder.create(path, "test")
-    events = list(train(settings, folder, steering, resume=resume))
+    events = list(train(settings, folder, steering, resume=resume, guard_pairs=GUARD_PAIRS))
     assert isinstance(events[-1], TERMINAL_EVENTS)
     assert sum(isinstance(e, TERMINAL_EVENTS) for e in events) == 1
     return events
 
 
-class Done(NamedTuple):
+class FinishedRun(NamedTuple):
     """A finished run that no test may change, its data, and its events."""
 
     path: Path
@@ -85,14 +78,14 @@ def finish(place, **changes):
     """A run at `place` for several tests, in a home of its own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_DATA_HOME", str(place / "data"))
-        patch.setattr("nexus_engine.training.inputs.load_guard", guard_pairs)
         data = write_small(place / "small", PAIRS)
-        return Done(place / "run", data, run(settings_for(data, **changes), place / "run"))
+        events = run(settings_for(data, **changes), place / "run")
+        return FinishedRun(place / "run", data, events)
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    return finish(tmp_path_factory.mktemp("whole"))
+def uninterrupted(tmp_path_factory):
+    return finish(tmp_path_factory.mktemp("uninterrupted"))
 
 
 @pytest.fixture(scope="module")
@@ -139,10 +132,13 @@ def test_a_run_grows_settles_and_reports(controlled):
     assert written["best_dev_spearman"] == result.best_dev_spearman
 
 
-def test_the_saved_model_is_the_one_that_was_measured(whole):
-    result = whole.result
-    loaded = load_model(str(whole.path))
-    dev, test = load_split(str(whole.data), "dev"), load_split(str(whole.data), "test")
+def test_the_saved_model_is_the_one_that_was_measured(uninterrupted):
+    result = uninterrupted.result
+    loaded = load_model(str(uninterrupted.path))
+    dev, test = (
+        load_split(str(uninterrupted.data), "dev"),
+        load_split(str(uninterrupted.data), "test"),
+    )
     assert evaluate(loaded, dev).spearman == pytest.approx(result.best_dev_spearman, abs=1e-9)
     assert evaluate(loaded, test).spearman == pytest.approx(result.test_spearman, abs=1e-9)
     both = score_pairs(loaded, test)
@@ -165,8 +161,8 @@ def test_the_saved_model_is_the_one_that_was_measured(whole):
     ],
 )
 def test_the_other_regimes(home, small_data, changes, trained):
-    asked = {**changes, "place": None, "layers": None}
-    result = run(settings_for(small_data, **asked), home / "run")[-1]
+    settings = settings_for(small_data, **{**changes, "place": None, "layers": None})
+    result = run(settings, home / "run")[-1]
     assert isinstance(result, RunFinished), result
     assert result.params_base == 22_713_216
     assert result.params_trained == trained + result.params_added
@@ -175,20 +171,20 @@ def test_the_other_regimes(home, small_data, changes, trained):
     assert evaluate(loaded, dev).spearman == pytest.approx(result.best_dev_spearman, abs=1e-6)
 
 
-def test_the_frozen_encoder_is_not_touched(whole):
-    loaded, base = load_model(str(whole.path)), load_model("base")
+def test_the_frozen_encoder_is_not_touched(uninterrupted):
+    loaded, base = load_model(str(uninterrupted.path)), load_model("base")
     tuned = loaded.model.state_dict()
     for name, weight in base.model.state_dict().items():
         assert torch.equal(weight, tuned[name]), name
 
 
-def test_the_same_seed_gives_the_same_run(home, whole):
-    second = run(settings_for(whole.data), home / "b")[-1]
-    other = run(settings_for(whole.data, seed=2), home / "c")[-1]
-    assert whole.result.best_dev_spearman == second.best_dev_spearman
-    assert weights_of(whole.path) == weights_of(home / "b")
-    assert weights_of(whole.path) != weights_of(home / "c")
-    assert other.best_dev_spearman != whole.result.best_dev_spearman
+def test_the_same_seed_gives_the_same_run(home, uninterrupted):
+    second = run(settings_for(uninterrupted.data), home / "b")[-1]
+    other = run(settings_for(uninterrupted.data, seed=2), home / "c")[-1]
+    assert uninterrupted.result.best_dev_spearman == second.best_dev_spearman
+    assert weights_of(uninterrupted.path) == weights_of(home / "b")
+    assert weights_of(uninterrupted.path) != weights_of(home / "c")
+    assert other.best_dev_spearman != uninterrupted.result.best_dev_spearman
 
 
 def weights_of(path):
@@ -196,59 +192,60 @@ def weights_of(path):
 
 
 class StopAfter(Steering):
-    """Asks for a stop at the n-th check of the loop."""
+    """Requests a stop at the n-th check of the loop."""
 
     def __init__(self, checks):
         super().__init__()
-        self.left = checks
+        self.checks_left = checks
 
     def check(self):
-        self.left -= 1
-        if self.left == 0:
+        self.checks_left -= 1
+        if self.checks_left == 0:
             self.stop("test", ExitCode.INTERRUPTED)
         super().check()
 
 
-# Checks: 3 until the base model is measured, then in each epoch one a step (3) and one for each of
-# dev and guard, then one for the test of the best weights and one for that of the base model.
-# 2: before the first step; 5: in an epoch; 7, 18: in an evaluation; 14: just after a switch; 20: in
-# the last test.
+# The loop makes 3 checks until the base model is measured; in each epoch one for each of 3 steps,
+# one for dev and one for guard; then one for the test of the best weights and one for that of the
+# base model. Check 2 comes before the first step, 5 in an epoch, 7 and 18 in an evaluation, 14 just
+# after a switch, 20 in the last test.
 @pytest.mark.parametrize("checks", [2, 5, 7, 14, 18, 20])
-def test_a_stopped_run_resumes_to_the_same_weights(home, small_data, checks, whole):
+def test_a_stopped_run_resumes_to_the_same_weights(home, small_data, checks, uninterrupted):
     events = run(settings_for(small_data), home / "run", StopAfter(checks))
     stopped = events[-1]
     assert isinstance(stopped, RunStopped), stopped
     assert stopped.exit_code == 130
     result = run(settings_for(small_data), home / "run", resume=True)[-1]
     assert isinstance(result, RunFinished), result
-    assert result.best_dev_spearman == whole.result.best_dev_spearman
-    assert weights_of(home / "run") == weights_of(whole.path)
+    assert result.best_dev_spearman == uninterrupted.result.best_dev_spearman
+    assert weights_of(home / "run") == weights_of(uninterrupted.path)
     assert sum(s.params_added for s in result.switch_records if s.kept) == result.params_added
 
 
 @pytest.mark.parametrize("checks", [5, 9])
 def test_a_run_that_stopped_before_its_first_switch_resumes(home, small_data, checks):
-    """Nothing stands before the first switch: no weights to go back to, and no similarities."""
+    """Before the first switch there are no weights to go back to, and no similarities."""
     settings = settings_for(
         small_data, tune="adapter", epochs=2, switch_epochs=(1,), control=False, threads=1
     )
-    run(settings, home / "whole")
+    run(settings, home / "uninterrupted")
     assert isinstance(run(settings, home / "run", StopAfter(checks))[-1], RunStopped)
     assert isinstance(run(settings, home / "run", resume=True)[-1], RunFinished)
-    assert weights_of(home / "run") == weights_of(home / "whole")
+    assert weights_of(home / "run") == weights_of(home / "uninterrupted")
 
 
 def test_growing_and_rolling_back_on_request(home, small_data):
-    class Ask(Steering):
-        steps = 0
+    class GrowThenRollBack(Steering):
+        checks = 0
 
         def check(self):
-            self.steps += 1
-            if self.steps in (5, 13):
-                self.ask("grow" if self.steps == 5 else "roll_back")
+            self.checks += 1
+            if self.checks in (5, 13):
+                self.submit("grow" if self.checks == 5 else "roll_back")
             super().check()
 
-    events = run(settings_for(small_data, epochs=4, switch_epochs=(0,)), home / "run", Ask())
+    settings = settings_for(small_data, epochs=4, switch_epochs=(0,))
+    events = run(settings, home / "run", GrowThenRollBack())
     assert len(kinds(events, DendritesAdded)) == 2
     settled = kinds(events, SwitchSettled)
     assert settled[-1].kept is False
@@ -260,44 +257,49 @@ def test_a_paused_session_waits_and_goes_on(home, small_data):
     watcher = session.subscribe()
     session.steering.pause()
     session.start()
-    assert not session.wait(1.5)  # it takes half of that where it does not pause
+    following = watcher.follow()
+    events = []
+    while not events or not isinstance(events[-1], PauseChanged):
+        events.append(next(following))
+    assert not session.wait(0.5)
+    assert watcher.drain() == []
     session.steering.resume()
-    events = list(watcher.follow())
+    events += following
     assert isinstance(events[-1], RunFinished), events[-1]
     assert session.wait(10)
     assert RunFolder(home / "run").events() == events
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_best(home, small_data, monkeypatch):
-    made = Arm.make_step
+    make_step = Arm.make_step
 
-    def spoiled(self, picked):
-        result = made(self, picked)
+    def with_nan_loss(self, batch):
+        result = make_step(self, batch)
         if self.progress.epoch == 2:
             return result._replace(loss=torch.tensor(float("nan")))
         return result
 
-    monkeypatch.setattr(Arm, "make_step", spoiled)
+    monkeypatch.setattr(Arm, "make_step", with_nan_loss)
     events = run(settings_for(small_data), home / "run")
     failed = events[-1]
     assert isinstance(failed, RunFailed)
     assert (failed.kind, failed.exit_code) == (DivergedError.__name__, 5)
     assert "loss is not finite" in failed.message
-    shown = [e for e in events if isinstance(e, Step)][-1]
-    assert math.isnan(shown.loss)
+    last_step = [e for e in events if isinstance(e, Step)][-1]
+    assert math.isnan(last_step.loss)
     assert load_model(str(home / "run")).card is not None
 
 
 def test_a_weight_that_is_not_finite_is_seen_before_it_is_saved(home, small_data, monkeypatch):
-    made = Arm.make_step
+    make_step = Arm.make_step
 
-    def spoiled(self, picked):
-        result = made(self, picked)
+    def with_infinite_weight(self, batch):
+        result = make_step(self, batch)
         if self.progress.epoch == 2:
             next(iter(self.trained().values())).data[0] = float("inf")
         return result
 
-    monkeypatch.setattr(Arm, "make_step", spoiled)
+    monkeypatch.setattr(Arm, "make_step", with_infinite_weight)
     failed = run(settings_for(small_data), home / "run")[-1]
     assert isinstance(failed, RunFailed)
     assert failed.exit_code == 5
@@ -305,10 +307,10 @@ def test_a_weight_that_is_not_finite_is_seen_before_it_is_saved(home, small_data
 
 
 def test_a_full_disk_ends_the_run_with_its_code(home, small_data, monkeypatch):
-    def full(*arguments):
+    def no_space(*arguments):
         raise OSError(28, "No space left on device", "state.safetensors")
 
-    monkeypatch.setattr(checkpoints, "save", full)
+    monkeypatch.setattr(checkpoints, "save", no_space)
     failed = run(settings_for(small_data, epochs=1), home / "run")[-1]
     assert isinstance(failed, RunFailed)
     assert failed.exit_code == 4
@@ -316,10 +318,10 @@ def test_a_full_disk_ends_the_run_with_its_code(home, small_data, monkeypatch):
 
 
 def test_an_internal_error_names_its_place_and_no_data(home, small_data, monkeypatch):
-    def spoiled(self, epoch):
+    def broken(self, epoch):
         return [np.arange(4)] * epoch if epoch < 2 else 1 / 0
 
-    monkeypatch.setattr(Arm, "batches", spoiled)
+    monkeypatch.setattr(Arm, "batches", broken)
     failed = run(settings_for(small_data), home / "run")[-1]
     assert isinstance(failed, RunFailed)
     assert failed.message.startswith("internal error: ZeroDivisionError at test_training.py:")
@@ -332,12 +334,12 @@ def test_a_run_folder_is_for_its_owner_alone(controlled):
 
 
 def test_no_sentence_of_the_data_is_in_the_run_folder(controlled):
-    words = [s.encode() for s in load_split(str(controlled.data), "all").first.to_pylist()]
-    assert len(words) == 2 * PAIRS
+    sentences = [s.encode() for s in load_split(str(controlled.data), "all").first.to_pylist()]
+    assert len(sentences) == 2 * PAIRS
     for path in controlled.path.rglob("*"):
         if path.is_file():
             content = path.read_bytes()
-            assert not any(w in content for w in words), path
+            assert not any(sentence in content for sentence in sentences), path
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(home, small_data):
@@ -347,9 +349,9 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(home, small_data):
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 1
     newest.write_bytes(content)
-    found = checkpoints.load_latest(home / "run/checkpoints")
-    assert found.name == names[-2].rsplit("/", 1)[-1]
-    assert found.damaged == (names[-1].rsplit("/", 1)[-1],)
+    checkpoint = checkpoints.load_latest(home / "run/checkpoints")
+    assert checkpoint.name == names[-2].rsplit("/", 1)[-1]
+    assert checkpoint.damaged == (names[-1].rsplit("/", 1)[-1],)
     assert isinstance(run(settings_for(small_data), home / "run", resume=True)[-1], RunFinished)
 
 
@@ -380,18 +382,18 @@ def test_runs_are_listed_found_and_removed(home, small_data):
 
 def test_a_control_whose_only_set_is_rolled_back_ends(home):
     """Its later switches grow nothing, and on a frozen encoder nothing else is trained."""
-    asked = {"control": True, "switch_epochs": (0, 1), "lr": 1.0, "epochs": 2, "batch_size": 16}
-    data = write_small(home / "more")  # of few pairs this rate learns something by chance
-    events = run(settings_for(data, **asked), home / "run")
+    changes = {"control": True, "switch_epochs": (0, 1), "lr": 1.0, "epochs": 2, "batch_size": 16}
+    data = write_small(home / "more")  # from a few pairs this rate would learn something by chance
+    events = run(settings_for(data, **changes), home / "run")
     assert isinstance(events[-1], RunFinished), events[-1]
     (settled, *_) = kinds(events, SwitchSettled, "control:first-set")
     assert not settled.kept
 
 
-def test_a_run_with_sharp_steps_resumes_to_the_same_weights(home, small_data, whole):
+def test_a_run_with_sharp_steps_resumes_to_the_same_weights(home, small_data, uninterrupted):
     sharp = settings_for(small_data, sharpness=0.5)
     assert isinstance(run(sharp, home / "a")[-1], RunFinished)
-    assert weights_of(home / "a") != weights_of(whole.path)
+    assert weights_of(home / "a") != weights_of(uninterrupted.path)
     assert isinstance(run(sharp, home / "b", StopAfter(7))[-1], RunStopped)
     assert isinstance(run(sharp, home / "b", resume=True)[-1], RunFinished)
     assert weights_of(home / "b") == weights_of(home / "a")

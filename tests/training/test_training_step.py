@@ -1,4 +1,4 @@
-"""Which steps go to CUDA graphs, with what; the graphs themselves need a GPU (gpu_speed.py)."""
+"""Which steps run as CUDA graphs, and their inputs; the graphs need a GPU (gpu_speed.py)."""
 
 import numpy as np
 import pytest
@@ -16,57 +16,65 @@ from nexus_engine.training.steps import step as training_step
 
 SHAPE = EncoderShape(vocabulary=50, positions=16, width=8, layers=1, heads=2, inner=12)
 SETTINGS = resolve(TrainConfig(layers=(0,), batch_size=4, sharpness=0.5))
-PICKED = np.array([2, 0])
+BATCH = np.array([2, 0])
 
 
 class Graphs:
-    """Stands for `GraphedSteps`: notes what it was made with and asked to do."""
-
-    made: list["Graphs"] = []
+    """Takes the place of `GraphedSteps` and records its arguments."""
 
     def __init__(self, model, rule, context):
-        self.model, self.rule, self.asked = model, rule, []
-        self.made.append(self)
+        self.model, self.rule, self.steps = model, rule, []
 
     def step(self, ids, lengths, scores, factor):
-        self.asked.append((ids, lengths, scores, factor))
+        self.steps.append((ids, lengths, scores, factor))
         return torch.tensor(0.5), torch.tensor(2.0)
 
 
 @pytest.fixture
-def arm(monkeypatch):
-    """An arm with one set, whose model says that it is on a CUDA device."""
-    monkeypatch.setattr(Graphs, "made", [])
-    monkeypatch.setattr(training_step, "GraphedSteps", Graphs)
+def phases(monkeypatch):
+    """The graphs of each phase, in order."""
+    phases = []
+
+    def new_graphs(model, rule, context):
+        phases.append(Graphs(model, rule, context))
+        return phases[-1]
+
+    monkeypatch.setattr(training_step, "GraphedSteps", new_graphs)
+    return phases
+
+
+@pytest.fixture
+def arm(monkeypatch, phases):
+    """An arm with one set, whose model reports a CUDA device."""
     store = TokenStore(lambda texts: [[int(word) for word in text.split()] for text in texts])
     rows = store.add([["1 2", "3 4 5", "6", "7 8 9", "10 11", "12 13 14 15"]])
     pairs = PairRows(rows[:3], rows[3:], np.array([0.1, 0.2, 0.3], np.float32))
     corpus = Corpus(store, pairs, pairs, pairs, pairs)
     model = SentenceModel(Encoder(SHAPE).requires_grad_(False))
     spec = plan_main(SETTINGS, ("0.v", "0.up"), 2)
-    made = Arm(spec, model, corpus, Hardware(torch.device("cpu"), bf16=False, threads=1))
-    made.progress.epoch = 1
-    made.grow()
-    made.start_phase()
+    arm = Arm(spec, model, corpus, Hardware(torch.device("cpu"), bf16=False, threads=1))
+    arm.progress.epoch = 1
+    arm.grow()
+    arm.start_phase()
     monkeypatch.setattr(SentenceModel, "device", torch.device("cuda"))
-    return made
+    return arm
 
 
-def test_a_phase_has_its_own_graphs_of_what_learns_in_it(arm):
-    made = arm.make_step(PICKED)
-    arm.make_step(PICKED)
-    (graphs,) = Graphs.made
+def test_a_phase_has_its_own_graphs_of_what_learns_in_it(arm, phases):
+    result = arm.make_step(BATCH)
+    arm.make_step(BATCH)
+    (graphs,) = phases
     assert graphs.model is arm.model
     assert graphs.model.training
-    ids, lengths, scores, factor = graphs.asked[0]
+    ids, lengths, scores, factor = graphs.steps[0]
     # The first sentences of the pairs 2 and 0, then their second ones.
     assert ids.tolist() == [6, 1, 2, 12, 13, 14, 15, 7, 8, 9]
     assert lengths.tolist() == [1, 2, 4, 3]
     assert scores.tolist() == pytest.approx([0.3, 0.1])
     assert factor == 1.0
-    assert graphs.asked[1][3] == pytest.approx(1 - 1 / arm.progress.phase_steps)
-    assert (float(made.loss), float(made.grad_norm), made.pairs) == (0.5, 2.0, 2)
-    assert made.lr == SETTINGS.dendrite_lr
+    assert graphs.steps[1][3] == pytest.approx(1 - 1 / arm.progress.phase_steps)
+    assert (float(result.loss), float(result.grad_norm), result.pairs) == (0.5, 2.0, 2)
+    assert result.lr == SETTINGS.dendrite_lr
     assert (arm.progress.step, arm.progress.step_in_epoch, arm.progress.pairs) == (2, 2, 4)
     rule = graphs.rule
     assert rule.optimizer is arm.optimizer
@@ -74,21 +82,21 @@ def test_a_phase_has_its_own_graphs_of_what_learns_in_it(arm):
     for phase in range(2, 4):
         arm.grow()
         arm.start_phase()
-        arm.make_step(PICKED)
-        rule = Graphs.made[-1].rule
-        assert len(Graphs.made) == phase
+        arm.make_step(BATCH)
+        rule = phases[-1].rule
+        assert len(phases) == phase
         assert rule.optimizer is arm.optimizer
         assert [id(p) for p in rule.parameters] == [id(p) for p in arm.learning().values()]
 
 
-def test_going_back_lets_go_of_the_graphs(arm):
-    arm.make_step(PICKED)
+def test_a_restored_snapshot_drops_the_graphs(arm, phases):
+    arm.make_step(BATCH)
     arm.restore(arm.snapshot())
-    arm.make_step(PICKED)
-    assert len(Graphs.made) == 2
+    arm.make_step(BATCH)
+    assert len(phases) == 2
 
 
-def test_steps_are_made_one_by_one_where_graphs_are_off_or_cannot_be_used(arm, monkeypatch):
+def test_steps_run_eagerly_where_graphs_are_off_or_cannot_be_used(arm, monkeypatch):
     arm.embed.features = torch.randn(6, SHAPE.width)
     assert arm.steps._as_graphs() is None
     arm.embed.features = None

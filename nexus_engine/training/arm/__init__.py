@@ -1,1 +1,1 @@
-"""One arm of a run: its plan, its loop, its switches."""
+"""One arm of a run: its plan, loop and switches."""

@@ -1,7 +1,7 @@
-"""One training: a model, what is trained of it, its optimizer, and where it can go back to.
+"""One training: a model, its trained parameters, its optimizer, and the weights it can go back to.
 
-A run trains the main arm and, where asked, its controls; each is an `Arm`. The arm knows how to
-make a step, evaluate, snapshot, restore and grow. It does not decide: `loop.py` does.
+A run trains the main arm and, with `--control`, its controls; each is an `Arm`. An arm can make a
+step, evaluate, snapshot, restore and grow. `loop.py` decides when.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = ["Arm"]
 
 
 class Arm:
-    """A model in training. `features` (store rows, width) stands for a frozen encoder's output."""
+    """A model in training. `features` (store rows, width) is a frozen encoder's output."""
 
     def __init__(
         self,
@@ -75,14 +75,14 @@ class Arm:
         self.steps = TrainingSteps(self.embed, corpus.train, settings, hardware)
         self.start_phase()
 
-    # What is trained
+    # Trained parameters
 
     def _base_parameters(self) -> dict[str, nn.Parameter]:
         """The trained parameters that are not dendrites."""
         return base_parameters(self.model, self.spec.settings.tune)
 
     def sites(self) -> dict[str, DendriteLinear]:
-        """Grown-on sites by the name their parameters have in the model."""
+        """The arm's sites, by the prefix of their parameters' names in the model."""
         return named_sites(self.model, self.spec.sites)
 
     def trained(self) -> dict[str, nn.Parameter]:
@@ -90,7 +90,7 @@ class Arm:
         return {**self._base_parameters(), **grown_parameters(self.sites())}
 
     def learning(self) -> dict[str, nn.Parameter]:
-        """The trained parameters that learn in the present phase; the others stand as they are."""
+        """The trained parameters that learn in the present phase; the others do not change."""
         correlating = self.progress.rule_steps_left > 0
         return learning_now(self.trained(), self.spec.settings.rule, correlating=correlating)
 
@@ -109,7 +109,7 @@ class Arm:
     # Steps
 
     def start_phase(self) -> None:
-        """Renew optimizer and schedule for what is trained now."""
+        """Start a new optimizer and schedule for the parameters that are trained now."""
         progress, learning = self.progress, self.learning()
         for name, parameter in self.trained().items():
             parameter.requires_grad_(name in learning)
@@ -122,11 +122,11 @@ class Arm:
         )
         self.steps.begin(list(learning.values()), self.optimizer)
         progress.phase_step = 0
-        left = phase_epochs(self.spec, max(0, progress.epoch - 1))
-        progress.phase_steps = left * len(self.batches(1))
+        epochs = phase_epochs(self.spec, max(0, progress.epoch - 1))
+        progress.phase_steps = epochs * len(self.batches(1))
 
     def batches(self, epoch: int) -> list[Rows]:
-        """The batches of an epoch, as train pair indices; none for epoch 0."""
+        """The batches of an epoch, each as train pair indices (b,); none for epoch 0."""
         if epoch == 0:
             return []
         settings = self.spec.settings
@@ -139,16 +139,16 @@ class Arm:
             per_pass=settings.epochs_per_pass,
         )
 
-    def make_step(self, picked: Rows) -> StepResult:
-        """One optimizer step on the train pairs `picked`, (b,)."""
+    def make_step(self, batch: Rows) -> StepResult:
+        """One optimizer step on a `batch` of train pair indices, (b,)."""
         progress = self.progress
         factor = rate_factor(self.spec.settings, progress)
-        made = self.steps.step(picked, progress.step, factor)
+        result = self.steps.step(batch, progress.step, factor)
         progress.phase_step += 1
         progress.step_in_epoch += 1
         progress.step += 1
-        progress.pairs += made.pairs
-        return made
+        progress.pairs += result.pairs
+        return result
 
     # Evaluation
 
@@ -160,10 +160,10 @@ class Arm:
         return pair_cosines(self.embed, self.corpus.store, pairs, check)
 
     def check_finite(self) -> None:
-        """Look at every trained weight.
+        """Check every trained weight.
 
         Raises:
-            DivergedError: one is not finite.
+            DivergedError: a weight is not finite.
         """
         for name, parameter in self.trained().items():
             if not bool(torch.isfinite(parameter).all()):
@@ -175,18 +175,21 @@ class Arm:
     # Growing and going back
 
     def snapshot(self) -> Snapshot:
-        """Copies of all trained parameters; which units exist follows from their shapes."""
+        """Copies of all trained parameters; their shapes also tell which units exist."""
         return take_snapshot(self.trained())
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Become the snapshot exactly: its weights, and its units and no others."""
+        """Restore the snapshot exactly: its weights, its units and no others."""
         self.progress.rule_steps_left = 0
         self.covariances = {}
         self.steps.drop_graphs()
         put_back(snapshot, self._base_parameters(), self.sites())
 
     def grow(self) -> int:
-        """Grow one set on the arm's sites; the parameters added. A new phase must follow."""
+        """Grow one set on the arm's sites; returns the number of parameters added.
+
+        A new phase must follow.
+        """
         settings = self.spec.settings
         generator = torch.Generator().manual_seed(settings.seed * 1000 + self.growth.switches)
         sites = self.sites()

@@ -1,10 +1,12 @@
 """The controls of a run: the same training without the dendrites whose gain is in question.
 
-A control repeats data order, seed, schedule and restarts. In the `adapter` and `full` regimes it
-restarts where the run switched and grows nothing. In the `dendrites` regime nothing would be left
-to train, so there are two controls, each the strongest thing left, and a gain counts against the
-better one: a linear adapter (identity at the start) on the frozen encoder, which trains about twice
-the parameters; and the first set alone, restarted where the run grew the further ones.
+A control repeats the data order, seed, schedule and restarts of the run. In the `adapter` and
+`full` regimes it restarts where the run switched, and grows nothing. In the `dendrites` regime
+nothing else is trained, so there are two controls, and the gain is taken over the better one:
+
+- a linear adapter, identity at the start, on the frozen encoder; it trains about twice the
+  parameters;
+- the first set alone, restarted where the run grew the others.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ __all__ = ["control_specs"]
 def control_specs(
     main: ArmSpec, switch_epochs: tuple[int, ...], last_epoch: int
 ) -> tuple[ArmSpec, ...]:
-    """The controls of `main`, which switched after `switch_epochs` and ended with `last_epoch`."""
+    """The controls of `main`, which switched after `switch_epochs` and ended at `last_epoch`."""
     plan = GrowthPlan(epochs=last_epoch, switches=len(switch_epochs), switch_epochs=switch_epochs)
     without = msgspec.structs.replace(
         main,
@@ -32,19 +34,19 @@ def control_specs(
     )
     if main.settings.tune != "dendrites":
         return (without,)
-    adapter = RECIPES["adapter", "default"]
-    changed = {
+    recipe = RECIPES["adapter", "default"]
+    adapter_settings = {
         "tune": "adapter",
-        "lr": adapter["lr"],
-        "dendrite_lr": adapter["dendrite_lr"],
-        "loss": adapter["loss"],
-        "sharpness": adapter["sharpness"],
+        "lr": recipe["lr"],
+        "dendrite_lr": recipe["dendrite_lr"],
+        "loss": recipe["loss"],
+        "sharpness": recipe["sharpness"],
     }
     controls = [
         msgspec.structs.replace(
             without,
             description="a linear adapter on the frozen encoder, no dendrites",
-            settings=msgspec.structs.replace(main.settings, **changed),
+            settings=msgspec.structs.replace(main.settings, **adapter_settings),
             sites=(),
         )
     ]

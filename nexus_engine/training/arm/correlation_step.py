@@ -1,4 +1,4 @@
-"""A step of the rule `correlation` on an arm: its newest units' input weights alone learn."""
+"""A step of the rule `correlation` on an arm: only the input weights of its newest units learn."""
 
 from __future__ import annotations
 
@@ -9,30 +9,33 @@ from nexus_engine.model.sentence_model import cosine
 from nexus_engine.model.tokens import Rows
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.hardware import autocast
-from nexus_engine.training.steps.correlation_rule import ActivationHooks, climb, hold_length
+from nexus_engine.training.steps.correlation_rule import (
+    ActivationHooks,
+    hold_length,
+    set_gradients,
+)
 from nexus_engine.training.steps.losses import LOSSES
 
 __all__ = ["correlation_step"]
 
 
-def correlation_step(arm: Arm, picked: Rows) -> float:
-    """One step of the rule on the train pairs `picked`, (b,); with the last a new phase begins.
+def correlation_step(arm: Arm, batch: Rows) -> float:
+    """One step of the rule on a `batch` of train pair indices, (b,); the last starts a new phase.
 
-    The model computes as in inference: what its neurons get wrong, without dropout's noise.
-    Returns the mean of S over sites (see `correlation_rule`), before the step.
+    The model runs in inference mode, so that the neurons' errors are free of dropout noise.
+    Returns the mean of S over the sites (see `correlation_rule`) before the step.
     """
     assert arm.optimizer is not None
     arm.model.eval()
     settings = arm.spec.settings
-    pairs, b, units = arm.corpus.train, len(picked), settings.units
+    pairs, b, units = arm.corpus.train, len(batch), settings.units
     sites = arm.sites()
-    scores = torch.from_numpy(pairs.scores[picked]).to(arm.model.device)
-    with ActivationHooks(sites) as taps, autocast(arm.hardware):
-        # The taps hang on the sites' own modules.
-        rows = np.concatenate([pairs.first[picked], pairs.second[picked]])
-        vectors = arm.embed(rows, plain=True)
+    scores = torch.from_numpy(pairs.scores[batch]).to(arm.model.device)
+    with ActivationHooks(sites) as hooks, autocast(arm.hardware):
+        rows = np.concatenate([pairs.first[batch], pairs.second[batch]])
+        vectors = arm.embed(rows, plain=True)  # plain: the hooks need the sites' own modules
     loss = LOSSES[settings.loss](cosine(vectors[:b].float(), vectors[b:].float()), scores)
-    summed = climb(sites, arm.covariances, taps, loss, units)
+    objective = set_gradients(sites, arm.covariances, hooks, loss, units)
     arm.optimizer.step()
     for site in sites.values():
         hold_length(site, units)
@@ -41,4 +44,4 @@ def correlation_step(arm: Arm, picked: Rows) -> float:
     if not arm.progress.rule_steps_left:
         arm.covariances = {}
         arm.start_phase()
-    return summed
+    return objective

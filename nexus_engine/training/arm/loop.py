@@ -1,4 +1,4 @@
-"""One epoch of one arm, as events: steps, an evaluation, then settle, grow or end."""
+"""One epoch of one arm as events: steps, an evaluation, then a decision to settle, grow or end."""
 
 from __future__ import annotations
 
@@ -37,15 +37,16 @@ from nexus_engine.training.steps.step import StepResult
 __all__ = ["ArmLoop"]
 
 STEP_EVENT_SECONDS = 0.1
-"""Steps that follow each other faster than this share one event: ten a second are enough to see."""
+"""Least time between two step events: ten a second are enough for a display. Steps in between
+share the next event."""
 
 
-def _is_finite(made: StepResult) -> bool:
-    return math.isfinite(float(made.loss)) and math.isfinite(float(made.grad_norm))
+def _is_finite(result: StepResult) -> bool:
+    return math.isfinite(float(result.loss)) and math.isfinite(float(result.grad_norm))
 
 
 class ArmLoop:
-    """Runs an arm epoch by epoch. `keep_best` is told of every new best and of every return to one.
+    """Runs an arm epoch by epoch. `keep_best` is called at each new best and at each roll-back.
 
     `records` holds the settled switches of the arm.
     """
@@ -69,21 +70,21 @@ class ArmLoop:
         return kind(time_unix_s=time.time(), arm=self.arm.spec.name, **fields)
 
     def epoch(self) -> Iterator[Event]:
-        """The rest of the present epoch, with its evaluation and what is decided on it.
+        """The rest of the present epoch: its steps, its evaluation and the decision on it.
 
         Raises:
             StopAsked: a stop was asked; the arm's state can be saved and resumed as it is.
             DivergedError: a loss, gradient, weight or metric is not finite.
-            DataError: dev Spearman is undefined by the pairs themselves.
+            DataError: the dev pairs leave dev Spearman undefined.
         """
         request = yield from self._steps()
-        measured, kept = yield from self._evaluate()
-        yield from self._decide(measured, kept, request)
+        measured, candidate = yield from self._evaluate()
+        yield from self._decide(measured, candidate, request)
 
     # Steps
 
     def _steps(self) -> Generator[Event, None, Request | None]:
-        """The steps that are left; returns a user's request that cut the epoch short."""
+        """The steps that are left; returns the user's request that cut the epoch short, if any."""
         arm, progress = self.arm, self.arm.progress
         batches = arm.batches(progress.epoch)
         if progress.epoch:
@@ -97,35 +98,36 @@ class ArmLoop:
             )
         if progress.rule_steps_left:
             yield from self._correlate(batches)
-        unreported: list[torch.Tensor] = []
+        unreported_losses: list[torch.Tensor] = []
         reported = time.perf_counter()
-        # A GPU works on while the step before is looked at; a CPU has nothing to wait for.
-        lag = arm.hardware.device.type != "cpu"
-        seen: StepResult | None = None
-        for picked in batches[progress.step_in_epoch :]:
+        # On a GPU the step before is checked while the device computes this one.
+        one_behind = arm.hardware.device.type != "cpu"
+        previous: StepResult | None = None
+        for batch in batches[progress.step_in_epoch :]:
             yield from self._pause()
             if self._steering.requested:
                 break
             begun = time.perf_counter()
-            made = arm.make_step(picked)
-            unreported.append(made.loss)
-            looked_at, seen = (seen, made) if lag else (made, made)
-            bad = looked_at is not None and not _is_finite(looked_at)
+            result = arm.make_step(batch)
+            unreported_losses.append(result.loss)
+            checked, previous = (previous, result) if one_behind else (result, result)
+            diverged = checked is not None and not _is_finite(checked)
             now = time.perf_counter()
             progress.step_seconds += now - begun
-            last = progress.step_in_epoch == len(batches)
-            if bad or last or now - reported >= STEP_EVENT_SECONDS:
+            is_last = progress.step_in_epoch == len(batches)
+            if diverged or is_last or now - reported >= STEP_EVENT_SECONDS:
                 reported = now
-                loss, norm = float(torch.stack(unreported).mean()), float(made.grad_norm)
-                unreported.clear()
-                # Reading a loss waits for the device: that wait is a part of the steps' time.
+                loss = float(torch.stack(unreported_losses).mean())
+                norm = float(result.grad_norm)
+                unreported_losses.clear()
+                # Reading a loss waits for the device; that wait is part of the steps' time.
                 progress.step_seconds += time.perf_counter() - now
-                yield self._step_event(loss, norm, made.lr, len(batches))
+                yield self._step_event(loss, norm, result.lr, len(batches))
                 self._check_finite(loss, norm)
         return self._steering.take_request()
 
     def _pause(self) -> Iterator[Event]:
-        """Meet what was asked; a pause is told, and so is its end."""
+        """Check the steering and wait while paused; the start and the end of a pause are events."""
         self._steering.check()
         if self._steering.paused:
             yield self._event(PauseChanged, paused=True)
@@ -133,26 +135,26 @@ class ArmLoop:
             yield self._event(PauseChanged, paused=False)
 
     def _correlate(self, batches: list[Rows]) -> Iterator[Event]:
-        """The steps of the rule `correlation` that are left, on the epoch's batches in turn."""
-        arm, progress, asked = self.arm, self.arm.progress, self.arm.spec.settings.rule_steps
-        found: list[float] = []
+        """The correlation steps that are left, on the epoch's batches in turn."""
+        arm, progress, total = self.arm, self.arm.progress, self.arm.spec.settings.rule_steps
+        objectives: list[float] = []
         while progress.rule_steps_left and not self._steering.requested:
             yield from self._pause()
             begun = time.perf_counter()
-            done = asked - progress.rule_steps_left
-            found.append(correlation_step(arm, batches[done % len(batches)]))
+            done = total - progress.rule_steps_left
+            objectives.append(correlation_step(arm, batches[done % len(batches)]))
             progress.step_seconds += time.perf_counter() - begun
-            if not math.isfinite(found[-1]):
+            if not math.isfinite(objectives[-1]):
                 raise DivergedError(
                     f"covariance is not finite in correlation step {done + 1} of epoch "
                     f"{progress.epoch}; the best weights are kept; lower --dendrite-lr"
                 )
-        if found:
-            edge = max(1, len(found) // 10)
-            first, last = sum(found[:edge]) / edge, sum(found[-edge:]) / edge
+        if objectives:
+            tenth = max(1, len(objectives) // 10)
+            first, last = sum(objectives[:tenth]) / tenth, sum(objectives[-tenth:]) / tenth
             yield self._event(
                 Log,
-                message=f"switch {arm.growth.switches}: {len(found)} correlation steps, "
+                message=f"switch {arm.growth.switches}: {len(objectives)} correlation steps, "
                 f"summed covariance with the remaining error {first:.3g} -> {last:.3g}",
             )
 
@@ -184,7 +186,7 @@ class ArmLoop:
         )
 
     def _remaining(self, steps: int) -> float:
-        """Seconds that are left of this arm, from its pace so far."""
+        """Seconds that this arm still takes at its pace so far; an epoch has `steps` steps."""
         progress = self.arm.progress
         epochs_left = self.arm.spec.plan.epochs - progress.epoch
         steps_left = epochs_left * steps + steps - progress.step_in_epoch
@@ -199,7 +201,7 @@ class ArmLoop:
         check = self._steering.check
         begun = time.perf_counter()
         if progress.epoch == 0:
-            # Nothing is trained yet: this is the base model, already measured.
+            # Nothing is trained yet, and the base model is already measured.
             measured, cosines = self._baseline.measured, self._baseline.dev.cosine
         else:
             release_memory()
@@ -217,9 +219,9 @@ class ArmLoop:
         release_memory()
         seconds = time.perf_counter() - begun
         progress.eval_seconds += seconds
-        best = self.arm.best.measured
-        is_best = measured.spearman > best.spearman
-        shown = measured if is_best else best
+        former_best = self.arm.best.measured
+        is_best = measured.spearman > former_best.spearman
+        best = measured if is_best else former_best
         yield self._event(
             Evaluated,
             epoch=progress.epoch,
@@ -230,8 +232,8 @@ class ArmLoop:
             guard_spearman=measured.guard_spearman,
             guard_scored_spearman=measured.guard_scored_spearman,
             is_best=is_best,
-            best_spearman=shown.spearman,
-            best_epoch=shown.epoch,
+            best_spearman=best.spearman,
+            best_epoch=best.epoch,
             eval_seconds=seconds,
         )
         if not math.isfinite(measured.spearman):
@@ -253,10 +255,10 @@ class ArmLoop:
         self, measured: Measured, candidate: BestWeights, request: Request | None
     ) -> Iterator[Event]:
         arm = self.arm
-        old = arm.growth
+        former = arm.growth
         arm.growth, decision = decide(
             arm.spec.plan,
-            old,
+            former,
             epoch=arm.progress.epoch,
             spearman=measured.spearman,
             request=request,
@@ -264,20 +266,21 @@ class ArmLoop:
         if decision.improved:
             arm.best = candidate
             self._keep_best(arm)
-        # The epoch is over before a new phase begins: its schedule counts what is left.
+        # Counted before a new phase starts, whose schedule covers the epochs that are left.
         arm.progress.finished = decision.finish
         arm.progress.epoch += 1
         arm.progress.step_in_epoch = 0
-        if decision.settle is not None and old.before is not None:
-            after = max(old.phase_best, measured.spearman)
-            yield from self._settle(old.switches, decision.settle == "keep", old.before, after)
+        if decision.settle is not None and former.before is not None:
+            after = max(former.phase_best, measured.spearman)
+            kept = decision.settle == "keep"
+            yield from self._settle(former.switches, kept, former.before, after)
         if decision.grow:
             yield from self._switch()
-            # A control that grows no more has nothing left where its only set was rolled back.
+            # A control has nothing left to train if its only set was rolled back.
             arm.progress.finished |= not arm.trained()
 
     def _grows(self, switch: int) -> bool:
-        """Whether this switch grows a set; in a control it may only restart."""
+        """Whether this switch grows a set; a control's switch may only restart."""
         limit = self.arm.spec.grow_sets
         return limit is None or switch <= limit
 
@@ -302,7 +305,7 @@ class ArmLoop:
         yield self._event(SwitchSettled, **msgspec.structs.asdict(record))
 
     def _switch(self) -> Iterator[Event]:
-        """The best weights are back, a set has grown, optimizer and schedule are new."""
+        """Restore the best weights, grow a set, start a new optimizer and schedule."""
         arm, switch = self.arm, self.arm.growth.switches
         arm.restore(arm.best.weights)
         arm.before_switch = arm.best

@@ -1,4 +1,4 @@
-"""A phase, from one switch to the next: its optimizer, its length and its learning rates."""
+"""A phase, from one switch to the next: its optimizer, length and learning rates."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["make_optimizer", "phase_epochs", "rate_factor"]
 def make_optimizer(
     learning: Mapping[str, nn.Parameter], settings: Settings, layers: int, *, correlating: bool
 ) -> AdamW | None:
-    """An optimizer of `learning`, a group for each peak rate; None where nothing learns.
+    """An optimizer of `learning` with a group for each peak rate; None if nothing learns.
 
-    `layers` are the encoder's. The correlation steps leave older units' weights as they are, decay
-    included.
+    `layers` is the encoder's number of layers. Weight decay is off for correlation steps, which
+    must not change the older units' weights.
     """
     groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in learning.items():
@@ -49,7 +49,7 @@ def peak_rate(name: str, settings: Settings, layers: int) -> float:
 
 
 def phase_epochs(spec: ArmSpec, done: int) -> int:
-    """Epochs for which the rates of a phase are planned, 1 at least, `done` epochs lying behind."""
+    """Epochs, at least 1, of the learning-rate schedule of a phase that starts after `done`."""
     end = spec.epochs
     if spec.settings.schedule == "phase":
         later = [e for e in spec.plan.switch_epochs or () if e > done]
@@ -58,6 +58,6 @@ def phase_epochs(spec: ArmSpec, done: int) -> int:
 
 
 def rate_factor(settings: Settings, progress: ArmProgress) -> float:
-    """What the peak learning rates are multiplied with in the next step, 0..1."""
+    """The factor on the peak learning rates in the next step, 0..1."""
     share = progress.phase_step / progress.phase_steps
     return 1.0 if settings.schedule == "constant" else max(0.0, 1.0 - share)

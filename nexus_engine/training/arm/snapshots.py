@@ -1,4 +1,4 @@
-"""Snapshots: the trained weights at one moment, and the way back to them."""
+"""Snapshots: taking and restoring the trained weights of one moment."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from nexus_engine.scoring.evaluation import Measured
 __all__ = ["BestWeights", "Snapshot", "put_back", "take_snapshot"]
 
 Snapshot = dict[str, Tensor]
-"""Trained parameters by name, copies on the CPU or device where they were trained."""
+"""Copies of the trained parameters, by name, on the device where they were trained."""
 
 
 class BestWeights(NamedTuple):
-    """Weights worth going back to, what they measured, and their dev similarities (n,)."""
+    """The best weights so far, their metrics, and their dev similarities (n,)."""
 
     weights: Snapshot
     measured: Measured
@@ -28,7 +28,7 @@ class BestWeights(NamedTuple):
 
 
 def take_snapshot(trained: Mapping[str, nn.Parameter]) -> Snapshot:
-    """Copies of all trained parameters; which units exist follows from their shapes."""
+    """Copies of all trained parameters; their shapes also tell which units exist."""
     return {name: p.detach().clone() for name, p in trained.items()}
 
 
@@ -36,9 +36,9 @@ def take_snapshot(trained: Mapping[str, nn.Parameter]) -> Snapshot:
 def put_back(
     snapshot: Snapshot, base: Mapping[str, nn.Parameter], sites: Mapping[str, DendriteLinear]
 ) -> None:
-    """Make `base` and the units on `sites`, both by name, what they are in the snapshot.
+    """Restore `base` and the units on `sites`, both by name, from the snapshot.
 
-    The sites then have its units and no others.
+    Afterwards the sites have the snapshot's units and no others.
 
     Raises:
         KeyError, RuntimeError, ValueError: the snapshot is of another model.
@@ -46,20 +46,20 @@ def put_back(
     for name, parameter in base.items():
         parameter.copy_(snapshot[name])
     for prefix, site in sites.items():
-        held = {
+        saved = {
             leaf: snapshot[f"{prefix}.{leaf}"]
             for leaf in UNIT_PARAMETERS
             if f"{prefix}.{leaf}" in snapshot
         }
         present = {leaf: getattr(site, leaf) for leaf in UNIT_PARAMETERS}
         if all(
-            (leaf in held) == (now is not None) and (now is None or now.shape == held[leaf].shape)
+            (leaf in saved) == (now is not None) and (now is None or now.shape == saved[leaf].shape)
             for leaf, now in present.items()
         ):
-            # Same units: keep the parameter objects, which the optimizer holds.
-            for leaf, tensor in held.items():
+            # Same units: keep the parameter objects, which the optimizer refers to.
+            for leaf, tensor in saved.items():
                 present[leaf].copy_(tensor)
         else:
-            if held and not site.fits(held):
+            if saved and not site.fits(saved):
                 raise ValueError(f"the dendrites of {prefix} do not fit")
-            site.load_units(held)
+            site.load_units(saved)

@@ -1,4 +1,4 @@
-"""What an arm is to train, and how far it is: plain values, as a checkpoint holds them."""
+"""The plan and the progress of an arm: plain values, as a checkpoint stores them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ import msgspec
 from nexus_engine.config import Settings
 from nexus_engine.growth import GrowthPlan
 
-__all__ = [
-    "ArmProgress",
-    "ArmSpec",
-    "plan_main",
-]
+__all__ = ["ArmProgress", "ArmSpec", "plan_main"]
 
 
 class ArmSpec(msgspec.Struct, frozen=True, kw_only=True):
     """What one arm trains.
 
-    `grow_sets` bounds how many of its switches grow a set: few or none in a control, all (None) in
-    the run proper, those that a user asks for included.
-    `epochs` is the length for which the learning rate is planned; `plan.epochs` may be shorter.
+    `grow_sets` bounds how many switches grow a set: a few or none in a control; None, no bound, in
+    the main arm, whose user may ask for more. `epochs` is the length of the learning-rate schedule;
+    `plan.epochs` may be shorter.
     """
 
     name: str
@@ -32,7 +28,7 @@ class ArmSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ArmProgress(msgspec.Struct, kw_only=True):
-    """The counters of an arm; plain numbers, so that a checkpoint holds them as JSON."""
+    """The counters of an arm: plain numbers, which a checkpoint stores as JSON."""
 
     epoch: int = 0
     step_in_epoch: int = 0
@@ -52,12 +48,12 @@ def plan_main(settings: Settings, sites: tuple[str, ...], switches: int) -> ArmS
     """The main arm's specification."""
     switches = switches if settings.dendrites else 0
     fixed = settings.switch_epochs
-    # A run of an earlier version is resumed as it was begun.
-    unbounded = settings.tune == "dendrites" and not settings.warmup_after_first_set
+    # Runs of an earlier version had no warm-up after their first set; they resume without one.
+    without_warmup = settings.tune == "dendrites" and not settings.warmup_after_first_set
     plan = GrowthPlan(
         epochs=settings.epochs,
         switches=switches,
-        warmup_epochs=0 if unbounded else settings.warmup_epochs,
+        warmup_epochs=0 if without_warmup else settings.warmup_epochs,
         switch_epochs=None if fixed is None else fixed[:switches],
         patience=settings.patience,
         min_gain=settings.min_gain,

@@ -1,4 +1,4 @@
-"""An arm's state as a checkpoint holds it: tensors by name, and plain numbers."""
+"""An arm's state as a checkpoint stores it: tensors by name, and plain numbers."""
 
 from __future__ import annotations
 
@@ -16,26 +16,27 @@ from nexus_engine.training.arm.snapshots import BestWeights, Snapshot
 from nexus_engine.training.arm.spec import ArmProgress
 from nexus_engine.training.steps.correlation_rule import Covariances
 
-__all__ = ["load_state", "state_of"]
+__all__ = ["arm_state", "load_state"]
 
-MAX_COUNTED = 2**53
-"""Steps and pairs: so many that a float still counts each."""
+MAX_COUNT = 2**53
+"""Bound on counts of steps and pairs: a float represents every integer up to it."""
 
 
-def _fresh_switch(arm: Arm) -> bool:
+def _no_best_since_switch(arm: Arm) -> bool:
+    """Whether the best weights are those that the last switch started from."""
     return arm.before_switch.weights is arm.best.weights
 
 
-def state_of(arm: Arm) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def arm_state(arm: Arm) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Everything that a bit-exact resume needs: tensors by name, and plain numbers."""
     tensors: dict[str, Tensor] = {}
-    for kind, held in (
+    for kind, snapshot in (
         ("now", arm.snapshot()),
         ("best", arm.best.weights),
-        # Just after a switch the best is what the switch started from: stored once.
-        ("before", {} if _fresh_switch(arm) else arm.before_switch.weights),
+        # While the two are the same weights, they are stored once.
+        ("before", {} if _no_best_since_switch(arm) else arm.before_switch.weights),
     ):
-        tensors.update({f"{kind}/{name}": tensor for name, tensor in held.items()})
+        tensors.update({f"{kind}/{name}": tensor for name, tensor in snapshot.items()})
     if arm.optimizer is not None:
         names = {id(p): name for name, p in arm.trained().items()}
         for parameter, state in arm.optimizer.state.items():
@@ -49,7 +50,7 @@ def state_of(arm: Arm) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors["cosines/best"] = torch.from_numpy(arm.best.cosines)
     tensors["cosines/before"] = torch.from_numpy(arm.before_switch.cosines.copy())
     meta = {
-        "fresh_switch": _fresh_switch(arm),
+        "fresh_switch": _no_best_since_switch(arm),
         "best": msgspec.to_builtins(arm.best.measured),
         "before": msgspec.to_builtins(arm.before_switch.measured),
         "progress": msgspec.to_builtins(arm.progress),
@@ -59,8 +60,8 @@ def state_of(arm: Arm) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _check_counters(arm: Arm, progress: ArmProgress, growth: GrowthState) -> None:
-    """Refuse counters with which the loop would not end, or would divide by zero."""
-    most = {
+    """Refuse counters that would make the loop endless or divide by zero."""
+    maxima = {
         "epoch": arm.spec.plan.epochs + 1,
         "rule_steps_left": arm.spec.settings.rule_steps,
         "switches": MAX_EPOCHS,
@@ -68,33 +69,33 @@ def _check_counters(arm: Arm, progress: ArmProgress, growth: GrowthState) -> Non
     for record in (progress, growth):
         for name in record.__struct_fields__:
             value = getattr(record, name)
-            low = 1 if name == "phase_steps" else 0
-            if isinstance(value, int) and not low <= value <= most.get(name, MAX_COUNTED):
+            minimum = 1 if name == "phase_steps" else 0
+            if isinstance(value, int) and not minimum <= value <= maxima.get(name, MAX_COUNT):
                 raise ValueError(f"{name} is out of range")
 
 
-def _kept(
-    arm: Arm, weights: Snapshot, measured: dict[str, Any], cosines: Tensor, *, may_lack: bool
+def _best_weights(
+    arm: Arm, weights: Snapshot, measured: dict[str, Any], cosines: Tensor, *, may_be_empty: bool
 ) -> BestWeights:
-    """Weights as a checkpoint holds them, with their dev similarities, (n,).
+    """Best weights from a checkpoint, with their dev similarities, (n,).
 
-    With `may_lack` there may be neither: nothing stands before the first switch.
+    With `may_be_empty` both may be missing: before the first switch there are none to go back to.
     """
-    pairs = 0 if may_lack and not weights and not cosines.numel() else len(arm.corpus.dev)
+    pairs = 0 if may_be_empty and not weights and not cosines.numel() else len(arm.corpus.dev)
     if cosines.shape != (pairs,) or cosines.dtype != torch.float64:
         raise ValueError("the dev similarities do not fit")
     return BestWeights(weights, msgspec.convert(measured, Measured), cosines.numpy())
 
 
 def load_state(arm: Arm, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    """Make `arm` the one whose state this is.
+    """Load the state that `arm_state` returned into `arm`.
 
     Raises:
-        KeyError, TypeError, ValueError, RuntimeError, msgspec.ValidationError: it is no state of
-            such an arm.
+        KeyError, TypeError, ValueError, RuntimeError, msgspec.ValidationError: the state does not
+            fit this arm.
     """
 
-    def part(kind: str) -> Snapshot:
+    def tensors_of(kind: str) -> Snapshot:
         device = arm.model.device
         return {
             name.removeprefix(kind + "/"): t.to(device)
@@ -105,15 +106,22 @@ def load_state(arm: Arm, tensors: dict[str, Tensor], meta: dict[str, Any]) -> No
     progress = msgspec.convert(meta["progress"], ArmProgress)
     growth = msgspec.convert(meta["growth"], GrowthState)
     _check_counters(arm, progress, growth)
-    arm.restore(part("now"))
-    # The phase decides what learns; beginning it again resets counters, so they come last.
+    arm.restore(tensors_of("now"))
+    # The progress tells which parameters learn. Starting the phase resets counters of it, so it is
+    # read once more.
     arm.progress = msgspec.convert(meta["progress"], ArmProgress)
     arm.start_phase()
     arm.progress = msgspec.convert(meta["progress"], ArmProgress)
-    arm.covariances = {name: Covariances(t) for name, t in part("covariances").items()}
+    arm.covariances = {name: Covariances(t) for name, t in tensors_of("covariances").items()}
     arm.growth = growth
     arm.best, arm.before_switch = (
-        _kept(arm, part(kind), meta[kind], tensors[f"cosines/{kind}"], may_lack=kind == "before")
+        _best_weights(
+            arm,
+            tensors_of(kind),
+            meta[kind],
+            tensors[f"cosines/{kind}"],
+            may_be_empty=kind == "before",
+        )
         for kind in ("best", "before")
     )
     if meta["fresh_switch"]:

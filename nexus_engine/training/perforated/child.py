@@ -1,13 +1,13 @@
 """The child process: `python -m nexus_engine.training.perforated.child FOLDER PIPE PARENT`.
 
-Before the library is imported, everything it could reach for is closed: pdb raises, the packages
-`perforatedbp` (which it would turn on by itself) and `torchvision` (which it does not need here)
-cannot be found, sockets refuse, and matplotlib draws nowhere. The working directory is FOLDER.
+Before the library is imported, the process is closed to it: pdb raises, the packages `perforatedbp`
+(which the library would turn on by itself) and `torchvision` (which it does not need here) cannot
+be imported, sockets refuse, and matplotlib draws nowhere. The working directory is FOLDER.
 
-Nobody waits for a child whose parent, the process PARENT, has died: it ends at any moment, since a
-stopped training begins again anyway, and takes FOLDER away with what it holds of the user's data.
-A pause is asked for by the folder's `control.jsonl`, not by SIGSTOP: a process that stands still
-cannot notice the death of its parent.
+If the parent, the process PARENT, dies, the child ends at once and removes FOLDER, which holds some
+of the user's data: a stopped training starts from scratch anyway. The parent requests a pause by
+the folder's `control.jsonl`, not by SIGSTOP, since a stopped process cannot notice that its parent
+has died.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from typing import Any, NoReturn
 
 from nexus_engine.system.parent_watch import ParentWatch
 
-__all__: list[str] = []
+__all__ = ["close_doors"]
 
-REMOVALS = 20
+MAX_REMOVALS = 20
 
 
-class LibraryAsked(Exception):  # noqa: N818 - what happened, not an error of ours
-    """The library wanted an answer from somebody at a keyboard."""
+class LibraryAsked(Exception):  # noqa: N818 - it reports an event, not an error of ours
+    """The library has waited for an answer from the keyboard."""
 
 
 def close_doors() -> None:
-    """Take away what the library must not touch; to be called before it is imported."""
+    """Block pdb, sockets, a display and unwanted packages; call it before importing the library."""
 
-    def ask(*_: Any, **__: Any) -> NoReturn:
+    def raise_asked(*_: Any, **__: Any) -> NoReturn:
         raise LibraryAsked("pdb")
 
     def refuse(*_: Any, **__: Any) -> NoReturn:
         raise OSError("no sockets in this process")
 
-    pdb.set_trace = ask
-    sys.breakpointhook = ask
+    pdb.set_trace = raise_asked
+    sys.breakpointhook = raise_asked
     for name in ("torchvision", "perforatedbp"):
         sys.modules[name] = None  # type: ignore[assignment]
     for name in ("connect", "connect_ex", "bind"):
@@ -54,7 +54,7 @@ def close_doors() -> None:
 
 
 def main(folder: Path, pipe: int, parent: int) -> int:
-    """Train the job in `folder`, telling of it on the file descriptor `pipe`; the exit code."""
+    """Train the job in `folder`, report on the file descriptor `pipe`, return the exit code."""
     ParentWatch(parent, partial(_remove, folder))
     os.chdir(folder)
     close_doors()
@@ -68,18 +68,18 @@ def main(folder: Path, pipe: int, parent: int) -> int:
 
     steering = ChildSteering(parent, ControlFile(folder))
 
-    def tell(line: str) -> None:
+    def write_line(line: str) -> None:
         os.write(pipe, line.encode("utf-8", "replace") + b"\n")
 
     def send(message: Message) -> None:
-        tell(json.dumps(plain(message), allow_nan=False))
+        write_line(json.dumps(plain(message), allow_nan=False))
 
     failed: Failed | None = None
     try:
         from nexus_engine.training.perforated.work import work
 
         for event in work(folder, steering, send):
-            tell(encode_event(event))
+            write_line(encode_event(event))
     except StopAsked:
         if steering.orphaned:
             _remove(folder)
@@ -95,7 +95,7 @@ def main(folder: Path, pipe: int, parent: int) -> int:
     except SystemExit:
         failed = Failed(kind="LibraryAsked", text=_place(), exit_code=int(ExitCode.FAILED))
     except Exception as error:
-        # Not the message: it may hold what the user's data holds.
+        # Without the error's message, which may quote the user's data.
         text = f"{type(error).__name__} {_place()}"
         failed = Failed(kind="internal", text=text, exit_code=int(ExitCode.FAILED))
     if failed is not None:
@@ -106,15 +106,15 @@ def main(folder: Path, pipe: int, parent: int) -> int:
 
 
 def _remove(folder: Path) -> None:
-    """Take the folder away, also where the library writes there meanwhile."""
-    for _ in range(REMOVALS):
+    """Remove the folder, even if the library still writes to it."""
+    for _ in range(MAX_REMOVALS):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
             return
 
 
 def _place() -> str:
-    """Where the exception being handled came from: file and line of its last frames of Python."""
+    """The place of the exception being handled: file and line of its last three frames."""
     frames = traceback.extract_tb(sys.exc_info()[2])
     return "at " + " < ".join(f"{Path(f.filename).name}:{f.lineno}" for f in reversed(frames[-3:]))
 

@@ -1,4 +1,4 @@
-"""What the parent hands to the child, as files in the child's folder, and what comes back."""
+"""The job that the parent writes into the child's folder, and the messages that the child sends."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ __all__ = ["Best", "Done", "Failed", "Job", "Message", "read_job", "write_job"]
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """One arm to train.
 
-    `tensors.safetensors` beside it holds the base model's `guard` and `dev` similarities, and
-    `features` where the encoder is frozen.
+    `tensors.safetensors` beside it holds the base model's `guard` and `dev` similarities and, for a
+    frozen encoder, `features`.
     """
 
     spec: ArmSpec
@@ -33,7 +33,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Best(msgspec.Struct, frozen=True, kw_only=True, tag_field="message", tag="best"):
-    """The best so far is in `file` (in the child's folder), in the library's own names."""
+    """The best weights so far are in `file` in the child's folder, under the library's names."""
 
     file: str
     measured: Measured
@@ -48,7 +48,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag_field="message", tag="
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag_field="message", tag="failed"):
-    """The child cannot go on."""
+    """The child has failed."""
 
     kind: Literal["NexusError", "LibraryAsked", "internal"]
     text: str
@@ -59,16 +59,16 @@ Message = Best | Done | Failed
 
 
 def write_job(folder: Path, job: Job, tensors: dict[str, Tensor]) -> None:
-    """Put the job into `folder`."""
+    """Write the job into `folder`."""
     write_json(folder / "job.json", plain(job))
     write_tensors(folder / "tensors.safetensors", tensors)
 
 
 def read_job(folder: Path) -> tuple[Job, dict[str, Tensor]]:
-    """The job in `folder`.
+    """Read the job in `folder`.
 
     Raises:
-        ModelError: it is not whole.
+        ModelError: it cannot be read.
     """
     try:
         job = msgspec.convert(revive(msgspec.json.decode((folder / "job.json").read_bytes())), Job)

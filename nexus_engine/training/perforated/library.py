@@ -1,8 +1,8 @@
-"""An arm whose adapter belongs to perforatedai: the library grows, saves and brings back.
+"""An arm whose adapter belongs to perforatedai: the library grows, saves and restores it.
 
-When to switch is asked by our policy (`growth.decide`) and carried out by the library, which also
-judges by itself whether the last dendrite helped: with thresholds of zero by the same rule as ours,
-and it is checked that both always agree. Imported in the child process only.
+Our policy (`growth.decide`) chooses when to switch, and the library carries the switch out. It also
+judges whether the last dendrite helped; with thresholds of zero its rule is ours, and every switch
+checks that both agree. Only the child process imports this file.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ __all__ = ["LibraryArm", "LibraryLoop"]
 
 SAVE_NAME = "library"
 SCORE_SHIFT = 1.0
-"""The library takes a score of 0 to mean that there is none yet; a correlation is above -1."""
+"""Added to every score: the library reads 0 as no score yet, and a correlation is above -1."""
 
 
 class _Net(nn.Module):
-    """What the library is given: the adapter, and the encoder where that is trained too."""
+    """The module that the library grows on: the adapter, and the encoder if it is trained too."""
 
     def __init__(self, encoder: nn.Module | None, adapter: nn.Module) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class _Net(nn.Module):
 
 
 def _configure(weight: Tensor, nonlinearity: str) -> None:
-    """Settings without which the library asks, draws or waits; `weight` says device and type."""
+    """Configure the library not to ask, draw or wait; `weight` gives device and type."""
     pc = library_globals.pc
     pc.set_device(weight.device)
     pc.set_d_type(weight.dtype)
@@ -59,8 +59,8 @@ def _configure(weight: Tensor, nonlinearity: str) -> None:
     pc.set_unwrapped_modules_confirmed(True)
     pc.set_checked_skipped_modules(True)
     pc.set_silent(True)
-    pc.set_initial_history_after_switches(-1)  # else epoch 0 can never be the best
-    pc.set_switch_mode(pc.DOING_NO_SWITCH)  # our policy asks
+    pc.set_initial_history_after_switches(-1)  # otherwise epoch 0 can never be the best
+    pc.set_switch_mode(pc.DOING_NO_SWITCH)  # our policy decides
     pc.set_improvement_threshold(0.0)
     pc.set_improvement_threshold_raw(0.0)
     pc.set_max_dendrites(1000)
@@ -69,7 +69,7 @@ def _configure(weight: Tensor, nonlinearity: str) -> None:
 
 
 class LibraryArm(Arm):
-    """See the module. `features` as in `Arm`."""
+    """An arm whose adapter, and in the regime `full` whose encoder, is the library's module."""
 
     def __init__(
         self,
@@ -81,58 +81,58 @@ class LibraryArm(Arm):
     ) -> None:
         assert model.adapter is not None
         settings = spec.settings
-        start = model.adapter
-        linear = nn.Linear(start.inputs, start.outputs).to(start.weight)
+        adapter = model.adapter
+        linear = nn.Linear(adapter.inputs, adapter.outputs).to(adapter.weight)
         with torch.no_grad():
-            linear.weight.copy_(start.weight)
-            linear.bias.copy_(start.bias)
-        _configure(start.weight, settings.nonlinearity)
-        self._whole = settings.tune == "full"
-        self._full = settings.dendrite == "full"
-        self._score: float | None = None
+            linear.weight.copy_(adapter.weight)
+            linear.bias.copy_(adapter.bias)
+        _configure(adapter.weight, settings.nonlinearity)
+        self._trains_encoder = settings.tune == "full"
+        self._full_dendrites = settings.dendrite == "full"
+        self._pending_score: float | None = None
         self.net: Any = library.perforate_model(
-            _Net(model.encoder if self._whole else None, linear),
+            _Net(model.encoder if self._trains_encoder else None, linear),
             doing_pai=True,
             save_name=SAVE_NAME,
             making_graphs=False,
             maximizing_score=True,
         )
-        self._take_over(model)
+        self._use_net(model)
         super().__init__(spec, model, corpus, hardware, features)
-        self.steps.graphs = False  # the library changes its modules behind our back
-        self._learn_shape()
+        self.steps.graphs = False  # the library replaces its modules, which graphs cannot follow
+        self._let_library_find_width()
 
     @property
-    def _top(self) -> Any:
+    def _wrapper(self) -> Any:
         """The library's wrapper of the adapter."""
         return self.net.adapter
 
     @property
     def _dendrites(self) -> int:
-        return int(self._top.dendrite_modules_added)
+        return int(self._wrapper.dendrite_modules_added)
 
-    def _take_over(self, model: SentenceModel) -> None:
-        """Use the library's net, which may be another object after each of its calls."""
+    def _use_net(self, model: SentenceModel) -> None:
+        """Put the library's net into `model`; each call of the library may return a new one."""
         model.adapter = self.net.adapter
-        if self._whole:
+        if self._trains_encoder:
             model.encoder = self.net.encoder
-        if not self._full:
-            self._top.set_create_dendrite(self._create)
-            for k, unit in enumerate(self._top.dendrite_module.layers):
-                unit.bind(self._top.dendrite_module.layers[:k])
+        if not self._full_dendrites:
+            self._wrapper.set_create_dendrite(self._create)
+            for k, unit in enumerate(self._wrapper.dendrite_module.layers):
+                unit.bind(self._wrapper.dendrite_module.layers[:k])
 
     def _create(self, parent: nn.Module) -> nn.Module:
-        """The creation hook: our unit for a linear layer, a copy for what is a unit already."""
+        """The library's creation hook: our unit for a linear layer, a copy for a unit of ours."""
         if isinstance(parent, SharedUnit):
             return copy.deepcopy(parent)
         assert isinstance(parent, nn.Linear)
         function = NONLINEARITIES[self.spec.settings.nonlinearity]
-        earlier = int(self._top.dendrite_module.num_dendrites)
+        earlier = int(self._wrapper.dendrite_module.num_dendrites)
         unit = SharedUnit(parent.in_features, parent.out_features, earlier, function)
         return unit.to(parent.weight)
 
-    def _learn_shape(self) -> None:
-        """One backward pass without a step: the library finds its layer's width in its hook."""
+    def _let_library_find_width(self) -> None:
+        """Run one backward pass without a step: the library's hook reads its layer's width."""
         pairs = self.corpus.train
         rows = self.batches(1)[0][:2]
         self.model.eval()
@@ -141,33 +141,33 @@ class LibraryArm(Arm):
         for parameter in self.net.parameters():
             parameter.grad = None
 
-    # What is trained, in the library's module, by our names
+    # Trained parameters of the library's modules, under our names
 
     def _base_parameters(self) -> dict[str, nn.Parameter]:
-        found: dict[str, nn.Parameter] = {}
-        if self._whole:
-            found.update({f"encoder.{n}": p for n, p in self.net.encoder.named_parameters()})
-        main = self._top.main_module
-        return {**found, "adapter.weight": main.weight, "adapter.bias": main.bias}
+        parameters: dict[str, nn.Parameter] = {}
+        if self._trains_encoder:
+            parameters.update({f"encoder.{n}": p for n, p in self.net.encoder.named_parameters()})
+        main = self._wrapper.main_module
+        return {**parameters, "adapter.weight": main.weight, "adapter.bias": main.bias}
 
     def trained(self) -> dict[str, nn.Parameter]:
         """Every parameter that is trained now; dendrites' names end as in `UNIT_PARAMETERS`."""
-        found = self._base_parameters()
-        inside = self._top.dendrite_module
+        parameters = self._base_parameters()
+        dendrites = self._wrapper.dendrite_module
         for k in range(self._dendrites):
-            layer = inside.layers[k]
-            if self._full:
-                found[f"adapter.{k}.incoming"] = layer.weight
-                found[f"adapter.{k}.threshold"] = layer.bias
+            layer = dendrites.layers[k]
+            if self._full_dendrites:
+                parameters[f"adapter.{k}.incoming"] = layer.weight
+                parameters[f"adapter.{k}.threshold"] = layer.bias
                 if k:
-                    found[f"adapter.{k}.cascade"] = inside.dendrites_to_dendrites[k]
+                    parameters[f"adapter.{k}.cascade"] = dendrites.dendrites_to_dendrites[k]
             else:
-                found.update(
+                parameters.update(
                     {f"adapter.{k}.{name}": p for name, p in layer.named_parameters(recurse=False)}
                 )
         if self._dendrites:
-            found["adapter.gain"] = self._top.dendrites_to_top[-1]
-        return found
+            parameters["adapter.gain"] = self._wrapper.dendrites_to_top[-1]
+        return parameters
 
     def dendrite_params(self) -> int:
         """Number of dendrite parameters grown so far."""
@@ -179,67 +179,73 @@ class LibraryArm(Arm):
         return self._dendrites
 
     def snapshot(self) -> Snapshot:
-        """The plain form of what the library holds now."""
+        """The plain form of the library's present weights."""
         return plain_snapshot(self.net.state_dict())
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Nothing: the library brings back its own best inside its switch; see `grow`."""
+        """Do nothing: the library restores its own best weights in a switch; see `grow`."""
 
-    # The library's calls
+    # Calls of the library
 
-    def heard(self, score: float) -> None:
-        """An evaluation gave `score`; the library is told with the switch, or by `tell`."""
-        self._score = score
+    def note_score(self, score: float) -> None:
+        """Keep the score of an evaluation until a switch or `report_score`."""
+        self._pending_score = score
 
-    def tell(self, *, switch: bool = False) -> None:
-        """Hand the last score to the library, once, and have it switch where that is asked."""
-        if self._score is None:
+    def report_score(self, *, switch: bool = False) -> None:
+        """Report the last score to the library, once; with `switch` make the library switch.
+
+        Raises:
+            ModelError: the library switched unasked, or did not switch when asked.
+        """
+        if self._pending_score is None:
             return
-        state = torch.get_rng_state()
-        score, self._score = self._score + SCORE_SHIFT, None
-        # It wants to note the learning rate; the steps are ours.
+        random_state = torch.get_rng_state()
+        score, self._pending_score = self._pending_score + SCORE_SHIFT, None
+        # The library records the learning rate; it makes no steps.
         library_globals.pai_tracker.set_optimizer_instance(self.optimizer)
         self.net, restructured, complete = library_globals.pai_tracker.add_validation_score(
             score, self.net, force_switch=switch
         )
-        torch.set_rng_state(state)  # what it draws is drawn again by our seed
+        torch.set_rng_state(random_state)  # `_start` draws again what the library has drawn
         if complete or bool(restructured) != switch:
-            raise ModelError("perforatedai switched where it was not asked to, or did not")
+            raise ModelError("perforatedai switched unasked, or did not switch when asked")
         self.net.to(self.hardware.device)
-        self._take_over(self.model)
+        self._use_net(self.model)
 
     @torch.no_grad()
     def grow(self) -> int:
-        """Have the library switch: its best back, one more dendrite; the parameters added.
+        """Make the library restore its best weights and grow; returns the parameters added.
 
         Raises:
-            ModelError: it kept or dropped the last dendrite against our own judgement, or its best
-                is not ours.
+            ModelError: the library kept or dropped the last dendrite and our policy did not, or its
+                best weights are not ours.
         """
-        before = self.best.weights
-        self.tell(switch=True)
+        best = self.best.weights
+        self.report_score(switch=True)
         if self._dendrites != self.growth.kept + 1:
             raise ModelError(
                 f"perforatedai has {self._dendrites} dendrites after a switch, "
-                f"not {self.growth.kept + 1}: it judged the last one otherwise"
+                f"not {self.growth.kept + 1}: it judged the last one differently"
             )
         now = plain_snapshot(self.net.state_dict())
         for name in self._base_parameters():
-            if not torch.equal(now[name], before[name]):
-                raise ModelError(f"perforatedai did not bring back the best {name}")
-        earlier = self.dendrite_params()
+            if not torch.equal(now[name], best[name]):
+                raise ModelError(f"perforatedai did not restore the best {name}")
+        params = self.dendrite_params()
         self._start()
-        old = sum(t.numel() for name, t in before.items() if name not in self._base_parameters())
-        return earlier - old
+        params_before = sum(
+            t.numel() for name, t in best.items() if name not in self._base_parameters()
+        )
+        return params - params_before
 
     def _start(self) -> None:
-        """Give the newest dendrite the start that the native grower draws by the seed."""
+        """Initialise the newest dendrite as the native grower does, from the run's seed."""
         k = self._dendrites - 1
-        settings, layer = self.spec.settings, self._top.dendrite_module.layers[k]
+        settings, layer = self.spec.settings, self._wrapper.dendrite_module.layers[k]
         generator = torch.Generator().manual_seed(settings.seed * 1000 + self.growth.switches)
-        inputs = self._top.main_module.in_features
-        if self._full:
-            drawn = full_start(inputs, self._top.main_module.out_features, k, 1, generator)
+        inputs = self._wrapper.main_module.in_features
+        if self._full_dendrites:
+            drawn = full_start(inputs, self._wrapper.main_module.out_features, k, 1, generator)
             layer.weight.copy_(drawn["incoming"][0])
             layer.bias.copy_(drawn["threshold"][0])
             return
@@ -247,19 +253,19 @@ class LibraryArm(Arm):
         layer.threshold.zero_()
         if layer.cascade is not None:
             layer.cascade.zero_()
-        for weights in self._top.dendrite_module.dendrites_to_dendrites:
+        for weights in self._wrapper.dendrite_module.dendrites_to_dendrites:
             weights.zero_()
             weights.requires_grad_(False)
 
 
 class LibraryLoop(ArmLoop):
-    """An epoch as everywhere else; the library hears of every evaluation."""
+    """An `ArmLoop` that reports every evaluation to the library."""
 
     arm: LibraryArm
 
     def _decide(
         self, measured: Measured, candidate: BestWeights, request: Request | None
     ) -> Iterator[Event]:
-        self.arm.heard(measured.spearman)
+        self.arm.note_score(measured.spearman)
         yield from super()._decide(measured, candidate, request)
-        self.arm.tell()
+        self.arm.report_score()

@@ -1,7 +1,7 @@
 """The parent's side: start the child, pass on its events, and read its weights back.
 
-What counts in the end is measured here, in the plain form: the best weights, as the child left them
-in a file, are put into our own modules and must give the dev Spearman that the child reported.
+The result is measured here: the best weights, read from the child's file into our own modules, must
+give the dev Spearman that the child reported.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ from nexus_engine.training.steering import Steering
 __all__ = ["Trained", "train_by_library"]
 
 POLL_SECONDS = 0.2
-AGREEMENT = 1e-6
-"""How far our plain form may be from the library in dev Spearman."""
+MAX_DIFFERENCE = 1e-6
+"""Largest difference in dev Spearman between the library and our own modules."""
 
 
 class Trained(NamedTuple):
-    """The arm as the library left it, its best weights in our own modules, and its switches."""
+    """A trained arm, its best weights in our own modules, and its settled switches."""
 
     arm: Arm
     records: tuple[SwitchRecord, ...]
@@ -60,38 +60,38 @@ def train_by_library(
     steering: Steering,
     keep_best: Callable[[Arm], None],
 ) -> Generator[Event, None, Trained]:
-    """Events of the arm `spec`, trained by the library in a child process.
+    """Train the arm `spec` by the library in a child process; yields its events.
 
-    `keep_best` is called with an arm that holds each new best in the plain form. The generator's
-    return value is the trained arm, its best weights restored.
+    `keep_best` is called at each new best, with an arm that has these weights in our own modules.
+    Returns the trained arm with its best weights restored.
 
     Raises:
-        StopAsked: a stop was asked; the child is gone, and a resume begins again.
+        StopAsked: a stop was requested; the child is gone, and a resume starts from scratch.
         ConfigError: the library is not installed.
-        ModelError: the library did not do what version 3.2.9 does.
+        ModelError: the library does not behave as version 3.2.9 does.
         RunError: the child died.
     """
     require_perforatedai()
     model = build_model(prepared.inputs.base, spec.settings.tune, spec.settings.dropout)
     model.to(prepared.inputs.hardware.device)
     arm = Arm(spec, model, prepared.corpus, prepared.inputs.hardware, prepared.features)
-    folder = Path(tempfile.mkdtemp(prefix="nexus-perforatedai-"))  # 0700 by itself
+    folder = Path(tempfile.mkdtemp(prefix="nexus-perforatedai-"))  # mkdtemp sets mode 0700
     try:
-        _write(folder, prepared, spec)
+        _write_job(folder, prepared, spec)
         done: Done | None = None
         child = _Child(folder)
         try:
-            for found in child.lines(steering):
-                match found:
+            for item in child.lines(steering):
+                match item:
                     case Best():
-                        _take(arm, folder, found)
+                        _load_best(arm, folder, item)
                         keep_best(arm)
                     case Done():
-                        done = found
+                        done = item
                     case Failed():
-                        raise _error(found)
+                        raise _error(item)
                     case _:
-                        yield found
+                        yield item
             child.require_end(done)
         finally:
             child.end()
@@ -99,13 +99,13 @@ def train_by_library(
         arm.progress = msgspec.convert(done.progress, ArmProgress)
         arm.growth = msgspec.convert(done.growth, GrowthState)
         arm.restore(arm.best.weights)
-        _check(arm, steering)
+        _check_best(arm, steering)
         return Trained(arm, tuple(msgspec.convert(r, SwitchRecord) for r in done.records))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write(folder: Path, prepared: Prepared, spec: ArmSpec) -> None:
+def _write_job(folder: Path, prepared: Prepared, spec: ArmSpec) -> None:
     baseline = prepared.baseline
     tensors = {
         "guard": torch.from_numpy(baseline.guard),
@@ -122,8 +122,8 @@ def _write(folder: Path, prepared: Prepared, spec: ArmSpec) -> None:
     write_job(folder, job, tensors)
 
 
-def _take(arm: Arm, folder: Path, best: Best) -> None:
-    """Make `best` the arm's best, in the plain form."""
+def _load_best(arm: Arm, folder: Path, best: Best) -> None:
+    """Load the weights of `best` into the arm, as its best."""
     try:
         tensors = load_file(folder / Path(best.file).name)
     except (OSError, SafetensorError) as error:
@@ -139,16 +139,16 @@ def _take(arm: Arm, folder: Path, best: Best) -> None:
     arm.restore(weights)
 
 
-def _check(arm: Arm, steering: Steering) -> None:
-    """Measure the best in the plain form: it must be what the child measured."""
+def _check_best(arm: Arm, steering: Steering) -> None:
+    """Check that the best weights, in our own modules, give what the child measured."""
     best = arm.best.measured
     if best.epoch == 0:
         return
     dev = correlate(arm.cosines(arm.corpus.dev, steering.check), arm.corpus.dev.scores)
-    if not abs(dev.spearman - best.spearman) <= AGREEMENT:
+    if not abs(dev.spearman - best.spearman) <= MAX_DIFFERENCE:
         raise ModelError(
-            f"perforatedai measured dev {best.spearman:.7f}, its weights in the plain form give "
-            f"{dev.spearman:.7f}"
+            f"perforatedai measured a dev Spearman of {best.spearman:.7f}, but its weights give "
+            f"{dev.spearman:.7f} in our own modules"
         )
 
 
@@ -167,14 +167,14 @@ def _error(failed: Failed) -> Exception:
 
 
 class _Child:
-    """The process, its pipe, and its end."""
+    """The child process and the pipe on which it reports."""
 
     def __init__(self, folder: Path) -> None:
         self._control = ControlFile(folder)
         self._paused = False
         self._read, write = os.pipe()
         root = str(Path(__file__).parents[3])
-        known = os.environ.get("PYTHONPATH")
+        python_path = os.environ.get("PYTHONPATH")
         with (folder / "output.txt").open("wb") as output:
             self._process = subprocess.Popen(
                 [
@@ -186,28 +186,31 @@ class _Child:
                 stdout=output,
                 stderr=output,
                 pass_fds=(write,),
-                start_new_session=True,  # no terminal of ours, no Ctrl-C but through us
-                env={**os.environ, "PYTHONPATH": f"{known}{os.pathsep}{root}" if known else root},
+                start_new_session=True,  # no access to our terminal; Ctrl-C reaches only us
+                env={
+                    **os.environ,
+                    "PYTHONPATH": f"{python_path}{os.pathsep}{root}" if python_path else root,
+                },
             )
         os.close(write)
 
     def lines(self, steering: Steering) -> Iterator[Event | Message]:
-        """What the child tells, until it closes its pipe."""
+        """The events and messages of the child, until it closes its pipe."""
         rest = b""
         while True:
             self._check(steering)
             ready, _, _ = select.select([self._read], [], [], POLL_SECONDS)
             if not ready:
                 continue
-            found = os.read(self._read, 65536)
-            if not found:
+            chunk = os.read(self._read, 65536)
+            if not chunk:
                 return
-            *lines, rest = (rest + found).split(b"\n")
+            *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 yield _decoded(line)
 
     def _check(self, steering: Steering) -> None:
-        """Meet a stop; pass on a pause and its end."""
+        """Check for a stop; pass the start and the end of a pause on to the child."""
         if steering.paused != self._paused:
             self._paused = steering.paused
             with contextlib.suppress(OSError):
@@ -215,18 +218,18 @@ class _Child:
         steering.check()
 
     def require_end(self, done: Done | None) -> None:
-        """Wait for the end of a child that closed its pipe.
+        """Wait for the end of a child that has closed its pipe.
 
         Raises:
-            RunError: it did not say that it was done.
+            RunError: the child has not sent `done`.
         """
         code = self._process.wait()
         if done is None:
-            how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            raise RunError(f"perforatedai's process ended before the training did ({how})")
+            cause = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            raise RunError(f"perforatedai's process ended before the training did ({cause})")
 
     def end(self) -> None:
-        """No child and no pipe is left."""
+        """Kill the child if it still runs, and close the pipe."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -235,10 +238,10 @@ class _Child:
 
 def _decoded(line: bytes) -> Event | Message:
     try:
-        found: dict[str, Any] = revive(json.loads(line))
-        if "message" in found and "event" not in found:
-            message: Message = msgspec.convert(found, type=Message)
+        fields: dict[str, Any] = revive(json.loads(line))
+        if "message" in fields and "event" not in fields:
+            message: Message = msgspec.convert(fields, type=Message)
             return message
     except (ValueError, TypeError, msgspec.ValidationError):
-        raise RunError("perforatedai's process told what cannot be read") from None
+        raise RunError("perforatedai's process sent a line that cannot be read") from None
     return decode_event(line)

@@ -1,7 +1,7 @@
 """The library's tensors as a plain snapshot, so that nothing later needs perforatedai.
 
-Its forward, as measured in version 3.2.9: d_k = f(layer_k(x) + Σ_{j<k} C_k[j] ⊙ d_j) and
-y = main(x) + Σ_k T[k] ⊙ d_k, T the last entry of `dendrites_to_top`.
+Its forward pass, as measured in version 3.2.9: d_k = f(layer_k(x) + Σ_{j<k} C_k[j] ⊙ d_j) and
+y = main(x) + Σ_k T[k] ⊙ d_k, where T is the last entry of `dendrites_to_top`.
 """
 
 from __future__ import annotations
@@ -23,52 +23,52 @@ TOP = "adapter.dendrites_to_top."
 
 
 def _numbered(tensors: Mapping[str, Tensor], prefix: str) -> dict[int, Tensor]:
-    """`prefix`N entries by their number."""
-    found = {}
+    """The tensors named `prefix` and a number, by that number."""
+    by_number = {}
     for name, tensor in tensors.items():
         match = re.fullmatch(re.escape(prefix) + r"(\d+)", name)
         if match:
-            found[int(match[1])] = tensor
-    return found
+            by_number[int(match[1])] = tensor
+    return by_number
 
 
 def plain_snapshot(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A snapshot (see `arm.Snapshot`) of a model whose `adapter` the library grew on.
+    """A `Snapshot` of a model whose `adapter` the library has grown dendrites on.
 
-    `tensors` are those of the library's module, by its own names; encoder tensors pass through.
-    Full dendrites and our units are told apart by what their layers hold.
+    `tensors` are those of the library's module, by its own names; encoder tensors are copied
+    unchanged. The names in a dendrite's layer tell full dendrites from our units.
 
     Raises:
-        ModelError: they are not what this version of the library leaves.
+        ModelError: the tensors are not those of version 3.2.9.
     """
-    found = {name: t for name, t in tensors.items() if name.startswith("encoder.")}
+    snapshot = {name: t for name, t in tensors.items() if name.startswith("encoder.")}
     try:
         for leaf in ("weight", "bias"):
-            found[f"adapter.{leaf}"] = tensors[MAIN + leaf]
-        top = _numbered(tensors, TOP)
-        if not top:
-            return found
-        gain = top[max(top)]
+            snapshot[f"adapter.{leaf}"] = tensors[MAIN + leaf]
+        gains = _numbered(tensors, TOP)
+        if not gains:
+            return snapshot
+        gain = gains[max(gains)]
         count = gain.shape[0]
         full = f"{LAYERS}0.weight" in tensors
         names = ("weight", "bias") if full else ("incoming", "threshold")
         incoming, threshold = (
             torch.stack([tensors[f"{LAYERS}{k}.{name}"] for k in range(count)]) for name in names
         )
-        between = _numbered(tensors, CASCADE)
+        cascades = _numbered(tensors, CASCADE)
         if full:
-            cascade = [between[k] for k in range(1, count)]
+            cascade = [cascades[k] for k in range(1, count)]
         else:
-            if any(bool((weight != 0).any()) for weight in between.values()):
-                raise ModelError("perforatedai: its own cascade was trained beside our units'")
+            if any(bool((weight != 0).any()) for weight in cascades.values()):
+                raise ModelError("perforatedai trained its own cascade beside that of our units")
             cascade = [tensors[f"{LAYERS}{k}.cascade"] for k in range(1, count)]
     except KeyError as error:
         raise ModelError(
             f"perforatedai: its model lacks {error}; version 3.2.9 was tested"
         ) from None
-    found.update(
+    snapshot.update(
         {"adapter.incoming": incoming, "adapter.threshold": threshold, "adapter.gain": gain}
     )
     if cascade:
-        found["adapter.cascade"] = torch.cat(cascade)
-    return {name: tensor.detach().clone() for name, tensor in found.items()}
+        snapshot["adapter.cascade"] = torch.cat(cascade)
+    return {name: tensor.detach().clone() for name, tensor in snapshot.items()}

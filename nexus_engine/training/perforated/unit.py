@@ -1,9 +1,9 @@
-"""Our dendrite unit as a module that perforatedai's creation hook can make.
+"""Our dendrite unit as a module for perforatedai's creation hook.
 
-The library adds Σ t ⊙ f(z) to a layer's outputs, z being what the created module returns. A module
-that returns one number a row, the same for every neuron, makes that our unit. The library's own
-cascade has a weight for each neuron; ours has one for the layer, so the module holds its cascade
-itself, and the library's stays at zero.
+The library adds Σ t ⊙ f(z) to a layer's outputs, where z is the output of the created module. A
+module whose output is the same for every neuron makes that our unit. The library's cascade has a
+weight for each neuron, ours one for the layer; so the module has its own cascade, and the library's
+stays at zero.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ class SharedUnit(nn.Module):
         self.bind(())
 
     def bind(self, earlier: Sequence[SharedUnit]) -> None:
-        """Know the layer's earlier units; again after each copy that the library makes."""
-        self.__dict__["_earlier"] = tuple(earlier)  # not as submodules: they are the layer's
+        """Set the layer's earlier units; call it again after each copy that the library makes."""
+        # Not as submodules: they belong to the layer.
+        self.__dict__["_earlier"] = tuple(earlier)
 
     def drive(self, rows: Tensor) -> Tensor:
-        """(t, in) to (t,): before the nonlinearity."""
+        """(t, in) to (t,): the input of the nonlinearity."""
         total = rows @ self.incoming + self.threshold
         if self.cascade is not None:
             for weight, unit in zip(self.cascade, self._earlier, strict=True):
@@ -46,5 +47,5 @@ class SharedUnit(nn.Module):
         return total
 
     def forward(self, rows: Tensor) -> Tensor:
-        """(t, in) to (t, out), every column the same."""
+        """(t, in) to (t, out), all columns equal."""
         return self.drive(rows)[:, None].expand(-1, self.outputs)

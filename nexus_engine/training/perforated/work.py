@@ -1,4 +1,4 @@
-"""The child's work: the job read, the arm trained by the library, its best left in files."""
+"""The child's training: read the job, train the arm by the library, write its best to files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["work"]
 
 
 def work(folder: Path, steering: Steering, send: Callable[[Message], None]) -> Iterator[Event]:
-    """Events of the training; `send` gets the messages between them."""
+    """Train the job in `folder`; yields the events, and passes messages to `send` in between."""
     job, tensors = read_job(folder)
     settings = job.spec.settings
     base = BaseModel(Path(job.base_folder), "checked by the parent", "", published=False)
@@ -37,13 +37,13 @@ def work(folder: Path, steering: Steering, send: Callable[[Message], None]) -> I
     torch.manual_seed(settings.seed)
     arm = LibraryArm(job.spec, model, corpus, inputs.hardware, features)
 
-    def keep(arm: Arm) -> None:
-        """Leave the best in a file named by its epoch; going back to one finds its own."""
+    def keep_best(arm: Arm) -> None:
+        """Write the best weights to a file named by their epoch; a roll-back finds its file."""
         assert isinstance(arm, LibraryArm)
         name = f"best-{arm.best.measured.epoch:04d}.safetensors"
         if not (folder / name).exists():
-            held = {key: tensor.clone() for key, tensor in arm.net.state_dict().items()}
-            write_tensors(folder / name, {**held, "cosines": torch.from_numpy(arm.best.cosines)})
+            state = {key: tensor.clone() for key, tensor in arm.net.state_dict().items()}
+            write_tensors(folder / name, {**state, "cosines": torch.from_numpy(arm.best.cosines)})
         send(Best(file=name, measured=arm.best.measured))
 
     baseline = Baseline(
@@ -51,7 +51,7 @@ def work(folder: Path, steering: Steering, send: Callable[[Message], None]) -> I
         guard=guard,
         guard_scored=job.baseline.guard_scored_spearman,
     )
-    loop = LibraryLoop(arm, baseline, steering, keep)
+    loop = LibraryLoop(arm, baseline, steering, keep_best)
     while not arm.progress.finished:
         yield from loop.epoch()
     send(

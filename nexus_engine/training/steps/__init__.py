@@ -1,1 +1,1 @@
-"""One training step: batches, loss, gradient, optimizer."""
+"""One training step: batch, loss, gradient, optimizer."""

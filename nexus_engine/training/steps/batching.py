@@ -1,4 +1,4 @@
-"""The order of training pairs: shuffled by seed and epoch, batches of like length."""
+"""The order of the train pairs: shuffled by seed and epoch, or in batches of like length."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import numpy.typing as npt
 __all__ = ["epoch_batches"]
 
 BATCHES_PER_POOL = 50
-"""Pairs are sorted by length within pools of this many batches: like lengths, yet well mixed."""
+"""Pairs are sorted by length within pools of this many batches: batches are alike in length, yet
+well mixed."""
 
 
 def epoch_batches(
@@ -20,38 +21,36 @@ def epoch_batches(
     like_length: bool = False,
     per_pass: int = 1,
 ) -> list[npt.NDArray[np.int64]]:
-    """The batches of one epoch, as pair indices.
+    """The batches of `epoch`, from 1, each as pair indices (b,).
 
-    `lengths` (n,) are token counts of the pairs. The order depends on `seed` and `epoch` alone, so
-    a run can be resumed in the middle of an epoch without storing it. The last batch may be short;
-    a last batch of one pair is joined to the one before, since batch statistics need two. With
-    `per_pass` an epoch is that part of a pass over the pairs: epochs 1 to `per_pass` are the first.
-    An epoch has one batch at least, so a pass has no more epochs than batches.
+    `lengths` (n,) are the pairs' token counts. The order depends only on `seed` and `epoch`, so a
+    run can resume within an epoch without storing it. The last batch may be short; a last batch of
+    one pair joins the batch before it, since batch statistics need two pairs. A pass over the pairs
+    is divided into `per_pass` epochs, or into fewer, so that each has at least one batch.
     """
     per_pass = min(per_pass, len(_cut(np.arange(len(lengths)), batch_size)) or 1)
-    done, part = divmod(epoch - 1, per_pass)
-    batches = _pass_batches(lengths, batch_size, (seed, done + 1), like_length=like_length)
+    passes_done, part = divmod(epoch - 1, per_pass)
+    batches = _pass_batches(lengths, batch_size, (seed, passes_done + 1), like_length=like_length)
     return batches[len(batches) * part // per_pass : len(batches) * (part + 1) // per_pass]
 
 
 def _pass_batches(
     lengths: npt.NDArray[np.int64], batch_size: int, seed: tuple[int, int], *, like_length: bool
 ) -> list[npt.NDArray[np.int64]]:
-    """All pairs once, in batches."""
+    """The batches of one pass over all pairs."""
     random = np.random.default_rng(seed)
     order = random.permutation(len(lengths))
     if not like_length:
-        batches = _cut(order, batch_size)
-        return batches
-    pool = batch_size * BATCHES_PER_POOL
-    parts = [order[i : i + pool] for i in range(0, len(order), pool)]
-    by_length = np.concatenate([part[np.argsort(lengths[part], kind="stable")] for part in parts])
+        return _cut(order, batch_size)
+    pool_size = batch_size * BATCHES_PER_POOL
+    pools = [order[i : i + pool_size] for i in range(0, len(order), pool_size)]
+    by_length = np.concatenate([pool[np.argsort(lengths[pool], kind="stable")] for pool in pools])
     batches = _cut(by_length, batch_size)
     return [batches[i] for i in random.permutation(len(batches))]
 
 
 def _cut(order: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int64]]:
-    """`order` in pieces of `size`; a last piece of one is joined to the one before."""
+    """`order` in batches of `size`; a last batch of one pair joins the one before."""
     batches = [order[i : i + size] for i in range(0, len(order), size)]
     if len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [np.concatenate(batches[-2:])]

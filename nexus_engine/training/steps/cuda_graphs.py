@@ -1,9 +1,9 @@
 """Training steps on a CUDA device as graphs: one launch a step instead of two thousand.
 
-A batch of short sentences takes an H100 or H200 less time to compute than the host to launch, so
-forward pass, backward pass, clipping and the optimizer's step are captured once for each shape and
-then replayed. Sentences are padded to a multiple of 16 tokens, so that few shapes occur; that costs
-less than the launches. Nothing here waits for the device.
+An H100 or H200 computes a batch of short sentences faster than the host can launch its kernels. So
+the forward pass, backward pass, clipping and optimizer step are captured once for each shape and
+then replayed. Sentences are padded to a multiple of 16 tokens to keep the number of shapes small,
+which costs less than the launches. Nothing here waits for the device.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from nexus_engine.training.steps.sharpness import sharp_gradients
 
 __all__ = ["GraphedSteps", "StepRule"]
 
-MULTIPLE = 16
-EAGER = 2
-"""Steps of a shape before it is captured: the optimizer's state and the libraries' workspaces are
-made in these."""
+TOKEN_MULTIPLE = 16
+EAGER_STEPS = 2
+"""Steps of a shape before its capture; they create the optimizer's state and the libraries'
+workspaces."""
 MAX_GRAPHS = 16
-"""A shape beyond these is never captured."""
+"""Graphs captured at most; steps of further shapes run eagerly."""
 
 
 class StepRule(NamedTuple):
-    """What a step does with the cosines of its pairs, (b,), and their scores, (b,)."""
+    """How a step goes from the cosines of its pairs, (b,), and their scores, (b,), to weights."""
 
     loss: Callable[[Tensor, Tensor], Tensor]
     parameters: Sequence[nn.Parameter]
@@ -48,24 +48,25 @@ class _Shape:
     def __init__(self, batch: PackedBatch, scores: Tensor) -> None:
         self.batch = batch
         self.scores = scores
-        self.seen = 0
+        self.steps_made = 0
         self.graph: torch.cuda.CUDAGraph | None = None
         self.loss = self.norm = scores
 
     def fill(self, batch: PackedBatch, scores: Tensor) -> None:
-        for held, new in zip(self._moving(self.batch), self._moving(batch), strict=True):
-            held.copy_(new.pin_memory(), non_blocking=True)
+        for static, new in zip(self._tensors(self.batch), self._tensors(batch), strict=True):
+            static.copy_(new.pin_memory(), non_blocking=True)
         self.scores.copy_(scores.pin_memory(), non_blocking=True)
 
     @staticmethod
-    def _moving(batch: PackedBatch) -> Iterable[Tensor]:
+    def _tensors(batch: PackedBatch) -> Iterable[Tensor]:
         return batch.ids, batch.lengths, batch.mask
 
 
 class GraphedSteps:
     """The steps of one phase of an arm whose model is on a CUDA device.
 
-    `parameters` and `optimizer` must stay the same objects for as long as this is used.
+    The `parameters` and the `optimizer` of `rule` must stay the same objects; `context` is entered
+    around each forward pass.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class GraphedSteps:
         self._context = context
         self._shapes: dict[tuple[int, int], _Shape] = {}
         self._stream = torch.cuda.Stream(model.device)  # type: ignore[no-untyped-call]
-        self._most = MAX_GRAPHS
+        self._max_graphs = MAX_GRAPHS
         self._memory = torch.cuda.graph_pool_handle()
         for group in rule.optimizer.param_groups:
             group["lr"] = torch.tensor(float(group["lr"]), device=model.device)
@@ -94,33 +95,33 @@ class GraphedSteps:
         """One optimizer step: loss and gradient norm, scalars on the device.
 
         `ids` (t,) and `lengths` (2 b,) are the pairs' first sentences, then their second ones;
-        `scores` is (b,), `factor` what the peak learning rates are multiplied with.
+        `scores` is (b,); `factor` multiplies the peak learning rates.
         """
-        longest = -(-int(lengths.max()) // MULTIPLE) * MULTIPLE
-        batch = pad(torch.from_numpy(ids), torch.from_numpy(lengths), longest)
-        wanted = torch.from_numpy(scores)
-        key = (batch.sentences, longest)
+        padded_length = -(-int(lengths.max()) // TOKEN_MULTIPLE) * TOKEN_MULTIPLE
+        batch = pad(torch.from_numpy(ids), torch.from_numpy(lengths), padded_length)
+        targets = torch.from_numpy(scores)
+        key = (batch.sentences, padded_length)
         shape = self._shapes.get(key)
         device = self.model.device
         if shape is None:
-            shape = self._shapes[key] = _Shape(batch.to(device), wanted.to(device))
+            shape = self._shapes[key] = _Shape(batch.to(device), targets.to(device))
         for group in self.rule.optimizer.param_groups:
             group["lr"].fill_(group["base_lr"] * factor)
         self._stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(self._stream):
-            shape.fill(batch, wanted)
+            shape.fill(batch, targets)
             self._run(shape)
             loss, norm = shape.loss.detach().clone(), shape.norm.detach().clone()
         torch.cuda.current_stream(device).wait_stream(self._stream)
         return loss, norm
 
     def _run(self, shape: _Shape) -> None:
-        shape.seen += 1
+        shape.steps_made += 1
         if shape.graph is not None:
             shape.graph.replay()
             return
         captured = sum(s.graph is not None for s in self._shapes.values())
-        if shape.seen <= EAGER or captured >= self._most:
+        if shape.steps_made <= EAGER_STEPS or captured >= self._max_graphs:
             self._compute(shape)
             return
         graph = torch.cuda.CUDAGraph()
@@ -129,8 +130,8 @@ class GraphedSteps:
                 self._compute(shape)
         except torch.OutOfMemoryError:
             raise
-        except RuntimeError:  # something here cannot be captured: go on step by step
-            self._most = 0
+        except RuntimeError:  # something here cannot be captured: run all further steps eagerly
+            self._max_graphs = 0
             torch.cuda.synchronize(self.model.device)
             self._compute(shape)
             return

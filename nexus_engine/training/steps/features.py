@@ -1,4 +1,4 @@
-"""Sentences to embeddings: by the encoder, or from its frozen output, computed once."""
+"""Embeddings of sentences: by the encoder, or from a frozen encoder's output, computed once."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["Embedder", "features_of"]
 
 
 class Embedder:
-    """Store rows (m,) to embeddings (m, width), in the mode that the model is in.
+    """Maps store rows (m,) to embeddings (m, width), in the mode that the model is in.
 
-    `features` (store rows, width) stands for a frozen encoder's output.
+    `features` (store rows, width) is a frozen encoder's output.
     """
 
     def __init__(self, model: SentenceModel, store: TokenStore, features: Tensor | None) -> None:
@@ -36,14 +36,14 @@ class Embedder:
         *,
         plain: bool = False,
     ) -> Tensor:
-        """All but `rows` is as in `SentenceModel.embed`."""
+        """The embeddings of `rows`; the other arguments are those of `SentenceModel.embed`."""
         if self.features is not None:
             return self.model.adapt(self.features[torch.from_numpy(rows).to(self.features.device)])
         return self.model.embed(self.store, rows, dtype, pool, plain=plain)
 
 
 def features_of(model: SentenceModel, corpus: Corpus, check: Callable[[], None]) -> Tensor:
-    """(store rows, width): a frozen encoder's pooled output for every sentence, computed once."""
+    """(store rows, width): the encoder's pooled output for every sentence of `corpus`."""
     model.eval()
     rows = np.arange(len(corpus.store), dtype=np.int64)
     return embed_all(

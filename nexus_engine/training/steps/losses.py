@@ -1,4 +1,4 @@
-"""Losses on a batch of cosine similarities: tensor maths, apart from any model."""
+"""Losses on a batch of cosine similarities: tensor maths without a model."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import Tensor
 __all__ = ["LOSSES", "cosent", "cosine_mse", "pearson_distance"]
 
 COSENT_SCALE = 20.0
-"""Inverse temperature of CoSENT, as its author and sentence-transformers use it."""
+"""Inverse temperature of CoSENT, as its author and sentence-transformers set it."""
 
 PEARSON_SHARE = 0.3
 """Weight of the Pearson term beside the squared error; measured, see docs/recipes.md."""
 
 
 def cosine_mse(cosine: Tensor, score: Tensor) -> Tensor:
-    """Mean squared error of cosine similarity, (b,), against scores 0..1, (b,): a scalar."""
+    """Mean squared error between cosine similarities, (b,), and scores 0..1, (b,): a scalar."""
     return F.mse_loss(cosine, score)
 
 
 def pearson_distance(cosine: Tensor, score: Tensor) -> Tensor:
-    """1 - Pearson's correlation of the batch, 0..2. A batch without spread gives 1, not NaN."""
+    """1 - Pearson's correlation over the batch, 0..2; 1, not NaN, for a batch without spread."""
     c = cosine - cosine.mean()
     s = score - score.mean()
     distance: Tensor = 1 - (c * s).sum() / ((c.norm() * s.norm()).clamp_min(1e-8))
@@ -38,12 +38,13 @@ def cosine_mse_pearson(cosine: Tensor, score: Tensor) -> Tensor:
 def cosent(cosine: Tensor, score: Tensor) -> Tensor:
     """CoSENT: log(1 + Σ exp(scale · (cos_i - cos_j))) over all i, j with score_i < score_j.
 
-    Order alone counts, so scores need no particular range. Source: Su, "CoSENT", 2022
-    (kexue.fm/archives/8847). A batch whose scores are all equal gives 0.
+    Only the order of the scores matters, not their range. A batch of equal scores gives 0. Source:
+    Su, "CoSENT", 2022 (kexue.fm/archives/8847).
     """
     gaps = COSENT_SCALE * (cosine[:, None] - cosine[None, :])
-    wrong_if_positive = gaps.masked_fill(score[:, None] >= score[None, :], float("-inf"))
-    return torch.logsumexp(torch.cat([gaps.new_zeros(1), wrong_if_positive.reshape(-1)]), 0)
+    # A pair i, j is in the wrong order if its gap is positive.
+    ordered_gaps = gaps.masked_fill(score[:, None] >= score[None, :], float("-inf"))
+    return torch.logsumexp(torch.cat([gaps.new_zeros(1), ordered_gaps.reshape(-1)]), 0)
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

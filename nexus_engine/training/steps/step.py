@@ -1,4 +1,4 @@
-"""A training step by the loss: forward, backward, clipping, optimizer; one by one or as graphs."""
+"""A training step: forward pass, backward pass, clipping, optimizer; eagerly or as a CUDA graph."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_GRAD_NORM = 1.0
 
 
 class StepResult(NamedTuple):
-    """`loss` and `grad_norm` are scalars on the device: reading them may wait for it."""
+    """`loss` and `grad_norm` are scalars on the device; reading them may wait for it."""
 
     loss: Tensor
     grad_norm: Tensor
@@ -39,7 +39,7 @@ class StepResult(NamedTuple):
 class TrainingSteps:
     """The steps of a model on the `train` pairs, phase by phase.
 
-    `graphs` allows CUDA graphs; where they cannot be used, steps are computed one by one.
+    `graphs` allows CUDA graphs; where they cannot be used, steps run eagerly.
     """
 
     def __init__(
@@ -60,48 +60,48 @@ class TrainingSteps:
         self._graphed: GraphedSteps | None = None
 
     def begin(self, learning: Sequence[nn.Parameter], optimizer: AdamW | None) -> None:
-        """Begin a phase in which `optimizer` moves the parameters `learning`."""
+        """Begin a phase in which `optimizer` updates the parameters `learning`."""
         self._learning, self._optimizer = learning, optimizer
         self.drop_graphs()
 
     def drop_graphs(self) -> None:
-        """Let go of the phase's graphs; they are captured anew where it goes on."""
+        """Drop the phase's graphs; later steps of the phase capture them again."""
         self._graphed = None
 
-    def step(self, picked: Rows, number: int, factor: float) -> StepResult:
-        """The step `number` of the arm, from 0, on the train pairs `picked`, (b,).
+    def step(self, batch: Rows, number: int, factor: float) -> StepResult:
+        """Step `number` of the arm, from 0, on a `batch` of train pair indices, (b,).
 
-        `factor` is what the peak learning rates are multiplied with.
+        `factor` multiplies the peak learning rates.
         """
         assert self._optimizer is not None
         self._model.train()
         pairs = self._train
-        rows = np.concatenate([pairs.first[picked], pairs.second[picked]])
-        steps = self._as_graphs()
-        if steps is not None:
+        rows = np.concatenate([pairs.first[batch], pairs.second[batch]])
+        graphs = self._as_graphs()
+        if graphs is not None:
             ids, lengths = self._embed.store.tokens(rows)
-            loss, norm = steps.step(ids, lengths, pairs.scores[picked], factor)
+            loss, norm = graphs.step(ids, lengths, pairs.scores[batch], factor)
         else:
-            loss, norm = self._eager_step(rows, pairs.scores[picked], number, factor)
+            loss, norm = self._eager_step(rows, pairs.scores[batch], number, factor)
         lr = float(self._optimizer.param_groups[0]["base_lr"]) * factor
-        return StepResult(loss.detach(), norm, lr, len(picked))
+        return StepResult(loss.detach(), norm, lr, len(batch))
 
     def _eager_step(
         self, rows: Rows, scores: npt.NDArray[np.float32], number: int, factor: float
     ) -> tuple[Tensor, Tensor]:
-        """Loss and gradient norm of a step on the pairs whose sentences are `rows`, (2 b,)."""
+        """Loss and gradient norm of a step; `rows`, (2 b,), are the pairs' sentences."""
         assert self._optimizer is not None
         for group in self._optimizer.param_groups:
             group["lr"] = group["base_lr"] * factor
         b = len(scores)
-        wanted = torch.from_numpy(scores).to(self._model.device, non_blocking=True)
+        targets = torch.from_numpy(scores).to(self._model.device, non_blocking=True)
         optimizer = self._optimizer
 
         def compute() -> Tensor:
-            self.pool.begin(number)  # the same masks each time in a step
+            self.pool.begin(number)  # both passes of a step use the same masks
             with autocast(self._hardware):
                 vectors = self._embed(rows, self.pool.dtype, self.pool)
-            loss = self._loss(cosine(vectors[:b].float(), vectors[b:].float()), wanted)
+            loss = self._loss(cosine(vectors[:b].float(), vectors[b:].float()), targets)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
@@ -112,9 +112,9 @@ class TrainingSteps:
         return loss, norm
 
     def _as_graphs(self) -> GraphedSteps | None:
-        """The phase's steps as CUDA graphs; None where they are computed one by one."""
-        featured = self._embed.features is not None
-        if not self.graphs or self._model.device.type != "cuda" or featured:
+        """The phase's steps as CUDA graphs; None if they run eagerly."""
+        encoder_frozen = self._embed.features is not None
+        if not self.graphs or self._model.device.type != "cuda" or encoder_frozen:
             return None
         if self._graphed is None:
             assert self._optimizer is not None

@@ -1,4 +1,4 @@
-"""Which parameters of a model are trained, and which of them learn now; all by their names."""
+"""Which parameters of a model are trained, and which of them learn in a phase; all by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Parameters = dict[str, nn.Parameter]
 
 
 def leaf(name: str) -> str:
-    """The last part of a parameter's name: what it is in its own layer."""
+    """The last part of a parameter's name: its name in its own layer."""
     return name.rsplit(".", 1)[-1]
 
 
@@ -24,38 +24,38 @@ def base_parameters(model: SentenceModel, tune: str) -> Parameters:
     """The parameters trained in the regime `tune` that are not dendrites."""
     if tune == "dendrites":
         return {}
-    wanted = ("adapter.",) if tune == "adapter" else ("adapter.", "encoder.")
+    prefixes = ("adapter.",) if tune == "adapter" else ("adapter.", "encoder.")
     return {
         name: parameter
         for name, parameter in model.named_parameters()
-        if name.startswith(wanted) and leaf(name) not in UNIT_PARAMETERS
+        if name.startswith(prefixes) and leaf(name) not in UNIT_PARAMETERS
     }
 
 
 def named_sites(model: SentenceModel, sites: Sequence[str]) -> dict[str, DendriteLinear]:
-    """The layers grown on, by the name that their parameters have in the model."""
-    known = model.sites()
+    """The layers of `sites`, by the prefix of their parameters' names in the model."""
+    layers = model.sites()
     return {
-        "adapter" if name == "adapter" else f"encoder.layers.{name}": known[name] for name in sites
+        "adapter" if name == "adapter" else f"encoder.layers.{name}": layers[name] for name in sites
     }
 
 
 def grown_parameters(sites: Mapping[str, DendriteLinear]) -> Parameters:
     """The parameters of all dendrites on `sites`."""
-    found: Parameters = {}
+    parameters: Parameters = {}
     for prefix, site in sites.items():
         for name in UNIT_PARAMETERS:
             parameter = getattr(site, name)
             if parameter is not None:
-                found[f"{prefix}.{name}"] = parameter
-    return found
+                parameters[f"{prefix}.{name}"] = parameter
+    return parameters
 
 
 def learning_now(trained: Parameters, rule: str, *, correlating: bool) -> Parameters:
-    """Those of `trained` that learn in the present phase; the others stand as they are.
+    """The parameters of `trained` that learn in the present phase.
 
-    With the rule `correlation` those are the new units' input weights alone while `correlating`,
-    then all others.
+    With the rule `correlation` these are only the units' input weights while `correlating`, and
+    all other parameters after that.
     """
     if rule == "gradient":
         return trained
