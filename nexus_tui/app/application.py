@@ -20,7 +20,7 @@ from textual.worker import WorkerFailed
 
 from nexus_engine.errors import NexusError, one_line
 from nexus_engine.events import TERMINAL_EVENTS, Event
-from nexus_tui.app.command_palette import palette_commands
+from nexus_tui.app.command_palette import ClosingPalette, palette_commands
 from nexus_tui.app.endings import STOP_CODES, Ending
 from nexus_tui.app.kit.ascii_style import ASCII_CSS, PlainBar, plain_key
 from nexus_tui.app.kit.declared_keys import unknown_ids
@@ -304,7 +304,7 @@ class NexusApp(TypedAheadApp):
         """Open the palette as Textual does, with a placeholder in ASCII."""
         if not CommandPalette.is_open(self):  # type: ignore[arg-type]
             self.push_screen(
-                CommandPalette(placeholder="Search for commands", id="--command-palette")
+                ClosingPalette(placeholder="Search for commands", id="--command-palette")
             )
 
     def action_keys_help(self) -> None:

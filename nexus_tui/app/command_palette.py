@@ -1,4 +1,4 @@
-"""The commands of the command palette: quit, keys, themes, and each action with an ID."""
+"""The command palette and its commands: quit, keys, themes, and each action with an ID."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from textual.app import App, SystemCommand
+from textual.command import CommandPalette
 from textual.screen import Screen
 
+from nexus_tui.app.kit.closing import ClosesOnce
 from nexus_tui.app.kit.declared_keys import declared_keys
 from nexus_tui.app.themes import THEMES
 
-__all__ = ["palette_commands"]
+__all__ = ["ClosingPalette", "palette_commands"]
 
 HIDDEN = {
     "app.help", "app.commands", "app.quit", "app.interrupt", "app.quit_now", "runs.sweeps",
 }  # fmt: skip
 """Actions that the palette offers under another title or ID."""
+
+
+class ClosingPalette(ClosesOnce, CommandPalette):
+    """Textual's palette, which closes itself alone: a second key closes no screen below it."""
 
 
 def palette_commands(app: App[None], screen: Screen[Any]) -> Iterator[SystemCommand]:

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from app_support import ScriptedRun, make_app, screen_text, until, whole_run, write_run
+from textual.command import CommandPalette
 
 from nexus_engine.events import encode_event
 from nexus_tui.app.kit.dialogs import Question
@@ -98,6 +99,21 @@ def test_a_longer_key_of_the_user_needs_more_room(home):
         await until(pilot, lambda: screen_text(app).splitlines()[-1].rstrip() == keys)
 
     driven(act, size=(60, 20), keys={"app.quit": "ctrl+pagedown"})
+
+
+def test_the_palette_closes_itself_and_no_screen_below_it():
+    async def act(app, pilot):
+        await pilot.press("ctrl+p")
+        palette = app.screen
+        assert isinstance(palette, CommandPalette)
+        palette.dismiss()
+        palette.dismiss()  # as a second key in its queue does
+        await pilot.pause()
+        assert app.current_mode == "runs"
+        assert len(app.screen_stack) == 1
+        assert not app.crash
+
+    driven(act)
 
 
 def test_the_command_palette_offers_themes_and_each_action_once():

@@ -87,7 +87,7 @@ def test_a_terminal_that_does_not_wait_is_not_lost_when_it_is_full():
 
 SCREENS = (
     ("question_mark", "KeysHelp"), ("escape n", "NewRunScreen"),
-    ("escape ctrl+p", "CommandPalette"), ("escape d", "Question"), ("escape enter", "LiveScreen"),
+    ("escape ctrl+p", "ClosingPalette"), ("escape d", "Question"), ("escape enter", "LiveScreen"),
     ("enter", "SwitchDetail"), ("escape f", "PlotScreen"), ("escape o", "LogScreen"),
     ("escape 3 m", "PickModel"), ("escape 4", "CompareScreen"), ("5", "SweepsScreen"),
 )  # fmt: skip
