@@ -14,7 +14,7 @@ import msgspec
 
 from nexus_engine.errors import ConfigError, one_line
 from nexus_engine.recipes import BUDGET_LADDER, RECIPES
-from nexus_engine.settings.checks import check_numbers, check_settings
+from nexus_engine.settings.checks import check_given, check_numbers, check_settings
 from nexus_engine.settings.record import SETTINGS, Nonlinearity, Settings, TrainConfig, Tune
 
 __all__ = [
@@ -37,7 +37,7 @@ def config_from_mapping(values: dict[str, Any], source: str) -> TrainConfig:
 
     Raises:
         ConfigError: a name is unknown (the message suggests the closest one), or a value has the
-            wrong type.
+            wrong type or is out of range.
     """
     by_name = {key.replace("-", "_"): value for key, value in values.items()}
     for name in by_name:
@@ -49,6 +49,7 @@ def config_from_mapping(values: dict[str, Any], source: str) -> TrainConfig:
         message = SETTINGS[name].wrong_type(value)
         if message is not None:
             raise ConfigError(f"{source}: {message}")
+    check_given(by_name)
     return msgspec.convert(by_name, TrainConfig)
 
 

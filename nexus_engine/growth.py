@@ -13,6 +13,8 @@ import msgspec
 
 __all__ = ["GrowthPlan", "GrowthState", "Request", "decide"]
 
+ROUNDING = 1e-12
+"""Spearman values of one ranking differ by less, from rounding alone."""
 Request = Literal["grow", "roll_back"]
 """What the user may request while a run is live."""
 
@@ -96,7 +98,8 @@ def decide(
     phase_over = is_last_epoch or _phase_is_over(plan, state, epoch) or request is not None
     settle: Literal["keep", "roll_back"] | None = None
     if phase_over and state.before is not None:
-        keep = state.phase_best > state.before + plan.min_gain and request != "roll_back"
+        gain = state.phase_best - state.before
+        keep = gain > max(plan.min_gain, ROUNDING) and request != "roll_back"
         settle = "keep" if keep else "roll_back"
         state = msgspec.structs.replace(
             state,

@@ -29,11 +29,13 @@ def by_split_column(
 ) -> tuple[dict[str, list[RawPairs]], list[str]]:
     """The pairs of a file by the splits that its column `split` names, and notes on that.
 
-    The files of a folder are its splits, so the column is not used there. A column in which at
-    least half of the words name no split, or none names train, is ignored with a note.
+    The files of a folder are its splits, so the column is ignored there, with a note. A column in
+    which at least half of the words name no split, or none names train, is ignored too.
     Raises DataError, with the row, if fewer words name no split: a pair meant for test could
     otherwise be trained on.
     """
+    if ALL_PAIRS not in raw and any(part.splits is not None for p in raw.values() for part in p):
+        return dict(raw), ["the column split is ignored: the files are the splits"]
     parts = raw.get(ALL_PAIRS, [])
     part_splits = [_splits_of(part) for part in parts if part.splits is not None]
     if not parts or len(part_splits) < len(parts):

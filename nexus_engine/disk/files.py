@@ -68,6 +68,7 @@ def create_file(path: Path) -> int:
         os.fchmod(handle, FILE_MODE)
     except BaseException:
         os.close(handle)
+        os.unlink(path)
         raise
     return handle
 

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from nexus_engine.errors import ConfigError
 from nexus_engine.settings.record import SETTINGS, Settings
 from nexus_engine.settings.setting import NamedSetting, shown_value
 
-__all__ = ["check_numbers", "check_settings"]
+__all__ = ["check_given", "check_numbers", "check_settings"]
+
+
+def check_given(values: Mapping[str, Any]) -> None:
+    """Refuse numbers out of range among `values` of some settings, by name; None is none.
+
+    A bound that depends on another setting is left to `check_settings`.
+
+    Raises:
+        ConfigError: a number is out of range.
+    """
+    for name, value in values.items():
+        setting = SETTINGS[name]
+        if value is None or setting.notes.min is None or setting.notes.below:
+            continue
+        for number in value if isinstance(value, list | tuple) else (value,):
+            _refuse_outside(setting, number, setting.notes.max)
 
 
 def check_numbers(settings: Settings, *, fitted: bool = True) -> None:
@@ -30,12 +49,18 @@ def _check_range(
     setting: NamedSetting, number: float | None, settings: Settings, *, fitted: bool
 ) -> None:
     notes = setting.notes
-    low, high = notes.min, notes.max
+    high = notes.max
     if notes.below:
         high = getattr(settings, notes.below) - 1
     if fitted and notes.max_fitted is not None:
         high = notes.max_fitted
-    if number is None or low is None or high is None:
+    if number is not None:
+        _refuse_outside(setting, number, high)
+
+
+def _refuse_outside(setting: NamedSetting, number: float, high: float | None) -> None:
+    low = setting.notes.min
+    if low is None or high is None:
         return
     if not low <= number <= high:  # also false for NaN
         raise ConfigError(

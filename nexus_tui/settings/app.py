@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from nexus_engine.errors import one_line
+from nexus_tui.settings.environment import UI_VARIABLES
 from nexus_tui.settings.training import PROJECT_FILE, user_file
 from nexus_tui.terminal.encoding import draws_pictures, terminal_encoding
 
@@ -34,7 +35,6 @@ NAMES = {
     "low_bandwidth": "true or false",
     "keys": 'a table with lines such as "run.pause" = "f5"',
 }
-VARIABLES = {"ascii": "NEXUS_ASCII", "low_bandwidth": "NEXUS_LOW_BANDWIDTH"}
 TRUE_WORDS = ("1", "true", "yes", "on")
 
 
@@ -62,7 +62,7 @@ def read_ui_settings(*, ascii_only: bool = False, low_bandwidth: bool = False) -
     for path in (user_file(), Path(PROJECT_FILE)):
         if path is not None:
             settings = _with_table(settings, path)
-    variables = {name: variable for name, variable in VARIABLES.items() if _is_true(variable)}
+    variables = {name: variable for name, variable in UI_VARIABLES.items() if _is_true(variable)}
     sources = {**settings.sources, **{name: f"variable {variables[name]}" for name in variables}}
     lacking = not draws_pictures(sys.__stderr__)
     if lacking and not ("ascii" in variables or settings.ascii):

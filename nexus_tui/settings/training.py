@@ -18,6 +18,7 @@ from nexus_engine.errors import ConfigError, one_line
 from nexus_engine.settings.record import SETTINGS
 from nexus_engine.settings.setting import NamedSetting
 from nexus_engine.system.user_paths import config_folder, user_path
+from nexus_tui.settings.environment import variable_of
 
 __all__ = ["asked_config", "file_layers", "parse_list", "user_file"]
 
@@ -44,10 +45,16 @@ def asked_config(options: dict[str, Any], config_file: str | None) -> TrainConfi
     values: dict[str, Any] = {}
     for _, layer in file_layers(config_file):
         values.update(layer)
-    values.update(_normal(options))
-    for name in ("data", "base"):
-        values.update(_absolute(name, values.get(name)))
-    return config_from_mapping(values, "nexus train")
+    try:
+        values.update(_normal(options))
+        for name in ("data", "base"):
+            values.update(_absolute(name, values.get(name)))
+        return config_from_mapping(values, "nexus train")
+    except ConfigError as error:
+        variable = variable_of(str(error))
+        if not variable:
+            raise
+        raise ConfigError(f"{error}; the variable {variable} sets it") from None
 
 
 def file_layers(config_file: str | None) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -82,8 +89,12 @@ def _from_file(path: Path, *, table_only: bool) -> dict[str, Any]:
     table = document.get(TABLE, {} if table_only else document)
     if not isinstance(table, dict):
         raise ConfigError(f"{shown}: {TABLE} must be a table, [{TABLE}]")
-    values = _normal({str(key).replace("-", "_"): value for key, value in table.items()})
-    config_from_mapping(values, shown)  # so that an error names the file
+    try:
+        values = _normal({str(key).replace("-", "_"): value for key, value in table.items()})
+        config_from_mapping(values, shown)
+    except ConfigError as error:
+        named = shown in str(error)
+        raise error if named else ConfigError(f"{shown}: {error}") from None
     return values
 
 

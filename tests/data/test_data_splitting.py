@@ -231,3 +231,12 @@ def test_the_same_pair_with_two_scores_is_kept_and_counted(tmp_path: Path) -> No
     data = load_data(str(path))
     assert sum(map(len, splits(data))) == 44
     assert any(note.startswith("2 pairs given more than once") for note in data.notes)
+
+
+def test_a_split_column_in_the_files_of_a_folder_is_ignored_with_a_note(tmp_path: Path) -> None:
+    for split in ("train", "dev", "test"):
+        rows = "".join(f"{split} a {i},{split} b {i},{i % 6},test\n" for i in range(12))
+        (tmp_path / f"{split}.csv").write_text(f"sentence1,sentence2,score,split\n{rows}")
+    data = load_data(str(tmp_path))
+    assert [len(data.train), len(data.dev), len(data.test)] == [12, 12, 12]
+    assert "the column split is ignored: the files are the splits" in data.notes

@@ -70,7 +70,7 @@ def test_ranges_and_the_longest_text_are_said_in_every_place():
     assert ", ".join(dots) in section("Scores")
     assert ", ".join(dots[:-1]) + " and " + dots[-1] in README.replace("\n", " ")
     pairs = [f"{low},{high}" for low, high in KNOWN_RANGES]
-    assert " ".join(pairs[:-1]) + " or " + pairs[-1] in RANGE
+    assert " ".join(pairs[:-1]) + " and " + pairs[-1] in RANGE
     for text in (section("Sizes"), README, DATA):
         assert f"{MAX_TOKENS} tokens" in text
 

@@ -128,3 +128,37 @@ def test_a_variable_of_every_kind_is_read(capfd, monkeypatch):
     for name, (_, value) in variables.items():
         row = rows[f"train.{name.lower()}"]
         assert (row["value"], row["source"]) == (value, f"variable NEXUS_{name}")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("PLACE", "zz", "not one of"),
+        ("SCORE_RANGE", "x", "give it as"),
+        ("TUNE", "foo", "give one of"),
+        ("LR", "9", "must be between"),
+    ],
+)
+def test_a_refused_variable_is_named(monkeypatch, capfd, name, value, reason):
+    monkeypatch.setenv(f"NEXUS_{name}", value)
+    assert cli.main(["config", "show"]) == 2
+    err = capfd.readouterr().err
+    assert reason in err
+    assert f"the variable NEXUS_{name} sets it" in err
+
+
+@pytest.mark.parametrize("line", ['place = "zz"', "lr = 9", 'tune = "foo"', 'score-range = "x"'])
+def test_a_refused_value_of_a_file_is_named_with_the_file(capfd, tmp_path, line):
+    path = tmp_path / "mine.toml"
+    path.write_text(f"[train]\n{line}\n")
+    assert cli.main(["config", "show", "--config", str(path)]) == 2
+    assert "mine.toml: " in capfd.readouterr().err
+
+
+def test_a_variable_that_sets_nothing_is_warned_about(monkeypatch, capfd):
+    monkeypatch.setenv("NEXUS_EPOCH", "3")
+    monkeypatch.setenv("NEXUS_ASCII", "1")
+    assert cli.main(["config", "show"]) == 0
+    err = capfd.readouterr().err
+    assert "warning: the variable NEXUS_EPOCH sets nothing; did you mean NEXUS_EPOCHS?" in err
+    assert "NEXUS_ASCII" not in err

@@ -65,6 +65,8 @@ STALL = GrowthPlan(epochs=10, switches=2, warmup_epochs=2, patience=2)
             [0.5, 0.55, 0.59],
             ["ig", "i", "irf"],
         ),
+        # Nor is a difference that rounding alone may cause.
+        (GrowthPlan(epochs=1, switches=1, switch_epochs=(0,)), [0.5, 0.5 + 2e-16], ["ig", "irf"]),
         # A NaN never improves anything.
         (FIXED, [0.5, float("nan"), 0.6, float("nan"), 0.7], ["ig", "", "ikg", "", "ikf"]),
     ],

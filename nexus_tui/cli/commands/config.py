@@ -49,13 +49,14 @@ def show(
 ) -> None:
     """Show each setting with its value and its source. Options override all of them."""
     from nexus_tui.settings.app import read_ui_settings
+    from nexus_tui.settings.environment import unknown_variables
     from nexus_tui.terminal import streams
     from nexus_tui.words.formats import shown
     from nexus_tui.words.render import table
 
     ui = read_ui_settings()
     settings = [*training_settings(config), *ui_settings(ui)]
-    for warning in ui.warnings:
+    for warning in (*ui.warnings, *unknown_variables()):
         streams.say(f"warning: {warning}")
     if json:
         for setting in settings:

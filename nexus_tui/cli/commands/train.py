@@ -48,7 +48,9 @@ def train(
     """
     from nexus_engine.config import resolve
     from nexus_engine.runs.resuming import resumable
+    from nexus_tui.settings.environment import unknown_variables
     from nexus_tui.settings.training import asked_config
+    from nexus_tui.terminal import streams
 
     if detach and forecast:
         raise UsageError("--forecast trains nothing to detach; leave one of them out")
@@ -56,6 +58,8 @@ def train(
         _refuse_beside_resume(ctx)
         folder, settings = resumable(resume)
     else:
+        for warning in unknown_variables():
+            streams.say(f"warning: {warning}")
         values = {name: value for name, value in options_given.items() if value is not None}
         settings = resolve(asked_config(values, config))
     if forecast:
