@@ -43,7 +43,9 @@ def test_a_value_in_a_file_is_refused_in_own_words(name):
     for value in VALUES:
         message = refusal({name: value})
         assert_own_words(message)
-        assert not message or re.match(rf"nexus.toml: {name} is .*: give ", message)
+        wrong_type, option = rf"nexus.toml: {name} is .*: give ", SETTINGS[name].option
+        out_of_range = rf"{option} .*: must be between "
+        assert not message or re.match(f"{wrong_type}|{out_of_range}", message)
 
 
 @pytest.mark.parametrize(
