@@ -1,4 +1,4 @@
-"""Every relative link of the docs has a target, and the index names every page."""
+"""Links and code paths in the docs lead somewhere, and the index names every page."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from conftest import ROOT
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
+CODE_PATH = re.compile(r"`([\w./-]+/[\w.-]+\.py)`")
+ROOMS = ("", "nexus_engine", "nexus_engine/training", "nexus_tui")
+"""The folders from which a code path in the docs may start."""
 
 
 def pages(root: Path) -> list[Path]:
@@ -34,6 +37,13 @@ def dead_links(root: Path) -> Iterator[str]:
                 yield f"{page.relative_to(root)}: {link}"
 
 
+def missing_code(root: Path) -> Iterator[str]:
+    for page in pages(root):
+        for path in CODE_PATH.findall(page.read_text(encoding="utf-8")):
+            if not any((root / room / path).is_file() for room in ROOMS):
+                yield f"{page.relative_to(root)}: {path}"
+
+
 def missing_pages(root: Path) -> list[str]:
     index = root / "docs/README.md"
     linked = LINK.findall(index.read_text(encoding="utf-8"))
@@ -42,6 +52,19 @@ def missing_pages(root: Path) -> list[str]:
 
 def test_every_link_leads_somewhere() -> None:
     assert list(dead_links(ROOT)) == []
+
+
+def test_every_code_path_exists() -> None:
+    assert list(missing_code(ROOT)) == []
+
+
+def test_a_code_path_that_is_gone_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "README.md").write_text("`runs/here.py` and `runs/gone.py`")
+    (tmp_path / "CONTRIBUTING.md").write_text("")
+    (tmp_path / "nexus_engine/runs").mkdir(parents=True)
+    (tmp_path / "nexus_engine/runs/here.py").write_text("")
+    assert list(missing_code(tmp_path)) == ["README.md: runs/gone.py"]
 
 
 def test_the_index_names_every_page() -> None:
