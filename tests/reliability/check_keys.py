@@ -101,15 +101,20 @@ def _after(app: OnTerminal, seed: int) -> list[str]:
 
 
 def _answers(app: OnTerminal) -> bool:
-    """Whether the help can be opened, from wherever the noise has led."""
-    end = time.monotonic() + 30
+    """Whether the help can be opened, from wherever the noise has led.
+
+    Thousands of single characters in a field, as a paste without its brackets gives, take Textual
+    some milliseconds each: 17 s were seen beside nine other processes.
+    """
+    end, wait = time.monotonic() + 60, 1.0
     while time.monotonic() < end and not app.ended():
         for _ in range(4):  # out of a field, a dialog, a form
             app.type(b"\x1b")
             app.until(app.ended, 0.15)
         app.type(b"1")
-        if app.shows(b"Keys in force", b"?", 1):
+        if app.shows(b"Keys in force", b"?", wait):
             return True
+        wait = min(2 * wait, 8.0)
     return False
 
 

@@ -32,7 +32,7 @@ PLACES = {
     "a sweep": Opened((b"5", b"\r"), b"lr"),
     "the sweeps": Opened((b"5",), b"kept in"),
     "the playground": Opened((b"3", b"i"), b"sentence"),
-    "the choice of a model": Opened((b"3", b"m"), b"Which model to ask"),
+    "the choice of a model": Opened((b"3", b"m"), b"Choose a model"),
     "the keys": Opened((b"?",), b"Keys in force"),
     "the comparison": Opened((b"4",), b"space marks a run"),
     "the log": Opened((b"2", b"o"), b"run"),
