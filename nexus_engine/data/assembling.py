@@ -121,7 +121,7 @@ def _cut(
         part = NumberedPairs(ids.first[rows], ids.second[rows], ids.total)
         numbered = {**numbered, name: part}
         sizes.append(f"{len(rows)} {name}")
-    note = f"cut with seed {seed}, no sentence in two splits: {', '.join(sizes)} pairs"
+    note = f"split by seed {seed}, no sentence in two splits: {', '.join(sizes)} pairs"
     if cut.dropped:
         note += (
             f"; {_counted(cut.dropped, 'pair')} dropped because their sentences lie in two splits"

@@ -82,13 +82,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     base: Annotated[str | None, Setting(
         group=MAIN, metavar="DIR", help="Folder with other base weights of the same architecture.")]
     dendrites: Annotated[bool, Setting(
-        group=GROWTH, default=True, help="Grow dendrites, or do not.")]
+        group=GROWTH, default=True, help="Grow dendrites, on or off.")]
     control: Annotated[bool, Setting(
         group=MAIN, default=False, help="Also train a control without dendrites.",
         form=FormField("Control", "also run the training without dendrites", row=12))]
     epochs: Annotated[int, Setting(
         group=LENGTH, min=1, max=1000,
-        help="Number of epochs: passes over the training pairs, or parts of one.",
+        help="Number of epochs; one is a pass over the training pairs, or a part of it.",
         form=FormField("Epochs", "passes over the pairs, or parts of one", row=4))]
     epochs_per_pass: Annotated[int, Setting(
         group=LENGTH, min=1, max=1000, help="Epochs per pass over the training pairs.")] = 1
@@ -118,11 +118,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         help="Radius of sharpness-aware steps; 0 for plain steps.")] = 0.0
     warmup_epochs: Annotated[int, Setting(
         group=GROWTH, after="switch_epochs", min=0, max=1000,
-        help="Switch at stalls, but not before this epoch.",
+        help="First epoch at which a stall may add a set.",
         form=FormField("Warm-up", "switch at stalls, not before this epoch", row=8))]
     switches: Annotated[int, Setting(
         group=GROWTH, min=0, max=32,
-        help="Maximum number of sets. If it exceeds the recipe's, sets grow at stalls.",
+        help="Maximum number of sets. Above the recipe's, each stall adds one.",
         form=FormField("Switches", "maximum number of sets of dendrites", row=7))]
     switch_epochs: Annotated[tuple[int, ...] | None, Setting(
         group=GROWTH, min=0, below="epochs", example="0,2",
@@ -148,7 +148,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     dendrite: Annotated[Dendrite, Setting(group=GROWTH, after="grower",
         help="Form of a dendrite: {choices}.")]
     grower: Annotated[Grower, Setting(
-        group=GROWTH, default="native", help="Code that grows dendrites: {choices}.")]
+        group=GROWTH, default="native", help="What grows the dendrites: {choices}.")]
     rule: Annotated[Rule, Setting(
         group=GROWTH, default="gradient", help="Learning rule of new units: {choices}.")]
     rule_steps: Annotated[int, Setting(

@@ -167,7 +167,7 @@ def test_at_60_columns_title_and_keys_are_not_cut_and_escape_is_among_them():
         app.screen.row("tune").entry.focus()
         keys = "enter Start ^o Start detached esc Back ? Keys q Quit"
         await until(pilot, lambda: screen_text(app).splitlines()[-1].rstrip() == keys)
-        assert "what is blank stays as shown" in screen_text(app)
+        assert "blank keeps the value shown" in screen_text(app)
 
     driven(act, size=(60, 20))
 

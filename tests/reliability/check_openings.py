@@ -169,3 +169,25 @@ def opened(
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
     told = f"seeds {', '.join(map(str, seeds))}"
     return Outcome("every screen opens on every state of a run", made, failures, told)
+
+
+def closed_twice(place: Path) -> Outcome:
+    """A screen over the list of runs that is told twice to close: the list stays."""
+    from app_support import make_app
+
+    async def close() -> list[str]:
+        app = make_app()
+        try:
+            async with app.run_test() as pilot:
+                await pilot.press("question_mark")
+                screen = app.screen
+                screen.dismiss()
+                screen.dismiss()
+                await pilot.pause()
+                return [app.crash] if app.crash else []
+        except Exception as error:
+            return [f"{type(error).__name__}: {error}"]
+
+    os.environ["XDG_DATA_HOME"] = str(place / "data")
+    os.environ["XDG_CONFIG_HOME"] = str(place / "config")
+    return Outcome("a screen closes itself alone", 1, asyncio.run(close()))

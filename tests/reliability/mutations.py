@@ -409,7 +409,7 @@ _LISTED: dict[str, Mutation] = {
     "closed twice": Mutation(
         "a second key closes another screen",
         _closes_any_screen,
-        here(lambda place: check_openings.opened(place, 60, (2,), light=True)),
+        here(check_openings.closed_twice),
         "ScreenStackError",
     ),
     "hang-up of the app": Mutation(

@@ -53,7 +53,7 @@ class CompareScreen(NexusScreen):
     CompareScreen.-choosing #both { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("b", "judge", "Is it a difference?", id="compare.judge"),
+        Binding("b", "judge", "Test difference", id="compare.judge"),
         Binding("a", "choose", "Choose runs", id="compare.choose"),
         Binding("space", "mark", "Mark", show=False, id="compare.mark"),
         Binding("enter,c", "compare", "Compare", show=False, id="compare.show"),
@@ -206,7 +206,7 @@ class CompareScreen(NexusScreen):
         if not self.has_class("-choosing"):
             return
         if len(self.nexus.marked) < 2:
-            self.nexus.tell("mark two runs or more with the space bar")
+            self.nexus.tell("mark two or more runs with Space")
             return
         self._choosing = False
         self._show_marked()

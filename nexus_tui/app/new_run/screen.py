@@ -46,7 +46,7 @@ GLANCE_SECONDS = 0.3
 """Time without a change before the form looks at the data."""
 PROBE_SECONDS = 1.0
 """Time without a change before the form measures a forecast."""
-MEASURING = "measuring time and memory: a few real training steps in a process of their own"
+MEASURING = "measuring time and memory: a few real training steps in a separate process"
 BUSY = "a run is live in this app: ctrl+r measures anyway, and slows that run down"
 
 BeginDetached = Callable[[Sequence[str], Path, Callable[[], bool]], Detached]
@@ -251,7 +251,7 @@ class NewRunScreen(NexusScreen):
     def _draw_title(self, width: int, height: int) -> list[Text]:  # noqa: ARG002
         palette = self.chart_style.palette
         line = Text().append("New run", palette.title)
-        return [line.append("  enter starts it; what is blank stays as shown", palette.dim)]
+        return [line.append("  enter starts it; blank keeps the value shown", palette.dim)]
 
     def _draw_checks(self, width: int, height: int) -> list[Text]:
         errors = [*self._checked.errors.values(), self._data_error, self._failure]

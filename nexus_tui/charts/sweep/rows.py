@@ -137,7 +137,7 @@ def no_sweeps(*, width: int, height: int, chart_style: ChartStyle) -> list[Text]
     for command, words in COMMANDS:
         line = Text().append(f"  {command:<30}", palette.title)
         lines.append(line.append(words, palette.dim) if width >= 70 else line)
-    lines += [Text(), Text("It appears here, and can be watched while it works.", palette.dim)]
+    lines += [Text(), Text("It appears here, and you can follow it while it runs.", palette.dim)]
     lines[-1].truncate(width, overflow="crop")
     left = " " * max(1, (width - max(line.cell_len for line in lines)) // 2)
     above = max(0, (height - len(lines)) // 3)

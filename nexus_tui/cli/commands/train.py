@@ -42,9 +42,8 @@ def train(
 ) -> None:
     """Train on scored pairs of sentences, growing dendrites where they help.
 
-    A setting that you do not give comes from its variable (such as NEXUS_EPOCHS), from --config
-    FILE.toml or the train table of ./nexus.toml, from that of your own nexus.toml, or from the
-    recipe, in this order.
+    Settings come from the first of: the option, its variable (such as NEXUS_EPOCHS), --config
+    FILE.toml or the train table of ./nexus.toml, your own nexus.toml, the recipe.
     """
     from nexus_engine.config import resolve
     from nexus_engine.runs.resuming import resumable

@@ -104,7 +104,10 @@ Verbose = Annotated[
 Detach = Annotated[
     bool,
     typer.Option(
-        "--detach", help="Train on without this terminal.", metavar="", rich_help_panel=RUN
+        "--detach",
+        help="Keep training after this terminal closes.",
+        metavar="",
+        rich_help_panel=RUN,
     ),
 ]
 Forecast = Annotated[
