@@ -27,7 +27,7 @@ QUIT = "the question of what becomes of the run"
 PLACES = {
     "a dialog": Opened((b"1", b"j", b"d"), b"Remove "),
     "the palette": Opened((b"1", b"\x10"), b"arch for commands"),
-    "the form": Opened((b"1", b"n"), b"starts it; what is blank"),
+    "the form": Opened((b"1", b"n"), b"starts it; blank keeps"),
     "the form with a dialog over it": Opened((b"1", b"n", b"\x10"), b"arch for commands"),
     "a sweep": Opened((b"5", b"\r"), b"lr"),
     "the sweeps": Opened((b"5",), b"kept in"),
