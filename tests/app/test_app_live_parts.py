@@ -9,6 +9,7 @@ import pytest
 from app_support import (
     ScriptedRun,
     make_app,
+    paints,
     screen_text,
     step,
     until,
@@ -232,9 +233,7 @@ def test_nothing_is_painted_while_another_screen_is_in_front():
         await pilot.pause()
         await press(pilot, "f")
         await pilot.pause(0.3)
-        painted = []
-        display = app._display
-        app._display = lambda screen, update: (painted.append(update), display(screen, update))
+        painted = paints(app)
         await pilot.pause(0.4)
         assert painted == []
 

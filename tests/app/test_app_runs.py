@@ -9,7 +9,16 @@ import time
 
 import msgspec
 import pytest
-from app_support import evaluated, make_app, screen_text, step, until, whole_run, write_run
+from app_support import (
+    evaluated,
+    make_app,
+    paints,
+    screen_text,
+    step,
+    until,
+    whole_run,
+    write_run,
+)
 
 from nexus_engine import events as ev
 from nexus_engine.config import TrainConfig, resolve
@@ -370,9 +379,7 @@ def test_nothing_is_painted_for_the_list_behind_another_screen(root):
         await app.push_screen(QuickRunsScreen())
         await app.push_screen(ListScreen(RunList()))
         await pilot.pause(0.3)
-        painted = []
-        display = app._display
-        app._display = lambda screen, update: (painted.append(update), display(screen, update))
+        painted = paints(app)
         await pilot.pause(0.4)
         assert painted == []
 

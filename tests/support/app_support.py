@@ -185,3 +185,11 @@ async def until(pilot, happened):
         if happened():
             return
     raise AssertionError("waited for ten seconds")
+
+
+def paints(app: NexusApp) -> list[object]:
+    """What the app paints from now on, filled as it does."""
+    painted: list[object] = []
+    display = app._display
+    app._display = lambda screen, update: (painted.append(update), display(screen, update))
+    return painted

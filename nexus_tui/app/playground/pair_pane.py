@@ -103,7 +103,7 @@ class PinRows(PairRows):
             pins = len(self.playground.book.pins)
             words = f"  switched off ({pins} kept); P switches them on"
         else:
-            words = "  p pins a pair: it is scored again at each new checkpoint"
+            words = "  p pins a pair, scored again at each checkpoint"
         return [Text(words, self.chart_style.palette.dim)]
 
     def row(self, index: int, width: int) -> Text:
