@@ -1,0 +1,1 @@
+"""Questions with their answers among passages: recognised, numbered, split without leaks."""

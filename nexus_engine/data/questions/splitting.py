@@ -1,0 +1,68 @@
+"""Which split each question goes to, so that nothing leaks from one into another.
+
+Questions of the same text, with a common answer, or of one group go to one split: a model must not be
+judged on what it was taught. Where such ties leave no split to cut, those through the most shared
+passages are let go, and the questions whose ties then lie in two splits are dropped.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nexus_engine.data.questions.answers import Ragged
+from nexus_engine.data.sentence_ids import NumberedPairs
+from nexus_engine.data.splitting import cut_splits
+
+__all__ = ["HeldOut", "cut_questions"]
+
+MIN_QUESTIONS = 2
+"""In a split that is judged."""
+
+
+class HeldOut(NamedTuple):
+    """`split` (q,) int8: 0 stays in train, 1, 2 the splits that were cut, -1 dropped."""
+
+    split: NDArray[np.int8]
+    dropped: int
+
+
+def cut_questions(
+    texts: NDArray[np.int64],
+    answers: Ragged,
+    passages: int,
+    groups: NDArray[np.int64],
+    *,
+    wanted: int,
+    seed: int,
+) -> HeldOut | None:
+    """Cut `wanted` splits (1 or 2) of about a tenth of the questions each; None where none can be.
+
+    `texts` (q,) numbers the text of each question; `answers` lists its passages, of `passages` in
+    all; `groups` (q,) numbers its group, -1 where it has none.
+    """
+    questions, written = len(texts), int(texts.max()) + 1
+    grouped = np.flatnonzero(groups >= 0)
+    owners = np.concatenate([answers.owners(), grouped])
+    ends = np.concatenate([answers.values, passages + groups[grouped]])
+    edges = NumberedPairs(texts[owners], written + ends, written + int(ends.max()) + 1)
+
+    def per_question(split: NDArray[np.int8]) -> NDArray[np.int8]:
+        """The split of each question: that of its ties, -1 where they disagree."""
+        low = np.full(questions, 127, np.int8)
+        high = np.full(questions, -128, np.int8)
+        np.minimum.at(low, owners, split)
+        np.maximum.at(high, owners, split)
+        return np.where(low == high, low, np.int8(-1))
+
+    def usable(split: NDArray[np.int8]) -> bool:
+        sides = per_question(split)
+        return all(int((sides == side).sum()) >= MIN_QUESTIONS for side in range(wanted + 1))
+
+    cut = cut_splits(edges, wanted=wanted, seed=seed, usable=usable)
+    if cut is None:
+        return None
+    sides = per_question(cut.split)
+    return HeldOut(sides, int((sides < 0).sum()))

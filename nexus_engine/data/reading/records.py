@@ -1,0 +1,191 @@
+"""Any file of named fields as records, one at a time: CSV, TSV, JSON, Parquet, Arrow.
+
+A record is a row number and a mapping from field names to values: text, a list, a number or
+nothing. What the values mean is for the caller.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.ipc
+import pyarrow.parquet as pq
+
+from nexus_engine.data.messages import file_error, row_error, shown_names
+from nexus_engine.data.reading.batches import CELL_BYTES
+from nexus_engine.data.reading.formats import FileKind
+from nexus_engine.data.reading.json_values import (
+    JsonText,
+    RepeatedKeyError,
+    array_values,
+    data_array,
+    decoded,
+    lone_values,
+)
+from nexus_engine.data.reading.sources import Source
+from nexus_engine.data.reading.text_lines import text_lines
+from nexus_engine.errors import DataError
+
+__all__ = ["Record", "read_records", "separator_of"]
+
+Record = tuple[int, Mapping[str, Any]]
+"""The row in the file, from 1, and its fields by name."""
+
+ROWS_PER_BATCH = 1024
+SEPARATORS = (",", ";", "\t", "|")
+
+
+def read_records(source: Source, kind: FileKind) -> Iterator[Record]:
+    """The records of `source`, read while they are consumed; the names stand in its first row.
+
+    Raises DataError with the row for what is damaged or of another form.
+    """
+    match kind:
+        case FileKind.CSV:
+            return _delimited(source, separator_of(source))
+        case FileKind.TSV:
+            return _delimited(source, "\t")
+        case FileKind.JSONL:
+            return _json(source)
+        case FileKind.PARQUET:
+            return _table_records(source, _parquet_batches(source))
+        case FileKind.ARROW:
+            return _table_records(source, _arrow_batches(source))
+
+
+def separator_of(source: Source) -> str:
+    """What separates the cells of the first line that is not blank; a comma where none does."""
+    with closing(text_lines(source)) as lines:
+        head = next((line for line in lines if not line.isspace()), "")
+    counts = [sum(1 for _ in _outside_quotes(head, each)) for each in SEPARATORS]
+    return SEPARATORS[counts.index(max(counts))]
+
+
+def _outside_quotes(line: str, separator: str) -> Iterator[int]:
+    quoted = False
+    for place, character in enumerate(line):
+        if character == '"':
+            quoted = not quoted
+        elif character == separator and not quoted:
+            yield place
+
+
+def _delimited(source: Source, separator: str) -> Iterator[Record]:
+    csv.field_size_limit(CELL_BYTES)
+    reader = csv.reader(text_lines(source), delimiter=separator, strict=True)
+    names: list[str] = []
+    row = 1
+    try:
+        for cells in reader:
+            begun, row = row, reader.line_num + 1
+            if not any(cell.strip() for cell in cells):
+                continue
+            if not names:
+                names = [cell.strip() for cell in cells]
+                continue
+            if len(cells) != len(names):
+                reason = f"{len(cells)} columns where the header has {len(names)}"
+                advice = 'quote the cells that hold a separator ("like, this"), or fill the row'
+                raise row_error(source.label, begun, f"{reason}; {advice}")
+            yield begun, dict(zip(names, cells, strict=True))
+    except csv.Error as error:
+        if "field limit" in str(error):
+            reason = "a cell is longer than 1 MB, or a quote is never closed; correct it"
+        else:
+            reason = 'a quote is not closed where its cell ends; double a quote that is text ("")'
+        raise row_error(source.label, row, reason) from None
+
+
+def _json(source: Source) -> Iterator[Record]:
+    with closing(JsonText(source)) as text:
+        head = text.peek()
+        if head == "[":
+            yield from _objects(source, array_values(text), by_place=True)
+            return
+    if _is_by_line(source):
+        yield from _json_lines(source)
+        return
+    with closing(JsonText(source)) as text:
+        if data_array(text):
+            yield from _objects(source, array_values(text), by_place=True)
+            return
+    with closing(JsonText(source)) as text:
+        yield from _objects(source, lone_values(text), by_place=False)
+
+
+def _is_by_line(source: Source) -> bool:
+    """Whether the first line is a whole JSON object without rows of its own."""
+    with closing(text_lines(source)) as lines:
+        head = next((line for line in lines if not line.isspace()), "")
+    try:
+        value = decoded(head)
+    except (ValueError, RecursionError):
+        return False
+    return not (isinstance(value, dict) and isinstance(value.get("data"), list))
+
+
+def _json_lines(source: Source) -> Iterator[Record]:
+    for row, line in enumerate(text_lines(source), start=1):
+        if line.isspace():
+            continue
+        try:
+            value = decoded(line)
+        except RecursionError:
+            raise row_error(source.label, row, "the JSON is nested too deeply") from None
+        except RepeatedKeyError:
+            reason = "a field is named twice in the object; rename or remove one"
+            raise row_error(source.label, row, reason) from None
+        except json.JSONDecodeError as error:
+            reason = f"not JSON at character {error.pos + 1}; write one object a line"
+            raise row_error(source.label, row, reason) from None
+        except ValueError:
+            raise row_error(source.label, row, "a number is too long to read") from None
+        yield row, _object(source, row, value)
+
+
+def _objects(
+    source: Source, values: Iterable[tuple[int, Any]], *, by_place: bool
+) -> Iterator[Record]:
+    for place, (line, value) in enumerate(values, start=1):
+        row = place if by_place else line
+        yield row, _object(source, row, value)
+
+
+def _object(source: Source, row: int, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise row_error(source.label, row, "not a JSON object with named fields; write it as one")
+    return value
+
+
+def _parquet_batches(source: Source) -> Iterator[pa.RecordBatch]:
+    with source.open() as file:
+        yield from pq.ParquetFile(file).iter_batches(ROWS_PER_BATCH, use_threads=False)
+
+
+def _arrow_batches(source: Source) -> Iterator[pa.RecordBatch]:
+    with source.open() as file:
+        for batch in pa.ipc.open_stream(file):
+            batch.validate(full=True)
+            for start in range(0, batch.num_rows, ROWS_PER_BATCH):
+                yield batch.slice(start, ROWS_PER_BATCH)
+
+
+def _table_records(source: Source, batches: Iterator[pa.RecordBatch]) -> Iterator[Record]:
+    row = 0
+    try:
+        for batch in batches:
+            for values in batch.to_pylist():
+                row += 1
+                yield row, values
+    except DataError:
+        raise
+    except (pa.ArrowException, OSError, ValueError):
+        reason = "is damaged or cut off; copy or download the file again"
+        raise file_error(source.label, reason) from None
+    if not row:
+        raise file_error(source.label, f"holds no rows ({shown_names([]) or 'columns alone'})")
