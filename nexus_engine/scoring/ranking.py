@@ -107,9 +107,8 @@ def score_ranks(ranks: npt.NDArray[np.int64], answers: Answers) -> Ranking:
     owners = answers.rows.owners()
     counts = np.maximum(np.diff(answers.rows.offsets), 1)
 
-    def total(values: Floats) -> Floats:
-        sums: Floats = np.bincount(owners, values.astype(np.float64), questions)
-        return sums
+    def total(values: npt.NDArray[np.floating]) -> Floats:
+        return np.bincount(owners, values, questions).astype(np.float64)
 
     gained = total(np.where(ranks <= CUTOFF, answers.gains / np.log2(ranks + 1), 0.0))
     best = np.lexsort((-answers.gains, owners))

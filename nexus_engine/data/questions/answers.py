@@ -14,7 +14,7 @@ __all__ = ["Answers", "Ragged"]
 class Ragged(NamedTuple):
     """Lists of different lengths, one after another.
 
-    `values` (k,) int64; those of list i are `values[offsets[i]:offsets[i + 1]]`, `offsets` (n + 1,).
+    `values` (k,) int64 hold list i at `offsets[i]:offsets[i + 1]`; `offsets` (n + 1,) int64.
     """
 
     offsets: NDArray[np.int64]

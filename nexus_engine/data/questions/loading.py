@@ -49,7 +49,7 @@ def load_questions(
     """Load questions, their answers and the corpus; None where `spec` holds no questions.
 
     Args:
-        spec: A file of records, a folder of train, dev and test files, or a folder in BEIR's layout.
+        spec: A file of records, a folder of train, dev and test files, or one in BEIR's layout.
         seed: What a cut is drawn from. 0 or more.
         columns: Names of columns by role, see `fields.columns_option`.
         skip_bad: Leave out records that cannot be used, and count them.

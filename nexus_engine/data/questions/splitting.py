@@ -1,8 +1,8 @@
 """Which split each question goes to, so that nothing leaks from one into another.
 
-Questions of the same text, with a common answer, or of one group go to one split: a model must not be
-judged on what it was taught. Where such ties leave no split to cut, those through the most shared
-passages are let go, and the questions whose ties then lie in two splits are dropped.
+Questions of the same text, with a common answer, or of one group go to one split: a model must not
+be judged on what it was taught. Where such ties leave no split to cut, those through the most
+shared passages are let go, and the questions whose ties then lie in two splits are dropped.
 """
 
 from __future__ import annotations

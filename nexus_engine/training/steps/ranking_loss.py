@@ -46,7 +46,7 @@ def ranking_loss(
 
 
 def triplet_loss(anchors: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-    """Hinge on cosines, (b, width) each: the positive is to be `MARGIN` nearer than the negative."""
+    """Hinge on cosines of (b, width) each: the positive is to be nearer by `MARGIN`."""
     near = F.cosine_similarity(anchors, positives)
     far = F.cosine_similarity(anchors, negatives)
     return F.relu(far - near + MARGIN).mean()
