@@ -61,7 +61,7 @@ def cut_questions(
         sides = per_question(split)
         return all(int((sides == side).sum()) >= MIN_QUESTIONS for side in range(wanted + 1))
 
-    cut = cut_splits(edges, wanted=wanted, seed=seed, usable=usable)
+    cut = cut_splits(edges, count=wanted, seed=seed, usable=usable)
     if cut is None:
         return None
     sides = per_question(cut.split)

@@ -17,13 +17,13 @@ import pyarrow.ipc
 import pyarrow.parquet as pq
 
 from nexus_engine.data.messages import file_error, row_error, shown_names
-from nexus_engine.data.reading.batches import CELL_BYTES
+from nexus_engine.data.reading.batches import MAX_CELL_BYTES
 from nexus_engine.data.reading.formats import FileKind
 from nexus_engine.data.reading.json_values import (
     JsonText,
     RepeatedKeyError,
     array_values,
-    data_array,
+    seek_data_array,
     decoded,
     lone_values,
 )
@@ -76,7 +76,7 @@ def _outside_quotes(line: str, separator: str) -> Iterator[int]:
 
 
 def _delimited(source: Source, separator: str) -> Iterator[Record]:
-    csv.field_size_limit(CELL_BYTES)
+    csv.field_size_limit(MAX_CELL_BYTES)
     reader = csv.reader(text_lines(source), delimiter=separator, strict=True)
     names: list[str] = []
     row = 1
@@ -111,7 +111,7 @@ def _json(source: Source) -> Iterator[Record]:
         yield from _json_lines(source)
         return
     with closing(JsonText(source)) as text:
-        if data_array(text):
+        if seek_data_array(text):
             yield from _objects(source, array_values(text), by_place=True)
             return
     with closing(JsonText(source)) as text:
