@@ -66,7 +66,7 @@ def test_a_phase_has_its_own_graphs_of_what_learns_in_it(arm, phases):
     (graphs,) = phases
     assert graphs.model is arm.model
     assert graphs.model.training
-    ids, lengths, scores, factor = graphs.steps[0]
+    ids, lengths, (scores,), factor = graphs.steps[0]
     # The first sentences of the pairs 2 and 0, then their second ones.
     assert ids.tolist() == [6, 1, 2, 12, 13, 14, 15, 7, 8, 9]
     assert lengths.tolist() == [1, 2, 4, 3]

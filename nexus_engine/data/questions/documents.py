@@ -1,9 +1,9 @@
 """Documents cut into passages, and the weak pairs that they hold.
 
-A document is cut at its headings, then at paragraphs and sentences, into passages of at most so many
-tokens. Each passage knows its source and place. Where nobody wrote questions, three kinds of pairs
-stand in for them: a heading and what stands below it, a document's title and its beginning, and a
-passage's first sentence and the rest of it.
+A document is cut at its headings, then at paragraphs and sentences, into passages of at most so
+many tokens. Each passage knows its source and place. Where nobody wrote questions, two kinds of
+pairs stand in for them: a heading with the passage below it, and a passage's first sentence with the
+rest of it.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ def document_files(folder: Path) -> list[Path]:
         if path.suffix.lower() in SUFFIXES and path.is_file() and not path.is_symlink():
             found.append(path)
             if len(found) > MAX_FILES:
-                raise file_error(shown_path(folder), "holds more than 100,000 documents; give fewer")
+                raise file_error(
+                    shown_path(folder), "holds more than 100,000 documents; give fewer"
+                )
     return found
 
 
@@ -127,7 +129,7 @@ def _sections(text: str) -> Iterator[tuple[int, tuple[str, ...], str]]:
 
 
 def weak_pairs(passages: list[Passage]) -> Iterator[WeakPair]:
-    """Pairs that the passages hold by themselves; the first of each document comes with its title."""
+    """The pairs that the passages hold by themselves."""
     seen: set[tuple[str, tuple[str, ...]]] = set()
     for place, passage in enumerate(passages):
         key = (passage.source, passage.headings)

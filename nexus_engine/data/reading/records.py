@@ -23,9 +23,9 @@ from nexus_engine.data.reading.json_values import (
     JsonText,
     RepeatedKeyError,
     array_values,
-    seek_data_array,
     decoded,
     lone_values,
+    seek_data_array,
 )
 from nexus_engine.data.reading.sources import Source
 from nexus_engine.data.reading.text_lines import text_lines

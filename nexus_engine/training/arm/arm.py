@@ -28,6 +28,7 @@ from nexus_engine.training.steps.adamw import AdamW
 from nexus_engine.training.steps.batching import epoch_batches
 from nexus_engine.training.steps.correlation_rule import Covariances
 from nexus_engine.training.steps.features import Embedder
+from nexus_engine.training.steps.objective import GradedPairs, Objective
 from nexus_engine.training.steps.step import StepResult, TrainingSteps
 from nexus_engine.training.steps.trained_parameters import (
     base_parameters,
@@ -68,11 +69,9 @@ class Arm:
             parameter.requires_grad_(False)
         for parameter in self._base_parameters().values():
             parameter.requires_grad_(True)
-        self._pair_lengths = (
-            corpus.store.lengths[corpus.train.first] + corpus.store.lengths[corpus.train.second]
-        )
+        self.objective: Objective = GradedPairs(corpus.train, corpus.store, settings.loss)
         self.optimizer: AdamW | None = None
-        self.steps = TrainingSteps(self.embed, corpus.train, settings, hardware)
+        self.steps = TrainingSteps(self.embed, self.objective, settings, hardware)
         self.start_phase()
 
     # Trained parameters
@@ -131,7 +130,7 @@ class Arm:
             return []
         settings = self.spec.settings
         return epoch_batches(
-            self._pair_lengths,
+            self.objective.lengths,
             settings.batch_size,
             seed=settings.seed,
             epoch=epoch,

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
-from nexus_engine.model.sentence_model import cosine
 from nexus_engine.model.tokens import Rows
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.hardware import autocast
@@ -14,13 +12,12 @@ from nexus_engine.training.steps.correlation_rule import (
     hold_length,
     set_gradients,
 )
-from nexus_engine.training.steps.losses import LOSSES
 
 __all__ = ["correlation_step"]
 
 
 def correlation_step(arm: Arm, batch: Rows) -> float:
-    """One step of the rule on a `batch` of train pair indices, (b,); the last starts a new phase.
+    """One step of the rule on a `batch` of example indices, (b,); the last starts a new phase.
 
     The model runs in inference mode, so that the neurons' errors are free of dropout noise.
     Returns the mean of S over the sites (see `correlation_rule`) before the step.
@@ -28,20 +25,19 @@ def correlation_step(arm: Arm, batch: Rows) -> float:
     assert arm.optimizer is not None
     arm.model.eval()
     settings = arm.spec.settings
-    pairs, b, units = arm.corpus.train, len(batch), settings.units
-    sites = arm.sites()
-    scores = torch.from_numpy(pairs.scores[batch]).to(arm.model.device)
+    sites, units, device = arm.sites(), settings.units, arm.model.device
+    targets = tuple(torch.from_numpy(values).to(device) for values in arm.objective.targets(batch))
     with ActivationHooks(sites) as hooks, autocast(arm.hardware):
-        rows = np.concatenate([pairs.first[batch], pairs.second[batch]])
-        vectors = arm.embed(rows, plain=True)  # plain: the hooks need the sites' own modules
-    loss = LOSSES[settings.loss](cosine(vectors[:b].float(), vectors[b:].float()), scores)
-    objective = set_gradients(sites, arm.covariances, hooks, loss, units)
+        # plain: the hooks need the sites' own modules
+        vectors = arm.embed(arm.objective.rows(batch), plain=True)
+    loss = arm.objective.loss(vectors, targets)
+    covariance = set_gradients(sites, arm.covariances, hooks, loss, units)
     arm.optimizer.step()
     for site in sites.values():
         hold_length(site, units)
-    arm.progress.pairs += b
+    arm.progress.pairs += len(batch)
     arm.progress.rule_steps_left -= 1
     if not arm.progress.rule_steps_left:
         arm.covariances = {}
         arm.start_phase()
-    return objective
+    return covariance

@@ -8,9 +8,9 @@ which costs less than the launches. Nothing here waits for the device.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from nexus_engine.model.encoder import PackedBatch, pad
-from nexus_engine.model.sentence_model import SentenceModel, cosine
+from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.training.steps.adamw import AdamW
 from nexus_engine.training.steps.sharpness import sharp_gradients
 
 __all__ = ["GraphedSteps", "StepRule"]
+
+Targets = tuple[Tensor, ...]
 
 TOKEN_MULTIPLE = 16
 EAGER_STEPS = 2
@@ -33,9 +35,9 @@ MAX_GRAPHS = 16
 
 
 class StepRule(NamedTuple):
-    """How a step goes from the cosines of its pairs, (b,), and their scores, (b,), to weights."""
+    """How a step goes from its embeddings, (m, width), and their targets to weights."""
 
-    loss: Callable[[Tensor, Tensor], Tensor]
+    loss: Callable[[Tensor, tuple[Tensor, ...]], Tensor]
     parameters: Sequence[nn.Parameter]
     optimizer: AdamW
     max_norm: float
@@ -45,20 +47,20 @@ class StepRule(NamedTuple):
 class _Shape:
     """A shape's static inputs, its graph, and the static outputs that a replay fills."""
 
-    def __init__(self, batch: PackedBatch, scores: Tensor) -> None:
+    def __init__(self, batch: PackedBatch, targets: Targets) -> None:
         self.batch = batch
-        self.scores = scores
+        self.targets = targets
         self.steps_made = 0
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.loss = self.norm = scores
+        self.loss = self.norm = targets[0]
 
-    def fill(self, batch: PackedBatch, scores: Tensor) -> None:
-        for static, new in zip(self._tensors(self.batch), self._tensors(batch), strict=True):
+    def fill(self, batch: PackedBatch, targets: Targets) -> None:
+        given = (*self._tensors(batch), *targets)
+        for static, new in zip((*self._tensors(self.batch), *self.targets), given, strict=True):
             static.copy_(new.pin_memory(), non_blocking=True)
-        self.scores.copy_(scores.pin_memory(), non_blocking=True)
 
     @staticmethod
-    def _tensors(batch: PackedBatch) -> Iterable[Tensor]:
+    def _tensors(batch: PackedBatch) -> tuple[Tensor, ...]:
         return batch.ids, batch.lengths, batch.mask
 
 
@@ -78,7 +80,7 @@ class GraphedSteps:
         self.model = model
         self.rule = rule
         self._context = context
-        self._shapes: dict[tuple[int, int], _Shape] = {}
+        self._shapes: dict[tuple[Any, ...], _Shape] = {}
         self._stream = torch.cuda.Stream(model.device)  # type: ignore[no-untyped-call]
         self._max_graphs = MAX_GRAPHS
         self._memory = torch.cuda.graph_pool_handle()
@@ -89,22 +91,23 @@ class GraphedSteps:
         self,
         ids: npt.NDArray[np.int64],
         lengths: npt.NDArray[np.int64],
-        scores: npt.NDArray[np.float32],
+        targets: Targets,
         factor: float,
     ) -> tuple[Tensor, Tensor]:
         """One optimizer step: loss and gradient norm, scalars on the device.
 
-        `ids` (t,) and `lengths` (2 b,) are the pairs' first sentences, then their second ones;
-        `scores` is (b,); `factor` multiplies the peak learning rates.
+        `ids` (t,) and `lengths` (m,) are the sentences of the batch, end to end; `targets` go to
+        the loss, their shapes given by the batch's; `factor` multiplies the peak learning rates.
         """
         padded_length = -(-int(lengths.max()) // TOKEN_MULTIPLE) * TOKEN_MULTIPLE
         batch = pad(torch.from_numpy(ids), torch.from_numpy(lengths), padded_length)
-        targets = torch.from_numpy(scores)
-        key = (batch.sentences, padded_length)
+        key = (batch.sentences, padded_length, *(tuple(values.shape) for values in targets))
         shape = self._shapes.get(key)
         device = self.model.device
         if shape is None:
-            shape = self._shapes[key] = _Shape(batch.to(device), targets.to(device))
+            shape = self._shapes[key] = _Shape(
+                batch.to(device), tuple(values.to(device) for values in targets)
+            )
         for group in self.rule.optimizer.param_groups:
             group["lr"].fill_(group["base_lr"] * factor)
         self._stream.wait_stream(torch.cuda.current_stream(device))
@@ -139,13 +142,13 @@ class GraphedSteps:
         graph.replay()
 
     def _compute(self, shape: _Shape) -> None:
-        rule, b = self.rule, shape.scores.shape[0]
+        rule = self.rule
 
         def compute() -> Tensor:
             rule.optimizer.zero_grad()
             with self._context():
                 vectors = self.model.adapt(self.model.encoder(shape.batch))
-            loss = rule.loss(cosine(vectors[:b].float(), vectors[b:].float()), shape.scores)
+            loss = rule.loss(vectors, shape.targets)
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
 

@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from nexus_engine.config import Settings
 from nexus_engine.model.cpu.mask_pool import DropoutPool
-from nexus_engine.model.sentence_model import cosine
 from nexus_engine.model.tokens import Rows
-from nexus_engine.scoring.corpus import PairRows
 from nexus_engine.training.hardware import Hardware, autocast
 from nexus_engine.training.steps.adamw import AdamW
 from nexus_engine.training.steps.cuda_graphs import GraphedSteps, StepRule
 from nexus_engine.training.steps.features import Embedder
-from nexus_engine.training.steps.losses import LOSSES
+from nexus_engine.training.steps.objective import Objective
 from nexus_engine.training.steps.sharpness import sharp_gradients
 
 __all__ = ["MAX_GRAD_NORM", "StepResult", "TrainingSteps"]
@@ -37,13 +33,13 @@ class StepResult(NamedTuple):
 
 
 class TrainingSteps:
-    """The steps of a model on the `train` pairs, phase by phase.
+    """The steps of a model on the examples of `objective`, phase by phase.
 
     `graphs` allows CUDA graphs; where they cannot be used, steps run eagerly.
     """
 
     def __init__(
-        self, embed: Embedder, train: PairRows, settings: Settings, hardware: Hardware
+        self, embed: Embedder, objective: Objective, settings: Settings, hardware: Hardware
     ) -> None:
         self.graphs = True
         self.pool = DropoutPool(
@@ -51,9 +47,8 @@ class TrainingSteps:
         )
         self._embed = embed
         self._model = embed.model
-        self._train = train
+        self._objective = objective
         self._hardware = hardware
-        self._loss = LOSSES[settings.loss]
         self._sharpness = settings.sharpness
         self._learning: Sequence[nn.Parameter] = ()
         self._optimizer: AdamW | None = None
@@ -69,39 +64,39 @@ class TrainingSteps:
         self._graphed = None
 
     def step(self, batch: Rows, number: int, factor: float) -> StepResult:
-        """Step `number` of the arm, from 0, on a `batch` of train pair indices, (b,).
+        """Step `number` of the arm, from 0, on a `batch` of example indices, (b,).
 
         `factor` multiplies the peak learning rates.
         """
         assert self._optimizer is not None
         self._model.train()
-        pairs = self._train
-        rows = np.concatenate([pairs.first[batch], pairs.second[batch]])
+        rows = self._objective.rows(batch)
+        targets = tuple(torch.from_numpy(values) for values in self._objective.targets(batch))
         graphs = self._as_graphs()
         if graphs is not None:
             ids, lengths = self._embed.store.tokens(rows)
-            loss, norm = graphs.step(ids, lengths, pairs.scores[batch], factor)
+            loss, norm = graphs.step(ids, lengths, targets, factor)
         else:
-            loss, norm = self._eager_step(rows, pairs.scores[batch], number, factor)
+            loss, norm = self._eager_step(rows, targets, number, factor)
         lr = float(self._optimizer.param_groups[0]["base_lr"]) * factor
         return StepResult(loss.detach(), norm, lr, len(batch))
 
     def _eager_step(
-        self, rows: Rows, scores: npt.NDArray[np.float32], number: int, factor: float
+        self, rows: Rows, targets: tuple[Tensor, ...], number: int, factor: float
     ) -> tuple[Tensor, Tensor]:
-        """Loss and gradient norm of a step; `rows`, (2 b,), are the pairs' sentences."""
+        """Loss and gradient norm of a step; `rows`, (m,), are the sentences of its batch."""
         assert self._optimizer is not None
         for group in self._optimizer.param_groups:
             group["lr"] = group["base_lr"] * factor
-        b = len(scores)
-        targets = torch.from_numpy(scores).to(self._model.device, non_blocking=True)
+        device = self._model.device
+        on_device = tuple(values.to(device, non_blocking=True) for values in targets)
         optimizer = self._optimizer
 
         def compute() -> Tensor:
             self.pool.begin(number)  # both passes of a step use the same masks
             with autocast(self._hardware):
                 vectors = self._embed(rows, self.pool.dtype, self.pool)
-            loss = self._loss(cosine(vectors[:b].float(), vectors[b:].float()), targets)
+            loss = self._objective.loss(vectors, on_device)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             return loss
@@ -119,7 +114,11 @@ class TrainingSteps:
         if self._graphed is None:
             assert self._optimizer is not None
             rule = StepRule(
-                self._loss, self._learning, self._optimizer, MAX_GRAD_NORM, self._sharpness
+                self._objective.loss,
+                self._learning,
+                self._optimizer,
+                MAX_GRAD_NORM,
+                self._sharpness,
             )
             self._graphed = GraphedSteps(
                 self._model, rule, lambda: autocast(self._hardware, cached=False)
