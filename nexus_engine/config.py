@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from nexus_engine.errors import ConfigError, one_line
-from nexus_engine.recipes import BUDGET_LADDER, RECIPES
+from nexus_engine.recipes import BUDGET_LADDER, RECIPES, RETRIEVAL, RETRIEVAL_LADDER, Rung
 from nexus_engine.settings.checks import check_given, check_numbers, check_settings
 from nexus_engine.settings.record import SETTINGS, Nonlinearity, Settings, TrainConfig, Tune
 
@@ -77,6 +77,9 @@ def parse_budget(text: str, params_base: int) -> int:
 def resolve(config: TrainConfig) -> Settings:
     """The complete settings: the user's values, and the recipe's for those left open.
 
+    The task "auto" counts as graded pairs here: whoever knows the data names its task before (see
+    `nexus_engine.data.task`).
+
     Raises:
         ConfigError: a value is out of range, or settings contradict each other.
     """
@@ -87,12 +90,14 @@ def resolve(config: TrainConfig) -> Settings:
             f"--recipe {one_line(config.recipe, 40)}: unknown for --tune {config.tune}; "
             f"known: {known}"
         )
-    recipe = RECIPES[key]
+    retrieval = config.task == "retrieval"
+    recipe = {**RECIPES[key], **RETRIEVAL[key]} if retrieval else RECIPES[key]
     user_values = msgspec.structs.asdict(config)
     budget_text = user_values.pop("budget")
     budget = None if budget_text is None else parse_budget(budget_text, BASE_PARAMETERS)
     if budget is not None and config.tune == "dendrites":
-        recipe = {**recipe, **_best_placement(budget)}
+        ladder = RETRIEVAL_LADDER if retrieval else BUDGET_LADDER
+        recipe = {**recipe, **_best_placement(budget, ladder)}
     values: dict[str, Any] = {
         name: value if value is not None else recipe.get(name)
         for name, value in user_values.items()
@@ -100,6 +105,9 @@ def resolve(config: TrainConfig) -> Settings:
     user_set = {name for name, value in user_values.items() if value is not None}
     if "dendrite_lr" in user_set:
         user_set.add("lr")  # if the user sets either rate, neither is fitted to the data
+    values["task"] = "retrieval" if retrieval else "pairs"
+    if config.grower == "perforatedai" and config.keep_general == "auto":
+        values["keep_general"] = "off"  # the library's steps rehearse nothing
     values["fit"] = tuple(name for name in recipe["fit"] if name not in user_set)
     if config.lr is not None and config.dendrite_lr is None and config.tune != "full":
         values["dendrite_lr"] = config.lr
@@ -158,12 +166,12 @@ def _switches_within(
     return tuple(epoch for epoch in planned if epoch < epochs)
 
 
-def _best_placement(budget: int) -> dict[str, Any]:
+def _best_placement(budget: int, ladder: tuple[Rung, ...]) -> dict[str, Any]:
     """The settings of the best measured placement that costs at most `budget` parameters."""
-    for rung in BUDGET_LADDER:
+    for rung in ladder:
         if rung.parameters <= budget:
             return rung.recipe
     raise ConfigError(
         f"--budget allows {budget} parameters; the smallest set of dendrites has "
-        f"{BUDGET_LADDER[-1].parameters}"
+        f"{ladder[-1].parameters}"
     )

@@ -2,34 +2,26 @@
 
 Every consumer (run folder, headless command, live screen, replay) receives these events and nothing
 else. Field names carry the unit. Values are scalars, strings and short tuples of them; they are
-never tensors or sentences of the user's data. JSON has no NaN or infinity, so a number that is not
-finite is written as the string "NaN", "Infinity" or "-Infinity" and read back as that number.
+never tensors or sentences of the user's data.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
-from nexus_engine.disk.growing_lines import SCHEMA_VERSION
-from nexus_engine.disk.json_text import parse_json, plain, revive
-from nexus_engine.errors import RunError
+from nexus_engine.scores import ControlResult, Metric, Score, SwitchRecord, VectorScore, either
 
 __all__ = [
-    "MAX_CORRELATION",
-    "MAX_EPOCHS",
-    "MAX_UNIX_SECONDS",
     "TERMINAL_EVENTS",
     "CheckpointSaved",
-    "ControlResult",
     "DendritesAdded",
     "EpochStarted",
     "Evaluated",
+    "Evaluating",
     "Event",
+    "GuardChecked",
     "Log",
     "PauseChanged",
     "RunFailed",
@@ -37,29 +29,9 @@ __all__ = [
     "RunStarted",
     "RunStopped",
     "Step",
-    "SwitchRecord",
     "SwitchSettled",
     "Warned",
-    "decode_event",
-    "encode_event",
-    "is_correlation",
 ]
-
-
-MAX_CORRELATION = 1.000001
-"""Slightly above 1, since rounding may exceed it."""
-MAX_EPOCHS = 1_000_000
-"""A thousand times the limit of `--epochs`."""
-MAX_INTEGER = 2**63 - 1
-MAX_MEASURE = 1e15
-"""For seconds, MB and pairs per second."""
-MAX_UNIX_SECONDS = 1e11
-"""Unix seconds: the year 5138."""
-EPOCHS = frozenset(
-    {"epoch", "epochs", "best_epoch", "epochs_per_pass", "switch", "switches", "switches_kept"}
-)
-CORRELATIONS = ("spearman", "pearson")
-MEASURES = ("_seconds", "_mb", "_per_second")
 
 
 class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
@@ -75,7 +47,9 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
 class RunStarted(_Event, frozen=True, kw_only=True, tag="run_started"):
     """The data is loaded and the model is checked; nothing is trained yet.
 
-    An epoch is a pass over the train pairs, or one of `epochs_per_pass` parts of it.
+    An epoch is a pass over the train pairs, or one of `epochs_per_pass` parts of it. In a run of
+    `task` "retrieval" a train pair is a question with one of its answers, `dev_pairs` and
+    `test_pairs` count questions, and each is ranked against `passages` passages.
     """
 
     run_dir: str
@@ -100,6 +74,15 @@ class RunStarted(_Event, frozen=True, kw_only=True, tag="run_started"):
     threads: int
     pid: int
     resumed: bool
+    task: Literal["pairs", "retrieval"] = "pairs"
+    passages: int = 0
+    max_tokens: int = 256
+    keep_general: str = "off"
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that decides."""
+        return "spearman" if self.task == "pairs" else "ndcg_at_10"
 
 
 class EpochStarted(_Event, frozen=True, kw_only=True, tag="epoch_started"):
@@ -127,10 +110,35 @@ class Step(_Event, frozen=True, kw_only=True, tag="step"):
     rss_mb: float
 
 
-class Evaluated(_Event, frozen=True, kw_only=True, tag="evaluated"):
-    """Spearman's and Pearson's correlation of cosine similarity with the scores, -1..1.
+class GuardChecked(_Event, frozen=True, kw_only=True, tag="guard_checked"):
+    """During an epoch, the guard's steering half was scored, and the rehearsal weight follows.
 
-    Epoch 0 is the base model. `guard_spearman` is the rank correlation between this model's and the
+    `steering_spearman` is the correlation with the scores of these pairs, `base_steering_spearman`
+    the base model's; `keep_weight` is the weight of the rehearsal loss from now on.
+    """
+
+    epoch: int
+    step: int
+    steering_spearman: float
+    base_steering_spearman: float
+    keep_weight: float
+
+
+class Evaluating(_Event, frozen=True, kw_only=True, tag="evaluating"):
+    """An evaluation is under way: `done` of `total` texts are embedded."""
+
+    epoch: int
+    split: Literal["dev", "test"]
+    done: int
+    total: int
+
+
+class Evaluated(_Event, frozen=True, kw_only=True, tag="evaluated"):
+    """An evaluation on dev or test; epoch 0 is the base model.
+
+    With graded pairs: Spearman's and Pearson's correlation of cosine similarity with the scores,
+    -1..1. With questions, `pairs` of them: nDCG@10, MRR@10 and recall over the whole corpus, 0..1.
+    `guard_spearman` is the rank correlation between this model's and the
     base model's similarities on the guard, general pairs that are never trained on: 1 means that
     their order is unchanged. `guard_scored_spearman` correlates this model's similarities with the
     guard pairs' own scores and so measures general quality.
@@ -139,14 +147,39 @@ class Evaluated(_Event, frozen=True, kw_only=True, tag="evaluated"):
     epoch: int
     split: Literal["dev", "test"]
     pairs: int
-    spearman: float
-    pearson: float
+    spearman: Score = None
+    pearson: Score = None
+    ndcg_at_10: Score = None
+    mrr_at_10: Score = None
+    recall_at_1: Score = None
+    recall_at_10: Score = None
+    recall_at_100: Score = None
     guard_spearman: float
     guard_scored_spearman: float
     is_best: bool
-    best_spearman: float
+    best_spearman: Score = None
+    best_ndcg_at_10: Score = None
     best_epoch: int
     eval_seconds: float
+    keep_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        _ = self.score, self.best_score
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that decides."""
+        return "ndcg_at_10" if self.spearman is None else "spearman"
+
+    @property
+    def score(self) -> float:
+        """The score by `metric`."""
+        return either(self.spearman, self.ndcg_at_10)
+
+    @property
+    def best_score(self) -> float:
+        """The best score on dev so far."""
+        return either(self.best_spearman, self.best_ndcg_at_10)
 
 
 class DendritesAdded(_Event, frozen=True, kw_only=True, tag="dendrites_added"):
@@ -159,18 +192,42 @@ class DendritesAdded(_Event, frozen=True, kw_only=True, tag="dendrites_added"):
     params_added: int
     params_added_total: int
     params_trained: int
-    spearman_before: float
+    spearman_before: Score = None
+    ndcg_at_10_before: Score = None
+
+    def __post_init__(self) -> None:
+        _ = self.before
+
+    @property
+    def before(self) -> float:
+        """The best score on dev before the switch."""
+        return either(self.spearman_before, self.ndcg_at_10_before)
 
 
 class SwitchSettled(_Event, frozen=True, kw_only=True, tag="switch_settled"):
-    """The trial of a set ended: by its effect on dev Spearman it is kept or rolled back exactly."""
+    """The trial of a set ended: by the dev score it is kept, or rolled back exactly."""
 
     switch: int
     epoch: int
     kept: bool
-    spearman_before: float
-    spearman_after: float
+    spearman_before: Score = None
+    spearman_after: Score = None
+    ndcg_at_10_before: Score = None
+    ndcg_at_10_after: Score = None
     params_added: int
+
+    def __post_init__(self) -> None:
+        _ = self.before, self.after
+
+    @property
+    def before(self) -> float:
+        """The best score on dev before the set."""
+        return either(self.spearman_before, self.ndcg_at_10_before)
+
+    @property
+    def after(self) -> float:
+        """The best score on dev with the set."""
+        return either(self.spearman_after, self.ndcg_at_10_after)
 
 
 class CheckpointSaved(_Event, frozen=True, kw_only=True, tag="checkpoint_saved"):
@@ -201,50 +258,45 @@ class Warned(_Event, frozen=True, kw_only=True, tag="warning"):
     message: str
 
 
-class SwitchRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """One switch in the result: its parameters, and dev Spearman before and after."""
+class RunFinished(_Event, frozen=True, kw_only=True, tag="run_finished"):
+    """The run's result. Of `switches` sets grown, `switches_kept` were kept.
 
-    switch: int
-    epoch: int
-    kept: bool
-    spearman_before: float
-    spearman_after: float
-    params_added: int
-
-
-class ControlResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a control, and the gain of the run with dendrites over it.
-
-    `gain_low` and `gain_high` bound the dev gain: the 95 % confidence interval of a paired
-    bootstrap over the dev pairs.
+    With questions, `test_low` and `test_high` bound test nDCG@10, and `gain_test_low` and
+    `gain_test_high` its gain over the base model: 95 % intervals of a bootstrap over the test
+    questions. `guard_apart_spearman` is the scored Spearman of the guard pairs that do not steer
+    the rehearsal.
     """
 
-    name: str
-    description: str
-    params_trained: int
-    dev_spearman: float
-    test_spearman: float
-    guard_spearman: float
-    best_epoch: int
-    gain_dev_spearman: float
-    gain_low: float
-    gain_high: float
-
-
-class RunFinished(_Event, frozen=True, kw_only=True, tag="run_finished"):
-    """The run's result. Of `switches` sets grown, `switches_kept` were kept."""
-
     run_dir: str
-    base_dev_spearman: float
-    base_test_spearman: float
-    best_dev_spearman: float
-    best_dev_pearson: float
+    metric: Metric = "spearman"
+    base_dev_spearman: Score = None
+    base_test_spearman: Score = None
+    best_dev_spearman: Score = None
+    best_dev_pearson: Score = None
+    base_dev_ndcg_at_10: Score = None
+    base_test_ndcg_at_10: Score = None
+    best_dev_ndcg_at_10: Score = None
     best_epoch: int
-    test_spearman: float
-    test_pearson: float
+    test_spearman: Score = None
+    test_pearson: Score = None
+    test_ndcg_at_10: Score = None
+    test_mrr_at_10: Score = None
+    test_recall_at_1: Score = None
+    test_recall_at_10: Score = None
+    test_recall_at_100: Score = None
+    base_test_mrr_at_10: Score = None
+    base_test_recall_at_1: Score = None
+    base_test_recall_at_10: Score = None
+    base_test_recall_at_100: Score = None
+    test_low: Score = None
+    test_high: Score = None
+    gain_test_low: Score = None
+    gain_test_high: Score = None
     guard_spearman: float
     guard_scored_spearman: float
     base_guard_scored_spearman: float
+    guard_apart_spearman: Score = None
+    base_guard_apart_spearman: Score = None
     switches: int
     switches_kept: int
     switch_records: tuple[SwitchRecord, ...]
@@ -258,7 +310,45 @@ class RunFinished(_Event, frozen=True, kw_only=True, tag="run_finished"):
     peak_rss_mb: float
     control_dev_spearman: float | None = None
     control_test_spearman: float | None = None
+    control_dev_ndcg_at_10: Score = None
+    control_test_ndcg_at_10: Score = None
     controls: tuple[ControlResult, ...] = ()
+    vector_scores: tuple[VectorScore, ...] = ()
+
+    def __post_init__(self) -> None:
+        _ = self.base_dev, self.base_test, self.best_dev, self.test_score
+
+    @property
+    def base_dev(self) -> float:
+        """The base model's score on dev."""
+        return either(self.base_dev_spearman, self.base_dev_ndcg_at_10)
+
+    @property
+    def base_test(self) -> float:
+        """The base model's score on test."""
+        return either(self.base_test_spearman, self.base_test_ndcg_at_10)
+
+    @property
+    def best_dev(self) -> float:
+        """The best score on dev."""
+        return either(self.best_dev_spearman, self.best_dev_ndcg_at_10)
+
+    @property
+    def test_score(self) -> float:
+        """The score of the best weights on test."""
+        return either(self.test_spearman, self.test_ndcg_at_10)
+
+    @property
+    def control_dev(self) -> float | None:
+        """The best control's score on dev; None without a control."""
+        by_ndcg = self.control_dev_ndcg_at_10
+        return self.control_dev_spearman if by_ndcg is None else by_ndcg
+
+    @property
+    def control_test(self) -> float | None:
+        """That control's score on test; None without a control."""
+        by_ndcg = self.control_test_ndcg_at_10
+        return self.control_test_spearman if by_ndcg is None else by_ndcg
 
 
 class RunFailed(_Event, frozen=True, kw_only=True, tag="run_failed"):
@@ -283,6 +373,8 @@ Event = (
     RunStarted
     | EpochStarted
     | Step
+    | GuardChecked
+    | Evaluating
     | Evaluated
     | DendritesAdded
     | SwitchSettled
@@ -297,87 +389,3 @@ Event = (
 
 TERMINAL_EVENTS = (RunFinished, RunFailed, RunStopped)
 """Every run ends with exactly one of these."""
-
-
-def encode_event(event: Event) -> str:
-    """The event as one line of JSON, without a line end."""
-    return json.dumps(plain(event), ensure_ascii=False, allow_nan=False)
-
-
-def decode_event(line: str | bytes) -> Event:
-    """The event of one line of JSON.
-
-    Raises:
-        RunError: the line is not an event of this schema, or a number in it is out of range.
-    """
-    try:
-        event = _DECODER.decode(line)
-    except (ValueError, RecursionError, msgspec.MsgspecError):
-        event = _decode_named_numbers(line)
-    field = out_of_range(event)
-    if field:
-        raise RunError(f"not an event of schema {SCHEMA_VERSION}: {field} is out of range")
-    return event
-
-
-_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
-"""Decodes events whose numbers are all finite, several times as fast as `_decode_named_numbers`."""
-
-
-def _decode_named_numbers(line: str | bytes) -> Event:
-    """The event of a line that may hold "NaN", "Infinity" or "-Infinity" for a number.
-
-    Raises:
-        RunError: the line is not an event.
-    """
-    try:
-        event: Event = msgspec.convert(revive(parse_json(line)), type=Event)
-    except (ValueError, msgspec.ValidationError) as error:
-        raise RunError(f"not an event of schema {SCHEMA_VERSION}: {type(error).__name__}") from None
-    return event
-
-
-# The ranges of numbers in events. Readers compute with them, whoever wrote the file. A number that
-# is not finite is shown as it is; a finite one must lie in the range of its unit.
-
-
-def is_correlation(value: float) -> bool:
-    """Whether `value` is in the range of a correlation; one that is not finite passes."""
-    return not math.isfinite(value) or abs(value) <= MAX_CORRELATION
-
-
-@cache
-def _max_size(name: str) -> float:
-    """The largest absolute value that the field `name` may have."""
-    if name in EPOCHS:
-        return MAX_EPOCHS
-    if name.endswith("_unix_s"):
-        return MAX_UNIX_SECONDS
-    if name.startswith("gain_"):
-        return 2 * MAX_CORRELATION
-    if name.endswith(CORRELATIONS):
-        return MAX_CORRELATION
-    return MAX_MEASURE if name.endswith(MEASURES) else math.inf
-
-
-def out_of_range(value: msgspec.Struct) -> str:
-    """The first field out of range in an event, or in a record inside it; "" if there is none."""
-    for name in value.__struct_fields__:
-        field = _field_out_of_range(name, getattr(value, name))
-        if field:
-            return field
-    return ""
-
-
-def _field_out_of_range(name: str, value: Any) -> str:
-    if isinstance(value, tuple):
-        return next(filter(None, map(out_of_range, value)), "")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return ""
-    max_size = _max_size(name)
-    if isinstance(value, int):
-        low = 0 if name in EPOCHS else -MAX_INTEGER
-        return "" if low <= value <= min(max_size, MAX_INTEGER) else name
-    if math.isfinite(value):
-        return "" if abs(value) <= max_size else name
-    return name if name.endswith("_unix_s") else ""

@@ -14,7 +14,7 @@ import msgspec
 __all__ = ["GrowthPlan", "GrowthState", "Request", "decide"]
 
 ROUNDING = 1e-12
-"""Spearman values of one ranking differ by less, from rounding alone."""
+"""Scores of one ranking differ by less, from rounding alone."""
 Request = Literal["grow", "roll_back"]
 """What the user may request while a run is live."""
 
@@ -24,10 +24,10 @@ class GrowthPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     A phase lasts from one switch to the next. With `switch_epochs`, a switch follows each epoch
     listed there; 0 means before any training. Without, a switch follows each stall: `patience`
-    epochs in which dev Spearman has not risen, but not before epoch `warmup_epochs`; with a warm-up
-    of 0 the run starts with a switch. A run makes at most `switches` switches. A set is kept if the
-    best dev Spearman of its phase exceeds the best before it by more than `min_gain`. When no
-    switch is left, a stall ends the run, but never before one epoch is trained.
+    epochs in which the dev score has not risen, but not before epoch `warmup_epochs`; with a
+    warm-up of 0 the run starts with a switch. A run makes at most `switches` switches. A set is
+    kept if the best dev score of its phase exceeds the best before it by more than `min_gain`. When
+    no switch is left, a stall ends the run, but never before one epoch is trained.
 
     If `trains_alone` is False, nothing but dendrites is trained. Then the first set grows at the
     start, whatever the warm-up. When the only set is rolled back, the next one grows at once, or
@@ -44,7 +44,7 @@ class GrowthPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GrowthState(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a run stands. `before` is the best dev Spearman before the set on trial; else None."""
+    """Where a run stands. `before` is the best dev score before the set on trial; else None."""
 
     switches: int = 0
     kept: int = 0
@@ -76,22 +76,22 @@ def decide(
     state: GrowthState,
     *,
     epoch: int,
-    spearman: float,
+    score: float,
     request: Request | None = None,
 ) -> tuple[GrowthState, Decision]:
-    """The next state and decision after the evaluation at the end of `epoch` gave `spearman`.
+    """The next state and decision after the evaluation at the end of `epoch` gave `score`.
 
-    `improved` means that `spearman` is the best so far and the weights become the run's best. NaN
+    `improved` means that `score` is the best so far and the weights become the run's best. NaN
     never improves. A request to roll back before training is ignored, since there is no set yet.
     """
     if epoch == 0 and request == "roll_back":
         request = None
-    improved = spearman > state.best
-    improved_phase = spearman > state.phase_best
+    improved = score > state.best
+    improved_phase = score > state.phase_best
     state = msgspec.structs.replace(
         state,
-        best=spearman if improved else state.best,
-        phase_best=spearman if improved_phase else state.phase_best,
+        best=score if improved else state.best,
+        phase_best=score if improved_phase else state.phase_best,
         phase_best_epoch=epoch if improved_phase else state.phase_best_epoch,
     )
     is_last_epoch = epoch >= plan.epochs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-__all__ = ["BUDGET_LADDER", "RECIPES"]
+__all__ = ["BUDGET_LADDER", "RECIPES", "RETRIEVAL", "RETRIEVAL_LADDER", "Rung"]
 
 _COMMON: dict[str, Any] = {
     "batch_size": 32,
@@ -31,6 +31,12 @@ _COMMON: dict[str, Any] = {
     "threads": None,
     "base": None,
     "score_range": None,
+    "columns": None,
+    "eval_corpus": None,
+    "max_length": 256,
+    "hard_negatives": 0,
+    "negative_margin": None,
+    "dims": None,
 }
 
 _SHARP: dict[str, Any] = {
@@ -151,3 +157,56 @@ BUDGET_LADDER: tuple[Rung, ...] = (
 )
 """The placements that `--budget` chooses from: the best one measured at each size, largest first
 (docs/recipes.md). No other placement of its size gains as much as the up-projection of layer 1."""
+
+_RANKING: dict[str, Any] = {
+    "loss": "ranking",
+    "batch_size": 256,
+    "fit": ("batch_size", "epochs"),
+    "schedule": "warmup",
+    "epochs": 4,
+    "max_length": 160,
+    "hard_negatives": 1,
+}
+
+_UNITS: dict[str, Any] = {
+    **_RANKING,
+    "lr": 8e-3,
+    "dendrite_lr": 8e-3,
+    "switches": 1,
+    "switch_epochs": (0,),
+    "place": ("v", "up"),
+    "nonlinearity": "linear",
+    "sharpness": 0.0,
+    "epochs_per_pass": 1,
+    "units": 16,
+}
+
+_FOUR_UNITS: dict[str, Any] = {"units": 4, "lr": 5e-3, "dendrite_lr": 5e-3, "epochs": 6}
+
+RETRIEVAL: dict[tuple[str, str], dict[str, Any]] = {
+    ("dendrites", "default"): _UNITS,
+    ("dendrites", "fast"): {**_UNITS, **_FOUR_UNITS, "epochs": 3, "hard_negatives": 0},
+    ("dendrites", "best"): {**_UNITS, "hard_negatives": 2},
+    ("dendrites", "test"): {**_UNITS, **_FOUR_UNITS},
+    ("adapter", "default"): {**_RANKING, "lr": 1e-3, "dendrite_lr": 1e-3, "hard_negatives": 0},
+    ("full", "default"): {**_RANKING, "batch_size": 128, "lr": 1e-4, "layer_decay": 1.0},
+}
+"""What differs from `RECIPES` where the data are questions with passages."""
+
+RETRIEVAL_LADDER: tuple[Rung, ...] = (
+    Rung(258_528, _UNITS),
+    Rung(64_632, {**_UNITS, **_FOUR_UNITS}),
+    Rung(
+        9_605,
+        {
+            **_UNITS,
+            **_FOUR_UNITS,
+            "place": ("up",),
+            "layers": (0, 1, 2, 3, 4),
+            "units": 1,
+            "lr": 2e-2,
+            "dendrite_lr": 2e-2,
+        },
+    ),
+)
+"""As `BUDGET_LADDER`, for questions with passages."""

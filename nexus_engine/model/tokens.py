@@ -48,7 +48,7 @@ class Tokenizer:
             raise ModelError(f"{one_line(path)}: {one_line(error, 120)}") from None
         if highest >= EncoderShape().vocabulary:
             raise ModelError(f"{one_line(path)}: token {highest} is outside the model's vocabulary")
-        self._max_tokens = max_tokens
+        self.max_tokens = max_tokens
         self._fast.no_padding()
         self._fast.enable_truncation(max_length=max_tokens)
 
@@ -59,7 +59,7 @@ class Tokenizer:
             [s.encode("utf-8", "replace").decode("utf-8") for s in sentences]
         )
         tokenised = Tokenised(e.ids for e in encoded)
-        full = [i for i, ids in enumerate(tokenised) if len(ids) == self._max_tokens]
+        full = [i for i, ids in enumerate(tokenised) if len(ids) == self.max_tokens]
         tokenised.cut = tuple(i for i in full if encoded[i].overflowing)
         return tokenised
 
@@ -76,6 +76,11 @@ class TokenStore:
 
     def __len__(self) -> int:
         return len(self._offsets) - 1
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens at which a sentence is truncated."""
+        return self._tokenizer.max_tokens
 
     def add(self, batches: Iterable[Sequence[str]]) -> Rows:
         """The row of each sentence, (m,). Sentences that were not added before are tokenised."""

@@ -83,7 +83,7 @@ def curves(runs: Sequence[Run], names: dict[str, str]) -> Section:
             lines.append(
                 Line(
                     one_line(name, 90),
-                    tuple((point.epoch, point.spearman) for point in arm.points),
+                    tuple((point.epoch, point.score) for point in arm.points),
                     dashed=not main,
                     colour=colour,
                 )
@@ -119,7 +119,7 @@ def parameters(configurations: Sequence[Group]) -> Section:
         for i, g in enumerate(configurations)
     ]
     result = configurations[0].runs[0].result
-    base = math.nan if result is None else result.base_dev_spearman
+    base = math.nan if result is None else result.base_dev
     chart = scatter(
         dots,
         "Dev Spearman against trained parameters",

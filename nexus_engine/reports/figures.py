@@ -106,23 +106,19 @@ def _group(label: str, runs: Sequence[Run]) -> Group:
         assert value is not None  # a group has a run
         return value
 
-    gains = [
-        r.best_dev_spearman - r.control_dev_spearman
-        for r in results
-        if r.control_dev_spearman is not None
-    ]
+    gains = [r.best_dev - r.control_dev for r in results if r.control_dev is not None]
     gain = estimate(gains)
     if gain is not None and gain.n == 1:
         control = max(
-            (c for r in results for c in r.controls), key=lambda c: c.dev_spearman, default=None
+            (c for r in results for c in r.controls), key=lambda c: c.dev_score, default=None
         )
         if control is not None:
             gain = Estimate(mean=gain.mean, n=1, low=control.gain_low, high=control.gain_high)
     return Group(
         label=label,
         runs=tuple(runs),
-        dev=mean([r.best_dev_spearman for r in results]),
-        test=mean([r.test_spearman for r in results]),
+        dev=mean([r.best_dev for r in results]),
+        test=mean([r.test_score for r in results]),
         gain=gain,
         params_trained=max(r.params_trained for r in results),
         switches_kept=tuple(r.switches_kept for r in results),

@@ -9,10 +9,11 @@ import msgspec
 
 from nexus_engine.disk.named_folders import LATEST, NoSuchFolderError
 from nexus_engine.errors import RunError, one_line
-from nexus_engine.events import Event, RunFailed, RunFinished, Step, SwitchRecord
+from nexus_engine.events import Event, RunFailed, RunFinished, Step
 from nexus_engine.runs.folder import RunFolder, find_run
 from nexus_engine.runs.run_view import EpochPoint, RunView, reduce
 from nexus_engine.runs.summary import summarise
+from nexus_engine.scores import SwitchRecord
 from nexus_engine.sweeps.folder import find_sweep
 from nexus_engine.sweeps.reading import read_sweep
 from nexus_engine.sweeps.view import SweepView

@@ -23,8 +23,8 @@ def results(gathered: Gathered, configurations: Sequence[Group]) -> Section:
             (
                 "base model",
                 "",
-                figure(base.base_dev_spearman),
-                figure(base.base_test_spearman),
+                figure(base.base_dev),
+                figure(base.base_test),
                 "",
                 "0",
                 "",
@@ -65,9 +65,9 @@ def switches(runs: Sequence[Run]) -> Section:
                 str(record.switch),
                 str(run.grown_after.get(record.switch, "-")),
                 str(record.epoch),
-                figure(record.spearman_before),
-                figure(record.spearman_after),
-                signed(record.spearman_after - record.spearman_before),
+                figure(record.before),
+                figure(record.after),
+                signed(record.after - record.before),
                 "kept" if record.kept else "rolled back",
                 f"{record.params_added:,}",
             )
@@ -94,11 +94,10 @@ def controls(runs: Sequence[Run]) -> Section:
             run.label,
             one_line(control.name, 40),
             one_line(control.description, 100),
-            figure(control.dev_spearman),
-            figure(control.test_spearman),
+            figure(control.dev_score),
+            figure(control.test_score),
             f"{control.params_trained:,}",
-            f"{signed(control.gain_dev_spearman)} [{signed(control.gain_low)}, "
-            f"{signed(control.gain_high)}]",
+            f"{signed(control.gain_dev)} [{signed(control.gain_low)}, {signed(control.gain_high)}]",
         )
         for run in runs
         if run.result is not None

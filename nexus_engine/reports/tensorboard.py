@@ -45,7 +45,7 @@ def _folder(run: Run, out: Path, earlier: set[Path]) -> Path:
 def _write_arm(writer: Any, arm: Arm) -> None:
     series: dict[str, Sequence[tuple[int, float]]] = {
         "loss": arm.losses,
-        "dev/spearman": [(p.epoch, p.spearman) for p in arm.points],
+        "dev/spearman": [(p.epoch, p.score) for p in arm.points],
         "guard/spearman": [(p.epoch, p.guard_spearman) for p in arm.points],
     }
     for tag, points in series.items():

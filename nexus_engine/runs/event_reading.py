@@ -17,7 +17,8 @@ import numpy.typing as npt
 
 from nexus_engine.disk.growing_lines import MAX_LINE_BYTES, MAX_LOG_BYTES, LineTail, decoded
 from nexus_engine.disk.regular_files import open_reader
-from nexus_engine.events import Event, decode_event
+from nexus_engine.event_lines import decode_event
+from nexus_engine.events import Event
 from nexus_engine.runs.log_scan import decode_events
 
 __all__ = ["EventLog"]

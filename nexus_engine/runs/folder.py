@@ -28,7 +28,8 @@ from nexus_engine.disk.lock import LOCK_FILE, RunLock
 from nexus_engine.disk.named_folders import LATEST, find_folder, point_latest
 from nexus_engine.disk.new_folders import LOG_NAME, claimed_folder, fresh_folder, usable_path
 from nexus_engine.errors import ConfigError, RunError, one_line
-from nexus_engine.events import TERMINAL_EVENTS, Event, encode_event
+from nexus_engine.event_lines import encode_event
+from nexus_engine.events import TERMINAL_EVENTS, Event
 from nexus_engine.runs.index import RunIndex
 from nexus_engine.runs.log_scan import decode_events
 from nexus_engine.runs.summary import RUN, RunSummary, read_facts, state_of

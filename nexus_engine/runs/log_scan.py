@@ -16,7 +16,8 @@ from nexus_engine.disk.growing_lines import MAX_LOG_BYTES, LineTail, decoded
 from nexus_engine.disk.json_text import parse_json
 from nexus_engine.disk.regular_files import open_reader
 from nexus_engine.errors import RunError
-from nexus_engine.events import Event, Warned, decode_event
+from nexus_engine.event_lines import decode_event
+from nexus_engine.events import Event, Warned
 from nexus_engine.runs.run_view import ArmView, RunView, reduce
 
 __all__ = ["LogScan", "decode_events", "last_event"]

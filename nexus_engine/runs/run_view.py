@@ -15,7 +15,9 @@ from nexus_engine.events import (
     DendritesAdded,
     EpochStarted,
     Evaluated,
+    Evaluating,
     Event,
+    GuardChecked,
     Log,
     PauseChanged,
     RunFailed,
@@ -27,6 +29,7 @@ from nexus_engine.events import (
     Warned,
 )
 from nexus_engine.runs.series import EMPTY, Series
+from nexus_engine.scores import Metric
 
 __all__ = ["ArmView", "EpochPoint", "RunView", "SwitchView", "reduce"]
 
@@ -41,18 +44,24 @@ class EpochPoint:
     """One evaluation on dev; epoch 0 is the base model."""
 
     epoch: int
-    spearman: float
-    pearson: float
+    score: float
+    """By the metric that decides in the run."""
+    pearson: float | None
     guard_spearman: float
     guard_scored_spearman: float
     is_best: bool
+    mrr_at_10: float | None = None
+    recall_at_1: float | None = None
+    recall_at_10: float | None = None
+    recall_at_100: float | None = None
+    keep_weight: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwitchView:
     """One set of dendrites. `units` are those that it added.
 
-    `before` and `after` are dev Spearman; `after` is None while the set is on trial.
+    `before` and `after` are scores on dev; `after` is None while the set is on trial.
     """
 
     switch: int
@@ -82,10 +91,13 @@ class ArmView:
     remaining_seconds: float | None = None
     sets: int = 0
     params_trained: int = 0
-    base_spearman: float | None = None
-    base_test_spearman: float | None = None
-    test_spearman: float | None = None
-    best_spearman: float | None = None
+    base_score: float | None = None
+    base_test_score: float | None = None
+    test_score: float | None = None
+    best_score: float | None = None
+    keep_weight: float = 0.0
+    evaluated: tuple[int, int] | None = None
+    """While an evaluation is under way: how many texts are embedded, and of how many."""
     best_epoch: int = 0
     points: tuple[EpochPoint, ...] = ()
     switches: tuple[SwitchView, ...] = ()
@@ -142,6 +154,11 @@ class RunView:
     paused: bool = False
     ended: RunFinished | RunFailed | RunStopped | None = None
 
+    @property
+    def metric(self) -> Metric:
+        """The metric that decides in the run; Spearman until it is known."""
+        return "spearman" if self.started is None else self.started.metric
+
     def arm(self, name: str | None = None) -> ArmView:
         """The arm `name`, or the current one if None; an empty arm if it has not begun."""
         wanted = self.current if name is None else name
@@ -170,8 +187,14 @@ def reduce(view: RunView, event: Event) -> RunView:
             return _with_arm(replace(view, state="training"), arm)
         case Step():
             return _after_step(view, event)
+        case GuardChecked():
+            return _with_arm(view, replace(view.arm(event.arm), keep_weight=event.keep_weight))
+        case Evaluating():
+            return _evaluating(view, event)
         case Evaluated():
-            return _with_arm(view, _after_evaluation(view, event))
+            arm = _after_evaluation(view, event)
+            arm = replace(arm, keep_weight=event.keep_weight, evaluated=None)
+            return _with_arm(view, arm)
         case DendritesAdded():
             return _with_arm(view, _after_growth(view.arm(event.arm), event))
         case SwitchSettled():
@@ -199,6 +222,12 @@ def _with_arm(view: RunView, arm: ArmView) -> RunView:
     exists = any(old.name == arm.name for old in view.arms)
     arms = tuple(arm if old.name == arm.name else old for old in view.arms)
     return replace(view, arms=arms if exists else (*arms, arm), current=arm.name)
+
+
+def _evaluating(view: RunView, event: Evaluating) -> RunView:
+    arm = replace(view.arm(event.arm), evaluated=(event.done, event.total))
+    measures_base = view.state == "measuring"
+    return _with_arm(replace(view, state="measuring" if measures_base else "evaluating"), arm)
 
 
 def _after_step(view: RunView, event: Step) -> RunView:
@@ -237,35 +266,40 @@ def _after_evaluation(view: RunView, event: Evaluated) -> ArmView:
     if event.split == "test":
         # The base model is scored on test last, but first in a resumed run. If the best weights are
         # those of epoch 0, both scores are equal.
-        is_of_base = view.state == "measuring" or arm.test_spearman is not None
+        is_of_base = view.state == "measuring" or arm.test_score is not None
         if event.epoch or not is_of_base:
-            return replace(arm, test_spearman=event.spearman)
+            return replace(arm, test_score=event.score)
         if arm.points:
-            return replace(arm, base_test_spearman=event.spearman)
+            return replace(arm, base_test_score=event.score)
         return replace(
             arm,
-            base_test_spearman=event.spearman,
-            base_spearman=event.best_spearman,
-            best_spearman=event.best_spearman,
+            base_test_score=event.score,
+            base_score=event.best_score,
+            best_score=event.best_score,
             best_epoch=event.best_epoch,
         )
     point = EpochPoint(
         epoch=event.epoch,
-        spearman=event.spearman,
+        score=event.score,
         pearson=event.pearson,
         guard_spearman=event.guard_spearman,
         guard_scored_spearman=event.guard_scored_spearman,
         is_best=event.is_best,
+        mrr_at_10=event.mrr_at_10,
+        recall_at_1=event.recall_at_1,
+        recall_at_10=event.recall_at_10,
+        recall_at_100=event.recall_at_100,
+        keep_weight=event.keep_weight,
     )
     # A resumed run repeats an epoch that a crash cut off; the new evaluation replaces the old one.
     points = (*(old for old in arm.points if old.epoch < event.epoch), point)
-    base = event.spearman if event.epoch == 0 else arm.base_spearman
+    base = event.score if event.epoch == 0 else arm.base_score
     return replace(
         arm,
         epoch=event.epoch,
         points=points,
-        base_spearman=base,
-        best_spearman=event.best_spearman,
+        base_score=base,
+        best_score=event.best_score,
         best_epoch=event.best_epoch,
     )
 
@@ -280,7 +314,7 @@ def _after_growth(arm: ArmView, event: DendritesAdded) -> ArmView:
         units=event.units - units_before,
         units_total=event.units,
         params_added=event.params_added,
-        before=event.spearman_before,
+        before=event.before,
     )
     return replace(arm, switches=(*earlier, switch), params_trained=event.params_trained)
 
@@ -290,8 +324,8 @@ def _after_settling(arm: ArmView, event: SwitchSettled) -> ArmView:
         replace(
             switch,
             state="kept" if event.kept else "rolled back",
-            before=event.spearman_before,
-            after=event.spearman_after,
+            before=event.before,
+            after=event.after,
         )
         if switch.switch == event.switch
         else switch
@@ -310,7 +344,7 @@ def _rolled_back(arm: ArmView, event: SwitchSettled) -> ArmView:
         for point in arm.points
     )
     best_epoch = max((point.epoch for point in points if point.is_best), default=0)
-    return replace(arm, points=points, best_spearman=event.spearman_before, best_epoch=best_epoch)
+    return replace(arm, points=points, best_score=event.before, best_epoch=best_epoch)
 
 
 def _with_message(messages: tuple[str, ...], message: str) -> tuple[str, ...]:

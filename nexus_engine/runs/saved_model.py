@@ -25,13 +25,14 @@ from nexus_engine.disk.files import make_folder, replace_file, replace_json
 from nexus_engine.disk.regular_files import read_json, sha256_of
 from nexus_engine.disk.tensor_files import MAX_WEIGHT_BYTES, write_tensors
 from nexus_engine.errors import ModelError, one_line
-from nexus_engine.events import MAX_EPOCHS, is_correlation
+from nexus_engine.event_ranges import MAX_EPOCHS, is_correlation
 from nexus_engine.model.base_model import BaseModel, find_base_model, load_encoder
 from nexus_engine.model.dendrites import UNIT_PARAMETERS
 from nexus_engine.model.regimes import build_model
 from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.model.tokens import Tokenizer
 from nexus_engine.runs.folder import find_run
+from nexus_engine.scores import Score, either
 from nexus_engine.system.ownership import not_permitted
 from nexus_engine.system.user_paths import user_path
 
@@ -65,12 +66,23 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     weights_file: str
     weights_sha256: str
     epoch: int
-    dev_spearman: float
+    dev_spearman: Score = None
+    dev_ndcg_at_10: Score = None
     params_added: int
     data_name: str
     data_fingerprint: str
     tokenizer_sha256: str | None = None
     """SHA-256 of the base model's `tokenizer.json`; None in a card of an earlier version."""
+    max_tokens: int = 256
+    """Tokens of a text that the model reads."""
+
+    def __post_init__(self) -> None:
+        _ = self.dev_score
+
+    @property
+    def dev_score(self) -> float:
+        """The score on dev, by the metric that decided."""
+        return either(self.dev_spearman, self.dev_ndcg_at_10)
 
 
 class LoadedModel(NamedTuple):
@@ -116,7 +128,8 @@ def _read_card(folder: Path) -> ModelCard:
     if not WEIGHTS_NAME.fullmatch(card.weights_file) or card.format != 1:
         raise ModelError(f"{one_line(path)}: not a model card of this version")
     counts_in_range = 0 <= card.epoch <= MAX_EPOCHS and card.params_added >= 0
-    if not counts_in_range or not is_correlation(card.dev_spearman):
+    counts_in_range &= 2 < card.max_tokens <= 512
+    if not counts_in_range or not is_correlation(card.dev_score):
         raise ModelError(f"{one_line(path)}: not a model card (a number is out of range)")
     return card
 
@@ -208,7 +221,7 @@ def load_saved(folder: Path, name: str) -> LoadedModel:
     for missing in sorted(required - tensors.keys()):
         raise ModelError(f"{one_line(path)}: weight {one_line(missing, 60)} is missing")
     apply_weights(model, tensors, path)
-    return LoadedModel(name, model.eval(), Tokenizer(base.folder), base, card)
+    return LoadedModel(name, model.eval(), Tokenizer(base.folder, card.max_tokens), base, card)
 
 
 def load_model(name: str, *, bf16: bool = False) -> LoadedModel:

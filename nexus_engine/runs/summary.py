@@ -12,8 +12,9 @@ from nexus_engine.disk.named_folders import FolderKind, read_description
 from nexus_engine.disk.new_folders import LOG_NAME
 from nexus_engine.disk.regular_files import read_json
 from nexus_engine.errors import one_line
-from nexus_engine.events import MAX_EPOCHS, MAX_UNIX_SECONDS, is_correlation
+from nexus_engine.event_ranges import MAX_EPOCHS, MAX_UNIX_SECONDS, is_correlation
 from nexus_engine.runs.log_scan import LogScan, last_event
+from nexus_engine.scores import Metric
 from nexus_engine.system.process_identity import is_alive
 
 __all__ = [
@@ -36,9 +37,9 @@ ENDS = {"run_finished": "finished", "run_failed": "failed", "run_stopped": "stop
 class RunSummary(NamedTuple):
     """A line of the list of runs. `state` is live, finished, failed, stopped or interrupted.
 
-    Figures are those of the main arm so far, None if unknown. `curve` is dev Spearman by epoch,
-    starting with the base model. `fraction` is the share of the current arm's steps that is done,
-    while the run is live. `message` says why a run failed.
+    Figures are those of the main arm so far, None if unknown. `curve` is the dev score by epoch,
+    starting with the base model; `metric` says which score that is. `fraction` is the share of
+    the current arm's steps that is done, while the run is live. `message` says why a run failed.
     """
 
     name: str
@@ -46,31 +47,32 @@ class RunSummary(NamedTuple):
     state: str
     tune: str
     data: str
-    best_dev_spearman: float | None
-    base_dev_spearman: float | None
+    best_dev: float | None
+    base_dev: float | None
     switches_kept: int | None
     params_added: int | None
     started_unix_s: float
     switches_tried: int | None = None
     best_epoch: int | None = None
-    test_spearman: float | None = None
+    test_score: float | None = None
     arm: str = "main"
     fraction: float | None = None
     message: str = ""
     curve: tuple[float, ...] = ()
+    metric: Metric = "spearman"
 
     @property
     def gain(self) -> float | None:
-        """Best dev Spearman minus that of the base model."""
-        if self.best_dev_spearman is None or self.base_dev_spearman is None:
+        """Best dev score minus that of the base model."""
+        if self.best_dev is None or self.base_dev is None:
             return None
-        return self.best_dev_spearman - self.base_dev_spearman
+        return self.best_dev - self.base_dev
 
 
 class RunRecord(NamedTuple):
     """A run's summary, its `run.json` as `facts`, and its last event as plain values.
 
-    The last event of a finished run is its result. `points` are (epoch, dev Spearman).
+    The last event of a finished run is its result. `points` are (epoch, dev score).
     """
 
     summary: RunSummary
@@ -173,7 +175,7 @@ def read_record(path: Path) -> RunRecord:
 
 def record_of(summary: RunSummary, facts: dict[str, Any], log: LogScan) -> RunRecord:
     """The record of a run from its `run.json` and log."""
-    points = tuple((point.epoch, point.spearman) for point in log.main.points)
+    points = tuple((point.epoch, point.score) for point in log.main.points)
     return RunRecord(summary, facts, revive(log.last), points)
 
 
@@ -190,14 +192,15 @@ def summary_of(path: Path, facts: dict[str, Any], log: LogScan) -> RunSummary:
     steps_total, steps_done = _count(last.get("steps_total")), _count(last.get("step"))
     is_stepping = state == "live" and last.get("event") == "step" and steps_total
     is_measured = bool(main.points)
+    metric: Metric = "ndcg_at_10" if settings.get("task") == "retrieval" else "spearman"
     return RunSummary(
         name=path.name,
         path=path,
         state=state,
         tune=one_line(settings.get("tune", "?"), 20),
         data=one_line(facts.get("data_name", settings.get("data", "?")), 60),
-        best_dev_spearman=_correlation(result.get("best_dev_spearman", main.best_spearman)),
-        base_dev_spearman=_correlation(result.get("base_dev_spearman", main.base_spearman)),
+        best_dev=_correlation(result.get(f"best_dev_{metric}", main.best_score)),
+        base_dev=_correlation(result.get(f"base_dev_{metric}", main.base_score)),
         switches_kept=_epoch(
             result.get("switches_kept", main.switches_kept if is_measured else None)
         ),
@@ -205,9 +208,10 @@ def summary_of(path: Path, facts: dict[str, Any], log: LogScan) -> RunSummary:
         started_unix_s=_timestamp(facts.get("started_unix_s")),
         switches_tried=_epoch(result.get("switches", main.switches_tried if is_measured else None)),
         best_epoch=_epoch(result.get("best_epoch", main.best_epoch if is_measured else None)),
-        test_spearman=_correlation(result.get("test_spearman")),
+        test_score=_correlation(result.get(f"test_{metric}")),
         arm=one_line(last.get("arm", "main"), 60),
         fraction=min(1.0, (steps_done or 0) / steps_total) if is_stepping and steps_total else None,
         message=one_line(last.get("message", "")) if state == "failed" else "",
-        curve=tuple(point.spearman for point in main.points),
+        curve=tuple(point.score for point in main.points),
+        metric=metric,
     )

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from nexus_engine.data import PairData, Pairs
+from nexus_engine.data.questions.answers import Answers, Ragged
+from nexus_engine.data.questions.question_data import QuestionData, QuestionSplit
 from nexus_engine.model.tokens import Tokenizer, TokenStore
 
-__all__ = ["Corpus", "PairRows", "build_corpus", "pair_rows"]
+__all__ = [
+    "Corpus",
+    "PairRows",
+    "QuestionCorpus",
+    "QuestionRows",
+    "build_corpus",
+    "build_question_corpus",
+    "pair_rows",
+    "train_examples",
+]
 
 SENTENCES_PER_CALL = 10_000
 """Sentences that are tokenised at a time; bounds the memory of their Python strings."""
@@ -28,13 +40,51 @@ class PairRows(NamedTuple):
 
 
 class Corpus(NamedTuple):
-    """All sentences of a run, tokenised once, and its splits. Equal sentences share a row."""
+    """All sentences of a run, tokenised once, and its splits. Equal sentences share a row.
+
+    `general` (g,) are store rows of the general sentences that a run may rehearse.
+    """
 
     store: TokenStore
     train: PairRows
     dev: PairRows
     test: PairRows
     guard: PairRows
+    general: npt.NDArray[np.int64]
+
+
+class QuestionRows(NamedTuple):
+    """Questions as store rows (q,); `answers` and `negatives` are places in the passages."""
+
+    questions: npt.NDArray[np.int64]
+    answers: Answers
+    negatives: Ragged
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+
+class QuestionCorpus(NamedTuple):
+    """All texts of a run on questions, tokenised once, and its splits.
+
+    `passages` (p,) are store rows. `ranked` (r,) are the places of those among which a question is
+    ranked, in rising order: all of them, or a sample. Equal questions share a row.
+    """
+
+    store: TokenStore
+    train: QuestionRows
+    dev: QuestionRows
+    test: QuestionRows
+    guard: PairRows
+    general: npt.NDArray[np.int64]
+    passages: npt.NDArray[np.int64]
+    ranked: npt.NDArray[np.int64]
+
+
+def train_examples(corpus: Corpus | QuestionCorpus) -> int:
+    """The number of training examples: graded pairs, or questions with one of their answers."""
+    train = corpus.train
+    return len(train) if isinstance(train, PairRows) else len(train.answers.rows.values)
 
 
 def pair_rows(store: TokenStore, pairs: Pairs) -> PairRows:
@@ -49,8 +99,10 @@ def pair_rows(store: TokenStore, pairs: Pairs) -> PairRows:
     return PairRows(column(pairs.first), column(pairs.second), _scores(pairs))
 
 
-def build_corpus(data: PairData, guard: Pairs, tokenizer: Tokenizer) -> Corpus:
-    """Tokenise all splits and the guard.
+def build_corpus(
+    data: PairData, guard: Pairs, tokenizer: Tokenizer, general: Sequence[str] = ()
+) -> Corpus:
+    """Tokenise all splits, the guard and the `general` sentences.
 
     Arrow finds equal sentences over all splits at once. With a Python dictionary instead, a million
     pairs would take a gigabyte.
@@ -73,7 +125,33 @@ def build_corpus(data: PairData, guard: Pairs, tokenizer: Tokenizer) -> Corpus:
         PairRows(first, second, _scores(pairs))
         for first, second, pairs in zip(rows[::2], rows[1::2], splits, strict=True)
     ]
-    return Corpus(store, *split_rows)
+    general_rows = store.add_distinct([list(general)]) if general else np.zeros(0, np.int64)
+    train, dev, test, guard_rows = split_rows
+    return Corpus(store, train, dev, test, guard_rows, general_rows)
+
+
+def build_question_corpus(
+    data: QuestionData, guard: Pairs, tokenizer: Tokenizer, general: Sequence[str] = ()
+) -> QuestionCorpus:
+    """Tokenise the passages, the questions of all splits, the guard and `general` sentences."""
+    store = TokenStore(tokenizer)
+    passages = store.add_distinct(
+        data.passages.slice(i, SENTENCES_PER_CALL).to_pylist()
+        for i in range(0, len(data.passages), SENTENCES_PER_CALL)
+    )
+
+    def rows(split: QuestionSplit) -> QuestionRows:
+        questions = store.add(
+            split.questions.slice(i, SENTENCES_PER_CALL).to_pylist()
+            for i in range(0, len(split), SENTENCES_PER_CALL)
+        )
+        return QuestionRows(questions, split.answers, split.negatives)
+
+    train, dev, test = rows(data.train), rows(data.dev), rows(data.test)
+    guard_rows = pair_rows(store, guard)
+    general_rows = store.add([list(general)]) if general else np.zeros(0, np.int64)
+    ranked = np.arange(len(passages))
+    return QuestionCorpus(store, train, dev, test, guard_rows, general_rows, passages, ranked)
 
 
 def _scores(pairs: Pairs) -> npt.NDArray[np.float32]:

@@ -11,18 +11,18 @@ import numpy as np
 from nexus_engine.errors import DataError
 from nexus_engine.model.base_model import MAX_TOKENS
 from nexus_engine.model.tokens import Rows, TokenStore
-from nexus_engine.scoring.corpus import Corpus, PairRows
+from nexus_engine.scoring.corpus import Corpus, PairRows, QuestionCorpus
 
 __all__ = ["corpus_notes", "cut_note", "indistinct", "pair_notes", "refuse_indistinct"]
 
 
-def cut_note(cut: int, sentences: int) -> str:
+def cut_note(cut: int, sentences: int, max_tokens: int = MAX_TOKENS) -> str:
     """A line that says how many of the distinct sentences are cut; empty if none is."""
     if not cut:
         return ""
     are = "is" if cut == 1 else "are"
     return (
-        f"{cut:,} of {sentences:,} sentences {are} longer than the {MAX_TOKENS} tokens that the "
+        f"{cut:,} of {sentences:,} sentences {are} longer than the {max_tokens} tokens that the "
         "model reads: the rest is cut off"
     )
 
@@ -32,7 +32,7 @@ def pair_notes(store: TokenStore, *splits: PairRows) -> list[str]:
     columns = [column for pairs in splits for column in (pairs.first, pairs.second)]
     rows = np.unique(np.concatenate(columns))
     cut = store.cut_among(rows)
-    note = cut_note(len(cut), len(rows))
+    note = cut_note(len(cut), len(rows), store.max_tokens)
     if not note:
         return []
     equal = sum(len(_equal_pairs(store, pairs, cut)) for pairs in splits)
@@ -46,9 +46,22 @@ def pair_notes(store: TokenStore, *splits: PairRows) -> list[str]:
     ]
 
 
-def corpus_notes(corpus: Corpus) -> list[str]:
-    """`pair_notes` for the train, dev and test pairs of a run."""
-    return pair_notes(corpus.store, corpus.train, corpus.dev, corpus.test)
+def corpus_notes(corpus: Corpus | QuestionCorpus) -> list[str]:
+    """Notes on the texts of a run: those of `pair_notes`, or how many passages are cut."""
+    if isinstance(corpus, Corpus):
+        return pair_notes(corpus.store, corpus.train, corpus.dev, corpus.test)
+    splits = (corpus.train, corpus.dev, corpus.test)
+    questions = np.unique(np.concatenate([split.questions for split in splits]))
+    notes = []
+    for rows, name in ((corpus.passages, "passages"), (questions, "questions")):
+        cut = len(corpus.store.cut_among(rows))
+        if cut:
+            notes.append(
+                f"{cut:,} of {len(rows):,} {name} ({cut / len(rows):.0%}) are longer than the "
+                f"{corpus.store.max_tokens} tokens that the model reads (--max-length): the rest "
+                "is cut off"
+            )
+    return notes
 
 
 def indistinct(store: TokenStore, pairs: PairRows) -> str:
@@ -69,9 +82,9 @@ def indistinct(store: TokenStore, pairs: PairRows) -> str:
     undefined = "so all similarities are equal and Spearman is undefined"
     if cut:
         return (
-            f"{subject} equal once cut to the {MAX_TOKENS} tokens that the model reads ({cut:,} of "
-            f"{len(rows):,} sentences are cut), {undefined}; put what tells the sentences "
-            "apart at their start"
+            f"{subject} equal once cut to the {store.max_tokens} tokens that the model reads "
+            f"({cut:,} of {len(rows):,} sentences are cut), {undefined}; put what tells the "
+            "sentences apart at their start"
         )
     return f"{subject} equal to the model, {undefined}; give pairs of different sentences"
 

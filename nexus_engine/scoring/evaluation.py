@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -20,10 +22,15 @@ __all__ = [
     "Baseline",
     "Correlations",
     "Cosines",
+    "GuardScores",
+    "Judged",
     "Measured",
     "correlate",
     "embed_all",
+    "measured_at",
     "pair_cosines",
+    "score_guard",
+    "stored_measured",
 ]
 
 TOKENS_PER_FORWARD = 2048
@@ -38,6 +45,18 @@ Embed = Callable[[Rows], Tensor]
 """Computes the embeddings (m, width) of store rows (m,)."""
 
 
+class Judged(NamedTuple):
+    """How well a model does on a split.
+
+    `values` (n,) belong to single examples and are what a paired bootstrap resamples: similarities
+    of pairs, or the nDCG@10 of questions. `details` are further scores by name.
+    """
+
+    score: float
+    values: npt.NDArray[np.float64]
+    details: Mapping[str, float] = MappingProxyType({})
+
+
 class Correlations(NamedTuple):
     """Correlations, -1..1, of the similarities `cosine` (n,) with the pairs' scores."""
 
@@ -47,13 +66,46 @@ class Correlations(NamedTuple):
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of an evaluation: correlations on dev and the guard (see `events.Evaluated`)."""
+    """The result of an evaluation on dev and the guard.
+
+    `score` is by the metric that decides, `details` are further scores by their names in
+    `events.Evaluated`. The guard's half that steers rehearsal is `steering_spearman`, the other
+    half `apart_spearman`.
+    """
 
     epoch: int = 0
-    spearman: float = float("-inf")
-    pearson: float = float("nan")
+    score: float = float("-inf")
+    details: dict[str, float] = {}
     guard_spearman: float = float("nan")
     guard_scored_spearman: float = float("nan")
+    steering_spearman: float = float("nan")
+    apart_spearman: float = float("nan")
+
+
+def stored_measured(fields: Mapping[str, Any]) -> Measured:
+    """A `Measured` from a checkpoint; earlier versions stored `spearman` and `pearson` instead.
+
+    Raises:
+        msgspec.ValidationError: the fields are not those of a `Measured`.
+    """
+    values = dict(fields)
+    if "spearman" in values:
+        values["score"] = values.pop("spearman")
+        values["details"] = {"pearson": values.pop("pearson", math.nan)}
+    return msgspec.convert(values, Measured)
+
+
+class GuardScores(NamedTuple):
+    """The guard under a model: agreement with the base, and correlation with the pairs' scores.
+
+    `steering` and `apart` are that correlation on the two halves: the pairs of even and of odd
+    number.
+    """
+
+    agreement: float
+    scored: float
+    steering: float
+    apart: float
 
 
 def embed_all(
@@ -110,20 +162,43 @@ def correlate(
     return Correlations(spearman(cosines, scores64), pearson(cosines, scores64), cosines)
 
 
-class Baseline(NamedTuple):
-    """The untrained base model: its dev correlations, guard similarities and guard Spearman."""
+def score_guard(cosines: Cosines, base: Cosines, scores: npt.NDArray[np.float32]) -> GuardScores:
+    """The guard's scores from similarities by the model and by the base, (n,) each."""
+    return GuardScores(
+        spearman(cosines, base),
+        spearman(cosines, scores),
+        spearman(cosines[::2], scores[::2]),
+        spearman(cosines[1::2], scores[1::2]),
+    )
 
-    dev: Correlations
+
+def measured_at(epoch: int, dev: Judged, guard: GuardScores) -> Measured:
+    """The result of an evaluation at the end of `epoch`."""
+    return Measured(
+        epoch=epoch,
+        score=dev.score,
+        details=dict(dev.details),
+        guard_spearman=guard.agreement,
+        guard_scored_spearman=guard.scored,
+        steering_spearman=guard.steering,
+        apart_spearman=guard.apart,
+    )
+
+
+class Baseline(NamedTuple):
+    """The untrained base model: its judgement on dev, its guard similarities (n,) and scores.
+
+    `general` (g, width) are its embeddings of the general sentences; None without rehearsal.
+    `passages` (r, width) are those of the passages that are ranked; None with graded pairs.
+    """
+
+    dev: Judged
     guard: Cosines
-    guard_scored: float
+    guard_scores: GuardScores
+    general: Tensor | None = None
+    passages: Tensor | None = None
 
     @property
     def measured(self) -> Measured:
         """The same as the evaluation of epoch 0."""
-        return Measured(
-            epoch=0,
-            spearman=self.dev.spearman,
-            pearson=self.dev.pearson,
-            guard_spearman=1.0,
-            guard_scored_spearman=self.guard_scored,
-        )
+        return measured_at(0, self.dev, self.guard_scores)

@@ -9,6 +9,8 @@ from nexus_engine.errors import ConfigError
 from nexus_engine.settings.record import SETTINGS, Settings
 from nexus_engine.settings.setting import NamedSetting, shown_value
 
+MAX_KEEP_WEIGHT = 100
+
 __all__ = ["check_given", "check_numbers", "check_settings"]
 
 
@@ -93,9 +95,36 @@ def check_settings(settings: Settings) -> None:
         raise ConfigError(
             "--control compares with a run without dendrites; leave out --no-dendrites"
         )
+    _check_task(settings)
     score_range = settings.score_range
     if score_range is not None and not score_range[0] < score_range[1]:
         raise ConfigError("--score-range: give LOW,HIGH with LOW below HIGH")
+
+
+def _check_task(settings: Settings) -> None:
+    retrieval = settings.task == "retrieval"
+    if retrieval != (settings.loss == "ranking"):
+        wanted = "ranking" if retrieval else "cosine-mse, cosine-mse-pearson or cosent"
+        raise ConfigError(f"--loss {settings.loss}: --task {settings.task} takes {wanted}")
+    if retrieval and settings.grower == "perforatedai":
+        raise ConfigError(
+            "--grower perforatedai trains on graded pairs alone: leave it out, or use --task pairs"
+        )
+    if not retrieval and settings.hard_negatives:
+        raise ConfigError("--hard-negatives needs questions with passages: leave it out")
+    if not retrieval and settings.eval_corpus is not None:
+        raise ConfigError("--eval-corpus needs questions with passages: leave it out")
+    if settings.keep_general in ("off", "auto"):
+        return
+    try:
+        weight = float(settings.keep_general)
+    except ValueError:
+        weight = -1.0
+    if not 0 <= weight <= MAX_KEEP_WEIGHT:
+        shown = shown_value(settings.keep_general)
+        raise ConfigError(f"--keep-general {shown}: give off, auto, or a weight from 0 to 100")
+    if settings.grower == "perforatedai" and weight:
+        raise ConfigError("--grower perforatedai rehearses nothing: use --keep-general off")
 
 
 def _check_lists(settings: Settings) -> None:

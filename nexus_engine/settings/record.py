@@ -18,11 +18,12 @@ __all__ = ["GROUPS", "SETTINGS", "Nonlinearity", "Settings", "TrainConfig", "Tun
 
 Tune = Literal["dendrites", "adapter", "full"]
 SiteName = Literal["q", "k", "v", "o", "up", "down"]
-LossName = Literal["cosine-mse", "cosine-mse-pearson", "cosent"]
+Task = Literal["auto", "pairs", "retrieval"]
+LossName = Literal["cosine-mse", "cosine-mse-pearson", "cosent", "ranking"]
 Nonlinearity = Literal["gelu", "sigmoid", "tanh", "relu", "linear"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16"]
-Schedule = Literal["linear", "phase", "constant"]
+Schedule = Literal["linear", "phase", "constant", "warmup"]
 Order = Literal["random", "length"]
 Rule = Literal["gradient", "correlation"]
 Grower = Literal["native", "perforatedai"]
@@ -72,6 +73,26 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data: Annotated[str, Setting(
         group=MAIN, default="demo", metavar="SPEC", help=DATA_HELP,
         form=FormField("Data", "demo, stsb, a file of pairs, or a folder", row=1))]
+    task: Annotated[Task, Setting(
+        group=MAIN, default="auto", metavar="TASK",
+        help="pairs: graded pairs, judged by Spearman. retrieval: questions with passages, judged "
+        "by nDCG@10. auto: what the data holds.")] = "pairs"
+    columns: Annotated[str | None, Setting(
+        group=MAIN, metavar="ROLE=NAME,...",
+        help="Names of columns, such as question=prompt,positive=answer.")] = None
+    skip_bad: Annotated[bool, Setting(
+        group=MAIN, default=False, help="Leave out rows that cannot be used, and count them.")
+        ] = False
+    eval_corpus: Annotated[int | None, Setting(
+        group=MAIN, min=100, max=100_000_000, metavar="N",
+        help="Rank questions among N passages, a sample; by default among all.")] = None
+    max_length: Annotated[int, Setting(
+        group=MAIN, min=32, max=512, help="Tokens that the model reads of a text, {range}.")] = 256
+    keep_general: Annotated[str, Setting(
+        group=MAIN, default="auto", metavar="MODE",
+        help="Rehearse general sentences so that general quality stays: off, auto (as far as the "
+        "guard needs it), or a fixed weight.",
+        form=FormField("Keep general", "off, auto, or a weight of the rehearsal", row=13))] = "off"
     tune: Annotated[Tune, Setting(
         group=MAIN, default="dendrites", help="What to train: {choices}.",
         form=FormField("Regime", "full also trains the encoder's own weights", row=2))]
@@ -111,6 +132,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         help="Learning-rate schedule: {choices}.")]
     order: Annotated[Order, Setting(group=LENGTH, help="Order of the pairs: {choices}.")]
     loss: Annotated[LossName, Setting(group=LENGTH, help="Loss function: {choices}.")]
+    hard_negatives: Annotated[int, Setting(
+        group=LENGTH, min=0, max=16,
+        help="Hard negatives for each question in a step, mined anew each epoch.")] = 0
+    negative_margin: Annotated[float | None, Setting(
+        group=LENGTH, min=-1, max=1,
+        help="Mine no passage nearer than the answer less this cosine: it may be an answer.")
+        ] = None
+    dims: Annotated[tuple[int, ...] | None, Setting(
+        group=LENGTH, min=8, max=384, example="48,96,192",
+        help="Also train the vectors' first numbers, so that they can be cut to these sizes.")
+        ] = None
     dropout: Annotated[float, Setting(group=LENGTH, min=0, max=0.9,
         help="Dropout probability, {range}.")]
     sharpness: Annotated[float, Setting(
@@ -167,6 +199,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         group=MACHINE, min=1, max=1024, help="CPU threads; by default all that are available.")]
     warmup_after_first_set: bool = False
     # fmt: on
+
+    @property
+    def rehearses(self) -> bool:
+        """Whether the run may rehearse general sentences."""
+        return self.keep_general != "off"
 
     @property
     def planned_switches(self) -> int:

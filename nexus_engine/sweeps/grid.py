@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from nexus_engine.config import Settings, TrainConfig, Tune, config_from_mapping, resolve
+from nexus_engine.data.named_task import with_task
 from nexus_engine.errors import ConfigError, one_line
 
 __all__ = [
@@ -109,7 +110,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ConfigError: a value out of range, or settings that contradict each other.
         """
-        return resolve(self.config(cell))
+        return resolve(with_task(self.config(cell)))
 
     def check(self) -> None:
         """Resolve every cell, so that a bad value is reported before anything runs.

@@ -20,7 +20,8 @@ from typing import Any
 from nexus_engine.disk.growing_lines import LineTail, decoded
 from nexus_engine.disk.new_folders import LOG_NAME
 from nexus_engine.errors import ExitCode, one_line
-from nexus_engine.events import Evaluated, Step, decode_event
+from nexus_engine.event_lines import decode_event
+from nexus_engine.events import Evaluated, Step
 from nexus_engine.runs.run_view import RunView, reduce
 from nexus_engine.runs.summary import RUN
 from nexus_engine.sweeps.events import (
@@ -84,8 +85,8 @@ class _Tail:
                     cell=cell,
                     epoch=event.epoch,
                     epochs=main.epochs,
-                    spearman=event.spearman,
-                    best_spearman=event.best_spearman,
+                    spearman=event.score,
+                    best_spearman=event.best_score,
                     sets=main.sets,
                 )
 

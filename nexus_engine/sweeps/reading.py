@@ -14,7 +14,8 @@ import msgspec
 from nexus_engine.disk.new_folders import LOG_NAME
 from nexus_engine.disk.regular_files import MAX_JSON_BYTES, read_regular
 from nexus_engine.errors import RunError
-from nexus_engine.events import RunFailed, RunFinished, RunStopped, decode_event
+from nexus_engine.event_lines import decode_event
+from nexus_engine.events import RunFailed, RunFinished, RunStopped
 from nexus_engine.runs.run_view import RunView, reduce
 from nexus_engine.runs.summary import RUN
 from nexus_engine.sweeps.folder import SweepFolder
@@ -45,8 +46,8 @@ def read_cell(path: Path, cell: Cell, *, live: bool) -> CellView:
         view,
         epoch=main.points[-1].epoch if main.points else 0,
         epochs=main.epochs,
-        base_dev_spearman=sound_correlation(main.base_spearman),
-        best_dev_spearman=sound_correlation(main.best_spearman),
+        base_dev_spearman=sound_correlation(main.base_score),
+        best_dev_spearman=sound_correlation(main.best_score),
     )
     match run.ended:
         case RunFinished():

@@ -13,7 +13,7 @@ from typing import Any, Literal, assert_never
 
 import msgspec
 
-from nexus_engine.events import MAX_CORRELATION
+from nexus_engine.event_ranges import MAX_CORRELATION
 from nexus_engine.sweeps.events import (
     CellEnded,
     CellEvaluated,

@@ -12,11 +12,19 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from nexus_engine.config import Settings
+from nexus_engine.data import PairData
 from nexus_engine.errors import DataError
 from nexus_engine.model.sentence_model import SentenceModel
-from nexus_engine.scoring.corpus import Corpus, PairRows
+from nexus_engine.scoring.corpus import (
+    Corpus,
+    PairRows,
+    QuestionCorpus,
+    QuestionRows,
+    train_examples,
+)
 from nexus_engine.scoring.cut_texts import corpus_notes, refuse_indistinct
 from nexus_engine.scoring.direction import ask_direction
 from nexus_engine.scoring.evaluation import pair_cosines
@@ -45,6 +53,8 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     train_pairs: int
     dev_pairs: int
     test_pairs: int
+    passages: int = 0
+    task: str = "pairs"
     epochs: int
     epochs_per_pass: int
     batch_size: int
@@ -82,12 +92,16 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
     hardware, base, data = inputs
     start = untrained(settings, base)
     params_base = start.parameters
-    corpus = tokenise(inputs)
+    corpus = tokenise(inputs, settings)
     notes = (*data.notes, *_text_notes(corpus))
-    main = start.plan(settings, len(corpus.train))
+    main = start.plan(settings, train_examples(corpus))
     settings = main.settings
     prepare_seconds = time.perf_counter() - begun
-    questions = [*data.questions, *_direction(start.model, corpus, hardware)]
+    if isinstance(data, PairData):
+        assert isinstance(corpus, Corpus)
+        questions = [*data.questions, *_direction(start.model, corpus, hardware)]
+    else:
+        questions = list(data.asked)
     del start
     switches = _switch_epochs(main)
     arms = [main]
@@ -120,9 +134,11 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
     return Forecast(
         data=data.name,
         tune=settings.tune,
-        train_pairs=len(corpus.train),
+        train_pairs=train_examples(corpus),
         dev_pairs=len(corpus.dev),
         test_pairs=len(corpus.test),
+        passages=0 if isinstance(corpus, Corpus) else len(corpus.ranked),
+        task=settings.task,
         epochs=settings.epochs,
         epochs_per_pass=settings.epochs_per_pass,
         batch_size=settings.batch_size,
@@ -138,7 +154,7 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
         evaluate_seconds=evaluate_seconds + base_seconds,
         prepare_seconds=prepare_seconds,
         peak_rss_mb=peak,
-        pairs_per_second=len(corpus.train)
+        pairs_per_second=train_examples(corpus)
         / settings.epochs_per_pass
         / max(probes[0].epoch_seconds, 1e-9),
         device=hardware.device.type,
@@ -162,8 +178,10 @@ def _direction(model: SentenceModel, corpus: Corpus, hardware: Hardware) -> list
     return [] if question is None else [question]
 
 
-def _text_notes(corpus: Corpus) -> tuple[str, ...]:
+def _text_notes(corpus: Corpus | QuestionCorpus) -> tuple[str, ...]:
     notes = corpus_notes(corpus)
+    if not isinstance(corpus, Corpus):
+        return tuple(notes)
     try:
         refuse_indistinct(corpus.store, corpus.dev, "dev")
     except DataError as error:
@@ -186,19 +204,31 @@ def _switch_epochs(spec: ArmSpec) -> tuple[int, ...]:
 
 
 class _Tokens:
-    """Tokens of an inference pass over each split: every distinct sentence counts once."""
+    """Tokens of an inference pass over each split: every distinct text counts once.
 
-    def __init__(self, corpus: Corpus) -> None:
+    Questions are ranked among all passages, which are embedded at each evaluation.
+    """
+
+    def __init__(self, corpus: Corpus | QuestionCorpus) -> None:
         self._corpus = corpus
-        self.dev = self._count(corpus.dev)
+        passages = 0
+        if not isinstance(corpus, Corpus):
+            passages = self._count_rows(corpus.passages[corpus.ranked])
+        self.dev = passages + self._count(corpus.dev)
         self.guard = self._count(corpus.guard)
-        self.test = self._count(corpus.test)
+        self.test = passages + self._count(corpus.test)
         self.each_epoch = self.dev + self.guard
+        if not isinstance(corpus, Corpus):
+            self.each_epoch += self._count(corpus.train)  # to mine hard negatives
         self.all = int(corpus.store.lengths.sum())
 
-    def _count(self, pairs: PairRows) -> int:
-        rows = np.unique(np.concatenate([pairs.first, pairs.second]))
-        return int(self._corpus.store.lengths[rows].sum())
+    def _count(self, split: PairRows | QuestionRows) -> int:
+        if isinstance(split, QuestionRows):
+            return self._count_rows(split.questions)
+        return self._count_rows(np.concatenate([split.first, split.second]))
+
+    def _count_rows(self, rows: npt.NDArray[np.int64]) -> int:
+        return int(self._corpus.store.lengths_of(np.unique(rows)).sum())
 
 
 def _train_seconds(probe: Probe, first: Costs, last: Costs, switches: Sequence[int]) -> float:

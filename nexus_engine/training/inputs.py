@@ -1,4 +1,4 @@
-"""The inputs of a run: hardware, base model, pairs, tokens, and the plan of its main arm.
+"""The inputs of a run: hardware, base model, data, tokens, and the plan of its main arm.
 
 A run, its forecast and the child process that trains with perforatedai read their inputs here, in
 the same order, so that all three refuse the same inputs.
@@ -13,12 +13,22 @@ import torch
 
 from nexus_engine.config import Settings
 from nexus_engine.data import PairData, load_data, load_guard
+from nexus_engine.data.files.general import load_general
+from nexus_engine.data.questions.fields import columns_option
+from nexus_engine.data.questions.loading import load_questions
+from nexus_engine.data.questions.question_data import QuestionData
+from nexus_engine.errors import DataError, one_line
 from nexus_engine.model.base_model import BaseModel, find_base_model
 from nexus_engine.model.placement import Placement, choose_placement
 from nexus_engine.model.regimes import build_model
 from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.model.tokens import Tokenizer
-from nexus_engine.scoring.corpus import Corpus, build_corpus
+from nexus_engine.scoring.corpus import (
+    Corpus,
+    QuestionCorpus,
+    build_corpus,
+    build_question_corpus,
+)
 from nexus_engine.training.arm.spec import ArmSpec, plan_main
 from nexus_engine.training.hardware import Hardware, select
 from nexus_engine.training.little_data import fit_to_data
@@ -27,11 +37,11 @@ __all__ = ["Inputs", "Untrained", "open_inputs", "tokenise", "untrained"]
 
 
 class Inputs(NamedTuple):
-    """The hardware, the base model and the pairs."""
+    """The hardware, the base model, and the pairs or questions."""
 
     hardware: Hardware
     base: BaseModel
-    data: PairData
+    data: PairData | QuestionData
 
 
 class Untrained(NamedTuple):
@@ -41,16 +51,16 @@ class Untrained(NamedTuple):
     placement: Placement
     parameters: int
 
-    def plan(self, settings: Settings, train_pairs: int) -> ArmSpec:
-        """The main arm, its settings fitted to the number of train pairs."""
-        fitted = fit_to_data(settings, train_pairs)
+    def plan(self, settings: Settings, examples: int) -> ArmSpec:
+        """The main arm, its settings fitted to the number of training examples."""
+        fitted = fit_to_data(settings, examples)
         return plan_main(fitted, self.placement.sites, self.placement.switches)
 
 
 def open_inputs(
     settings: Settings, *, base: BaseModel | None = None, threads: int | None = None
 ) -> Inputs:
-    """Choose the hardware, set torch's threads, find the base model, read the pairs.
+    """Choose the hardware, set torch's threads, find the base model, read the data.
 
     A child process passes the `base` and `threads` that its parent has chosen.
 
@@ -62,8 +72,27 @@ def open_inputs(
         hardware = hardware._replace(threads=threads)
     torch.set_num_threads(hardware.threads)
     base = base or find_base_model(settings.base)
-    data = load_data(settings.data, seed=settings.seed, score_range=settings.score_range)
-    return Inputs(hardware, base, data)
+    return Inputs(hardware, base, read_data(settings))
+
+
+def read_data(settings: Settings) -> PairData | QuestionData:
+    """The data of `settings`, by its task.
+
+    Raises:
+        DataError: it cannot be used, or holds no questions where they are asked for.
+    """
+    if settings.task == "pairs":
+        return load_data(settings.data, seed=settings.seed, score_range=settings.score_range)
+    columns = columns_option(settings.columns) if settings.columns else None
+    data = load_questions(
+        settings.data, seed=settings.seed, columns=columns, skip_bad=settings.skip_bad
+    )
+    if data is None:
+        raise DataError(
+            f"{one_line(settings.data, 100)}: holds no questions with passages; name its "
+            "columns by --columns question=NAME,positive=NAME, or use --task pairs"
+        )
+    return data
 
 
 def untrained(settings: Settings, base: BaseModel) -> Untrained:
@@ -77,13 +106,19 @@ def untrained(settings: Settings, base: BaseModel) -> Untrained:
     return Untrained(model, placement, sum(p.numel() for p in model.parameters()))
 
 
-def tokenise(inputs: Inputs, guard_pairs: int | None = None) -> Corpus:
-    """The data's sentences and those of the first `guard_pairs` guard pairs (all: None) as tokens.
+def tokenise(
+    inputs: Inputs, settings: Settings, guard_pairs: int | None = None
+) -> Corpus | QuestionCorpus:
+    """The data's texts and those of the first `guard_pairs` guard pairs (all: None) as tokens.
 
     Raises:
-        DataError: the guard set cannot be read.
+        DataError: the guard set or the general sentences cannot be read.
     """
     guard = load_guard()
     if guard_pairs is not None:
         guard = guard.take(np.arange(guard_pairs))
-    return build_corpus(inputs.data, guard, Tokenizer(inputs.base.folder))
+    general = load_general() if settings.rehearses else ()
+    tokenizer = Tokenizer(inputs.base.folder, settings.max_length)
+    if isinstance(inputs.data, PairData):
+        return build_corpus(inputs.data, guard, tokenizer, general)
+    return build_question_corpus(inputs.data, guard, tokenizer, general)

@@ -21,23 +21,28 @@ import torch
 
 from nexus_engine.config import Settings
 from nexus_engine.data import PairData
+from nexus_engine.data.questions.question_data import QuestionData
 from nexus_engine.errors import RunError, one_line
 from nexus_engine.events import Event, Log, RunStarted, Warned
 from nexus_engine.model.regimes import build_model
 from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.runs.audit import note_use
 from nexus_engine.runs.folder import RunFolder
-from nexus_engine.scoring.corpus import Corpus, PairRows
-from nexus_engine.scoring.correlation import spearman
+from nexus_engine.scores import Metric
+from nexus_engine.scoring.corpus import Corpus, PairRows, QuestionCorpus, train_examples
 from nexus_engine.scoring.cut_texts import corpus_notes, indistinct, refuse_indistinct
 from nexus_engine.scoring.direction import ask_direction
 from nexus_engine.scoring.evaluation import (
     Baseline,
-    Correlations,
-    correlate,
+    Embed,
+    Judged,
+    embed_all,
     pair_cosines,
+    score_guard,
 )
+from nexus_engine.scoring.judging import Judge, judge_of
 from nexus_engine.system.process_identity import own_identity
+from nexus_engine.training.arm.judging import judged
 from nexus_engine.training.arm.spec import ArmSpec
 from nexus_engine.training.hardware import Hardware, release_memory
 from nexus_engine.training.inputs import Inputs, open_inputs, tokenise, untrained
@@ -56,11 +61,21 @@ class Prepared(NamedTuple):
     """
 
     inputs: Inputs
-    corpus: Corpus
+    corpus: Corpus | QuestionCorpus
     baseline: Baseline
     main: ArmSpec
     params_base: int
     features: torch.Tensor | None
+
+    @property
+    def judge(self) -> Judge:
+        """A judge for the run's corpus."""
+        return judge_of(self.corpus)
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that decides in the run."""
+        return self.judge.metric
 
 
 def versions() -> dict[str, str]:
@@ -95,13 +110,13 @@ def prepare(
     steering.check()
     for note in inputs.data.notes:
         yield Log(time_unix_s=time.time(), message=note)
-    for question in inputs.data.questions:
+    for question in _questions(inputs.data):
         yield Warned(time_unix_s=time.time(), message=question)
     start = untrained(settings, inputs.base)
-    corpus = tokenise(inputs, guard_pairs)
+    corpus = tokenise(inputs, settings, guard_pairs)
     inputs = inputs._replace(data=_without_text(inputs.data))
     yield from _text_warnings(corpus, resume)
-    main = start.plan(settings, len(corpus.train))
+    main = start.plan(settings, train_examples(corpus))
     if resume:
         earlier_run = folder.read_run()
         _check_same(earlier_run, inputs)
@@ -113,7 +128,7 @@ def prepare(
         folder.path,
         "train, resumed" if resume else "train",
         fingerprint=started.data_fingerprint,
-        size=started.train_pairs + started.dev_pairs + started.test_pairs,
+        size=len(corpus.train) + started.dev_pairs + started.test_pairs,
     )
     yield msgspec.structs.replace(started, time_unix_s=time.time())
     model = start.model.to(inputs.hardware.device).eval()
@@ -121,19 +136,25 @@ def prepare(
     if settings.tune == "adapter":
         yield Log(time_unix_s=time.time(), message=ENCODING)
         features = features_of(model, corpus, steering.check)
-    baseline = measure_base(model, corpus, features, steering)
-    direction_question = ask_direction(
-        lambda pairs: _cosines(model, corpus, pairs, features, steering),
-        corpus,
-        baseline.dev.cosine,
-    )
-    if direction_question is not None:
-        yield Warned(time_unix_s=time.time(), message=direction_question)
+    baseline = yield from measure_base(model, corpus, features, steering)
+    if isinstance(corpus, Corpus):
+        direction_question = ask_direction(
+            lambda pairs: _cosines(model, corpus, pairs, features, steering),
+            corpus,
+            baseline.dev.values,
+        )
+        if direction_question is not None:
+            yield Warned(time_unix_s=time.time(), message=direction_question)
     release_memory()
     return Prepared(inputs, corpus, baseline, main, start.parameters, features)
 
 
-def _text_warnings(corpus: Corpus, resume: bool) -> Iterator[Warned]:
+def _questions(data: PairData | QuestionData) -> tuple[str, ...]:
+    """What the user should settle before training."""
+    return data.questions if isinstance(data, PairData) else data.asked
+
+
+def _text_warnings(corpus: Corpus | QuestionCorpus, resume: bool) -> Iterator[Warned]:
     """Warnings about the texts.
 
     Raises:
@@ -142,6 +163,8 @@ def _text_warnings(corpus: Corpus, resume: bool) -> Iterator[Warned]:
     """
     for note in corpus_notes(corpus):
         yield Warned(time_unix_s=time.time(), message=note)
+    if not isinstance(corpus, Corpus):
+        return
     reason = indistinct(corpus.store, corpus.test)
     if reason:
         yield Warned(time_unix_s=time.time(), message=f"test: {reason}")
@@ -153,7 +176,7 @@ def _started(
     folder: RunFolder,
     main: ArmSpec,
     inputs: Inputs,
-    corpus: Corpus,
+    corpus: Corpus | QuestionCorpus,
     params_base: int,
     resume: bool,
 ) -> RunStarted:
@@ -165,7 +188,7 @@ def _started(
         tune=settings.tune,
         data=inputs.data.name,
         data_fingerprint=inputs.data.fingerprint,
-        train_pairs=len(corpus.train),
+        train_pairs=train_examples(corpus),
         dev_pairs=len(corpus.dev),
         test_pairs=len(corpus.test),
         guard_pairs=len(corpus.guard),
@@ -182,6 +205,10 @@ def _started(
         threads=hardware.threads,
         pid=os.getpid(),
         resumed=resume,
+        task="pairs" if isinstance(corpus, Corpus) else "retrieval",
+        passages=0 if isinstance(corpus, Corpus) else len(corpus.ranked),
+        max_tokens=settings.max_length,
+        keep_general=settings.keep_general,
     )
 
 
@@ -196,7 +223,7 @@ def _description(
         "sites": list(main.sites),
         "data_name": started.data,
         "data_fingerprint": started.data_fingerprint,
-        "score_range": list(inputs.data.score_range),
+        **_range_of(inputs.data),
         "base": {
             "origin": base.origin,
             "sha256": base.sha256,
@@ -213,49 +240,81 @@ def _description(
     }
 
 
-def _without_text(data: PairData) -> PairData:
+def _range_of(data: PairData | QuestionData) -> dict[str, Any]:
+    return {"score_range": list(data.score_range)} if isinstance(data, PairData) else {}
+
+
+def _without_text(data: PairData | QuestionData) -> PairData | QuestionData:
     """`data` without its sentences, which nothing needs once they are tokens."""
-    empty = data.train.take(np.zeros(0, np.intp))
-    return dataclasses.replace(data, train=empty, dev=empty, test=empty)
-
-
-def measure_base(
-    model: SentenceModel, corpus: Corpus, features: torch.Tensor | None, steering: Steering
-) -> Baseline:
-    """The base model's dev and guard scores; computed from `features` if they are given."""
-    guard = _cosines(model, corpus, corpus.guard, features, steering)
-    dev = _cosines(model, corpus, corpus.dev, features, steering)
-    return Baseline(
-        dev=correlate(dev, corpus.dev.scores),
-        guard=guard,
-        guard_scored=spearman(guard, corpus.guard.scores),
+    none = np.zeros(0, np.intp)
+    if isinstance(data, PairData):
+        pairs = data.train.take(none)
+        return dataclasses.replace(data, train=pairs, dev=pairs, test=pairs)
+    questions = data.train.take(none)
+    return dataclasses.replace(
+        data, passages=data.passages.slice(0, 0), train=questions, dev=questions, test=questions
     )
 
 
-def measure_base_test(prepared: Prepared, steering: Steering) -> Correlations:
-    """The base model's test correlations; the model is built again from its files."""
+def measure_base(
+    model: SentenceModel,
+    corpus: Corpus | QuestionCorpus,
+    features: torch.Tensor | None,
+    steering: Steering,
+) -> Generator[Event, None, Baseline]:
+    """The base model's dev and guard scores; computed from `features` if they are given.
+
+    Yields progress where it takes long.
+    """
+    guard = _cosines(model, corpus, corpus.guard, features, steering)
+    judge = judge_of(corpus)
+    embed = _embedder(model, corpus, features)
+    dev = yield from judged(judge.judge(embed, "dev", steering.check), "dev")
+    general = None
+    if len(corpus.general):
+        general = embed_all(embed, corpus.store, corpus.general, steering.check)
+    guard_scores = score_guard(guard, guard, corpus.guard.scores)
+    return Baseline(dev, guard, guard_scores, general, judge.passages)
+
+
+def measure_base_test(
+    prepared: Prepared, steering: Steering
+) -> Generator[Event, None, tuple[Judged, Judge]]:
+    """The base model's judgement on test, and the judge with its embeddings.
+
+    The model is built again from its files.
+    """
     corpus = prepared.corpus
     model = build_model(prepared.inputs.base, prepared.main.settings.tune)
     model.to(prepared.inputs.hardware.device).eval()
-    cosines = _cosines(model, corpus, corpus.test, prepared.features, steering)
-    undefined = bool(indistinct(corpus.store, corpus.test))
-    return correlate(cosines, corpus.test.scores, undefined=undefined)
+    judge = judge_of(corpus)
+    embed = _embedder(model, corpus, prepared.features)
+    test = yield from judged(judge.judge(embed, "test", steering.check), "test")
+    return test, judge
 
 
-def _cosines(
-    model: SentenceModel,
-    corpus: Corpus,
-    pairs: PairRows,
-    features: torch.Tensor | None,
-    steering: Steering,
-) -> npt.NDArray[np.float64]:
-    """The base model's cosine similarity of each pair, (n,)."""
+def _embedder(
+    model: SentenceModel, corpus: Corpus | QuestionCorpus, features: torch.Tensor | None
+) -> Embed:
+    """The base model's embeddings of store rows."""
 
     def embed(rows: npt.NDArray[np.int64]) -> torch.Tensor:
         if features is not None:
             return features[torch.from_numpy(rows).to(features.device)]
         return model.embed(corpus.store, rows)
 
+    return embed
+
+
+def _cosines(
+    model: SentenceModel,
+    corpus: Corpus | QuestionCorpus,
+    pairs: PairRows,
+    features: torch.Tensor | None,
+    steering: Steering,
+) -> npt.NDArray[np.float64]:
+    """The base model's cosine similarity of each pair, (n,)."""
+    embed = _embedder(model, corpus, features)
     return pair_cosines(embed, corpus.store, pairs, steering.check)
 
 

@@ -17,7 +17,7 @@ import torch
 from nexus_engine.model.base_model import BaseModel
 from nexus_engine.model.regimes import build_model
 from nexus_engine.model.tokens import Rows
-from nexus_engine.scoring.corpus import Corpus
+from nexus_engine.scoring.corpus import Corpus, QuestionCorpus
 from nexus_engine.scoring.evaluation import TOKENS_PER_FORWARD, Measured, embed_all
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.arm.snapshots import BestWeights
@@ -54,7 +54,9 @@ class Costs(NamedTuple):
 class Probe:
     """One arm on a throwaway model: a few steps with its first set, then with all its sets."""
 
-    def __init__(self, spec: ArmSpec, base: BaseModel, corpus: Corpus, hardware: Hardware) -> None:
+    def __init__(
+        self, spec: ArmSpec, base: BaseModel, corpus: Corpus | QuestionCorpus, hardware: Hardware
+    ) -> None:
         self.spec = spec
         self._corpus, self._hardware = corpus, hardware
         model = build_model(base, spec.settings.tune, spec.settings.dropout)
@@ -64,9 +66,10 @@ class Probe:
         features = self._features(model.encoder.shape.width) if self.encoder_frozen else None
         self.arm: Arm | None = Arm(spec, model, corpus, hardware, features)
         self.batches = self.arm.batches(1)
-        lengths = corpus.store.lengths
-        self._pair_lengths = lengths[corpus.train.first] + lengths[corpus.train.second]
-        self.epoch_tokens = int(self._pair_lengths.sum()) // spec.settings.epochs_per_pass
+        self._example_lengths = self.arm.objective.lengths
+        if self.arm.negatives is not None:
+            self._example_lengths = self._example_lengths + self.arm.negatives.any_lengths()
+        self.epoch_tokens = int(self._example_lengths.sum()) // spec.settings.epochs_per_pass
         self.sets = spec.plan.switches if spec.grow_sets is None else spec.grow_sets
         self.params_added = 0
         self.steps_made = 0
@@ -133,10 +136,10 @@ class Probe:
         arm = self.arm
         if not arm.trained():
             return Costs(0.0, *self._time_embedding())
-        by_tokens = sorted(self.batches, key=lambda batch: int(self._pair_lengths[batch].sum()))
+        by_tokens = sorted(self.batches, key=lambda batch: int(self._example_lengths[batch].sum()))
         places = np.unique(np.linspace(0, len(by_tokens) - 1, TIMED_STEPS - 1).astype(int))
         sample = [by_tokens[place] for place in places]
-        longest = max(self.batches, key=lambda batch: int(self._pair_lengths[batch].max()))
+        longest = max(self.batches, key=lambda batch: int(self._example_lengths[batch].max()))
         before = self._time_step(longest)
         for _ in range(MAX_WARM_STEPS):
             now = self._time_step(longest)
@@ -145,7 +148,7 @@ class Probe:
             before = now
         costs = []
         for batch in (*sample, longest):
-            costs.append(self._time_step(batch) / int(self._pair_lengths[batch].sum()))
+            costs.append(self._time_step(batch) / int(self._example_lengths[batch].sum()))
             self._resident_mb.append(rss_mb())
         return Costs(float(np.median(costs)), *self._time_embedding())
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
 
 import torch
 
@@ -19,14 +20,12 @@ from nexus_engine.config import Settings
 from nexus_engine.errors import NexusError
 from nexus_engine.events import (
     TERMINAL_EVENTS,
-    ControlResult,
     Evaluated,
     Event,
     Log,
     RunFinished,
     RunStopped,
     Step,
-    SwitchRecord,
     Warned,
 )
 from nexus_engine.model.regimes import build_model
@@ -34,11 +33,13 @@ from nexus_engine.runs import checkpoints
 from nexus_engine.runs.exposure import exposures
 from nexus_engine.runs.failures import failure
 from nexus_engine.runs.folder import RunFolder
-from nexus_engine.scoring.correlation import bootstrap_gain
-from nexus_engine.scoring.cut_texts import indistinct
-from nexus_engine.scoring.evaluation import Correlations, Measured, correlate
+from nexus_engine.scores import ControlResult, SwitchRecord
+from nexus_engine.scoring.evaluation import Judged, Measured
+from nexus_engine.scoring.judging import Judge
+from nexus_engine.scoring.ranking import bootstrap_mean, bootstrap_mean_gain
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.arm.control_arms import control_specs
+from nexus_engine.training.arm.judging import judged
 from nexus_engine.training.arm.loop import ArmLoop
 from nexus_engine.training.arm.spec import ArmSpec
 from nexus_engine.training.hardware import peak_rss_mb
@@ -135,6 +136,7 @@ class _Run:
         self.saver = RunSaver(folder, prepared, started)
         self.loop: ArmLoop | None = None
         """The loop of the arm in training."""
+        self._base_judge: Judge | None = None
 
     def arms(self, resume: bool) -> Iterator[Event]:
         """All events from the first arm to the result."""
@@ -142,8 +144,7 @@ class _Run:
         base_test = None
         if resume:
             # The event also carries the base's dev score, which a resumed run reports nowhere else.
-            base_test = measure_base_test(prepared, self.steering)
-            yield self._evaluated_test("main", prepared.baseline.measured, base_test)
+            base_test = yield from self._test_base()
             yield from saver.load()
         finished = saver.finished
         arms = [prepared.main]
@@ -156,11 +157,15 @@ class _Run:
                 arms.extend(control_specs(prepared.main, main.switch_epochs, main.epochs))
             position += 1
         if base_test is None:  # last, since no decision needs it
-            base_test = measure_base_test(prepared, self.steering)
-            yield self._evaluated_test("main", prepared.baseline.measured, base_test)
+            base_test = yield from self._test_base()
         result = self._result(arms, base_test)
         self.folder.write_result(result)
         yield result
+
+    def _test_base(self) -> Generator[Event, None, Judged]:
+        test, self._base_judge = yield from measure_base_test(self.prepared, self.steering)
+        yield self._evaluated_test("main", self.prepared.baseline.measured, test)
+        return test
 
     def stopped(self, stop: StopAsked) -> Iterator[Event]:
         """A checkpoint, and the terminal event of a stop."""
@@ -201,7 +206,8 @@ class _Run:
             yield Log(time_unix_s=time.time(), arm=spec.name, message=ENCODING)
             features = features_of(model, prepared.corpus, self.steering.check)
         torch.manual_seed(settings.seed)
-        arm = Arm(spec, model, prepared.corpus, prepared.inputs.hardware, features)
+        general = prepared.baseline.general
+        arm = Arm(spec, model, prepared.corpus, prepared.inputs.hardware, features, general)
         resumed = saver.loaded is not None
         records = saver.restore_arm(arm)
         loop = ArmLoop(arm, prepared.baseline, self.steering, saver.best_changed, records)
@@ -241,17 +247,16 @@ class _Run:
     def _finish(self, arm: Arm, records: Sequence[SwitchRecord]) -> Iterator[Event]:
         """Test the arm's best weights, once."""
         arm.restore(arm.best.weights)
-        corpus = arm.corpus
-        cosines = arm.cosines(corpus.test, self.steering.check)
-        undefined = bool(indistinct(corpus.store, corpus.test))
-        test = correlate(cosines, corpus.test.scores, undefined=undefined)
+        arm.model.eval()
+        judging = arm.judge.judge(arm.embed, "test", self.steering.check)
+        test = yield from judged(judging, "test", arm.best.measured.epoch, arm.spec.name)
         yield self._evaluated_test(arm.spec.name, arm.best.measured, test)
         progress = arm.progress
         result = ArmResult(
             name=arm.spec.name,
             best=arm.best.measured,
-            test_spearman=test.spearman,
-            test_pearson=test.pearson,
+            test=test.score,
+            test_details=dict(test.details),
             switch_epochs=tuple(progress.switch_epochs),
             records=tuple(records),
             epochs=progress.epoch - 1,
@@ -263,49 +268,45 @@ class _Run:
             train_seconds=progress.step_seconds + progress.eval_seconds,
             pairs=progress.pairs,
         )
-        self.saver.finished.append(Finished(result, arm.best.cosines))
+        self.saver.finished.append(Finished(result, arm.best.values, test.values))
         self.loop = None
 
-    def _evaluated_test(self, arm: str, best: Measured, test: Correlations) -> Evaluated:
+    def _evaluated_test(self, arm: str, best: Measured, test: Judged) -> Evaluated:
+        metric = self.prepared.metric
+        scores: dict[str, Any] = {metric: test.score, f"best_{metric}": best.score, **test.details}
         return Evaluated(
             time_unix_s=time.time(),
             arm=arm,
             epoch=best.epoch,
             split="test",
             pairs=len(self.prepared.corpus.test),
-            spearman=test.spearman,
-            pearson=test.pearson,
             guard_spearman=best.guard_spearman,
             guard_scored_spearman=best.guard_scored_spearman,
             is_best=False,
-            best_spearman=best.spearman,
             best_epoch=best.epoch,
             eval_seconds=0.0,
+            **scores,
         )
 
     # The result
 
-    def _result(self, arms: list[ArmSpec], base_test: Correlations) -> RunFinished:
+    def _result(self, arms: list[ArmSpec], base_test: Judged) -> RunFinished:
         prepared, baseline, finished = self.prepared, self.prepared.baseline, self.saver.finished
         main = finished[0].result
         controls = tuple(
             self._control_result(spec, control, finished[0])
             for spec, control in zip(arms[1:], finished[1:], strict=True)
         )
-        best_control = max(controls, key=lambda c: c.dev_spearman, default=None)
+        best_control = max(controls, key=lambda c: c.dev_score, default=None)
         return RunFinished(
             time_unix_s=time.time(),
             run_dir=str(self.folder.path),
-            base_dev_spearman=baseline.dev.spearman,
-            base_test_spearman=base_test.spearman,
-            best_dev_spearman=main.best.spearman,
-            best_dev_pearson=main.best.pearson,
             best_epoch=main.best.epoch,
-            test_spearman=main.test_spearman,
-            test_pearson=main.test_pearson,
             guard_spearman=main.best.guard_spearman,
             guard_scored_spearman=main.best.guard_scored_spearman,
-            base_guard_scored_spearman=baseline.guard_scored,
+            base_guard_scored_spearman=baseline.guard_scores.scored,
+            guard_apart_spearman=main.best.apart_spearman,
+            base_guard_apart_spearman=baseline.guard_scores.apart,
             switches=main.switches,
             switches_kept=main.kept,
             switch_records=main.records,
@@ -317,23 +318,52 @@ class _Run:
             total_seconds=self.saver.total_seconds,
             pairs_per_second=main.pairs / max(main.step_seconds, 1e-9),
             peak_rss_mb=peak_rss_mb(),
-            control_dev_spearman=None if best_control is None else best_control.dev_spearman,
-            control_test_spearman=None if best_control is None else best_control.test_spearman,
             controls=controls,
+            **self._scores(base_test, best_control),
         )
+
+    def _scores(self, base_test: Judged, control: ControlResult | None) -> dict[str, Any]:
+        """The fields of the result that hold scores, by the name of the metric."""
+        metric, baseline = self.prepared.metric, self.prepared.baseline
+        main, _, test_values = self.saver.finished[0]
+        scores: dict[str, Any] = {
+            "metric": metric,
+            f"base_dev_{metric}": baseline.dev.score,
+            f"base_test_{metric}": base_test.score,
+            f"best_dev_{metric}": main.best.score,
+            f"test_{metric}": main.test,
+            **{f"test_{name}": value for name, value in main.test_details.items()},
+        }
+        if control is not None:
+            scores[f"control_dev_{metric}"] = control.dev_score
+            scores[f"control_test_{metric}"] = control.test_score
+        if metric == "spearman":
+            scores["best_dev_pearson"] = main.best.details["pearson"]
+            return scores
+        for name, value in base_test.details.items():
+            scores[f"base_test_{name}"] = value
+        if len(test_values):
+            interval = bootstrap_mean(test_values)
+            gain = bootstrap_mean_gain(test_values, base_test.values)
+            scores |= {"test_low": interval.low, "test_high": interval.high}
+            scores |= {"gain_test_low": gain.low, "gain_test_high": gain.high}
+        return scores
 
     def _control_result(self, spec: ArmSpec, control: Finished, main: Finished) -> ControlResult:
         """A control's result, with the main arm's dev gain over it and the gain's interval."""
-        gain = bootstrap_gain(main.cosines, control.cosines, self.prepared.corpus.dev.scores)
+        metric = self.prepared.metric
+        gain = self.prepared.judge.gain(main.dev_values, control.dev_values)
         return ControlResult(
             name=spec.name.removeprefix("control:"),
             description=spec.description,
             params_trained=control.result.params_trained,
-            dev_spearman=control.result.best.spearman,
-            test_spearman=control.result.test_spearman,
             guard_spearman=control.result.best.guard_spearman,
             best_epoch=control.result.best.epoch,
-            gain_dev_spearman=gain.value,
             gain_low=gain.low,
             gain_high=gain.high,
+            **{
+                f"dev_{metric}": control.result.best.score,
+                f"test_{metric}": control.result.test,
+                f"gain_dev_{metric}": gain.value,
+            },
         )

@@ -8,11 +8,12 @@ find a lower best on hardware that is not bit-exact, cannot overwrite a better o
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -20,11 +21,12 @@ import numpy.typing as npt
 import torch
 
 from nexus_engine.errors import ModelError, RunError
-from nexus_engine.events import CheckpointSaved, SwitchRecord, Warned
+from nexus_engine.events import CheckpointSaved, Warned
 from nexus_engine.runs import checkpoints
 from nexus_engine.runs.folder import RunFolder
 from nexus_engine.runs.saved_model import intact_card, save_model
-from nexus_engine.scoring.evaluation import Measured
+from nexus_engine.scores import SwitchRecord
+from nexus_engine.scoring.evaluation import Measured, stored_measured
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.arm.loop import ArmLoop
 from nexus_engine.training.arm.state import arm_state, load_state
@@ -39,8 +41,8 @@ class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     best: Measured
-    test_spearman: float
-    test_pearson: float
+    test: float
+    test_details: dict[str, float]
     switch_epochs: tuple[int, ...]
     records: tuple[SwitchRecord, ...]
     epochs: int
@@ -54,10 +56,14 @@ class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Finished(NamedTuple):
-    """An arm's result, and the dev similarities (n,) of its best weights."""
+    """An arm's result, and the values of its best weights on dev (n,) and on test (m,).
+
+    A run of an earlier version saved no values on test; they are empty then.
+    """
 
     result: ArmResult
-    cosines: npt.NDArray[np.float64]
+    dev_values: npt.NDArray[np.float64]
+    test_values: npt.NDArray[np.float64]
 
 
 class RunSaver:
@@ -98,7 +104,8 @@ class RunSaver:
         arm.check_finite()
         tensors, meta = arm_state(arm)
         for i, finished in enumerate(self.finished):
-            tensors[f"finished/{i}"] = torch.from_numpy(finished.cosines)
+            tensors[f"finished/{i}"] = torch.from_numpy(finished.dev_values)
+            tensors[f"finished/{i}/test"] = torch.from_numpy(finished.test_values)
         meta["arm"] = arm.spec.name
         meta["total_seconds"] = self.total_seconds
         meta["records"] = [msgspec.to_builtins(r) for r in loop.records]
@@ -136,7 +143,8 @@ class RunSaver:
                 "tokenizer_sha256": self._prepared.inputs.base.tokenizer_sha256,
                 "base_folder": settings.base,
                 "epoch": measured.epoch,
-                "dev_spearman": measured.spearman,
+                "max_tokens": settings.max_length,
+                f"dev_{arm.judge.metric}": measured.score,
                 "params_added": arm.dendrite_params(),
                 "data_name": self._prepared.inputs.data.name,
                 "data_fingerprint": self._prepared.inputs.data.fingerprint,
@@ -165,23 +173,32 @@ class RunSaver:
             yield Warned(time_unix_s=now, message=message)
         try:
             for i, fields in enumerate(checkpoint.meta["finished"]):
-                cosines = checkpoint.tensors[f"finished/{i}"].numpy()
-                result = msgspec.convert(fields, ArmResult)
-                self._check_finished(result, cosines)
-                self.finished.append(Finished(result, cosines))
+                dev_values = checkpoint.tensors[f"finished/{i}"].numpy()
+                test_values = checkpoint.tensors.get(f"finished/{i}/test", NO_VALUES).numpy()
+                result = _stored_result(fields)
+                self._check_finished(result, dev_values, test_values)
+                self.finished.append(Finished(result, dev_values, test_values))
             self._seconds_before = _seconds_of(checkpoint)
         except (KeyError, TypeError, ValueError, OverflowError, msgspec.ValidationError):
             raise _not_of_this_version(checkpoint) from None
 
-    def _check_finished(self, result: ArmResult, cosines: npt.NDArray[np.float64]) -> None:
+    def _check_finished(
+        self,
+        result: ArmResult,
+        dev_values: npt.NDArray[np.float64],
+        test_values: npt.NDArray[np.float64],
+    ) -> None:
         """Refuse a result of the main arm that no control could be planned from or compared to."""
         max_epoch = self._prepared.main.epochs + 1
         epochs = (result.epochs, *result.switch_epochs)
         in_range = all(0 <= epoch <= max_epoch for epoch in epochs)
         if not in_range or len(result.switch_epochs) > max_epoch:
             raise ValueError("an epoch is out of range")
-        if cosines.shape != (len(self._prepared.corpus.dev),):
-            raise ValueError("the dev similarities do not fit")
+        corpus = self._prepared.corpus
+        if dev_values.shape != (len(corpus.dev),):
+            raise ValueError("the values of the dev examples do not fit")
+        if test_values.shape not in ((0,), (len(corpus.test),)):
+            raise ValueError("the values of the test examples do not fit")
 
     def restore_arm(self, arm: Arm) -> list[SwitchRecord]:
         """Restore the loaded state if it is of this arm; returns the arm's settled switches."""
@@ -206,9 +223,9 @@ class RunSaver:
             card = intact_card(self._folder.best)
         except ModelError:
             card = None
-        if card is not None and (card.epoch, card.dev_spearman) == (best.epoch, best.spearman):
+        if card is not None and (card.epoch, card.dev_score) == (best.epoch, best.score):
             return
-        if card is not None and card.dev_spearman > best.spearman:
+        if card is not None and card.dev_score > best.score:
             aside = self._folder.path / f"best-of-epoch-{card.epoch:04d}"
             shutil.rmtree(aside, ignore_errors=True)
             if aside.is_symlink():  # which rmtree leaves
@@ -222,6 +239,22 @@ class RunSaver:
             )
         self._best_unsaved = True
         self.export_best(arm)
+
+
+NO_VALUES = torch.zeros(0, dtype=torch.float64)
+
+
+def _stored_result(stored: dict[str, Any]) -> ArmResult:
+    """An `ArmResult` from a checkpoint, of earlier versions too.
+
+    Raises:
+        msgspec.ValidationError: the fields are not those of an `ArmResult`.
+    """
+    fields = {**stored, "best": msgspec.to_builtins(stored_measured(stored["best"]))}
+    if "test_spearman" in fields:
+        fields["test"] = fields.pop("test_spearman")
+        fields["test_details"] = {"pearson": fields.pop("test_pearson", math.nan)}
+    return msgspec.convert(fields, ArmResult)
 
 
 def _not_of_this_version(checkpoint: checkpoints.Checkpoint) -> RunError:

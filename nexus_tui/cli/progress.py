@@ -41,7 +41,7 @@ def bar_texts(view: RunView, columns: int) -> tuple[str, str]:
         return PHASE_WORDS[view.state], ""
     arm = view.arm()
     before = f"{arm.label} epoch {arm.epoch}/{arm.epochs}"
-    parts = [f"best {correlation(arm.best_spearman)}"]
+    parts = [f"best {correlation(arm.best_score)}"]
     if arm.loss is not None:
         parts.insert(0, f"loss {arm.loss:.4f}")
     if view.state == "evaluating":

@@ -24,7 +24,7 @@ __all__ = ["asked_config", "file_layers", "parse_list", "user_file"]
 
 PROJECT_FILE = "nexus.toml"
 TABLE = "train"
-NAMED_DATA = ("demo", "stsb")
+NAMED_DATA = ("demo", "stsb", "demo-search")
 
 
 def user_file() -> Path | None:

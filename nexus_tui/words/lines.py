@@ -14,7 +14,9 @@ from nexus_engine.events import (
     DendritesAdded,
     EpochStarted,
     Evaluated,
+    Evaluating,
     Event,
+    GuardChecked,
     Log,
     PauseChanged,
     RunFailed,
@@ -48,7 +50,7 @@ def lines_of(view: RunView, event: Event, *, verbose: bool = False) -> list[Text
         case DendritesAdded():
             return [Text(lead + _growth(arm, event), style="cyan")]
         case SwitchSettled():
-            change = f"{correlation(event.spearman_before)} -> {correlation(event.spearman_after)}"
+            change = f"{correlation(event.before)} -> {correlation(event.after)}"
             if event.kept:
                 return [Text(f"{lead}switch {event.switch} kept: {change}", style="green")]
             line = f"{lead}switch {event.switch} rolled back: {change}, its dendrites are removed"
@@ -60,6 +62,14 @@ def lines_of(view: RunView, event: Event, *, verbose: bool = False) -> list[Text
             return [Text(f"{lead}checkpoint {one_line(event.path, 100)}: {figures}", style="dim")]
         case PauseChanged():
             return [Text(f"{lead}{'paused' if event.paused else 'continuing'}", style="yellow")]
+        case GuardChecked():
+            if not verbose:
+                return []
+            words = f"guard {correlation(event.steering_spearman)}, "
+            words += f"weight of rehearsal {event.keep_weight:g}"
+            return [Text(f"{lead}{words}", style="dim")]
+        case Evaluating():
+            return []
         case Log():
             return [Text(f"{lead}{one_line(event.message)}", style="dim")]
         case Warned():
@@ -88,12 +98,12 @@ def _evaluation(arm: ArmView, event: Evaluated, lead: str, verbose: bool) -> lis
         if not verbose:  # the table at the end shows it
             return []
         weights = "base model" if event.epoch == 0 else f"weights of epoch {event.epoch}"
-        return [Text(f"{lead}test {correlation(event.spearman)} ({weights})", style="dim")]
+        return [Text(f"{lead}test {correlation(event.score)} ({weights})", style="dim")]
     if event.epoch == 0:
-        return [Text(f"{lead}base model: dev {correlation(event.spearman)}")]
-    base = arm.base_spearman
-    over_base = "" if base is None else f" ({gain(event.spearman - base)} over base)"
-    dev = f"{correlation(event.spearman)}{over_base}"
+        return [Text(f"{lead}base model: dev {correlation(event.score)}")]
+    base = arm.base_score
+    over_base = "" if base is None else f" ({gain(event.score - base)} over base)"
+    dev = f"{correlation(event.score)}{over_base}"
     line = Text(f"{lead}epoch {event.epoch}/{arm.epochs}: dev {dev}")
     line.append(f", guard {correlation(event.guard_spearman)}")
     if event.is_best:

@@ -36,15 +36,15 @@ def result_lines(result: RunFinished) -> list[Text]:
     rows = [
         (
             "base",
-            correlation(result.base_dev_spearman),
-            correlation(result.base_test_spearman),
+            correlation(result.base_dev),
+            correlation(result.base_test),
             correlation(1.0),
             count(0),
         ),
         (
             "tuned",
-            correlation(result.best_dev_spearman),
-            correlation(result.test_spearman),
+            correlation(result.best_dev),
+            correlation(result.test_score),
             correlation(result.guard_spearman),
             count(result.params_trained),
         ),
@@ -52,8 +52,8 @@ def result_lines(result: RunFinished) -> list[Text]:
     rows += [
         (
             f"control {one_line(control.name, 40)}",
-            correlation(control.dev_spearman),
-            correlation(control.test_spearman),
+            correlation(control.dev_score),
+            correlation(control.test_score),
             correlation(control.guard_spearman),
             count(control.params_trained),
         )
@@ -67,14 +67,13 @@ def result_lines(result: RunFinished) -> list[Text]:
 
 
 def _gains(result: RunFinished) -> list[str]:
-    over_dev = gain(result.best_dev_spearman - result.base_dev_spearman)
-    over_test = gain(result.test_spearman - result.base_test_spearman)
+    over_dev = gain(result.best_dev - result.base_dev)
+    over_test = gain(result.test_score - result.base_test)
     lines = [f"over base: dev {over_dev}, test {over_test}"]
     for control in result.controls:
         interval = f"95 % {gain(control.gain_low)} to {gain(control.gain_high)}"
         lines.append(
-            f"over control {one_line(control.name, 40)}: "
-            f"dev {gain(control.gain_dev_spearman)} ({interval})"
+            f"over control {one_line(control.name, 40)}: dev {gain(control.gain_dev)} ({interval})"
         )
     return lines
 

@@ -8,7 +8,7 @@ import pytest
 from app_support import ScriptedRun, make_app, screen_text, until, whole_run, write_run
 from textual.command import CommandPalette
 
-from nexus_engine.events import encode_event
+from nexus_engine.event_lines import encode_event
 from nexus_tui.app.kit.dialogs import Question
 from nexus_tui.app.kit.key_bar import hidden_keys
 from nexus_tui.app.run_sources import LoggedRun

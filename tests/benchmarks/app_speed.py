@@ -184,7 +184,7 @@ def write_long_run(folder: Path, steps: int) -> None:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
     import app_support as made
 
-    from nexus_engine.events import encode_event
+    from nexus_engine.event_lines import encode_event
 
     folder.parent.mkdir(parents=True, exist_ok=True)
     made.write_run(folder.parent, folder.name, made.whole_run()[:4])

@@ -26,7 +26,8 @@ from app_speed import OnTerminal
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import app_support as made
 
-from nexus_engine.events import Event, encode_event
+from nexus_engine.event_lines import encode_event
+from nexus_engine.events import Event
 
 STEPS_A_SECOND = 10
 STEPS_AN_EPOCH = 80

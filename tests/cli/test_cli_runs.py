@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 import pytest
 from conftest import ROOT
 
-from nexus_engine.events import TERMINAL_EVENTS, RunFinished, decode_event
+from nexus_engine.event_lines import decode_event
+from nexus_engine.events import TERMINAL_EVENTS, RunFinished
 from nexus_engine.model.base_model import PACKAGE
 from nexus_tui.cli import main as cli
 

@@ -165,7 +165,8 @@ def _go_on(folder: Path) -> str:
 def faults_of_run(run: Path) -> list[str]:
     """What is wrong with the log of a finished run, its schema line and its ends above all."""
     from nexus_engine.errors import RunError
-    from nexus_engine.events import RunFailed, RunFinished, decode_event
+    from nexus_engine.event_lines import decode_event
+    from nexus_engine.events import RunFailed, RunFinished
 
     wrong = []
     log = run / "events.jsonl"

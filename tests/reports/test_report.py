@@ -13,14 +13,12 @@ from scipy import stats
 
 from nexus_engine.errors import ConfigError, RunError
 from nexus_engine.events import (
-    ControlResult,
     DendritesAdded,
     EpochStarted,
     Evaluated,
     RunFailed,
     RunFinished,
     Step,
-    SwitchRecord,
 )
 from nexus_engine.reports.charts import Dot, Line, Mark, heat_map, line_chart, scatter
 from nexus_engine.reports.document import document
@@ -31,6 +29,7 @@ from nexus_engine.reports.page import page
 from nexus_engine.reports.scales import linear, logarithmic
 from nexus_engine.reports.writing import write_report
 from nexus_engine.runs.folder import RunFolder
+from nexus_engine.scores import ControlResult, SwitchRecord
 from nexus_engine.sweeps.folder import SweepFolder
 from nexus_engine.sweeps.grid import Axis, Grid
 from nexus_tui.cli import main as cli

@@ -7,7 +7,8 @@ import itertools
 import pytest
 from app_support import started, step, whole_run, write_run
 
-from nexus_engine.events import Step, encode_event
+from nexus_engine.event_lines import encode_event
+from nexus_engine.events import Step
 from nexus_engine.runs.event_reading import EventLog
 
 

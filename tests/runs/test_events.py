@@ -8,15 +8,9 @@ import msgspec
 import pytest
 
 from nexus_engine.errors import RunError
-from nexus_engine.events import (
-    ControlResult,
-    Event,
-    RunFinished,
-    Step,
-    SwitchRecord,
-    decode_event,
-    encode_event,
-)
+from nexus_engine.event_lines import decode_event, encode_event
+from nexus_engine.events import Event, RunFinished, Step
+from nexus_engine.scores import ControlResult, SwitchRecord
 
 SAMPLES = {int: 3, float: 0.25, str: "x", bool: True}
 

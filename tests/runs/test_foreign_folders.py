@@ -20,7 +20,7 @@ from nexus_engine.disk.json_text import parse_json
 from nexus_engine.disk.lock import is_held
 from nexus_engine.disk.regular_files import next_data
 from nexus_engine.errors import ConfigError, ModelError, RunError
-from nexus_engine.events import SwitchRecord, decode_event, encode_event
+from nexus_engine.event_lines import decode_event, encode_event
 from nexus_engine.model.base_model import find_base_model
 from nexus_engine.runs import checkpoints, saved_model
 from nexus_engine.runs.audit import note_use
@@ -30,6 +30,7 @@ from nexus_engine.runs.index import RunIndex
 from nexus_engine.runs.requests import ControlFile
 from nexus_engine.runs.resuming import resumable
 from nexus_engine.runs.summary import read_record, state_of
+from nexus_engine.scores import SwitchRecord
 from nexus_engine.system import process_identity
 from nexus_tui.cli.main import main
 from nexus_tui.work.model_data import own_data

@@ -19,7 +19,8 @@ from app_support import (
 )
 
 from nexus_engine import events as ev
-from nexus_engine.events import RunFailed, encode_event
+from nexus_engine.event_lines import encode_event
+from nexus_engine.events import RunFailed
 from nexus_engine.reports.gather import gather_run
 from nexus_engine.runs.event_reading import EventLog
 from nexus_engine.runs.folder import RunFolder

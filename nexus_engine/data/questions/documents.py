@@ -2,8 +2,8 @@
 
 A document is cut at its headings, then at paragraphs and sentences, into passages of at most so
 many tokens. Each passage knows its source and place. Where nobody wrote questions, two kinds of
-pairs stand in for them: a heading with the passage below it, and a passage's first sentence with the
-rest of it.
+pairs stand in for them: a heading with the passage below it, and a passage's first sentence with
+the rest of it.
 """
 
 from __future__ import annotations

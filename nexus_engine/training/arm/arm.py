@@ -18,8 +18,11 @@ from nexus_engine.growth import GrowthState
 from nexus_engine.model.dendrites import DendriteLinear
 from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.model.tokens import Rows
-from nexus_engine.scoring.corpus import Corpus, PairRows
+from nexus_engine.scoring.corpus import Corpus, PairRows, QuestionCorpus
 from nexus_engine.scoring.evaluation import Measured, pair_cosines
+from nexus_engine.scoring.judging import judge_of
+from nexus_engine.training.arm.examples import objective_of
+from nexus_engine.training.arm.mining import HardNegatives
 from nexus_engine.training.arm.phases import make_optimizer, phase_epochs, rate_factor
 from nexus_engine.training.arm.snapshots import BestWeights, Snapshot, put_back, take_snapshot
 from nexus_engine.training.arm.spec import ArmProgress, ArmSpec
@@ -28,7 +31,9 @@ from nexus_engine.training.steps.adamw import AdamW
 from nexus_engine.training.steps.batching import epoch_batches
 from nexus_engine.training.steps.correlation_rule import Covariances
 from nexus_engine.training.steps.features import Embedder
-from nexus_engine.training.steps.objective import GradedPairs, Objective
+from nexus_engine.training.steps.keep_general import initial_weight
+from nexus_engine.training.steps.objective import Objective
+from nexus_engine.training.steps.rehearsal import Rehearsed
 from nexus_engine.training.steps.step import StepResult, TrainingSteps
 from nexus_engine.training.steps.trained_parameters import (
     base_parameters,
@@ -41,15 +46,20 @@ __all__ = ["Arm"]
 
 
 class Arm:
-    """A model in training. `features` (store rows, width) is a frozen encoder's output."""
+    """A model in training.
+
+    `features` (store rows, width) is a frozen encoder's output. `general` (g, width) are the base
+    model's embeddings of the corpus's general sentences; None if the arm never rehearses.
+    """
 
     def __init__(
         self,
         spec: ArmSpec,
         model: SentenceModel,
-        corpus: Corpus,
+        corpus: Corpus | QuestionCorpus,
         hardware: Hardware,
         features: Tensor | None = None,
+        general: Tensor | None = None,
     ) -> None:
         self.spec = spec
         self.model = model
@@ -69,7 +79,14 @@ class Arm:
             parameter.requires_grad_(False)
         for parameter in self._base_parameters().values():
             parameter.requires_grad_(True)
-        self.objective: Objective = GradedPairs(corpus.train, corpus.store, settings.loss)
+        self.judge = judge_of(corpus)
+        self.negatives = HardNegatives.of(corpus, settings)
+        objective: Objective = objective_of(corpus, settings, self.negatives)
+        self.rehearsal: Rehearsed | None = None
+        if general is not None:
+            self.rehearsal = Rehearsed(objective, corpus.general, general.cpu().numpy(), 0.0)
+        self.objective = self.rehearsal or objective
+        self.set_keep_weight(initial_weight(settings.keep_general))
         self.optimizer: AdamW | None = None
         self.steps = TrainingSteps(self.embed, self.objective, settings, hardware)
         self.start_phase()
@@ -148,6 +165,12 @@ class Arm:
         progress.step += 1
         progress.pairs += result.pairs
         return result
+
+    def set_keep_weight(self, weight: float) -> None:
+        """Set the weight of the rehearsal loss, 0 or more, from the next step on."""
+        self.progress.keep_weight = weight
+        if self.rehearsal is not None:
+            self.rehearsal.weight = weight
 
     # Evaluation
 

@@ -16,26 +16,33 @@ from nexus_engine.events import (
     EpochStarted,
     Evaluated,
     Event,
+    GuardChecked,
     Log,
     PauseChanged,
     Step,
-    SwitchRecord,
     SwitchSettled,
 )
 from nexus_engine.growth import Request, decide
 from nexus_engine.model.tokens import Rows
+from nexus_engine.scores import SwitchRecord
+from nexus_engine.scoring.corpus import Corpus, PairRows
 from nexus_engine.scoring.correlation import spearman
 from nexus_engine.scoring.cut_texts import refuse_indistinct
-from nexus_engine.scoring.evaluation import Baseline, Measured, correlate
+from nexus_engine.scoring.evaluation import Baseline, Measured, measured_at, score_guard
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.arm.correlation_step import correlation_step
+from nexus_engine.training.arm.judging import judged
 from nexus_engine.training.arm.snapshots import BestWeights
 from nexus_engine.training.hardware import release_memory, rss_mb
 from nexus_engine.training.steering import Steering
+from nexus_engine.training.steps.keep_general import next_weight
 from nexus_engine.training.steps.step import StepResult
 
 __all__ = ["ArmLoop"]
 
+TOKENS_PER_GUARD_CHECK = 65_536
+"""Trained tokens between two checks of the guard's steering half: checks then take about 2 % of the
+time of the steps."""
 STEP_EVENT_SECONDS = 0.1
 """Least time between two step events: ten a second are enough for a display. Steps in between
 share the next event."""
@@ -80,6 +87,7 @@ class ArmLoop:
         request = yield from self._steps()
         measured, candidate = yield from self._evaluate()
         yield from self._decide(measured, candidate, request)
+        self._renew_negatives()
 
     # Steps
 
@@ -124,7 +132,39 @@ class ArmLoop:
                 progress.step_seconds += time.perf_counter() - now
                 yield self._step_event(loss, norm, result.lr, len(batches))
                 self._check_finite(loss, norm)
+            if not is_last:
+                yield from self._check_guard(batch)
         return self._steering.take_request()
+
+    def _check_guard(self, batch: Rows) -> Iterator[Event]:
+        """After a step on `batch`: from time to time the guard decides how much is rehearsed."""
+        arm, progress = self.arm, self.arm.progress
+        if arm.rehearsal is None or arm.spec.settings.keep_general != "auto":
+            return
+        progress.tokens_since_check += int(arm.objective.lengths[batch].sum())
+        if progress.tokens_since_check < TOKENS_PER_GUARD_CHECK:
+            return
+        progress.tokens_since_check = 0
+        begun = time.perf_counter()
+        guard = arm.corpus.guard
+        half = PairRows(guard.first[::2], guard.second[::2], guard.scores[::2])
+        steering = spearman(arm.cosines(half, self._steering.check), half.scores)
+        yield self._follow_guard(steering)
+        progress.step_seconds += time.perf_counter() - begun
+
+    def _follow_guard(self, steering: float) -> GuardChecked:
+        """Set the weight of the rehearsal by the Spearman of the guard's steering half."""
+        arm, base = self.arm, self._baseline.guard_scores.steering
+        arm.set_keep_weight(next_weight(arm.progress.keep_weight, steering, base))
+        event: GuardChecked = self._event(
+            GuardChecked,
+            epoch=arm.progress.epoch,
+            step=arm.progress.step,
+            steering_spearman=steering,
+            base_steering_spearman=base,
+            keep_weight=arm.progress.keep_weight,
+        )
+        return event
 
     def _pause(self) -> Iterator[Event]:
         """Check the steering and wait while paused; the start and the end of a pause are events."""
@@ -198,45 +238,43 @@ class ArmLoop:
 
     def _evaluate(self) -> Generator[Event, None, tuple[Measured, BestWeights]]:
         arm, corpus, progress = self.arm, self.arm.corpus, self.arm.progress
-        check = self._steering.check
         begun = time.perf_counter()
         if progress.epoch == 0:
             # Nothing is trained yet, and the base model is already measured.
-            measured, cosines = self._baseline.measured, self._baseline.dev.cosine
+            measured, values = self._baseline.measured, self._baseline.dev.values
         else:
             release_memory()
             arm.check_finite()
-            dev = correlate(arm.cosines(corpus.dev, check), corpus.dev.scores)
-            guard = arm.cosines(corpus.guard, check)
-            cosines = dev.cosine
-            measured = Measured(
-                epoch=progress.epoch,
-                spearman=dev.spearman,
-                pearson=dev.pearson,
-                guard_spearman=spearman(guard, self._baseline.guard),
-                guard_scored_spearman=spearman(guard, corpus.guard.scores),
-            )
+            arm.model.eval()
+            judging = arm.judge.judge(arm.embed, "dev", self._steering.check)
+            dev = yield from judged(judging, "dev", progress.epoch, arm.spec.name)
+            guard = arm.cosines(corpus.guard, self._steering.check)
+            values = dev.values
+            guard_scores = score_guard(guard, self._baseline.guard, corpus.guard.scores)
+            measured = measured_at(progress.epoch, dev, guard_scores)
         release_memory()
         seconds = time.perf_counter() - begun
         progress.eval_seconds += seconds
         former_best = self.arm.best.measured
-        is_best = measured.spearman > former_best.spearman
+        is_best = measured.score > former_best.score
         best = measured if is_best else former_best
+        metric = arm.judge.metric
         yield self._event(
             Evaluated,
             epoch=progress.epoch,
             split="dev",
             pairs=len(corpus.dev),
-            spearman=measured.spearman,
-            pearson=measured.pearson,
             guard_spearman=measured.guard_spearman,
             guard_scored_spearman=measured.guard_scored_spearman,
             is_best=is_best,
-            best_spearman=best.spearman,
             best_epoch=best.epoch,
             eval_seconds=seconds,
+            keep_weight=progress.keep_weight,
+            **{metric: measured.score, f"best_{metric}": best.score},
+            **measured.details,
         )
-        if not math.isfinite(measured.spearman):
+        if not math.isfinite(measured.score):
+            assert isinstance(corpus, Corpus)  # nDCG is always a number
             refuse_indistinct(corpus.store, corpus.dev, "dev")
             if progress.epoch == 0:
                 raise DataError(
@@ -247,7 +285,23 @@ class ArmLoop:
                 f"dev Spearman is not a number after epoch {progress.epoch}: all similarities are "
                 "equal; the best weights are kept; lower --lr"
             )
-        return measured, BestWeights(arm.snapshot(), measured, cosines)
+        if progress.epoch and arm.rehearsal is not None:
+            progress.tokens_since_check = 0
+            if arm.spec.settings.keep_general == "auto":
+                yield self._follow_guard(measured.steering_spearman)
+        return measured, BestWeights(arm.snapshot(), measured, values)
+
+    def _renew_negatives(self) -> None:
+        """Mine hard negatives from the model that was just evaluated, before a save."""
+        arm, judge = self.arm, self.arm.judge
+        if arm.negatives is None or arm.progress.finished:
+            return
+        begun = time.perf_counter()
+        passages = self._baseline.passages if arm.progress.epoch == 1 else judge.passages
+        assert passages is not None
+        arm.model.eval()
+        arm.negatives.renew(arm.embed, passages, arm.progress.epoch, self._steering.check)
+        arm.progress.eval_seconds += time.perf_counter() - begun
 
     # Decisions
 
@@ -260,7 +314,7 @@ class ArmLoop:
             arm.spec.plan,
             former,
             epoch=arm.progress.epoch,
-            spearman=measured.spearman,
+            score=measured.score,
             request=request,
         )
         if decision.improved:
@@ -271,7 +325,7 @@ class ArmLoop:
         arm.progress.epoch += 1
         arm.progress.step_in_epoch = 0
         if decision.settle is not None and former.before is not None:
-            after = max(former.phase_best, measured.spearman)
+            after = max(former.phase_best, measured.score)
             kept = decision.settle == "keep"
             yield from self._settle(former.switches, kept, former.before, after)
         if decision.grow:
@@ -297,9 +351,8 @@ class ArmLoop:
             switch=switch,
             epoch=arm.progress.epoch - 1,
             kept=kept,
-            spearman_before=before,
-            spearman_after=after,
             params_added=arm.progress.params_on_trial,
+            **{f"{arm.judge.metric}_before": before, f"{arm.judge.metric}_after": after},
         )
         self.records.append(record)
         yield self._event(SwitchSettled, **msgspec.structs.asdict(record))
@@ -325,5 +378,5 @@ class ArmLoop:
             params_added=arm.progress.params_on_trial,
             params_added_total=arm.dendrite_params(),
             params_trained=arm.params_trained(),
-            spearman_before=arm.growth.best,
+            **{f"{arm.judge.metric}_before": arm.growth.best},
         )

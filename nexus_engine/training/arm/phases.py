@@ -12,6 +12,9 @@ from nexus_engine.training.arm.spec import ArmProgress, ArmSpec
 from nexus_engine.training.steps.adamw import AdamW
 from nexus_engine.training.steps.trained_parameters import leaf
 
+WARMUP_SHARE = 0.1
+"""Of a phase's steps: the rate rises to its peak in them, with the schedule `warmup`."""
+
 __all__ = ["make_optimizer", "phase_epochs", "rate_factor"]
 
 
@@ -60,4 +63,7 @@ def phase_epochs(spec: ArmSpec, done: int) -> int:
 def rate_factor(settings: Settings, progress: ArmProgress) -> float:
     """The factor on the peak learning rates in the next step, 0..1."""
     share = progress.phase_step / progress.phase_steps
+    if settings.schedule == "warmup":
+        rise = WARMUP_SHARE * progress.phase_steps
+        return max(0.0, min((progress.phase_step + 1) / rise, (1.0 - share) / (1.0 - WARMUP_SHARE)))
     return 1.0 if settings.schedule == "constant" else max(0.0, 1.0 - share)

@@ -20,11 +20,11 @@ Snapshot = dict[str, Tensor]
 
 
 class BestWeights(NamedTuple):
-    """The best weights so far, their metrics, and their dev similarities (n,)."""
+    """The best weights so far, their metrics, and their values on the dev examples, (n,)."""
 
     weights: Snapshot
     measured: Measured
-    cosines: npt.NDArray[np.float64]
+    values: npt.NDArray[np.float64]
 
 
 def take_snapshot(trained: Mapping[str, nn.Parameter]) -> Snapshot:

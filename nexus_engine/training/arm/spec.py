@@ -42,6 +42,8 @@ class ArmProgress(msgspec.Struct, kw_only=True):
     rule_steps_left: int = 0
     switch_epochs: list[int] = msgspec.field(default_factory=list)
     finished: bool = False
+    keep_weight: float = 0.0
+    tokens_since_check: int = 0
 
 
 def plan_main(settings: Settings, sites: tuple[str, ...], switches: int) -> ArmSpec:

@@ -8,9 +8,9 @@ import msgspec
 import torch
 from torch import Tensor
 
-from nexus_engine.events import MAX_EPOCHS
+from nexus_engine.event_ranges import MAX_EPOCHS
 from nexus_engine.growth import GrowthState
-from nexus_engine.scoring.evaluation import Measured
+from nexus_engine.scoring.evaluation import stored_measured
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.arm.snapshots import BestWeights, Snapshot
 from nexus_engine.training.arm.spec import ArmProgress
@@ -47,8 +47,10 @@ def arm_state(arm: Arm) -> tuple[dict[str, Tensor], dict[str, Any]]:
     tensors["random/cpu"] = torch.get_rng_state()
     if arm.hardware.device.type == "cuda":
         tensors["random/cuda"] = torch.cuda.get_rng_state()
-    tensors["cosines/best"] = torch.from_numpy(arm.best.cosines)
-    tensors["cosines/before"] = torch.from_numpy(arm.before_switch.cosines.copy())
+    tensors["cosines/best"] = torch.from_numpy(arm.best.values)
+    tensors["cosines/before"] = torch.from_numpy(arm.before_switch.values.copy())
+    if arm.negatives is not None:
+        tensors["negatives"] = arm.negatives.tensor()
     meta = {
         "fresh_switch": _no_best_since_switch(arm),
         "best": msgspec.to_builtins(arm.best.measured),
@@ -75,16 +77,16 @@ def _check_counters(arm: Arm, progress: ArmProgress, growth: GrowthState) -> Non
 
 
 def _best_weights(
-    arm: Arm, weights: Snapshot, measured: dict[str, Any], cosines: Tensor, *, may_be_empty: bool
+    arm: Arm, weights: Snapshot, measured: dict[str, Any], values: Tensor, *, may_be_empty: bool
 ) -> BestWeights:
-    """Best weights from a checkpoint, with their dev similarities, (n,).
+    """Best weights from a checkpoint, with their values on the dev examples, (n,).
 
     With `may_be_empty` both may be missing: before the first switch there are none to go back to.
     """
-    pairs = 0 if may_be_empty and not weights and not cosines.numel() else len(arm.corpus.dev)
-    if cosines.shape != (pairs,) or cosines.dtype != torch.float64:
-        raise ValueError("the dev similarities do not fit")
-    return BestWeights(weights, msgspec.convert(measured, Measured), cosines.numpy())
+    examples = 0 if may_be_empty and not weights and not values.numel() else len(arm.corpus.dev)
+    if values.shape != (examples,) or values.dtype != torch.float64:
+        raise ValueError("the values of the dev examples do not fit")
+    return BestWeights(weights, stored_measured(measured), values.numpy())
 
 
 def load_state(arm: Arm, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
@@ -112,6 +114,9 @@ def load_state(arm: Arm, tensors: dict[str, Tensor], meta: dict[str, Any]) -> No
     arm.progress = msgspec.convert(meta["progress"], ArmProgress)
     arm.start_phase()
     arm.progress = msgspec.convert(meta["progress"], ArmProgress)
+    arm.set_keep_weight(arm.progress.keep_weight)
+    if arm.negatives is not None:
+        arm.negatives.load(tensors["negatives"])
     arm.covariances = {name: Covariances(t) for name, t in tensors_of("covariances").items()}
     arm.growth = growth
     arm.best, arm.before_switch = (

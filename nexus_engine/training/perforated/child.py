@@ -60,7 +60,7 @@ def main(folder: Path, pipe: int, parent: int) -> int:
     close_doors()
     from nexus_engine.disk.json_text import plain
     from nexus_engine.errors import ExitCode, NexusError
-    from nexus_engine.events import encode_event
+    from nexus_engine.event_lines import encode_event
     from nexus_engine.runs.requests import ControlFile
     from nexus_engine.training.child_steering import ChildSteering
     from nexus_engine.training.perforated.job import Failed, Message

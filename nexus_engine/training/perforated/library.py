@@ -133,10 +133,9 @@ class LibraryArm(Arm):
 
     def _let_library_find_width(self) -> None:
         """Run one backward pass without a step: the library's hook reads its layer's width."""
-        pairs = self.corpus.train
-        rows = self.batches(1)[0][:2]
+        rows = self.objective.rows(self.batches(1)[0][:2])
         self.model.eval()
-        first, second = self.embed(pairs.first[rows]), self.embed(pairs.second[rows])
+        first, second = self.embed(rows[:2]), self.embed(rows[2:])
         cosine(first, second).sum().backward()  # type: ignore[no-untyped-call]
         for parameter in self.net.parameters():
             parameter.grad = None
@@ -266,6 +265,6 @@ class LibraryLoop(ArmLoop):
     def _decide(
         self, measured: Measured, candidate: BestWeights, request: Request | None
     ) -> Iterator[Event]:
-        self.arm.note_score(measured.spearman)
+        self.arm.note_score(measured.score)
         yield from super()._decide(measured, candidate, request)
         self.arm.report_score()

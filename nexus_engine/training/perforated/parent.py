@@ -26,11 +26,13 @@ from safetensors.torch import load_file
 
 from nexus_engine.disk.json_text import revive
 from nexus_engine.errors import ConfigError, ExitCode, ModelError, RunError, one_line
-from nexus_engine.events import Event, SwitchRecord, decode_event
+from nexus_engine.event_lines import decode_event
+from nexus_engine.events import Event
 from nexus_engine.growth import GrowthState
 from nexus_engine.model.regimes import build_model
 from nexus_engine.runs.requests import ControlFile
-from nexus_engine.scoring.evaluation import correlate
+from nexus_engine.scores import SwitchRecord
+from nexus_engine.scoring.judging import run_through
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.arm.snapshots import BestWeights
 from nexus_engine.training.arm.spec import ArmProgress, ArmSpec
@@ -109,7 +111,7 @@ def _write_job(folder: Path, prepared: Prepared, spec: ArmSpec) -> None:
     baseline = prepared.baseline
     tensors = {
         "guard": torch.from_numpy(baseline.guard),
-        "dev": torch.from_numpy(baseline.dev.cosine),
+        "dev": torch.from_numpy(baseline.dev.values),
     }
     if prepared.features is not None:
         tensors["features"] = prepared.features
@@ -144,11 +146,12 @@ def _check_best(arm: Arm, steering: Steering) -> None:
     best = arm.best.measured
     if best.epoch == 0:
         return
-    dev = correlate(arm.cosines(arm.corpus.dev, steering.check), arm.corpus.dev.scores)
-    if not abs(dev.spearman - best.spearman) <= MAX_DIFFERENCE:
+    arm.model.eval()
+    dev = run_through(arm.judge.judge(arm.embed, "dev", steering.check))
+    if not abs(dev.score - best.score) <= MAX_DIFFERENCE:
         raise ModelError(
-            f"perforatedai measured a dev Spearman of {best.spearman:.7f}, but its weights give "
-            f"{dev.spearman:.7f} in our own modules"
+            f"perforatedai measured a dev Spearman of {best.score:.7f}, but its weights give "
+            f"{dev.score:.7f} in our own modules"
         )
 
 

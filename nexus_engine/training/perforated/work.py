@@ -12,7 +12,8 @@ from nexus_engine.disk.tensor_files import write_tensors
 from nexus_engine.events import Event
 from nexus_engine.model.base_model import BaseModel
 from nexus_engine.model.regimes import build_model
-from nexus_engine.scoring.evaluation import Baseline, Correlations
+from nexus_engine.scoring.corpus import Corpus
+from nexus_engine.scoring.evaluation import Baseline, GuardScores, Judged
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.inputs import open_inputs, tokenise
 from nexus_engine.training.perforated.job import Best, Done, Message, read_job
@@ -29,7 +30,8 @@ def work(folder: Path, steering: Steering, send: Callable[[Message], None]) -> I
     base = BaseModel(Path(job.base_folder), "checked by the parent", "", published=False)
     inputs = open_inputs(settings, base=base, threads=job.threads)
     guard = tensors["guard"].numpy()
-    corpus = tokenise(inputs, guard_pairs=len(guard))
+    corpus = tokenise(inputs, settings, guard_pairs=len(guard))
+    assert isinstance(corpus, Corpus)  # the settings of the run say so
     device = inputs.hardware.device
     model = build_model(base, settings.tune, settings.dropout)
     model.to(device)
@@ -43,13 +45,18 @@ def work(folder: Path, steering: Steering, send: Callable[[Message], None]) -> I
         name = f"best-{arm.best.measured.epoch:04d}.safetensors"
         if not (folder / name).exists():
             state = {key: tensor.clone() for key, tensor in arm.net.state_dict().items()}
-            write_tensors(folder / name, {**state, "cosines": torch.from_numpy(arm.best.cosines)})
+            write_tensors(folder / name, {**state, "cosines": torch.from_numpy(arm.best.values)})
         send(Best(file=name, measured=arm.best.measured))
 
     baseline = Baseline(
-        dev=Correlations(job.baseline.spearman, job.baseline.pearson, tensors["dev"].numpy()),
+        dev=Judged(job.baseline.score, tensors["dev"].numpy(), job.baseline.details),
         guard=guard,
-        guard_scored=job.baseline.guard_scored_spearman,
+        guard_scores=GuardScores(
+            job.baseline.guard_spearman,
+            job.baseline.guard_scored_spearman,
+            job.baseline.steering_spearman,
+            job.baseline.apart_spearman,
+        ),
     )
     loop = LibraryLoop(arm, baseline, steering, keep_best)
     while not arm.progress.finished:

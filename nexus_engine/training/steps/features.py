@@ -11,7 +11,7 @@ from torch import Tensor
 from nexus_engine.model.cpu.mask_pool import DropoutPool
 from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.model.tokens import Rows, TokenStore
-from nexus_engine.scoring.corpus import Corpus
+from nexus_engine.scoring.corpus import Corpus, QuestionCorpus
 from nexus_engine.scoring.evaluation import embed_all
 
 __all__ = ["Embedder", "features_of"]
@@ -42,7 +42,9 @@ class Embedder:
         return self.model.embed(self.store, rows, dtype, pool, plain=plain)
 
 
-def features_of(model: SentenceModel, corpus: Corpus, check: Callable[[], None]) -> Tensor:
+def features_of(
+    model: SentenceModel, corpus: Corpus | QuestionCorpus, check: Callable[[], None]
+) -> Tensor:
     """(store rows, width): the encoder's pooled output for every sentence of `corpus`."""
     model.eval()
     rows = np.arange(len(corpus.store), dtype=np.int64)

@@ -39,7 +39,7 @@ def _run_words(run: OpenRun | None, room: int) -> str:
         return ""
     view, arm = run.view, run.view.arm()
     state = "paused" if view.paused else view.state
-    best = f"best {correlation(arm.best_spearman)}"
+    best = f"best {correlation(arm.best_score)}"
     epoch = f"epoch {arm.epoch}/{arm.epochs}" if arm.epochs and view.ended is None else ""
     for parts in (
         (run.source.name, state, epoch, best),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nexus_engine.config import Settings, TrainConfig, resolve
+from nexus_engine.data.named_task import with_task
 from nexus_engine.errors import ConfigError, NexusError
 from nexus_engine.recipes import RECIPES
 from nexus_engine.settings.record import SETTINGS
@@ -133,7 +134,7 @@ def check(typed: Mapping[str, str]) -> Checked:
     if errors:
         return Checked(values, None, errors)
     try:
-        config = asked_config({**environment_settings(), **values}, None)
+        config = with_task(asked_config({**environment_settings(), **values}, None))
         settings = resolve(config)
     except ConfigError as error:
         message = str(error)

@@ -65,7 +65,7 @@ class ModelRows(Rows):
             return line.append("base: the model before training", palette.text)
         run = self.runs[index - 1]
         when = time.strftime("%d %b %H:%M", time.localtime(run.started_unix_s))
-        facts = f"  {run.state:<11}  {correlation(run.best_dev_spearman):>6}  {when}"
+        facts = f"  {run.state:<11}  {correlation(run.best_dev):>6}  {when}"
         name = clipped(run.name, max(8, width - len(facts) - 2), self.chart_style)
         line.append(name, palette.text)
         line.append(" " * max(0, width - line.cell_len - len(facts)))

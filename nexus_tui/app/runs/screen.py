@@ -292,7 +292,7 @@ class RunsScreen(WatchingScreen):
         if run.state == "live":
             self.nexus.tell(f"{run.name} is live: stop it before you remove it", "warning")
             return
-        best = "" if run.best_dev_spearman is None else f" (dev {run.best_dev_spearman:.4f})"
+        best = "" if run.best_dev is None else f" (dev {run.best_dev:.4f})"
         question = (
             f"Remove {one_line(run.name, 100)}? Its weights{best}, checkpoints and log are "
             "deleted from the disk. This cannot be undone."

@@ -158,7 +158,7 @@ def _result_rows(records: Sequence[RunRecord]) -> list[_Row]:
     partial_epochs = any(_per_pass(record) > 1 for record in records)
     passes = [row("passes", _passes, lambda n: f"{n:g}")] if partial_epochs else []
     rows = [
-        row("dev, best", lambda r: r.summary.best_dev_spearman, correlation, highest),
+        row("dev, best", lambda r: r.summary.best_dev, correlation, highest),
         row("  over base", lambda r: r.summary.gain, gain, highest),
         row("  over control", over_control, gain, highest),
         row("test", result("test_spearman"), correlation, highest),

@@ -39,7 +39,7 @@ def run_details(
         curve = DevCurve(
             record.points, chart_style.glyphs.dot, palette.run, record.summary.best_epoch
         )
-        base = record.summary.base_dev_spearman
+        base = record.summary.base_dev
         title = Text("dev Spearman by epoch", style=palette.dim)
         drawn = [
             title,
@@ -70,8 +70,8 @@ def plan_words(settings: Mapping[str, Any]) -> str:
 def _facts(record: RunRecord) -> list[tuple[str, str]]:
     run, last = record.summary, record.last
     facts = [("what", f"{run.data}, {run.tune}; {plan_words(record.settings)}")]
-    if run.best_dev_spearman is not None:
-        words = f"{correlation(run.base_dev_spearman)} to {correlation(run.best_dev_spearman)}"
+    if run.best_dev is not None:
+        words = f"{correlation(run.base_dev)} to {correlation(run.best_dev)}"
         words += f" ({gain(run.gain)}), best epoch {run.best_epoch or 0}"
         facts.append(("dev", words))
     if run.state == "finished":

@@ -201,7 +201,7 @@ def _dev_spearman(view: RunView, chart_style: ChartStyle, large: bool) -> Drawin
     shown = [*(arm for arm in view.arms if arm.name != "main"), main]
     curves = [
         Curve(
-            points=_epoch_series(arm.points, lambda point: point.spearman).points,
+            points=_epoch_series(arm.points, lambda point: point.score).points,
             style=palette.run if arm.name == "main" else palette.control,
             dotted=arm.name != "main",
             mark=glyphs.kept if arm.name == "main" else "",
@@ -209,19 +209,17 @@ def _dev_spearman(view: RunView, chart_style: ChartStyle, large: bool) -> Drawin
         )
         for arm in shown
     ]
-    base, best = main.base_spearman, main.best_spearman
+    base, best = main.base_score, main.best_score
     references = []
     if base is not None:
         references.append(Reference(name="base", value=base, style=palette.base))
-    controls = [arm for arm in view.arms if arm.name != "main" and arm.best_spearman is not None]
-    strongest = max(controls, key=lambda arm: arm.best_spearman or 0.0, default=None)
-    if strongest is not None and strongest.best_spearman is not None:
+    controls = [arm for arm in view.arms if arm.name != "main" and arm.best_score is not None]
+    strongest = max(controls, key=lambda arm: arm.best_score or 0.0, default=None)
+    if strongest is not None and strongest.best_score is not None:
         name = strongest.label if large else "control"
-        references.append(
-            Reference(name=name, value=strongest.best_spearman, style=palette.control)
-        )
+        references.append(Reference(name=name, value=strongest.best_score, style=palette.control))
     over = "" if base is None or best is None else f" {gain(best - base)}"
-    last = main.points[-1].spearman if main.points else None
+    last = main.points[-1].score if main.points else None
     short = "" if best is None else f"best {correlation(best)}{over}"
     if main.best_epoch == 0 and base is not None:
         short = f"base {correlation(base)}"

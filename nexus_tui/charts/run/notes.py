@@ -30,7 +30,7 @@ def _arms(view: RunView, width: int, chart_style: ChartStyle) -> Text:
     line = Text.assemble(("dev ", palette.dim))
     for arm in view.arms:
         sign = chart_style.glyphs.selected if arm.name == view.current else " "
-        words = f"{sign}{one_line(arm.label, 40)} {correlation(arm.best_spearman)} "
+        words = f"{sign}{one_line(arm.label, 40)} {correlation(arm.best_score)} "
         if line.cell_len + cell_len(words) > width:
             line.append(chart_style.glyphs.ellipsis, palette.dim)
             break

@@ -30,12 +30,12 @@ def headline(result: RunFinished) -> tuple[tuple[str, ...], bool]:
 
     With controls, a gain counts if its 95 % interval over the strongest control is above zero.
     """
-    over = result.best_dev_spearman - result.base_dev_spearman
-    words = [f"dev {correlation(result.best_dev_spearman)}", f"{gain(over)} over base"]
-    strongest = max(result.controls, key=lambda c: c.dev_spearman, default=None)
+    over = result.best_dev - result.base_dev
+    words = [f"dev {correlation(result.best_dev)}", f"{gain(over)} over base"]
+    strongest = max(result.controls, key=lambda c: c.dev_score, default=None)
     if strongest is None:
         return tuple(words), over > 0
-    words.append(f"{gain(strongest.gain_dev_spearman)} over control")
+    words.append(f"{gain(strongest.gain_dev)} over control")
     if not strongest.gain_low > 0:
         words[-1] += " (not proven)"
     return tuple(words), strongest.gain_low > 0
@@ -73,18 +73,18 @@ def result_picture(view: RunView, head: Head, width: int, chart_style: ChartStyl
 
 def _table(result: RunFinished, width: int, chart_style: ChartStyle) -> list[Text]:
     """A row for base, run and each control; "ahead" is the run's dev Spearman minus the row's."""
-    over = result.best_dev_spearman - result.base_dev_spearman
+    over = result.best_dev - result.base_dev
     header = ["Spearman", "dev", "test", "trained", "run ahead by", "95 % interval"]
     rows = [
-        ["base", correlation(result.base_dev_spearman), correlation(result.base_test_spearman),
+        ["base", correlation(result.base_dev), correlation(result.base_test),
          count(0), gain(over), ""],
-        ["this run", correlation(result.best_dev_spearman), correlation(result.test_spearman),
+        ["this run", correlation(result.best_dev), correlation(result.test_score),
          count(result.params_trained), "", ""],
     ]  # fmt: skip
     rows += [
-        [f"control {one_line(control.name, 24)}", correlation(control.dev_spearman),
-         correlation(control.test_spearman), count(control.params_trained),
-         gain(control.gain_dev_spearman),
+        [f"control {one_line(control.name, 24)}", correlation(control.dev_score),
+         correlation(control.test_score), count(control.params_trained),
+         gain(control.gain_dev),
          f"{gain(control.gain_low)} to {gain(control.gain_high)}"]
         for control in result.controls
     ]  # fmt: skip

@@ -67,7 +67,7 @@ class _Column(NamedTuple):
 
 
 _STATE = _Column("state", 13, False, lambda run, _: state_words(run))
-_DEV = _Column("dev", 6, True, lambda run, _: correlation(run.best_dev_spearman))
+_DEV = _Column("dev", 6, True, lambda run, _: correlation(run.best_dev))
 _GAIN = _Column("gain", 7, True, lambda run, _: gain(run.gain))
 _KEPT = _Column("kept", 5, True, lambda run, _: kept_words(run))
 _ADDED = _Column("added", 7, True, lambda run, _: count(run.params_added))

@@ -79,6 +79,7 @@ def training_settings(config_file: str | None) -> list[Setting]:
     import msgspec
 
     from nexus_engine.config import resolve
+    from nexus_engine.data.named_task import with_task
     from nexus_engine.recipes import RECIPES
     from nexus_engine.settings.record import SETTINGS
     from nexus_tui.settings.environment import environment_settings
@@ -89,7 +90,7 @@ def training_settings(config_file: str | None) -> list[Setting]:
         sources.update(dict.fromkeys(values, str(path)))
     variables = environment_settings()
     sources.update({name: f"variable {SETTINGS[name].variable}" for name in variables})
-    config = asked_config(variables, config_file)
+    config = with_task(asked_config(variables, config_file))
     resolved = resolve(config)
     recipe = RECIPES[config.tune, config.recipe]
     used = msgspec.structs.asdict(resolved)

@@ -70,8 +70,8 @@ def _row(run: RunSummary, name_width: int) -> tuple[str, ...]:
     return (
         shown(run.name, name_width),
         run.state,
-        correlation(run.base_dev_spearman),
-        correlation(run.best_dev_spearman),
+        correlation(run.base_dev),
+        correlation(run.best_dev),
         count(run.switches_kept),
         count(run.params_added),
         _age(time.time() - run.started_unix_s),
@@ -139,8 +139,7 @@ def _print_run(summary: RunSummary, facts: dict[str, Any], view: RunView) -> Non
         streams.put(*table(("setting", "value"), pairs, (False, False)), "")
     for arm in view.arms:
         rows = [
-            (str(p.epoch), correlation(p.spearman), correlation(p.guard_spearman))
-            for p in arm.points
+            (str(p.epoch), correlation(p.score), correlation(p.guard_spearman)) for p in arm.points
         ]
         if rows:
             streams.put(f"{one_line(arm.label, 60)}, dev by epoch:")

@@ -46,6 +46,7 @@ def train(
     FILE.toml or the train table of ./nexus.toml, your own nexus.toml, the recipe.
     """
     from nexus_engine.config import resolve
+    from nexus_engine.data.named_task import with_task
     from nexus_engine.runs.resuming import resumable
     from nexus_tui.settings.environment import unknown_variables
     from nexus_tui.settings.training import asked_config
@@ -60,7 +61,7 @@ def train(
         for warning in unknown_variables():
             streams.say(f"warning: {warning}")
         values = {name: value for name, value in options_given.items() if value is not None}
-        settings = resolve(asked_config(values, config))
+        settings = resolve(with_task(asked_config(values, config)))
     if forecast:
         _show_forecast(settings, as_json=json)
         return
@@ -219,7 +220,7 @@ def _follow(
 
 def _delivered(event: Event, session: Session) -> bool:
     """Write `event` on stdout. If that fails, ask the run to stop and return False."""
-    from nexus_engine.events import encode_event
+    from nexus_engine.event_lines import encode_event
     from nexus_tui.terminal import streams
 
     try:
