@@ -43,7 +43,8 @@ def with_task(config: TrainConfig) -> TrainConfig:
 def _task_of(
     data: str, columns: str | None, stamp: tuple[int, ...] | None
 ) -> Literal["pairs", "retrieval"]:
-    """The task of a file or folder as it was at `stamp`."""
+    """The task of a file or folder as it was at `stamp`, which is only a key of the cache."""
+    del stamp
     from nexus_engine.data.task import task_of  # Arrow comes here
 
     return task_of(data, columns_option(columns) if columns else None)
