@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from nexus_engine.data.pairs import MIN_PAIRS
 from nexus_engine.data.sentence_ids import NumberedPairs
 
-__all__ = ["Cut", "cut_splits"]
+__all__ = ["HELD_OUT_SHARE", "Cut", "cut_splits"]
 
 HELD_OUT_SHARE = 0.1
 """Share of the pairs that dev and test get each."""
@@ -59,15 +59,16 @@ def cut_splits(
     seed: int,
     usable: IsUsable,
     barred: NDArray[np.bool_] | None = None,
+    share: float = HELD_OUT_SHARE,
 ) -> Cut | None:
-    """Cut `count` splits (1 or 2) of about a tenth each from `pairs`; the rest stays in split 0.
+    """Cut `count` splits (1 or 2) of about `share` each from `pairs`; the rest stays in split 0.
 
     `usable` tells whether every split of an (n,) assignment can be used. `barred` (total,) marks
     sentences that must stay in split 0, with their whole component or cluster.
     The same pairs and seed give the same cut. None if no usable cut was found.
     """
     barred = np.zeros(pairs.total, np.bool_) if barred is None else barred
-    target = max(MIN_PAIRS, round(len(pairs.first) * HELD_OUT_SHARE))
+    target = max(MIN_PAIRS, round(len(pairs.first) * share))
     components = _components(pairs)
     weights = np.bincount(components[pairs.first], minlength=pairs.total)
     dealer = _Dealer(components, weights, barred)

@@ -1,84 +1,114 @@
-"""Documents cut into passages, and the weak pairs that they hold.
+"""Documents cut into passages that know their source and place.
 
 A document is cut at its headings, then at paragraphs and sentences, into passages of at most so
-many tokens. Each passage knows its source and place. Where nobody wrote questions, two kinds of
-pairs stand in for them: a heading with the passage below it, and a passage's first sentence with
-the rest of it.
+many tokens. A passage is encoded below the headings that it stands under, as a title stands above
+the text of a corpus.
 """
 
 from __future__ import annotations
 
+import os
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from nexus_engine.data.messages import file_error, shown_path
-from nexus_engine.data.reading.sources import file_source
+from nexus_engine.data.reading.sources import file_source, refused_access
 from nexus_engine.data.reading.text_lines import text_pieces
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["Passage", "WeakPair", "document_files", "passages_of", "weak_pairs"]
+__all__ = ["SUFFIXES", "Passage", "document_files", "document_name", "passages_of"]
 
 SUFFIXES = (".md", ".markdown", ".txt")
+ABOUT_FILES = ("readme", "license", "licence", "copying", "notice", "changelog", "contributing")
+"""Beside files of data these describe them, so they are no documents there."""
 MAX_FILES = 100_000
+MAX_NAMES = 200_000
+"""Files that are looked at below a folder: it may be somebody's whole disk."""
 MAX_CHARACTERS = 50_000_000
 """Of one document."""
 CHARACTERS_PER_TOKEN = 4
 """About, in English: passages are first cut by characters, which is a hundred times as fast as by
 tokens, and those that are still too long are then cut by tokens."""
-SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9])")
-HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*$", re.MULTILINE)
+HEADING = re.compile(
+    r"^(?P<marks>#{1,6})[ \t]+(?P<title>.+?)[ \t]*#*$"
+    r"|^(?P<lined>[^\s#>|`*+\-=~].*)\n(?P<line>={3,}|-{3,})[ \t]*$",
+    re.MULTILINE,
+)
 FENCE = re.compile(r"^(```|~~~)", re.MULTILINE)
-MIN_WORDS = 3
-"""Of a first sentence or a heading that can stand for a question."""
-MIN_REST_WORDS = 8
-"""Of what is left of a passage without its first sentence."""
+FRONT_MATTER = re.compile(r"\A---[ \t]*\n.*?\n---[ \t]*\n", re.DOTALL)
+TITLE_LINE = re.compile(r"\A\s*(?P<title>\S.{0,99})\n[ \t]*\n")
+"""The first line of a text file, with nothing below it: its title, unless it is a sentence."""
+MAX_HEADING_SHARE = 0.5
+"""Of a passage's tokens: a longer heading is left out."""
 
 
 class Passage(NamedTuple):
-    """A piece of a document: `source` is the file's path in its folder, `start` a character."""
+    """A piece of a document: `body` from the character `start`, without its headings."""
 
-    text: str
+    body: str
     source: str
+    """The file's path in its folder."""
     start: int
     headings: tuple[str, ...]
+    """From the outermost."""
+    is_titled: bool
+    """Whether the headings are encoded too."""
+
+    @property
+    def title(self) -> str:
+        """The two innermost headings on one line."""
+        return ": ".join(self.headings[-2:])
+
+    @property
+    def text(self) -> str:
+        """What is encoded."""
+        return f"{self.title}\n{self.body}" if self.is_titled else self.body
 
 
-class WeakPair(NamedTuple):
-    """What stands for a question, its passage's place, and the answer where it is not the passage.
-
-    `answer` is "" where the passage as it stands is the answer.
-    """
-
-    question: str
-    passage: int
-    answer: str
-    kind: str
-
-
-def document_files(folder: Path) -> list[Path]:
+def document_files(folder: Path, *, beside_data: bool = False) -> list[Path]:
     """The text and Markdown files below `folder`, in order of their names; no link is followed.
 
-    Raises DataError where there are more than 100,000.
+    Hidden files are left out; `beside_data`, so are README, LICENSE and the like in `folder`.
+    Raises DataError where there are too many, and for a folder that cannot be listed.
     """
-    found = []
-    for path in sorted(folder.rglob("*")):
-        if path.suffix.lower() in SUFFIXES and path.is_file() and not path.is_symlink():
-            found.append(path)
-            if len(found) > MAX_FILES:
-                raise file_error(
-                    shown_path(folder), "holds more than 100,000 documents; give fewer"
-                )
-    return found
+
+    def refuse(error: OSError) -> None:
+        raise refused_access(Path(error.filename or folder), error)
+
+    files: list[Path] = []
+    names_seen = 0
+    for parent, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        names_seen += len(names)
+        if names_seen > MAX_NAMES or len(files) > MAX_FILES:
+            reason = f"holds more than {MAX_FILES:,} documents or {MAX_NAMES:,} files"
+            raise file_error(shown_path(folder), f"{reason}; give a folder of documents alone")
+        for name in sorted(names):
+            path = Path(parent, name)
+            if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+                continue
+            is_about = beside_data and path.parent == folder
+            if is_about and path.stem.casefold().startswith(ABOUT_FILES):
+                continue
+            if path.is_file() and not path.is_symlink():
+                files.append(path)
+    return files
+
+
+def document_name(path: Path, folder: Path) -> str:
+    """The name by which a document is known: its path in the folder, with slashes."""
+    return os.fsencode(path.relative_to(folder).as_posix()).decode("utf-8", "replace")
 
 
 def passages_of(path: Path, folder: Path, tokenizer: Tokenizer, max_tokens: int) -> list[Passage]:
     """The passages of one document, each of at most `max_tokens` with the two marks of the model.
 
-    Raises DataError, with the file, for what is not text.
+    `tokenizer` must cut nothing off. Raises DataError, with the file, for what is not text.
     """
     source = file_source(path)
     pieces: list[str] = []
@@ -86,60 +116,71 @@ def passages_of(path: Path, folder: Path, tokenizer: Tokenizer, max_tokens: int)
     for piece in text_pieces(source):
         size += len(piece)
         if size > MAX_CHARACTERS:
-            raise file_error(source.label, "is longer than 50 MB; cut it into smaller files")
+            raise file_error(
+                source.label, "is longer than 50 million characters; cut it into smaller files"
+            )
         pieces.append(piece)
-    name = path.relative_to(folder).as_posix()
-    return list(_cut("".join(pieces), name, tokenizer, max_tokens))
+    is_plain = path.suffix.lower() == ".txt"
+    text = "".join(pieces)
+    return list(_cut(text, document_name(path, folder), tokenizer, max_tokens, is_plain=is_plain))
 
 
-def _cut(text: str, name: str, tokenizer: Tokenizer, max_tokens: int) -> Iterator[Passage]:
+def _cut(
+    text: str, name: str, tokenizer: Tokenizer, max_tokens: int, *, is_plain: bool
+) -> Iterator[Passage]:
     from semantic_text_splitter import TextSplitter
 
-    room = max_tokens - 2
-    by_characters = TextSplitter(room * CHARACTERS_PER_TOKEN)
-    by_tokens = TextSplitter.from_huggingface_tokenizer(tokenizer, room)
-    for start, headings, section in _sections(text):
+    sections = _titled_text(text) if is_plain else _sections(text)
+    splitters: dict[int, tuple[TextSplitter, TextSplitter]] = {}
+    for start, headings, section in sections:
+        room = max_tokens - 2
+        title = ": ".join(headings[-2:])
+        width = len(tokenizer.encode(title, add_special_tokens=False)) if title else 0
+        is_titled = 0 < width <= room * MAX_HEADING_SHARE
+        room -= width * is_titled
+        if room not in splitters:
+            splitters[room] = (
+                TextSplitter(room * CHARACTERS_PER_TOKEN),
+                TextSplitter.from_huggingface_tokenizer(tokenizer, room),
+            )
+        by_characters, by_tokens = splitters[room]
         chunks = by_characters.chunk_indices(section)
         counts = tokenizer.encode_batch_fast(
             [chunk for _, chunk in chunks], add_special_tokens=False
         )
         for (at, chunk), encoded in zip(chunks, counts, strict=True):
             if len(encoded) <= room:
-                yield Passage(chunk, name, start + at, headings)
+                yield Passage(chunk, name, start + at, headings, is_titled)
                 continue
             for inner, part in by_tokens.chunk_indices(chunk):
-                yield Passage(part, name, start + at + inner, headings)
+                yield Passage(part, name, start + at + inner, headings, is_titled)
 
 
 def _sections(text: str) -> Iterator[tuple[int, tuple[str, ...], str]]:
     """The text below each heading: where it starts, the headings above it, and itself."""
+    front = FRONT_MATTER.match(text)
+    start = front.end() if front else 0
     fences = [match.start() for match in FENCE.finditer(text)]
     path: list[tuple[int, str]] = []
-    start = 0
-    for match in HEADING.finditer(text):
-        if sum(fence < match.start() for fence in fences) % 2:
+    for match in HEADING.finditer(text, start):
+        if bisect_left(fences, match.start()) % 2:
             continue  # a comment in a block of code
         if text[start : match.start()].strip():
             yield start, tuple(title for _, title in path), text[start : match.start()]
-        level = len(match[1])
-        path = [pair for pair in path if pair[0] < level] + [(level, match[2])]
+        if match["marks"]:
+            level, title = len(match["marks"]), match["title"]
+        else:
+            level, title = 1 if match["line"].startswith("=") else 2, match["lined"].strip()
+        path = [pair for pair in path if pair[0] < level] + [(level, " ".join(title.split()))]
         start = match.end()
     if text[start:].strip():
         yield start, tuple(title for _, title in path), text[start:]
 
 
-def weak_pairs(passages: list[Passage]) -> Iterator[WeakPair]:
-    """The pairs that the passages hold by themselves."""
-    seen: set[tuple[str, tuple[str, ...]]] = set()
-    for place, passage in enumerate(passages):
-        key = (passage.source, passage.headings)
-        if passage.headings and key not in seen:
-            seen.add(key)
-            heading = ": ".join(passage.headings[-2:])
-            if len(heading.split()) >= 1:
-                yield WeakPair(heading, place, "", "heading")
-        first = SENTENCE_END.split(passage.text, maxsplit=1)
-        if len(first) == 2:
-            question, rest = first[0].strip(), first[1].strip()
-            if len(question.split()) >= MIN_WORDS and len(rest.split()) >= MIN_REST_WORDS:
-                yield WeakPair(question, place, rest, "first sentence")
+def _titled_text(text: str) -> Iterator[tuple[int, tuple[str, ...], str]]:
+    """A plain text as one section, below its title if its first line stands alone as one."""
+    match = TITLE_LINE.match(text)
+    if match and match["title"].strip()[-1] not in ".,;:!?" and text[match.end() :].strip():
+        yield match.end(), (" ".join(match["title"].split()),), text[match.end() :]
+    elif text.strip():
+        yield 0, (), text

@@ -7,8 +7,9 @@ as one space, and kept as they were first written.
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,11 +20,19 @@ from nexus_engine.data.questions.question_data import QuestionSplit
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Gathered", "TextTable"]
+__all__ = ["Gathered", "Origin", "TextTable", "checked_text", "folded"]
 
 TEXT_BYTES = 1_000_000
 """The longest text, in UTF-8 bytes."""
 CHUNK = 8192
+
+
+class Origin(NamedTuple):
+    """Where a passage comes from: a document, its character, and the headings above it."""
+
+    source: str
+    start: int
+    headings: str
 
 
 class TextTable:
@@ -33,19 +42,24 @@ class TextTable:
         self._rows: dict[bytes, int] = {}
         self._waiting: list[str] = []
         self._chunks: list[pa.Array] = []
+        self._written = array("q")
+        self.respelled = 0
+        """Texts that differ from an earlier one in case or white space alone."""
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def add(self, text: str) -> int:
         """The row of `text`, a new one where it was not there yet."""
-        folded = " ".join(text.casefold().split()).encode("utf-8", "replace")
-        key = hashlib.blake2b(folded, digest_size=16).digest()
+        key = hashlib.blake2b(folded(text).encode("utf-8", "replace"), digest_size=16).digest()
         row = self._rows.setdefault(key, len(self._rows))
-        if row == len(self._rows) - 1 and row == self._stored():
-            self._waiting.append(text)
-            if len(self._waiting) == CHUNK:
-                self._flush()
+        if row < len(self._written):
+            self.respelled += hash(text) != self._written[row]
+            return row
+        self._written.append(hash(text))
+        self._waiting.append(text)
+        if len(self._waiting) == CHUNK:
+            self._flush()
         return row
 
     def texts(self) -> pa.Array:
@@ -55,10 +69,8 @@ class TextTable:
         self._flush()
         if not self._chunks:
             return pa.array([], pa.large_string())
-        return pa.concat_arrays(self._chunks)
-
-    def _stored(self) -> int:
-        return sum(map(len, self._chunks)) + len(self._waiting)
+        self._chunks = [pa.concat_arrays(self._chunks)]
+        return self._chunks[0]
 
     def _flush(self) -> None:
         import pyarrow as pa
@@ -79,6 +91,8 @@ class Gathered:
         self.texts = TextTable()
         """Of the questions."""
         self.passages = TextTable()
+        self.origins: dict[int, Origin] = {}
+        """Of the passages that were cut from documents."""
         self.text_of: list[int] = []
         """The row in `texts` of each question: questions with ids of their own may share one."""
         self._numbers: dict[str | int, int] = {}
@@ -93,6 +107,8 @@ class Gathered:
         """Records that were left out as `--skip-bad` asks."""
         self.moved = 0
         """Questions that two splits name."""
+        self.repeated = 0
+        """Answers that were given before for the same question."""
         self.contradicted = 0
         """Passages that are an answer and a negative of one question; they count as answers."""
 
@@ -134,6 +150,7 @@ class Gathered:
     def answer(self, question: int, passage: int, gain: float = 1.0) -> None:
         """Note that a passage answers a question."""
         known = self.answers[question]
+        self.repeated += passage in known
         known[passage] = max(gain, known.get(passage, 0.0))
 
     def negative(self, question: int, passage: int) -> None:
@@ -162,14 +179,21 @@ class Gathered:
         )
 
 
+def folded(text: str) -> str:
+    """`text` as it is compared: case folded, each run of white space one space."""
+    return " ".join(text.casefold().split())
+
+
 def checked_text(label: str, row: int, text: object, what: str) -> str:
     """`text` without white space at its ends. Raises DataError for what is no text, or too long."""
     if not isinstance(text, str):
-        reason = f"the {what} is {'empty' if text is None else 'not text'}"
+        reason = f"the {what} is {'empty' if text is None or text != text else 'not text'}"
         raise row_error(label, row, f"{reason}; fill or remove the row")
     text = text.strip()
     if not text:
         raise row_error(label, row, f"the {what} is empty; fill or remove the row")
+    if "\0" in text:
+        raise row_error(label, row, f"the {what} holds a NUL; remove it")
     if len(text) > TEXT_BYTES or len(text.encode("utf-8", "replace")) > TEXT_BYTES:
         raise row_error(label, row, f"the {what} is longer than 1 MB; shorten or remove it")
     return text

@@ -1,42 +1,66 @@
-"""From a SPEC to questions in three splits."""
+"""From a SPEC to questions in three splits, their answers, and the corpus."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from nexus_engine.data.files.folders import SPLITS, split_files
-from nexus_engine.data.files.locating import located_file
+from nexus_engine.data.files.assets import assets_dir
+from nexus_engine.data.files.locating import ALL_PAIRS, locate, located_file
 from nexus_engine.data.messages import file_error, shown_path
-from nexus_engine.data.questions.answers import Ragged
-from nexus_engine.data.questions.gathering import Gathered
-from nexus_engine.data.questions.question_data import QuestionData, QuestionSplit
-from nexus_engine.data.questions.reading import (
-    beir_files,
-    gather_beir,
-    gather_llama_index,
-    gather_records,
-    is_llama_index,
-)
-from nexus_engine.data.questions.splitting import cut_questions
+from nexus_engine.data.questions.assembling import Assembly, assembled
+from nexus_engine.data.questions.beir import corpus_texts, gather_beir
+from nexus_engine.data.questions.documents import Passage, passages_of
+from nexus_engine.data.questions.gathering import Gathered, Origin
+from nexus_engine.data.questions.layout import Layout, layout_of
+from nexus_engine.data.questions.llama_index import gather_llama_index, is_llama_index
+from nexus_engine.data.questions.placing import DocumentTexts
+from nexus_engine.data.questions.question_data import QuestionData
+from nexus_engine.data.questions.records import AnswerPlace, gather_records
+from nexus_engine.data.questions.weak_pairs import TitledBody
 from nexus_engine.data.reading.formats import FileKind
-from nexus_engine.data.reading.sources import refused_access
+from nexus_engine.data.reading.sources import Source, file_source, refused_access
 from nexus_engine.errors import ConfigError, DataError
 from nexus_engine.system.user_paths import user_path
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from tokenizers import Tokenizer
 
-__all__ = ["load_questions"]
+__all__ = ["DEMO", "load_questions", "spec_path"]
 
-VERSION = b"nexus questions 1\n"
+DEMO = "demo-search"
+GIVE_QUESTIONS = (
+    "a run must be judged by at least 20 questions: put them beside the documents as dev.jsonl, "
+    'a line each, {"question": ..., "answer": ...} or {"question": ..., "source": FILE}'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    columns: Mapping[str, str] | None
+    skip_bad: bool
+
+
+@dataclass(slots=True)
+class _Cut:
+    """Documents that were cut."""
+
+    texts: DocumentTexts = field(default_factory=DocumentTexts)
+    passages: list[Passage] = field(default_factory=list)
+
+
+def spec_path(spec: str) -> Path:
+    """The path that `spec` means; `./demo-search` means a path of that name.
+
+    Raises DataError for an empty one.
+    """
+    if not spec:
+        raise DataError(f"no data given: name a file or folder, or `{DEMO}`")
+    return assets_dir() / DEMO if spec == DEMO else user_path(spec, DataError)
 
 
 def load_questions(
@@ -45,187 +69,136 @@ def load_questions(
     seed: int = 0,
     columns: Mapping[str, str] | None = None,
     skip_bad: bool = False,
-) -> QuestionData | None:
-    """Load questions, their answers and the corpus; None where `spec` holds no questions.
+    tokenizer: Tokenizer | None = None,
+    max_tokens: int = 256,
+) -> QuestionData:
+    """Load questions, their answers and the corpus.
 
     Args:
-        spec: A file of records, a folder of train, dev and test files, or one in BEIR's layout.
+        spec: `demo-search`; a file of records or of LlamaIndex; a folder of train, dev and test
+            files, of BEIR's layout, or of documents beside questions; a saved dataset.
         seed: What a cut is drawn from. 0 or more.
         columns: Names of columns by role, see `fields.columns_option`.
         skip_bad: Leave out records that cannot be used, and count them.
+        tokenizer: The model's own, without truncation: documents are cut by its tokens.
+        max_tokens: Of a passage that is cut from a document, the model's two marks included.
 
     Raises DataError, with file, row and reason, for what cannot be used.
     """
     if seed < 0:
         raise ConfigError(f"seed {seed}: must be 0 or more")
-    path = user_path(spec, DataError)
+    path = spec_path(spec)
     try:
         is_folder = stat.S_ISDIR(os.stat(path).st_mode)
     except (OSError, ValueError) as error:
         raise refused_access(path, error) from None
+    options = _Options(columns, skip_bad)
     gathered, notes = Gathered(), list[str]()
-    if is_folder:
-        named = beir_files(path)
-        if named is not None:
-            gather_beir(gathered, named)
-            splits = [split for split in SPLITS if split in named]
-            notes.append(f"BEIR layout: {', '.join(splits)} judged in qrels")
-        elif not _gather_splits(gathered, path, notes, columns, skip_bad):
-            return None
-    else:
-        source, kind = located_file(path)
-        if kind is FileKind.JSONL and is_llama_index(source):
-            gather_llama_index(gathered, source)
-            notes.append("queries, corpus and relevant_docs in one JSON object")
-        else:
-            fields = gather_records(gathered, source, kind, columns=columns, skip_bad=skip_bad)
-            if fields is None:
-                return None
-            notes.append(fields.note)
     label = shown_path(path)
-    name = shown_path(path.name or path.resolve().name or os.fspath(path))
-    return _assembled(gathered, name, spec, label, seed, notes)
+    name = spec if spec == DEMO else shown_path(path.name or path.resolve().name or label)
+    assembly = Assembly(gathered, name, spec, label, seed, notes)
+    if not is_folder:
+        _gather_file(assembly, *located_file(path), options)
+        return assembled(assembly)
+    layout = layout_of(path)
+    if layout.beir is not None:
+        gather_beir(gathered, layout.beir, skip_bad=skip_bad)
+        judged = [split for split in ("train", "dev", "test") if split in layout.beir]
+        notes.append(f"BEIR layout: {', '.join(judged)} judged in qrels")
+        corpus = layout.beir["corpus"]
+        return assembled(assembly, weak=lambda: _titled_corpus(corpus, skip_bad=skip_bad))
+    if layout.documents and not layout.splits and layout.questions is None:
+        count = f"{len(layout.documents):,} document" + "s" * (len(layout.documents) > 1)
+        raise file_error(label, f"holds {count} and no questions; {GIVE_QUESTIONS}")
+    if layout.documents:
+        if tokenizer is None:
+            raise ValueError("documents are cut by the tokens of a tokenizer; give it")
+        cut = _cut_documents(assembly, path, layout, tokenizer, max_tokens)
+        _gather_beside(assembly, layout, cut, options)
+        assembly.has_documents = True
+        assembly.holds_out_few = layout.questions is not None
+        return assembled(assembly, weak=lambda: map(_titled_body, cut.passages))
+    if layout.questions is not None:
+        _gather_file(assembly, *located_file(layout.questions), options)
+        return assembled(assembly)
+    for split, files in locate(spec).files.items():
+        for source, kind in files:
+            named = "" if split == ALL_PAIRS else split
+            _note(notes, gather_records(
+                gathered, source, kind, split=named, columns=columns, skip_bad=skip_bad
+            ))  # fmt: skip
+    return assembled(assembly)
 
 
-def _gather_splits(
-    gathered: Gathered,
-    path: Path,
-    notes: list[str],
-    columns: Mapping[str, str] | None,
-    skip_bad: bool,
-) -> bool:
-    """Gather a folder of split files; False where they hold no questions."""
-    for split, files in split_files(path).items():
-        for file in files:
-            source, kind = located_file(file)
-            fields = gather_records(
-                gathered, source, kind, split=split, columns=columns, skip_bad=skip_bad
-            )
-            if fields is None:
-                return False
-            if fields.note not in notes:
-                notes.append(fields.note)
-    return len(gathered) > 0
-
-
-def _assembled(
-    gathered: Gathered, name: str, spec: str, label: str, seed: int, notes: list[str]
-) -> QuestionData:
-    answered = [bool(known) for known in gathered.answers]
-    if not any(answered):
-        raise file_error(label, "holds no question with an answer")
-    split = np.array([SPLITS.index(name) if name else -1 for name in gathered.split], np.int8)
-    if any(named and not known for named, known in zip(gathered.split, answered, strict=True)):
-        lost = sum(not known for known in answered)
-        notes.append(f"{lost:,} questions without an answer are left out")
-    split = np.where(answered, split, np.int8(-2))
-    split = _with_cuts(gathered, split, label, seed, notes)
-    sides = {
-        side: gathered.split_of(np.flatnonzero(split == place).tolist())
-        for place, side in enumerate(SPLITS)
-    }
-    notes += _remarks(gathered, sides)
-    passages = gathered.passages.texts()
-    return QuestionData(
-        name,
-        spec,
-        passages,
-        sides["train"],
-        sides["dev"],
-        sides["test"],
-        _fingerprint(passages, sides),
-        (_summary(sides, len(passages)), *notes),
+def _gather_file(assembly: Assembly, source: Source, kind: FileKind, options: _Options) -> None:
+    if kind is FileKind.JSONL and options.columns is None and is_llama_index(source):
+        gather_llama_index(assembly.gathered, source)
+        assembly.notes.append("queries, corpus and relevant_docs in one JSON object")
+        return
+    assembly.notes += gather_records(
+        assembly.gathered, source, kind, columns=options.columns, skip_bad=options.skip_bad
     )
 
 
-def _with_cuts(
-    gathered: Gathered, split: NDArray[np.int8], label: str, seed: int, notes: list[str]
-) -> NDArray[np.int8]:
-    """`split` with those splits cut from train that no question names."""
-    free = np.flatnonzero((split == -1) | (split == 0))
-    if not len(free):
-        raise file_error(label, "holds no question to train on")
-    split = split.copy()
-    split[free] = 0
-    wanted = [place for place in (1, 2) if not (split == place).any()]
-    if not wanted:
-        return split
-    answers = Ragged.of([list(gathered.answers[question]) for question in free.tolist()])
-    groups = np.asarray(gathered.group_of, np.int64)[free]
-    texts = np.asarray(gathered.text_of, np.int64)[free]
-    cut = cut_questions(
-        texts, answers, len(gathered.passages), groups, wanted=len(wanted), seed=seed
-    )
-    names = " and ".join(SPLITS[place] for place in wanted)
-    if cut is None:
-        reason = f"{len(free)} questions are too few to cut {names} from"
-        raise file_error(label, f"{reason}; give more, or a folder with train, dev and test files")
-    sides = np.concatenate([[-3], [0], wanted]).astype(np.int8)
-    split[free] = sides[cut.split + 1]
-    note = f"{names} cut with seed {seed}: no question and no answer in two splits"
-    if cut.dropped:
-        note += f"; {cut.dropped:,} questions dropped because their answers lie in two splits"
-    notes.append(note)
-    return split
+class _Split(NamedTuple):
+    name: str
+    path: Path
 
 
-def _remarks(gathered: Gathered, sides: Mapping[str, QuestionSplit]) -> list[str]:
-    found = []
-    if gathered.skipped:
-        found.append(f"{gathered.skipped:,} rows skipped: they cannot be used")
-    if gathered.moved:
-        found.append(f"{gathered.moved:,} rows name a question of another split; the first decides")
-    if gathered.contradicted:
-        found.append(
-            f"{gathered.contradicted:,} passages are answer and negative of one question: "
-            "they count as answers"
-        )
-    trained = np.unique(sides["train"].answers.rows.values)
-    for name in ("dev", "test"):
-        rows = sides[name].answers.rows
-        shared = np.isin(rows.values, trained)
-        only = shared & (np.diff(rows.offsets)[rows.owners()] == 1)
-        if only.any():
-            count = f"{int(only.sum()):,} questions"
-            found.append(f"{name}: the only answer of {count} also stands in train")
-    return found
+def _gather_beside(assembly: Assembly, layout: Layout, cut: _Cut, options: _Options) -> None:
+    """Gather the questions beside documents, and find their answers in them."""
+    places: list[AnswerPlace] = []
+    files = [_Split(name, path) for name, paths in (layout.splits or {}).items() for path in paths]
+    if layout.questions is not None:
+        files.append(_Split("", layout.questions))
+    for split in files:
+        source, kind = located_file(split.path)
+        _note(assembly.notes, gather_records(
+            assembly.gathered, source, kind, split=split.name,
+            columns=options.columns, skip_bad=options.skip_bad, places=places,
+        ))  # fmt: skip
+    apart = cut.texts.settle(assembly.gathered, places)
+    if apart:
+        one = f"{apart:,} answer" + ("s stand" if apart > 1 else " stands")
+        assembly.notes.append(f"{one} in no document and counts as a passage of its own")
 
 
-def _summary(sides: Mapping[str, QuestionSplit], passages: int) -> str:
-    """What was recognised, in one line."""
-    kept = sum(map(len, sides.values()))
-    several = sum(int((np.diff(side.answers.rows.offsets) > 1).sum()) for side in sides.values())
-    with_negatives = sum(
-        int((np.diff(side.negatives.offsets) > 0).sum()) for side in sides.values()
-    )
-    each = "one passage each" if not several else f"passages, {several:,} with several"
-    parts = [f"{kept:,} questions with {each}"]
-    if with_negatives:
-        parts.append(f"{with_negatives:,} with negatives")
-    extra = f", {passages:,} passages"
-    judged = f"judged by nDCG@10 on {len(sides['dev']):,} held-out questions"
-    return f"{', '.join(parts)}{extra}; ranking loss; {judged}"
+def _cut_documents(
+    assembly: Assembly, folder: Path, layout: Layout, tokenizer: Tokenizer, max_tokens: int
+) -> _Cut:
+    cut = _Cut()
+    empty = 0
+    gathered = assembly.gathered
+    for path in layout.documents:
+        passages = passages_of(path, folder, tokenizer, max_tokens)
+        if not passages:
+            empty += 1
+            continue
+        rows = []
+        for passage in passages:
+            row = gathered.passages.add(passage.text)
+            headings = " > ".join(passage.headings)
+            gathered.origins.setdefault(row, Origin(passage.source, passage.start, headings))
+            rows.append(row)
+        cut.texts.add(passages, rows)
+        cut.passages += passages
+    if not cut.passages:
+        raise file_error(assembly.label, "its documents are empty; give documents with text")
+    count = f"{len(layout.documents):,} document" + "s" * (len(layout.documents) > 1)
+    note = f"{count} cut into {len(gathered.passages):,} passages of at most {max_tokens} tokens"
+    assembly.notes.append(note + (f"; {empty:,} of them are empty" if empty else ""))
+    return cut
 
 
-def _fingerprint(passages: pa.Array, sides: Mapping[str, QuestionSplit]) -> str:
-    digest = hashlib.sha256(VERSION)
-    _add_texts(digest, passages)
-    for name, side in sides.items():
-        digest.update(f"{name} {len(side)}\n".encode())
-        _add_texts(digest, side.questions)
-        for values in (
-            side.answers.rows.offsets,
-            side.answers.rows.values,
-            side.negatives.offsets,
-            side.negatives.values,
-        ):
-            digest.update(values.astype("<i8").tobytes())
-        digest.update(side.answers.gains.astype("<f8").tobytes())
-    return digest.hexdigest()
+def _titled_corpus(corpus: Path, *, skip_bad: bool) -> Iterator[TitledBody]:
+    for titled in corpus_texts(file_source(corpus), [] if skip_bad else None):
+        if titled.body:
+            yield TitledBody(titled.title, titled.body)
 
 
-def _add_texts(digest: hashlib._Hash, texts: pa.Array) -> None:
-    for start in range(0, len(texts), 1 << 16):
-        encoded = [text.encode() for text in texts.slice(start, 1 << 16).to_pylist()]
-        digest.update(np.fromiter(map(len, encoded), "<i8", len(encoded)).tobytes())
-        digest.update(b"".join(encoded))
+def _titled_body(passage: Passage) -> TitledBody:
+    return TitledBody(passage.title, passage.body, passage.source)
+
+
+def _note(notes: list[str], lines: list[str]) -> None:
+    notes += [line for line in lines if line not in notes]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from nexus_engine.data.questions.answers import Answers, Ragged
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["QuestionData", "QuestionSplit"]
+__all__ = ["Origins", "QuestionData", "QuestionSplit", "ReadingCounts"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -41,12 +41,47 @@ class QuestionSplit:
         )
 
 
+class ReadingCounts(NamedTuple):
+    """What was met while the files were read."""
+
+    rows: int
+    """Records, or judgements."""
+    skipped: int = 0
+    """Rows left out as `--skip-bad` asks."""
+    repeated: int = 0
+    """Answers that were given before for the same question."""
+    respelled: int = 0
+    """Texts that differ from an earlier one in case or white space alone, and count as it."""
+    moved: int = 0
+    """Rows whose question another split has."""
+    contradicted: int = 0
+    """Passages given as answer and as negative of one question; they count as answers."""
+    unanswered: int = 0
+    """Questions without an answer, which are left out."""
+    dropped: int = 0
+    """Questions left out by the cut because their answers lie in two splits."""
+
+
+NOTHING_READ = ReadingCounts(0)
+
+
+class Origins(NamedTuple):
+    """Where each passage comes from, for a corpus that was cut from documents."""
+
+    sources: pa.Array
+    """(p,) strings: the document's path in its folder; "" for a passage of a questions file."""
+    starts: NDArray[np.int64]
+    """(p,) the character of the document at which the passage starts; -1 without a document."""
+    headings: pa.Array
+    """(p,) strings: the headings above the passage, outermost first, joined by " > "."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class QuestionData:
     """Three splits of questions, the corpus they are answered from, and what was decided."""
 
     name: str
-    """For the screen: the file's or folder's name without control characters."""
+    """For display: `demo-search`, or the file's or folder's name without control characters."""
     source: str
     """The SPEC as it was given."""
     passages: pa.Array
@@ -60,3 +95,19 @@ class QuestionData:
     """What was decided and the user should know, one line each; never a sentence of the data."""
     asked: tuple[str, ...] = ()
     """What the user should answer before training."""
+    weak_train: QuestionSplit | None = None
+    """Pairs that the passages hold by themselves, for a first stage; None where there are none.
+
+    Where `train` has no question they are all that is trained on. Their answers are rows of
+    `weak_passages`: they are no part of the corpus, and nothing is judged on them.
+    """
+    weak_passages: pa.Array | None = None
+    """(w,) strings, each distinct."""
+    origins: Origins | None = None
+    """None for a corpus that was not cut from documents."""
+    counts: ReadingCounts = NOTHING_READ
+
+    @property
+    def summary(self) -> str:
+        """What was recognised, in one line."""
+        return self.notes[0]

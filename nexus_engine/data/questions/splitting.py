@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from nexus_engine.data.questions.answers import Ragged
 from nexus_engine.data.sentence_ids import NumberedPairs
-from nexus_engine.data.splitting import cut_splits
+from nexus_engine.data.splitting import HELD_OUT_SHARE, cut_splits
 
-__all__ = ["HeldOut", "cut_questions"]
+__all__ = ["HELD_OUT_SHARE", "HeldOut", "cut_questions"]
 
 MIN_QUESTIONS = 2
 """In a split that is judged."""
@@ -37,17 +37,29 @@ def cut_questions(
     *,
     wanted: int,
     seed: int,
+    share: float = HELD_OUT_SHARE,
+    barred_texts: NDArray[np.int64] | None = None,
+    barred_passages: NDArray[np.int64] | None = None,
 ) -> HeldOut | None:
-    """Cut `wanted` splits (1 or 2) of about a tenth of the questions each; None where none can be.
+    """Cut `wanted` splits (1 or 2) of about `share` of the questions each; None where none can be.
 
     `texts` (q,) numbers the text of each question; `answers` lists its passages, of `passages` in
-    all; `groups` (q,) numbers its group, -1 where it has none.
+    all; `groups` (q,) numbers its group, -1 where it has none. Questions with one of the barred
+    texts or passages, which other splits have, stay.
     """
-    questions, written = len(texts), int(texts.max()) + 1
+    questions = len(texts)
+    known_texts = texts if barred_texts is None else np.concatenate([texts, barred_texts])
+    written = int(known_texts.max()) + 1
     grouped = np.flatnonzero(groups >= 0)
     owners = np.concatenate([answers.owners(), grouped])
     ends = np.concatenate([answers.values, passages + groups[grouped]])
-    edges = NumberedPairs(texts[owners], written + ends, written + int(ends.max()) + 1)
+    total = written + passages + (int(groups.max(initial=-1)) + 1)
+    edges = NumberedPairs(texts[owners], written + ends, total)
+    barred = np.zeros(total, np.bool_)
+    if barred_texts is not None:
+        barred[barred_texts] = True
+    if barred_passages is not None:
+        barred[written + barred_passages] = True
 
     def per_question(split: NDArray[np.int8]) -> NDArray[np.int8]:
         """The split of each question: that of its ties, -1 where they disagree."""
@@ -61,7 +73,7 @@ def cut_questions(
         sides = per_question(split)
         return all(int((sides == side).sum()) >= MIN_QUESTIONS for side in range(wanted + 1))
 
-    cut = cut_splits(edges, count=wanted, seed=seed, usable=usable)
+    cut = cut_splits(edges, count=wanted, seed=seed, usable=usable, barred=barred, share=share)
     if cut is None:
         return None
     sides = per_question(cut.split)
