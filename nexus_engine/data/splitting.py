@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from nexus_engine.data.pairs import MIN_PAIRS
 from nexus_engine.data.sentence_ids import NumberedPairs
 
-__all__ = ["HELD_OUT_SHARE", "Cut", "cut_splits"]
+__all__ = ["HELD_OUT_SHARE", "Cut", "connected_groups", "cut_splits"]
 
 HELD_OUT_SHARE = 0.1
 """Share of the pairs that dev and test get each."""
@@ -69,7 +69,7 @@ def cut_splits(
     """
     barred = np.zeros(pairs.total, np.bool_) if barred is None else barred
     target = max(MIN_PAIRS, round(len(pairs.first) * share))
-    components = _components(pairs)
+    components = connected_groups(pairs)
     weights = np.bincount(components[pairs.first], minlength=pairs.total)
     dealer = _Dealer(components, weights, barred)
     for attempt in range(ATTEMPTS):
@@ -92,7 +92,7 @@ def cut_splits(
     return None
 
 
-def _components(pairs: NumberedPairs) -> Groups:
+def connected_groups(pairs: NumberedPairs) -> Groups:
     """(total,) the number of each sentence's component."""
     # Imported here because it takes 0.1 s and data with all its splits needs no cut.
     from scipy.sparse import coo_array

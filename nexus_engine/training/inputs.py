@@ -17,9 +17,9 @@ from nexus_engine.data.files.general import load_general
 from nexus_engine.data.questions.fields import columns_option
 from nexus_engine.data.questions.loading import load_questions
 from nexus_engine.data.questions.question_data import QuestionData
-from nexus_engine.errors import DataError, one_line
 from nexus_engine.model.base_model import BaseModel, find_base_model
 from nexus_engine.model.placement import Placement, choose_placement
+from nexus_engine.model.plain_tokenizer import plain_tokenizer
 from nexus_engine.model.regimes import build_model
 from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.model.tokens import Tokenizer
@@ -72,27 +72,26 @@ def open_inputs(
         hardware = hardware._replace(threads=threads)
     torch.set_num_threads(hardware.threads)
     base = base or find_base_model(settings.base)
-    return Inputs(hardware, base, read_data(settings))
+    return Inputs(hardware, base, read_data(settings, base))
 
 
-def read_data(settings: Settings) -> PairData | QuestionData:
+def read_data(settings: Settings, base: BaseModel) -> PairData | QuestionData:
     """The data of `settings`, by its task.
 
     Raises:
-        DataError: it cannot be used, or holds no questions where they are asked for.
+        NexusError: it cannot be used, or the base model's tokenizer cannot be read.
     """
     if settings.task == "pairs":
         return load_data(settings.data, seed=settings.seed, score_range=settings.score_range)
     columns = columns_option(settings.columns) if settings.columns else None
-    data = load_questions(
-        settings.data, seed=settings.seed, columns=columns, skip_bad=settings.skip_bad
+    return load_questions(
+        settings.data,
+        seed=settings.seed,
+        columns=columns,
+        skip_bad=settings.skip_bad,
+        tokenizer=plain_tokenizer(base.folder),
+        max_tokens=settings.max_length,
     )
-    if data is None:
-        raise DataError(
-            f"{one_line(settings.data, 100)}: holds no questions with passages; name its "
-            "columns by --columns question=NAME,positive=NAME, or use --task pairs"
-        )
-    return data
 
 
 def untrained(settings: Settings, base: BaseModel) -> Untrained:

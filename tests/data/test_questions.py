@@ -193,7 +193,8 @@ def test_a_group_stays_together(tmp_path):
 def test_any_columns_can_be_named(tmp_path):
     rows = [{"prompt text": f"ask {i}", "reply": f"text {i}"} for i in range(40)]
     path = write_lines(tmp_path / "a.jsonl", rows)
-    assert load_questions(str(path)) is None
+    with pytest.raises(DataError, match="no question with an answer among the columns"):
+        load_questions(str(path))
     columns = columns_option("question=prompt text,positive=reply")
     data = load_questions(str(path), columns=columns)
     assert known(data) == {f"ask {i}": {f"text {i}"} for i in range(40)}
@@ -205,9 +206,11 @@ def test_columns_that_cannot_be_meant_are_refused(text):
         columns_option(text)
 
 
-def test_the_fields_of_graded_pairs_are_no_questions():
-    assert recognise(["sentence1", "sentence2", "score"]) is None
-    assert recognise(["text1", "text2", "label"]) is None
+def test_two_sentences_are_a_question_and_its_passage_where_nothing_else_is():
+    pair = recognise(["Sentence 1", "sentence_2", "label"])
+    assert (pair.question, pair.positive, pair.mark) == ("Sentence 1", "sentence_2", "label")
+    assert recognise(["sentence1", "sentence2", "query", "answer"]).question == "query"
+    assert recognise(["text", "label"]) is None
 
 
 @pytest.mark.parametrize(
@@ -225,7 +228,7 @@ def test_what_cannot_be_used_is_refused_by_row_or_skipped_and_counted(tmp_path, 
     with pytest.raises(DataError, match=f"a.jsonl:61: .*{reason}"):
         load_questions(str(path))
     data = load_questions(str(path), skip_bad=True)
-    assert "1 rows skipped: they cannot be used" in data.notes
+    assert "1 row skipped: they cannot be used" in data.notes
     assert known(data) == EXPECTED
 
 

@@ -75,8 +75,12 @@ class Origins(NamedTuple):
     headings: pa.Array
     """(p,) strings: the headings above the passage, outermost first, joined by " > "."""
 
+    def __repr__(self) -> str:
+        # Without headings and names, which are the user's words.
+        return f"Origins(n={len(self.starts)})"
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class QuestionData:
     """Three splits of questions, the corpus they are answered from, and what was decided."""
 
@@ -106,6 +110,11 @@ class QuestionData:
     origins: Origins | None = None
     """None for a corpus that was not cut from documents."""
     counts: ReadingCounts = NOTHING_READ
+
+    def __repr__(self) -> str:
+        # Without a text: a repr ends up in logs and tracebacks.
+        sizes = f"train={len(self.train)}, dev={len(self.dev)}, test={len(self.test)}"
+        return f"QuestionData(passages={len(self.passages)}, {sizes})"
 
     @property
     def summary(self) -> str:

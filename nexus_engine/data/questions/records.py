@@ -193,8 +193,9 @@ class _Reader:
     def read(self, row: int, record: Mapping[str, Any]) -> None:
         """Gather one record. Raises DataError, before anything is gathered, for a bad one."""
         fields, label = self._fields, self._label
-        for name in (fields.question, fields.positive):
-            if name and name not in record:
+        needed = (fields.question, fields.positive) if self._places is None else (fields.question,)
+        for name in needed:
+            if name not in record:
                 raise row_error(label, row, f"the field {name} is missing; fill or remove the row")
         text = checked_text(label, row, record[fields.question], "question")
         is_answer = self._is_answer(row, record)
@@ -245,7 +246,7 @@ class _Reader:
                 self._into.negative(question, passage)
 
     def _positive(self, record: Mapping[str, Any]) -> object:
-        return record[self._fields.positive] if self._fields.positive else None
+        return record.get(self._fields.positive)
 
     def _is_answer(self, row: int, record: Mapping[str, Any]) -> bool:
         """Whether the row's mark is 1, as it is without marks. DataError for any other mark."""

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from nexus_engine.data.questions.answers import Ragged
 from nexus_engine.data.sentence_ids import NumberedPairs
-from nexus_engine.data.splitting import HELD_OUT_SHARE, cut_splits
+from nexus_engine.data.splitting import HELD_OUT_SHARE, connected_groups, cut_splits
 
 __all__ = ["HELD_OUT_SHARE", "HeldOut", "cut_questions"]
 
 MIN_QUESTIONS = 2
 """In a split that is judged."""
+MIN_TARGET_SHARE = 0.5
+"""Of the questions that a split should get: with fewer, ties are let go."""
 
 
 class HeldOut(NamedTuple):
@@ -69,9 +71,29 @@ def cut_questions(
         np.maximum.at(high, owners, split)
         return np.where(low == high, low, np.int8(-1))
 
+    def smallest(sides: NDArray[np.int8]) -> int:
+        return min(int((sides == side).sum()) for side in range(wanted + 1))
+
+    # Questions that are tied are dealt out together, each counting one however many its answers.
+    tied = connected_groups(edges)
+    free = np.ones(total, np.bool_)
+    free[tied[barred]] = False
+    groups_alone = NumberedPairs(tied[texts], tied[texts], total)
+    cut = cut_splits(
+        groups_alone,
+        count=wanted,
+        seed=seed,
+        usable=lambda sides: smallest(sides) >= MIN_QUESTIONS,
+        barred=~free,
+        share=share,
+    )
+    if cut is not None:
+        held_out = [int((cut.split == side).sum()) for side in range(1, wanted + 1)]
+        if min(held_out) >= MIN_TARGET_SHARE * share * questions:
+            return HeldOut(cut.split, 0)
+
     def usable(split: NDArray[np.int8]) -> bool:
-        sides = per_question(split)
-        return all(int((sides == side).sum()) >= MIN_QUESTIONS for side in range(wanted + 1))
+        return smallest(per_question(split)) >= MIN_QUESTIONS
 
     cut = cut_splits(edges, count=wanted, seed=seed, usable=usable, barred=barred, share=share)
     if cut is None:
