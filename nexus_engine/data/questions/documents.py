@@ -25,7 +25,7 @@ __all__ = ["SUFFIXES", "Passage", "document_files", "document_name", "passages_o
 
 SUFFIXES = (".md", ".markdown", ".txt")
 ABOUT_FILES = ("readme", "license", "licence", "copying", "notice", "changelog", "contributing")
-"""Beside files of data these describe them, so they are no documents there."""
+"""Beside files of data, and without other documents, these describe the data."""
 MAX_FILES = 100_000
 MAX_NAMES = 200_000
 """Files that are looked at below a folder: it may be somebody's whole disk."""
@@ -73,7 +73,8 @@ class Passage(NamedTuple):
 def document_files(folder: Path, *, beside_data: bool = False) -> list[Path]:
     """The text and Markdown files below `folder`, in order of their names; no link is followed.
 
-    Hidden files are left out; `beside_data`, so are README, LICENSE and the like in `folder`.
+    Hidden files are left out. `beside_data`, a README, a LICENSE and the like are no documents
+    where nothing else is one.
     Raises DataError where there are too many, and for a folder that cannot be listed.
     """
 
@@ -92,12 +93,15 @@ def document_files(folder: Path, *, beside_data: bool = False) -> list[Path]:
             path = Path(parent, name)
             if name.startswith(".") or path.suffix.lower() not in SUFFIXES:
                 continue
-            is_about = beside_data and path.parent == folder
-            if is_about and path.stem.casefold().startswith(ABOUT_FILES):
-                continue
             if path.is_file() and not path.is_symlink():
                 files.append(path)
+    if beside_data and all(_is_about(path, folder) for path in files):
+        return []
     return files
+
+
+def _is_about(path: Path, folder: Path) -> bool:
+    return path.parent == folder and path.stem.casefold().startswith(ABOUT_FILES)
 
 
 def document_name(path: Path, folder: Path) -> str:

@@ -34,8 +34,8 @@ class Layout(NamedTuple):
 def layout_of(folder: Path) -> Layout:
     """What `folder` holds.
 
-    Documents are the text and Markdown files below it. Beside files of records, README, LICENSE
-    and the like are none. In BEIR's layout the corpus is `corpus.jsonl`, and no file is a document.
+    Documents are the text and Markdown files below it; a README and a LICENSE alone beside files of
+    records are none. In BEIR's layout the corpus is `corpus.jsonl`, and no file is a document.
     Raises DataError for a folder that cannot be listed, or in which two files mean the same.
     """
     beir = beir_files(folder)

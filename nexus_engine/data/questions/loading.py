@@ -159,8 +159,9 @@ def _gather_beside(assembly: Assembly, layout: Layout, cut: _Cut, options: _Opti
         ))  # fmt: skip
     apart = cut.texts.settle(assembly.gathered, places)
     if apart:
-        one = f"{apart:,} answer" + ("s stand" if apart > 1 else " stands")
-        assembly.notes.append(f"{one} in no document and counts as a passage of its own")
+        which = "1 answer stands" if apart == 1 else f"{apart:,} answers stand"
+        passages = "a passage" if apart == 1 else "passages"
+        assembly.notes.append(f"{which} in no document, and became {passages} of the corpus")
 
 
 def _cut_documents(

@@ -7,8 +7,10 @@ documents to look.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from pathlib import PurePosixPath
 
 from nexus_engine.data.messages import row_error
@@ -129,7 +131,11 @@ class DocumentTexts:
         for document in likely if sections is None else {sections[0][0]}:
             at = self._texts[document].find(text)
             while at >= 0:
-                for number, (start, end, row) in enumerate(self._spans[document]):
+                spans = self._spans[document]
+                first = max(bisect_right(spans, at, key=itemgetter(0)) - 1, 0)
+                last = bisect_right(spans, at + len(text), key=itemgetter(0))
+                for number in range(first, last):
+                    start, end, row = spans[number]
                     shared = min(end, at + len(text)) - max(start, at)
                     is_most = shared >= MIN_OVERLAP * min(len(text), end - start)
                     if is_most and (allowed is None or (document, number) in allowed):

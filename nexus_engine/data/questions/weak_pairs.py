@@ -94,7 +94,7 @@ def first_sentence(body: str) -> tuple[str, str] | None:
     parts = SENTENCE_END.split(body, maxsplit=1)
     if len(parts) < 2:
         return None
-    sentence, rest = LIST_MARK.sub("", parts[0].strip()), parts[1].strip()
+    sentence, rest = LIST_MARK.sub("", " ".join(parts[0].split())), parts[1].strip()
     words = len(sentence.split())
     if not MIN_SENTENCE_WORDS <= words <= MAX_SENTENCE_WORDS or NOT_PROSE.search(parts[0]):
         return None
