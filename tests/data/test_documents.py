@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from question_support import known, splits, write_lines
 
-from nexus_engine.data.questions.documents import document_files, passages_of
+from nexus_engine.data.questions.documents import DocumentCutter, document_files
 from nexus_engine.data.questions.loading import load_questions
 from nexus_engine.data.questions.weak_pairs import TitledBody, WeakPairs, first_sentence
 from nexus_engine.errors import DataError
@@ -52,7 +52,7 @@ def cut(folder, name, text, tokenizer, max_tokens=64):
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    return passages_of(path, folder, tokenizer, max_tokens)
+    return DocumentCutter(tokenizer, max_tokens).passages_of(path, folder)
 
 
 def test_a_passage_is_text_of_its_document_below_its_headings(tmp_path, tokenizer):

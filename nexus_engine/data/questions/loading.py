@@ -14,7 +14,7 @@ from nexus_engine.data.files.locating import ALL_PAIRS, locate, located_file
 from nexus_engine.data.messages import file_error, shown_path
 from nexus_engine.data.questions.assembling import Assembly, assembled
 from nexus_engine.data.questions.beir import corpus_texts, gather_beir
-from nexus_engine.data.questions.documents import Passage, passages_of
+from nexus_engine.data.questions.documents import DocumentCutter, Passage
 from nexus_engine.data.questions.gathering import Gathered, Origin
 from nexus_engine.data.questions.layout import Layout, layout_of
 from nexus_engine.data.questions.llama_index import gather_llama_index, is_llama_index
@@ -167,11 +167,11 @@ def _gather_beside(assembly: Assembly, layout: Layout, cut: _Cut, options: _Opti
 def _cut_documents(
     assembly: Assembly, folder: Path, layout: Layout, tokenizer: Tokenizer, max_tokens: int
 ) -> _Cut:
-    cut = _Cut()
+    cut, cutter = _Cut(), DocumentCutter(tokenizer, max_tokens)
     empty = 0
     gathered = assembly.gathered
     for path in layout.documents:
-        passages = passages_of(path, folder, tokenizer, max_tokens)
+        passages = cutter.passages_of(path, folder)
         if not passages:
             empty += 1
             continue
