@@ -19,7 +19,7 @@ from nexus_engine.data.questions.fields import (
 )
 from nexus_engine.data.questions.layout import layout_of
 from nexus_engine.data.questions.llama_index import is_llama_index
-from nexus_engine.data.questions.loading import DEMO, spec_path
+from nexus_engine.data.questions.loading import DEMO, PAIR_SETS, spec_path
 from nexus_engine.data.questions.records import HEAD_ROWS, head_names, mark_of
 from nexus_engine.data.reading.formats import FileKind
 from nexus_engine.data.reading.records import read_records
@@ -29,7 +29,6 @@ from nexus_engine.errors import NexusError
 __all__ = ["Task", "task_of"]
 
 Task = Literal["pairs", "retrieval"]
-PAIR_SPECS = ("demo", "stsb")
 PAIR_ROLES = ("sentence1", "sentence2")
 QUESTION_ROLES = ("question", "positive", "negative", "source", "heading")
 
@@ -46,7 +45,7 @@ def task_of(spec: str, columns: Mapping[str, str] | None = None) -> Task:
         return "pairs"
     if roles & set(QUESTION_ROLES) or spec == DEMO:
         return "retrieval"
-    if not spec or spec in PAIR_SPECS:
+    if not spec or spec in PAIR_SETS:
         return "pairs"
     try:
         return _task_of_path(spec, spec_path(spec), columns)

@@ -54,6 +54,12 @@ def test_a_path_of_its_name_is_a_path(tmp_path, monkeypatch):
         load_questions("./demo-search")
 
 
+@pytest.mark.parametrize("name", ["demo", "stsb"])
+def test_the_sets_of_graded_pairs_are_no_questions(name):
+    with pytest.raises(DataError, match=f"{name}: holds graded pairs; train on them with --task"):
+        load_questions(name)
+
+
 def test_every_id_is_used_once_and_known(judged):
     passages, questions = lines("corpus.jsonl"), lines("queries.jsonl")
     ids = [row["_id"] for row in passages + questions]

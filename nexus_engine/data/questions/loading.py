@@ -30,9 +30,11 @@ from nexus_engine.system.user_paths import user_path
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-__all__ = ["DEMO", "load_questions", "spec_path"]
+__all__ = ["DEMO", "PAIR_SETS", "load_questions", "spec_path"]
 
 DEMO = "demo-search"
+PAIR_SETS = ("demo", "stsb")
+"""Names of graded pairs."""
 GIVE_QUESTIONS = (
     "a run must be judged by at least 20 questions: put them beside the documents as dev.jsonl, "
     'a line each, {"question": ..., "answer": ...} or {"question": ..., "source": FILE}'
@@ -87,6 +89,8 @@ def load_questions(
     """
     if seed < 0:
         raise ConfigError(f"seed {seed}: must be 0 or more")
+    if spec in PAIR_SETS:
+        raise file_error(spec, "holds graded pairs; train on them with --task pairs")
     path = spec_path(spec)
     try:
         is_folder = stat.S_ISDIR(os.stat(path).st_mode)
