@@ -1,7 +1,7 @@
 """Hard negatives: passages that look like an answer of a question and are none.
 
-They come from the embeddings of a model, as passages (`mine_negatives`), or for free, as the
-answers of similar questions in the same batch (`neighbour_batches`).
+They come from the embeddings of a model, as further passages (`mine_negatives`) or without any, as
+the answers of similar questions in the same batch (`neighbour_batches`).
 """
 
 from __future__ import annotations

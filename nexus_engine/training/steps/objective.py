@@ -12,10 +12,12 @@ from nexus_engine.model.sentence_model import cosine
 from nexus_engine.model.tokens import Rows, TokenStore
 from nexus_engine.scoring.corpus import PairRows
 from nexus_engine.training.steps.losses import LOSSES
+from nexus_engine.training.steps.nested_loss import nested_loss
 
-__all__ = ["GradedPairs", "Objective"]
+__all__ = ["GradedPairs", "Objective", "Targets"]
 
 Targets = tuple[npt.NDArray[np.generic], ...]
+"""At least one array: a CUDA graph takes its first output buffers from them."""
 
 
 class Objective(Protocol):
@@ -35,11 +37,17 @@ class Objective(Protocol):
 
 
 class GradedPairs:
-    """Pairs whose cosine similarities should follow their scores."""
+    """Pairs whose cosine similarities should follow their scores.
 
-    def __init__(self, pairs: PairRows, store: TokenStore, loss: str) -> None:
+    `dims` are the nested sizes that the loss looks at beside the full width (see `nested_loss`).
+    """
+
+    def __init__(
+        self, pairs: PairRows, store: TokenStore, loss: str, dims: tuple[int, ...] = ()
+    ) -> None:
         self._pairs = pairs
         self._loss = LOSSES[loss]
+        self._dims = dims
         self.lengths = store.lengths[pairs.first] + store.lengths[pairs.second]
 
     def rows(self, batch: Rows) -> Rows:
@@ -54,4 +62,8 @@ class GradedPairs:
         """The chosen loss of the pairs' cosines against their scores."""
         (scores,) = targets
         b = len(scores)
-        return self._loss(cosine(vectors[:b].float(), vectors[b:].float()), scores)
+        return nested_loss(
+            lambda part: self._loss(cosine(part[:b].float(), part[b:].float()), scores),
+            vectors,
+            self._dims,
+        )

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nexus_engine.data.questions.answers import Ragged
 from nexus_engine.model.tokens import Rows, TokenStore
+from nexus_engine.training.steps.nested_loss import nested_loss
 from nexus_engine.training.steps.ranking_loss import ranking_loss
 
 __all__ = ["QuestionPairs"]
@@ -24,7 +25,8 @@ class QuestionPairs:
 
     `known` lists, for each store row that is a question, the rows of all its known answers: equal
     questions are one row, so that an answer of one is an answer of all. `negatives` (n, k) are
-    store rows of passages that do not answer, -1 where there are fewer.
+    store rows of passages that do not answer, -1 where there are fewer. `dims` are the nested sizes
+    that the loss looks at beside the full width (see `nested_loss`).
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class QuestionPairs:
         known: Ragged,
         store: TokenStore,
         negatives: Rows | None = None,
+        dims: tuple[int, ...] = (),
     ) -> None:
         self._questions = questions
         self._answers = answers
@@ -42,6 +45,7 @@ class QuestionPairs:
         # One sorted key for each known (question, answer): a batch looks its pairs up in it.
         self._known = np.unique(known.owners() * self._rows + known.values)
         self._negatives = negatives
+        self._dims = dims
         self.lengths: npt.NDArray[np.int64] = store.lengths[questions] + store.lengths[answers]
 
     def set_negatives(self, negatives: Rows | None) -> None:
@@ -70,4 +74,9 @@ class QuestionPairs:
         """The in-batch ranking loss."""
         (known,) = targets
         b = len(known)
-        return ranking_loss(vectors[:b].float(), vectors[b:].float(), known.to(torch.bool))
+        masked = known.to(torch.bool)
+        return nested_loss(
+            lambda part: ranking_loss(part[:b].float(), part[b:].float(), masked),
+            vectors,
+            self._dims,
+        )

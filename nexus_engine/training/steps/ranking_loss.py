@@ -45,11 +45,21 @@ def ranking_loss(
     return (forward + backward) / 2
 
 
-def triplet_loss(anchors: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
-    """Hinge on cosines of (b, width) each: the positive is to be nearer by `MARGIN`."""
+def triplet_loss(
+    anchors: Tensor, positives: Tensor, negatives: Tensor, counted: Tensor | None = None
+) -> Tensor:
+    """Hinge on cosines of (b, width) each: the positive is to be nearer by `MARGIN`.
+
+    A scalar, the mean over the triplets; with `counted` (b,) bool, over those where it is True, and
+    0 if there is none. Source: Schroff et al., arXiv 1503.03832, there with squared distances.
+    """
     near = F.cosine_similarity(anchors, positives)
     far = F.cosine_similarity(anchors, negatives)
-    return F.relu(far - near + MARGIN).mean()
+    hinges = F.relu(far - near + MARGIN)
+    if counted is None:
+        return hinges.mean()
+    # No selection: a CUDA graph needs shapes that do not depend on values.
+    return hinges.masked_fill(~counted, 0.0).sum() / counted.sum().clamp_min(1)
 
 
 def rehearsal_loss(tuned: Tensor, base: Tensor) -> Tensor:
