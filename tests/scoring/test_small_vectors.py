@@ -21,14 +21,14 @@ from nexus_engine.scoring.small_vectors import (
 )
 
 
-def clustered(passages=4000, questions=400, width=96, groups=200, seed=0):
+def clustered(passages=4000, questions=800, width=96, groups=200, seed=0):
     """Questions near one passage each, among passages in clusters."""
     generator = torch.Generator().manual_seed(seed)
     centres = torch.randn(groups, width, generator=generator)
     corpus = centres[torch.arange(passages) % groups]
     corpus = corpus + 0.7 * torch.randn(passages, width, generator=generator)
     own = torch.randperm(passages, generator=generator)[:questions]
-    asking = corpus[own] + 2.1 * torch.randn(questions, width, generator=generator)
+    asking = corpus[own] + 1.8 * torch.randn(questions, width, generator=generator)
     return asking, corpus, Answers.of([[int(p)] for p in own])
 
 
@@ -53,20 +53,20 @@ def test_float32_at_full_width_is_the_usual_judgement():
     full = judge_small_vectors(questions, passages, answers, (96,))[0]
     usual = score_ranks(ranks_of_answers(questions, passages, answers), answers).mean()
     assert (full.ndcg_at_10, full.recall_at_10) == (usual.ndcg_at_10, usual.recall_at_10)
-    assert 0.2 < full.ndcg_at_10 < 0.95  # neither trivial nor hopeless
+    assert 0.2 < full.ndcg_at_10 < 0.98  # neither trivial nor hopeless
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_int8_finds_what_floats_find_within_3_thousandths(seed):
     by_key = {
         (each.numbers, each.format): each
-        for each in judge_small_vectors(*clustered(seed=seed), (96, 48))
+        for each in judge_small_vectors(*clustered(seed=seed), (96, 64))
     }
-    for numbers in (96, 48):
+    for numbers in (96, 64):
         exact = by_key[numbers, "float32"]
         assert by_key[numbers, "int8"].ndcg_at_10 == pytest.approx(exact.ndcg_at_10, abs=0.003)
         assert by_key[numbers, "signs"].ndcg_at_10 < exact.ndcg_at_10
-    assert by_key[48, "float32"].ndcg_at_10 < by_key[96, "float32"].ndcg_at_10
+    assert by_key[64, "float32"].ndcg_at_10 < by_key[96, "float32"].ndcg_at_10
 
 
 def test_int8_by_hand():

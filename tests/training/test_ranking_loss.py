@@ -65,6 +65,16 @@ def test_a_triplet_is_content_once_the_positive_is_nearer_by_the_margin():
     assert float(triplet_loss(anchor, far, anchor)) == pytest.approx(1 + MARGIN)
 
 
+def test_triplets_that_do_not_count_are_left_out_of_the_mean():
+    generator = torch.Generator().manual_seed(5)
+    sides = [torch.randn(4, 6, generator=generator) for _ in range(3)]
+    counted = torch.tensor([True, False, True, False])
+    expected = triplet_loss(*(side[counted] for side in sides))
+    assert float(triplet_loss(*sides, counted)) == pytest.approx(float(expected))
+    assert triplet_loss(*sides, torch.ones(4, dtype=torch.bool)) == triplet_loss(*sides)
+    assert triplet_loss(*sides, torch.zeros(4, dtype=torch.bool)) == 0
+
+
 def test_rehearsal_is_zero_where_nothing_moved():
     vectors = torch.randn(4, 8)
     assert float(rehearsal_loss(2 * vectors, vectors)) == pytest.approx(0, abs=1e-6)

@@ -8,10 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["LOSSES", "cosent", "cosine_mse", "pearson_distance"]
+__all__ = ["LOSSES", "cosent", "cosine_mse", "mark_cross_entropy", "pearson_distance"]
 
 COSENT_SCALE = 20.0
 """Inverse temperature of CoSENT, as its author and sentence-transformers set it."""
+
+MARK_SCALE = 20.0
+"""What cosines are multiplied with before the sigmoid of `mark_cross_entropy`."""
 
 PEARSON_SHARE = 0.3
 """Weight of the Pearson term beside the squared error; measured, see docs/recipes.md."""
@@ -45,6 +48,14 @@ def cosent(cosine: Tensor, score: Tensor) -> Tensor:
     # A pair i, j is in the wrong order if its gap is positive.
     ordered_gaps = gaps.masked_fill(score[:, None] >= score[None, :], float("-inf"))
     return torch.logsumexp(torch.cat([gaps.new_zeros(1), ordered_gaps.reshape(-1)]), 0)
+
+
+def mark_cross_entropy(cosine: Tensor, mark: Tensor, threshold: float) -> Tensor:
+    """Binary cross entropy of σ(`MARK_SCALE` · (cosine - threshold)), (b,), with marks 0/1, (b,).
+
+    A scalar. Source: Zhai et al., arXiv 2303.15343, there with a learned scale and threshold.
+    """
+    return F.binary_cross_entropy_with_logits(MARK_SCALE * (cosine - threshold), mark)
 
 
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
