@@ -20,7 +20,8 @@ FORMATS = ("float32", "int8", "signs")
 HIGHEST = 127
 """The largest number of an int8 vector; -128 is not used, so that both signs reach as far."""
 EXACT_NUMBERS = 2**24 // HIGHEST**2
-"""Up to this many products of two int8 numbers have a sum that float32 holds exactly: 1,040."""
+"""Up to this many products of two int8 numbers, 1,040, have a sum that float32 holds exactly. The
+encoder's vectors have 384."""
 
 
 class SmallVectors(NamedTuple):
@@ -44,7 +45,8 @@ def judge_small_vectors(
     """Each size of `dims` in each of `FORMATS`, in that order.
 
     `questions` (q, width) and `passages` (p, width) are embeddings, not normalised; the first d
-    numbers of each are normalised again for each d of `dims`, 1..width. Passages of equal
+    numbers of each are normalised again for each d of `dims`, 1..width. An index of int8 numbers
+    ranks by the product of integers, one of signs by that of the question's floats with ±1. Passages of equal
     similarity rank in corpus order. `check` is called before each block of questions and may raise
     to stop.
 
@@ -73,17 +75,17 @@ def _encoded(name: str, questions: Tensor, passages: Tensor) -> tuple[Tensor, Te
     """Questions and passages whose products are the similarities in this format."""
     if name == "int8":
         scale = int8_scale(passages)
-        asking, stored = (_as_floats(as_int8(v, scale), v) for v in (questions, passages))
-        if passages.shape[1] > EXACT_NUMBERS:
-            return asking.double(), stored.double()
-        return asking, stored
+        return (
+            _as_floats(as_int8(questions, scale), questions),
+            _as_floats(as_int8(passages, scale), passages),
+        )
     if name == "signs":
         return questions, _as_floats(as_signs(passages), passages)
     return questions, passages
 
 
 def _as_floats(encoded: Tensor, vectors: Tensor) -> Tensor:
-    """`encoded` (n, d) as float32, in which products are exact; NaN where `vectors` are NaN."""
+    """`encoded` (n, d) as float32; NaN where `vectors` are NaN, so that they get no rank."""
     return encoded.float().masked_fill_(vectors.isnan(), float("nan"))
 
 

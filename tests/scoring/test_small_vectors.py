@@ -85,6 +85,7 @@ def test_int8_by_hand():
 
 def test_int8_ranks_are_those_of_integer_products():
     questions, passages, answers = clustered(700, 60, width=384)
+    questions[::2, 5] *= 12  # beyond the largest number of any passage: these are cut there
     unit = torch.nn.functional.normalize
     scale = int8_scale(unit(passages, dim=1))
     asking = as_int8(unit(questions, dim=1), scale).numpy().astype(np.int64)
@@ -110,11 +111,6 @@ def test_int8_ranks_are_those_of_integer_products():
 def test_the_largest_sum_of_int8_products_is_exact():
     full = torch.full((1, EXACT_NUMBERS), 127.0)
     assert float(full @ full.T) == EXACT_NUMBERS * 127**2
-    wide = EXACT_NUMBERS + 60
-    passages = torch.ones(3, wide)
-    passages[2, 0] = 0.99
-    judged = judge_small_vectors(torch.ones(1, wide), passages, Answers.of([[1]]), (wide,))
-    assert judged[1].ndcg_at_10 == pytest.approx(1 / math.log2(3))
 
 
 def test_signs_by_hand():

@@ -6,16 +6,15 @@ import math
 
 import pytest
 
-from nexus_engine.errors import ConfigError
 from nexus_engine.training.steps.keep_general import (
     FALL,
+    FIRST_WEIGHT,
     HIGHEST,
     LIFT,
     LOWEST,
     RISE,
     TOLERANCE,
-    KeepGeneral,
-    keep_general,
+    initial_weight,
     next_weight,
 )
 
@@ -77,25 +76,7 @@ def test_the_guard_comes_back_and_stays_near_the_tolerance():
 
 
 @pytest.mark.parametrize(
-    ("text", "weight", "steered", "rehearses"),
-    [("off", 0.0, False, False), ("0", 0.0, False, False), ("0.3", 0.3, False, True)],
+    ("mode", "weight"), [("off", 0.0), ("auto", FIRST_WEIGHT), ("0.3", 0.3), ("2", 2.0)]
 )
-def test_a_fixed_weight_stays(text, weight, steered, rehearses):
-    asked = keep_general(text)
-    assert asked == KeepGeneral(weight, steered)
-    assert asked.rehearses is rehearses
-    assert asked.after(weight, 0.5, BASE) == weight
-
-
-def test_auto_is_steered():
-    asked = keep_general("auto")
-    assert asked.steered
-    assert asked.rehearses
-    assert asked.after(0.0, 0.5, BASE) == LIFT
-
-
-@pytest.mark.parametrize("text", ["", "on", "-1", "nan", "inf", "101", "1e9", "0,3"])
-def test_anything_else_is_one_clear_line(text):
-    with pytest.raises(ConfigError, match="give off, auto, or a number from 0 to 100") as caught:
-        keep_general(text)
-    assert "\n" not in str(caught.value)
+def test_the_weight_at_the_start(mode, weight):
+    assert initial_weight(mode) == weight

@@ -1,10 +1,10 @@
 """Pairs with a mark, 1 for those that belong together and 0 for those that do not, as examples.
 
 Questions whose answers are known learn more as `QuestionPairs`, with the passages marked 0 as their
-negatives; this is for pairs that cannot serve as each other's negatives, such as sentences of which
+negatives. This is for pairs that cannot serve as each other's negatives, such as sentences of which
 many mean the same. Measured on 11,035 medical questions, each with one pair of each mark, by a
-linear adapter on the frozen encoder (dev nDCG@10 of the base 0.714; best of three rates, mean of two
-seeds), where the pairs marked 0 hold a passage near the question, or any passage:
+linear adapter on the frozen encoder: dev nDCG@10 (base 0.714), best of two or three rates, mean of
+two seeds, where the pairs marked 0 hold a passage near the question, or any passage:
 
     loss                                near     any
     in-batch ranking                    0.802    0.790
