@@ -46,9 +46,9 @@ def judge_small_vectors(
 
     `questions` (q, width) and `passages` (p, width) are embeddings, not normalised; the first d
     numbers of each are normalised again for each d of `dims`, 1..width. An index of int8 numbers
-    ranks by the product of integers, one of signs by that of the question's floats with ±1. Passages of equal
-    similarity rank in corpus order. `check` is called before each block of questions and may raise
-    to stop.
+    ranks by the product of integers, one of signs by that of the question's floats with ±1.
+    Passages of equal similarity rank in corpus order. `check` is called before each block of
+    questions and may raise to stop.
 
     Raises:
         ValueError: one of `dims` lies outside 1..width.
