@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nexus_engine.data.questions.answers import Answers, Ragged
 
-__all__ = ["CorpusSample", "sample_corpus"]
+__all__ = ["CorpusSample", "places_among", "sample_corpus"]
 
 
 class CorpusSample(NamedTuple):
@@ -23,6 +23,16 @@ class CorpusSample(NamedTuple):
         """`answers`, rows of the corpus and all sampled, as places in `rows`."""
         places = np.searchsorted(self.rows, answers.rows.values).astype(np.int64)
         return Answers(Ragged(answers.rows.offsets, places), answers.gains)
+
+
+def places_among(
+    rows: npt.NDArray[np.int64], values: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Where each of `values` (k,) stands in `rows` (m,), which ascend; -1 where it does not."""
+    if not len(rows):
+        return np.full(len(values), -1, np.int64)
+    places = np.searchsorted(rows, values).clip(max=len(rows) - 1)
+    return np.where(rows[places] == values, places, -1)
 
 
 def sample_corpus(answers: Sequence[Answers], passages: int, n: int, seed: int) -> CorpusSample:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nexus_engine.data.questions.answers import Answers
-from nexus_engine.scoring.corpus_sample import sample_corpus
+from nexus_engine.scoring.corpus_sample import places_among, sample_corpus
 
 DEV = Answers.of([[3, 90], [41]], [[1.0, 2.0], [1.0]])
 TEST = Answers.of([[41], [7]])
@@ -59,3 +59,9 @@ def test_answers_follow_into_the_sample():
     assert sample.rows[moved.rows.values].tolist() == DEV.rows.values.tolist()
     assert moved.rows.offsets.tolist() == DEV.rows.offsets.tolist()
     assert moved.gains.tolist() == DEV.gains.tolist()
+
+
+def test_a_passage_outside_the_sample_has_no_place():
+    rows = np.array([3, 7, 41, 90])
+    assert places_among(rows, np.array([90, 0, 7, 8, 91, 3])).tolist() == [3, -1, 1, -1, -1, 0]
+    assert places_among(rows[:0], np.array([1])).tolist() == [-1]

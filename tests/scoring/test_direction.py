@@ -70,7 +70,14 @@ def test_train_pairs_are_looked_at_only_where_dev_is_too_little(
     dev: int, train: int, sign: int
 ) -> None:
     no_pairs = rows([])
-    corpus = Corpus(None, rows(list(range(train))), rows(list(range(dev))), no_pairs, no_pairs)  # type: ignore[arg-type]
+    corpus = Corpus(
+        None,  # type: ignore[arg-type]
+        rows(list(range(train))),
+        rows(list(range(dev))),
+        no_pairs,
+        no_pairs,
+        np.zeros(0, np.int64),
+    )
     counts: list[int] = []
 
     def cosines(pairs: PairRows) -> np.ndarray:

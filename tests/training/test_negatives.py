@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from nexus_engine.data.questions.answers import Ragged
+from nexus_engine.scoring.corpus_sample import places_among
 from nexus_engine.training.steps import negatives
 from nexus_engine.training.steps.negatives import mine_negatives, neighbour_batches
 
@@ -112,6 +113,32 @@ def test_a_nan_makes_no_negative():
         )
         assert sorted(mined[0].tolist()) == [-1, 2, 3]
         assert mined[1].tolist() == [-1, -1, -1]
+
+
+def test_answers_outside_a_sample_bar_nothing(case):
+    """Of a sample of the passages, negatives are those of the whole corpus that are in it."""
+    sample = np.sort(np.random.default_rng(1).permutation(60)[:35])
+    inside = Ragged(case.known.offsets, places_among(sample, case.known.values))
+    own = places_among(sample, case.own)
+    given = Ragged(case.given.offsets, places_among(sample, case.given.values))
+    assert 0 < (own < 0).sum() < 40
+    for margin in (None, 0.3):
+        mined = mine_negatives(
+            case.questions,
+            case.passages[torch.from_numpy(sample)],
+            own,
+            inside,
+            count=60,
+            nearest=60,
+            margin=margin,
+            given=given,
+        )
+        for example, row in enumerate(mined):
+            negatives = set(sample[row[row >= 0]].tolist())
+            barred = set(case.known.list_at(example).tolist())
+            named = set(case.given.list_at(example).tolist()) - barred
+            near = case.candidates(example, 60, None if own[example] < 0 else margin)
+            assert negatives == (set(near) | named) & set(sample.tolist())
 
 
 def test_equal_passages_beyond_the_nearest_are_those_last_in_the_corpus():

@@ -47,7 +47,7 @@ def corpus():
     texts = [" ".join(map(str, random.integers(1, 200, random.integers(3, 20)))) for _ in range(60)]
     rows = store.add([texts])
     pairs = PairRows(rows[:29], rows[30:59], random.random(29, np.float32))
-    return Corpus(store, pairs, pairs, pairs, pairs)
+    return Corpus(store, pairs, pairs, pairs, pairs, np.zeros(0, np.int64))
 
 
 def _stacked(encoder, corpus, settings=SETTINGS, **more):

@@ -49,7 +49,7 @@ def arm(monkeypatch, phases):
     store = TokenStore(lambda texts: [[int(word) for word in text.split()] for text in texts])
     rows = store.add([["1 2", "3 4 5", "6", "7 8 9", "10 11", "12 13 14 15"]])
     pairs = PairRows(rows[:3], rows[3:], np.array([0.1, 0.2, 0.3], np.float32))
-    corpus = Corpus(store, pairs, pairs, pairs, pairs)
+    corpus = Corpus(store, pairs, pairs, pairs, pairs, np.zeros(0, np.int64))
     model = SentenceModel(Encoder(SHAPE).requires_grad_(False))
     spec = plan_main(SETTINGS, ("0.v", "0.up"), 2)
     arm = Arm(spec, model, corpus, Hardware(torch.device("cpu"), bf16=False, threads=1))

@@ -44,8 +44,10 @@ def mine_negatives(
     Args:
         questions: (n, width) embeddings of the examples' questions; not normalised.
         passages: (p, width) embeddings of the corpus; not normalised. Their device computes.
-        own: (n,) the passage that is each example's answer.
+        own: (n,) the passage that is each example's answer; -1 where `passages` is a sample
+            without it, and then no margin applies.
         known: For each example, all known answers of its question. None of them becomes a negative.
+            Here and in `given`, -1 stands for a passage outside the sample.
         count: Negatives of an example.
         nearest: They are drawn at random from this many of the most similar candidates.
         margin: In cosine: a passage is a candidate only if its similarity lies more than `margin`
@@ -65,7 +67,7 @@ def mine_negatives(
     depth = min(nearest, p)
     # Apart, so that the draws do not depend on where a block ends.
     of_given, of_mined = np.random.default_rng((seed, 0)), np.random.default_rng((seed, 1))
-    known_keys = np.unique(known.owners() * max(p, 1) + known.values)
+    known_keys = np.unique(known.owners() * (p + 1) + known.values)
     size = max(MIN_QUESTIONS_PER_BLOCK, SIMILARITIES_PER_BLOCK // max(1, p))
     unit = unit_rows(passages, multiple=PASSAGE_MULTIPLE)
     with torch.inference_mode():
@@ -77,14 +79,16 @@ def mine_negatives(
             chosen = np.zeros((stop - start, 0), np.int64)
             if given is not None:
                 lists = given.take(np.arange(start, stop))
-                right = np.isin((start + lists.owners()) * p + lists.values, known_keys)
+                right = np.isin((start + lists.owners()) * (p + 1) + lists.values, known_keys)
                 right |= lists.values == own[start:stop][lists.owners()]
-                chosen = _draw(lists.owners()[~right], lists.values[~right], stop - start, of_given)
+                kept = ~right & (lists.values >= 0)
+                chosen = _draw(lists.owners()[kept], lists.values[kept], stop - start, of_given)
                 _leave_out(similarities, lists)
             limits = None
             if margin is not None:
-                place = torch.from_numpy(own[start:stop]).to(unit.device)
-                limits = similarities.gather(1, place[:, None]) - margin
+                place = torch.from_numpy(own[start:stop]).to(unit.device)[:, None]
+                limits = similarities.gather(1, place.clamp_min(0)) - margin
+                limits.masked_fill_(place < 0, float("inf"))
             _leave_out(similarities, Ragged(np.arange(stop - start + 1), own[start:stop]))
             _leave_out(similarities, known.take(np.arange(start, stop)))
             owners, near = _nearest(similarities, depth, limits)
@@ -94,9 +98,11 @@ def mine_negatives(
 
 
 def _leave_out(similarities: Tensor, lists: Ragged) -> None:
-    """Give the passages of each row's list the similarity -inf."""
-    rows = torch.from_numpy(lists.owners()).to(similarities.device)
-    similarities[rows, torch.from_numpy(lists.values).to(similarities.device)] = float("-inf")
+    """Give the passages of each row's list the similarity -inf; -1 is none."""
+    inside = lists.values >= 0
+    rows = torch.from_numpy(lists.owners()[inside]).to(similarities.device)
+    columns = torch.from_numpy(lists.values[inside]).to(similarities.device)
+    similarities[rows, columns] = float("-inf")
 
 
 def _nearest(similarities: Tensor, depth: int, limits: Tensor | None) -> tuple[Indices, Indices]:
