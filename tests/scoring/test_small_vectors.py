@@ -83,6 +83,14 @@ def test_int8_by_hand():
     assert int8_scale(torch.zeros(0, 2)) == 1
 
 
+def test_the_passages_set_the_scale_whatever_the_questions():
+    # By the passages: 126 and 127. By the question, whose largest number is 1: 64 and 64.
+    passages = torch.tensor([[0.5, 0.5, 0.5, 0.5], [0.502, 0.5, 0.5, 0.498]])
+    question = torch.tensor([[1.0, 0, 0, 0]])
+    judged = judge_small_vectors(question, passages, Answers.of([[1]]), (4,))[1]
+    assert judged.ndcg_at_10 == 1
+
+
 def test_int8_ranks_are_those_of_integer_products():
     questions, passages, answers = clustered(700, 60, width=384)
     questions[::2, 5] *= 12  # beyond the largest number of any passage: these are cut there

@@ -81,8 +81,7 @@ def mine_negatives(
                 lists = given.take(np.arange(start, stop))
                 right = np.isin((start + lists.owners()) * (p + 1) + lists.values, known_keys)
                 right |= lists.values == own[start:stop][lists.owners()]
-                kept = ~right & (lists.values >= 0)
-                chosen = _draw(lists.owners()[kept], lists.values[kept], stop - start, of_given)
+                chosen = _draw(lists.owners()[~right], lists.values[~right], stop - start, of_given)
                 _leave_out(similarities, lists)
             limits = None
             if margin is not None:
