@@ -2,6 +2,14 @@
 
 They come from the embeddings of a model, as further passages (`mine_negatives`) or without any, as
 the answers of similar questions in the same batch (`neighbour_batches`).
+
+Measured on 11,035 medical questions against 15,691 passages by a linear adapter on the frozen
+encoder, embeddings of the base model, batches of 64, 3 passes: dev nDCG@10, mean of two seeds.
+
+    random batches                      0.785      one mined negative           0.802
+    neighbours, cells of 8              0.789      the same with margin 0       0.795
+    neighbours, cells of 64             0.796      the same with margin 0.1     0.791
+    neighbours and a mined negative     0.805
 """
 
 from __future__ import annotations
