@@ -12,6 +12,7 @@ from nexus_engine.data import PairData, Pairs
 from nexus_engine.data.questions.answers import Answers, Ragged
 from nexus_engine.data.questions.question_data import QuestionData, QuestionSplit
 from nexus_engine.model.tokens import Tokenizer, TokenStore
+from nexus_engine.scoring.corpus_sample import sample_corpus
 
 __all__ = [
     "Corpus",
@@ -68,7 +69,8 @@ class QuestionCorpus(NamedTuple):
     """All texts of a run on questions, tokenised once, and its splits.
 
     `passages` (p,) are store rows. `ranked` (r,) are the places of those among which a question is
-    ranked, in rising order: all of them, or a sample. Equal questions share a row.
+    ranked, in rising order: all of them, or a sample, which `sample_note` describes. Equal
+    questions share a row.
     """
 
     store: TokenStore
@@ -79,6 +81,17 @@ class QuestionCorpus(NamedTuple):
     general: npt.NDArray[np.int64]
     passages: npt.NDArray[np.int64]
     ranked: npt.NDArray[np.int64]
+    sample_note: str = ""
+
+    def sampled(self, size: int, seed: int) -> QuestionCorpus:
+        """The corpus with a sample of about `size` passages in `ranked`.
+
+        Every known answer of dev and test is in it.
+        """
+        sample = sample_corpus(
+            (self.dev.answers, self.test.answers), len(self.passages), size, seed
+        )
+        return self._replace(ranked=sample.rows, sample_note=sample.note)
 
 
 def train_examples(corpus: Corpus | QuestionCorpus) -> int:

@@ -28,7 +28,7 @@ Split = Literal["dev", "test"]
 Progress = Generator[tuple[int, int], None, Judged]
 """Yields how many texts are embedded, and of how many, while it judges."""
 
-PASSAGES_PER_PART = 1000
+PASSAGES_PER_PART = 256
 """Passages that are embedded between two reports of progress."""
 
 

@@ -29,6 +29,7 @@ from nexus_engine.scoring.cut_texts import corpus_notes, refuse_indistinct
 from nexus_engine.scoring.direction import ask_direction
 from nexus_engine.scoring.evaluation import pair_cosines
 from nexus_engine.training.arm.control_arms import control_specs
+from nexus_engine.training.arm.guard_checks import steering_half
 from nexus_engine.training.arm.spec import ArmSpec
 from nexus_engine.training.hardware import Hardware, peak_rss_mb
 from nexus_engine.training.inputs import open_inputs, tokenise, untrained
@@ -119,7 +120,9 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
         first, last = probe.measure()
         encode = encode or first.encode
         arm_train = _train_seconds(probe, first, last, switches)
-        arm_evaluate = probe.spec.epochs * tokens.each_epoch * last.embed + tokens.test * last.embed
+        each_epoch = tokens.each_epoch + tokens.of(probe.rows_to_mine)
+        each_epoch += probe.guard_checks * tokens.steering
+        arm_evaluate = (probe.spec.epochs * each_epoch + tokens.test) * last.embed
         if probe.encoder_frozen:
             # The encoder runs once over every sentence; from then on only the adapter runs.
             arm_train += tokens.all * encode if settings.tune != "adapter" else 0.0
@@ -129,7 +132,7 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
             main_seconds, params_added = arm_train + arm_evaluate, probe.params_added
         peak = max(peak, probe.peak_rss_mb)
         probe.release()
-    base_tokens = tokens.all if settings.tune == "adapter" else tokens.each_epoch + tokens.test
+    base_tokens = tokens.all if settings.tune == "adapter" else tokens.base
     base_seconds = base_tokens * encode
     return Forecast(
         data=data.name,
@@ -181,7 +184,8 @@ def _direction(model: SentenceModel, corpus: Corpus, hardware: Hardware) -> list
 def _text_notes(corpus: Corpus | QuestionCorpus) -> tuple[str, ...]:
     notes = corpus_notes(corpus)
     if not isinstance(corpus, Corpus):
-        return tuple(notes)
+        sample = f"--eval-corpus: {corpus.sample_note}"
+        return (*notes, sample) if corpus.sample_note else tuple(notes)
     try:
         refuse_indistinct(corpus.store, corpus.dev, "dev")
     except DataError as error:
@@ -213,21 +217,22 @@ class _Tokens:
         self._corpus = corpus
         passages = 0
         if not isinstance(corpus, Corpus):
-            passages = self._count_rows(corpus.passages[corpus.ranked])
+            passages = self.of(corpus.passages[corpus.ranked])
         self.dev = passages + self._count(corpus.dev)
         self.guard = self._count(corpus.guard)
         self.test = passages + self._count(corpus.test)
+        self.steering = self._count(steering_half(corpus.guard))
         self.each_epoch = self.dev + self.guard
-        if not isinstance(corpus, Corpus):
-            self.each_epoch += self._count(corpus.train)  # to mine hard negatives
+        self.base = self.each_epoch + self.test + self.of(corpus.general)
         self.all = int(corpus.store.lengths.sum())
 
     def _count(self, split: PairRows | QuestionRows) -> int:
         if isinstance(split, QuestionRows):
-            return self._count_rows(split.questions)
-        return self._count_rows(np.concatenate([split.first, split.second]))
+            return self.of(split.questions)
+        return self.of(np.concatenate([split.first, split.second]))
 
-    def _count_rows(self, rows: npt.NDArray[np.int64]) -> int:
+    def of(self, rows: npt.NDArray[np.int64]) -> int:
+        """Tokens of the distinct ones among store rows."""
         return int(self._corpus.store.lengths_of(np.unique(rows)).sum())
 
 

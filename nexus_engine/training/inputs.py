@@ -110,6 +110,8 @@ def tokenise(
 ) -> Corpus | QuestionCorpus:
     """The data's texts and those of the first `guard_pairs` guard pairs (all: None) as tokens.
 
+    With `--eval-corpus` the questions are ranked among a sample of the passages.
+
     Raises:
         DataError: the guard set or the general sentences cannot be read.
     """
@@ -120,4 +122,7 @@ def tokenise(
     tokenizer = Tokenizer(inputs.base.folder, settings.max_length)
     if isinstance(inputs.data, PairData):
         return build_corpus(inputs.data, guard, tokenizer, general)
-    return build_question_corpus(inputs.data, guard, tokenizer, general)
+    corpus = build_question_corpus(inputs.data, guard, tokenizer, general)
+    if settings.eval_corpus is None:
+        return corpus
+    return corpus.sampled(settings.eval_corpus, settings.seed)

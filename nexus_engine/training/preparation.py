@@ -115,7 +115,7 @@ def prepare(
     start = untrained(settings, inputs.base)
     corpus = tokenise(inputs, settings, guard_pairs)
     inputs = inputs._replace(data=_without_text(inputs.data))
-    yield from _text_warnings(corpus, resume)
+    yield from _text_notes(corpus, resume)
     main = start.plan(settings, train_examples(corpus))
     if resume:
         earlier_run = folder.read_run()
@@ -154,8 +154,8 @@ def _questions(data: PairData | QuestionData) -> tuple[str, ...]:
     return data.questions if isinstance(data, PairData) else data.asked
 
 
-def _text_warnings(corpus: Corpus | QuestionCorpus, resume: bool) -> Iterator[Warned]:
-    """Warnings about the texts.
+def _text_notes(corpus: Corpus | QuestionCorpus, resume: bool) -> Iterator[Warned | Log]:
+    """Warnings about the texts, and a note on what questions are ranked among.
 
     Raises:
         DataError: the model cannot tell the dev pairs apart; not raised for a resumed run, which
@@ -164,6 +164,8 @@ def _text_warnings(corpus: Corpus | QuestionCorpus, resume: bool) -> Iterator[Wa
     for note in corpus_notes(corpus):
         yield Warned(time_unix_s=time.time(), message=note)
     if not isinstance(corpus, Corpus):
+        if corpus.sample_note:
+            yield Log(time_unix_s=time.time(), message=f"--eval-corpus: {corpus.sample_note}")
         return
     reason = indistinct(corpus.store, corpus.test)
     if reason:

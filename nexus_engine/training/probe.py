@@ -20,6 +20,7 @@ from nexus_engine.model.tokens import Rows
 from nexus_engine.scoring.corpus import Corpus, QuestionCorpus
 from nexus_engine.scoring.evaluation import TOKENS_PER_FORWARD, Measured, embed_all
 from nexus_engine.training.arm.arm import Arm
+from nexus_engine.training.arm.guard_checks import TOKENS_PER_GUARD_CHECK
 from nexus_engine.training.arm.snapshots import BestWeights
 from nexus_engine.training.arm.spec import ArmSpec
 from nexus_engine.training.arm.state import arm_state
@@ -64,11 +65,24 @@ class Probe:
         self.encoder_frozen = spec.settings.tune == "adapter"
         """Whether the arm trains on the encoder's output, computed once."""
         features = self._features(model.encoder.shape.width) if self.encoder_frozen else None
-        self.arm: Arm | None = Arm(spec, model, corpus, hardware, features)
+        general = None
+        if spec.settings.rehearses:
+            general = torch.randn(len(corpus.general), model.encoder.shape.width)
+        self.arm: Arm | None = Arm(spec, model, corpus, hardware, features, general)
+        if spec.settings.keep_general == "auto":
+            self.arm.set_keep_weight(1.0)  # most runs need some rehearsal
         self.batches = self.arm.batches(1)
         self._example_lengths = self.arm.objective.lengths
+        self.guard_checks = 0
+        """Checks of the guard in an epoch."""
+        if spec.settings.keep_general == "auto":
+            tokens = int(self._example_lengths.sum()) // spec.settings.epochs_per_pass
+            self.guard_checks = tokens // TOKENS_PER_GUARD_CHECK
+        self.rows_to_mine = np.zeros(0, np.int64)
+        """Store rows that are embedded to mine the hard negatives of an epoch."""
         if self.arm.negatives is not None:
             self._example_lengths = self._example_lengths + self.arm.negatives.any_lengths()
+            self.rows_to_mine = self.arm.negatives.embedded
         self.epoch_tokens = int(self._example_lengths.sum()) // spec.settings.epochs_per_pass
         self.sets = spec.plan.switches if spec.grow_sets is None else spec.grow_sets
         self.params_added = 0

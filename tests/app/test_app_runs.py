@@ -24,6 +24,7 @@ from nexus_engine import events as ev
 from nexus_engine.config import TrainConfig, resolve
 from nexus_engine.disk import regular_files
 from nexus_engine.disk.json_text import plain
+from nexus_engine.event_lines import encode_event
 from nexus_engine.runs.folder import list_runs
 from nexus_engine.runs.index import RunIndex
 from nexus_engine.runs.summary import read_record, state_of
@@ -110,7 +111,7 @@ def test_an_index_reads_again_only_what_changed(root):
         assert index.refresh() == first
         assert opened == []
         with (root / "beta" / "events.jsonl").open("a") as file:
-            file.write(ev.encode_event(evaluated(2, 0.61)) + "\n")
+            file.write(encode_event(evaluated(2, 0.61)) + "\n")
         opened.clear()
         again = index.refresh()
     assert set(opened) == {"beta"}
@@ -354,7 +355,7 @@ def test_a_live_run_of_another_process_moves_on_the_screen(root):
     async def act(app, pilot):
         assert "live 1%" in screen_text(app)
         with (live / "events.jsonl").open("a") as file:
-            file.write(ev.encode_event(step(69)) + "\n")
+            file.write(encode_event(step(69)) + "\n")
         app.screen.read_now()
         await until(pilot, lambda: "live 33%" in screen_text(app))
 

@@ -15,7 +15,7 @@ from reliability import children, tiny_runs, uninterrupted_runs
 from reliability.faults import killing, operations
 from reliability.outcome import Outcome
 
-CASES = ("dendrites", "adapter")
+CASES = ("dendrites", "adapter", "questions")
 
 
 def _train(folder: Path, *, case: str, resume: bool, kill_in_save: int | None) -> str:
@@ -80,7 +80,7 @@ def killed_at_random(place: Path, kills: int, mutation: str | None = None) -> Ou
         while trials < kills and number < 4 * kills:
             numbers = range(number, number + kills - trials)
             number += len(numbers)
-            cases = [CASES[n // 3 % 2] for n in numbers]
+            cases = [CASES[(n + n // 3) % len(CASES)] for n in numbers]
             found = two.map(lambda n, case: _one(place, n, case, mutation), numbers, cases)
             for lines in found:
                 if lines != ["missed"]:

@@ -32,7 +32,7 @@ def _canaries(seed: int = 1) -> list[str]:
 
 
 def _plant(folder: Path) -> list[str]:
-    """Pairs of canaries in train, dev and test, and a file of pairs to score."""
+    """Pairs and questions of canaries in train, dev and test, and a corpus to search in."""
     found = _canaries()
     pairs = folder / "pairs"
     pairs.mkdir(parents=True)
@@ -40,6 +40,14 @@ def _plant(folder: Path) -> list[str]:
     for split in ("train", "dev", "test"):
         (pairs / f"{split}.csv").write_text("\n".join(["sentence1,sentence2,score", *rows]) + "\n")
     (pairs / "corpus.txt").write_text("\n".join(found) + "\n")
+    questions = folder / "questions"
+    questions.mkdir()
+    for start, split in enumerate(("train", "dev", "test")):
+        lines = [
+            json.dumps({"query": f"{found[n]} Why?", "pos": [found[-n - 1]], "neg": [found[n + 6]]})
+            for n in range(start, CANARIES // 2, 3)
+        ]
+        (questions / f"{split}.jsonl").write_text("\n".join(lines) + "\n")
     return found
 
 
@@ -74,12 +82,15 @@ def _use_everything(folder: Path, *, umask: int | None, break_it: bool = False) 
         Arm.make_step = broken  # type: ignore[method-assign]
     train = ["train", "--data", "pairs", "--tune", "dendrites", "--place", "v", "--layers", "1"]
     train += ["--epochs", "3", "--lr", "1e-2", "--batch-size", "8", "--threads", "1"]
-    train += ["--out", "run"]
+    of_questions = [*train[1:], "--out", "question-run", "--hard-negatives", "1"]
+    of_questions[1] = "questions"
     commands = (
-        train,
+        [*train, "--out", "run"],
         ["eval", "run", "--data", "pairs"],
         ["compare", "base", "run", "--data", "pairs"],
         ["runs", "show", "run"],
+        ["train", *of_questions],
+        ["runs", "show", "question-run"],
     )
     codes = [main(command) for command in commands]
     out = os.dup(1)
@@ -87,6 +98,7 @@ def _use_everything(folder: Path, *, umask: int | None, break_it: bool = False) 
     codes.append(main(["similarity", "run", "--file", "pairs/test.csv"]))
     codes.append(main(["similarity", "run", *_canaries()[:2]]))
     codes.append(main(["search", "run", "--corpus", "pairs/corpus.txt", _canaries()[0]]))
+    codes.append(main(["search", "question-run", "--corpus", "pairs/corpus.txt", _canaries()[0]]))
     sys.stdout.flush()
     os.dup2(out, 1)
     return {"codes": codes, "seen": dict(seen)}
@@ -97,8 +109,9 @@ def _found_in(folder: Path, canaries: list[str]) -> list[str]:
     signs = [word for c in canaries for word in c.split() if len(word) == 8]
     needles = [s.encode(e) for s in signs for e in ("utf-8", "utf-16-le", "utf-16-be")]
     found = []
+    own = {folder / "pairs", folder / "questions"}
     for path in folder.rglob("*"):
-        if path.is_file() and not path.is_symlink() and folder / "pairs" not in path.parents:
+        if path.is_file() and not path.is_symlink() and own.isdisjoint(path.parents):
             content = path.read_bytes()
             if any(needle in content for needle in needles):
                 found.append(f"a canary is in {path.relative_to(folder)}")
@@ -128,9 +141,10 @@ def canaries(place: Path, mutation: str | None = None, used: Used | None = None)
         one = None if broken else used
         folder, planted, told = one or use_everything(place, mutation, broken=broken)
         wanted = 1 if broken else 0
-        if told["codes"][0] != wanted:
-            stderr = (folder / "stderr").read_text()[-300:]
-            failures.append(f"train ended with {told['codes'][0]}, not {wanted}: {stderr}")
+        for name, code in zip(("pairs", "questions"), told["codes"][:5:4], strict=True):
+            if code != wanted:
+                stderr = (folder / "stderr").read_text()[-300:]
+                failures.append(f"{name}: train ended with {code}, not {wanted}: {stderr}")
         if not broken and any(told["codes"]):
             failures.append(f"exit codes {told['codes']}")
         failures += _found_in(folder, planted)

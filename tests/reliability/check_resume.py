@@ -55,12 +55,31 @@ POINTS: dict[str, Point] = {
         again=Point("dendrites", "EpochStarted", 2, checks=3),
     ),
     "in a control": Point("control", "EpochStarted", 2, 2, ("arm", "control:no-dendrites")),
+    # Three steps with a check of the guard before two of them; the evaluation of passages,
+    # questions, ranks and guard; then two looks while negatives are mined.
+    **{
+        f"on questions, at look {look}": Point("questions", "EpochStarted", 2, look)
+        for look in range(1, 12)
+    },
+    "on questions, after an evaluation, killed": Point(
+        "questions", "Evaluated", 1, None, ("epoch", 2)
+    ),
+    "on questions, in an epoch, killed, from a timed checkpoint": Point(
+        "questions", "CheckpointSaved", 1, None, ("step", 5), timed=True
+    ),
+    "on questions, while the best weights are tested": Point("questions", "CheckpointSaved", 3),
+    "on questions, in a control": Point(
+        "question control", "EpochStarted", 2, 2, ("arm", "control:no-dendrites")
+    ),
 }
 SHORT = (
     "in an epoch",
     "just after a roll-back, killed",
     "while patience runs",
     "in an epoch, killed, from a timed checkpoint",
+    "on questions, at look 5",
+    "on questions, at look 11",
+    "on questions, in an epoch, killed, from a timed checkpoint",
 )
 
 

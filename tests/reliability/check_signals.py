@@ -61,15 +61,17 @@ def _command(folder: Path, *, arguments: list[str], slow: str | None) -> None:
     os._exit(code)
 
 
-OPTIONS = "--data pairs --tune dendrites --place v --layers 1,3 --epochs 40 --lr 3e-2 --units 1"
+OPTIONS = "--tune dendrites --place v --layers 1,3 --epochs 40 --lr 3e-2 --units 1"
 OPTIONS += " --switch-epochs 0,1,2,3 --batch-size 8 --threads 1 --json --out run"
+DATA = ("pairs", "questions")
 
 
 def _one(place: Path, number: int, moment: str, trial: int, mutation: str | None) -> list[str]:
     name = f"{signal.Signals(number).name} {trial} in {moment}"
     folder = place / name.replace(" ", "-")
     tiny_runs.write_data(folder / "pairs")
-    arguments = ["train", *OPTIONS.split()]
+    data = DATA[trial // len(MOMENTS) % len(DATA)]
+    arguments = ["train", "--data", data, *OPTIONS.split()]
     process = children.start(_command, folder, mutation, arguments=arguments, slow=moment)
     if not children.wait_until(lambda: (folder / "mark").exists() or not process.is_alive()):
         process.kill()
@@ -129,7 +131,7 @@ def signalled(
     mutation: str | None = None,
     numbers: tuple[signal.Signals, ...] = tuple(CODES),
 ) -> Outcome:
-    """INT, TERM and HUP, `each` times, at five kinds of moment."""
+    """INT, TERM and HUP, `each` times, at five kinds of moment; the second five on questions."""
     tasks = [
         (number, MOMENTS[trial % len(MOMENTS)], trial)
         for number in numbers
@@ -143,13 +145,14 @@ def signalled(
 
 def forced(place: Path) -> Outcome:
     """A second INT ends the process at once, wherever it is; what was saved before stays."""
-    moments = ("step", "save")
+    moments = (("step", "pairs"), ("save", "questions"))
 
-    def attempt(moment: str) -> list[str]:
+    def attempt(task: tuple[str, str]) -> list[str]:
+        moment, data = task
         failures = []
         folder = place / f"forced-{moment}"
         tiny_runs.write_data(folder / "pairs")
-        arguments = ["train", *OPTIONS.split()]
+        arguments = ["train", "--data", data, *OPTIONS.split()]
         process = children.start(_command, folder, arguments=arguments, slow=moment)
         children.wait_until((folder / "mark").exists)
         os.kill(process.pid or 0, signal.SIGINT)

@@ -13,7 +13,7 @@ from reliability import children, tiny_runs, uninterrupted_runs
 from reliability.faults import failing, operations
 from reliability.outcome import Outcome
 
-CASE = "dendrites"
+CASES = ("dendrites", "questions")
 
 
 def _session(folder: Path, settings: Any, *, resume: bool = False) -> dict[str, Any]:
@@ -34,9 +34,9 @@ def _session(folder: Path, settings: Any, *, resume: bool = False) -> dict[str, 
     return found
 
 
-def _resumed(folder: Path) -> dict[str, Any]:
+def _resumed(folder: Path, *, case: str) -> dict[str, Any]:
     tiny_runs.make_tiny()
-    return _session(folder, tiny_runs.settings_of(folder, CASE), resume=True)
+    return _session(folder, tiny_runs.settings_of(folder, case), resume=True)
 
 
 def _state(at: Path) -> list[Any]:
@@ -52,10 +52,10 @@ def _state(at: Path) -> list[Any]:
 # The disk
 
 
-def _on_a_bad_disk(folder: Path, *, at: int, code: int, for_good: bool) -> list[Any]:
+def _on_a_bad_disk(folder: Path, *, case: str, at: int, code: int, for_good: bool) -> list[Any]:
     """In a child: a run whose operation `at` (and with `for_good` each later one) fails."""
     tiny_runs.make_tiny()
-    settings = tiny_runs.settings_of(folder, CASE)
+    settings = tiny_runs.settings_of(folder, case)
     try:
         with operations(failing(at, code, for_good=for_good, half=True)) as count:
             ended = _session(folder, settings)
@@ -65,12 +65,30 @@ def _on_a_bad_disk(folder: Path, *, at: int, code: int, for_good: bool) -> list[
 
 
 def disk_fails(
-    place: Path, picks: list[int], codes: tuple[int, ...], mutation: str | None = None
+    place: Path,
+    picks: list[int],
+    codes: tuple[int, ...],
+    mutation: str | None = None,
+    cases: tuple[str, ...] = CASES,
 ) -> Outcome:
     """I/O errors at operations of a real run, once and for good: exit 4, then resumed."""
+    outcomes = [_disk_fails(place / case, case, picks, codes, mutation) for case in cases]
+    return Outcome(
+        outcomes[0].promise,
+        sum(outcome.trials for outcome in outcomes),
+        [line for outcome in outcomes for line in outcome.failures],
+        ", ".join(outcome.note for outcome in outcomes),
+    )
+
+
+def _disk_fails(
+    place: Path, case: str, picks: list[int], codes: tuple[int, ...], mutation: str | None
+) -> Outcome:
     folder = place / "whole"
     tiny_runs.write_data(folder / "pairs")
-    _, _, total, _ = children.call(_on_a_bad_disk, folder, at=10**9, code=errno.EIO, for_good=False)
+    _, _, total, _ = children.call(
+        _on_a_bad_disk, folder, case=case, at=10**9, code=errno.EIO, for_good=False
+    )
     whole = tiny_runs.facts(folder / "run")
     tasks = [
         (code, for_good, at % total + 1)
@@ -84,7 +102,9 @@ def disk_fails(
         name = f"{errno.errorcode[code]} {'from' if for_good else 'at'} operation {at} of {total}"
         folder = place / name.replace(" ", "-")
         tiny_runs.write_data(folder / "pairs")
-        said = children.call(_on_a_bad_disk, folder, mutation, at=at, code=code, for_good=for_good)
+        said = children.call(
+            _on_a_bad_disk, folder, mutation, case=case, at=at, code=code, for_good=for_good
+        )
         event, exit_code, _, message = said
         if (
             event == "run_finished"
@@ -98,7 +118,7 @@ def disk_fails(
             wrong.append(f"{name}: {event}, exit {exit_code}: {message}")
         if "\n" in message or "Traceback" in (folder / "stderr").read_text():
             wrong.append(f"{name}: no plain message")
-        children.call(_resumed, folder, mutation)
+        children.call(_resumed, folder, mutation, case=case)
         found = tiny_runs.facts(folder / "run")
         return wrong + [
             f"{name}: resumed, {key} differ" for key in whole if found[key] != whole[key]
@@ -106,7 +126,7 @@ def disk_fails(
 
     with ThreadPoolExecutor(2) as two:
         failures = [line for lines in two.map(attempt, tasks) for line in lines]
-    note = f"of {total} operations of a run"
+    note = f"of {total} operations of a run ({case})"
     return Outcome("I/O errors lose nothing (in a run)", len(tasks), failures, note)
 
 
@@ -179,12 +199,13 @@ def _spoil(what: str) -> None:
 
             _spoiled_step(weight)
         case "metric":
-            found = arm_loop.correlate
+            found = arm_loop.judged
 
             def metric(*given: Any) -> Any:
-                return found(*given)._replace(spearman=float(kind))
+                judgement = yield from found(*given)
+                return judgement._replace(score=float(kind))
 
-            arm_loop.correlate = metric
+            arm_loop.judged = metric
 
 
 MEMORY = [
@@ -198,26 +219,33 @@ NUMBERS = [
 NUMBERS += ["nan in metric"]
 
 
-def _run_spoiled(folder: Path, *, what: str) -> list[Any]:
+def _run_spoiled(folder: Path, *, case: str, what: str) -> list[Any]:
     """In a child: a run that meets `what`; its end, what is on the disk, the last step told."""
     tiny_runs.make_tiny()
     _spoil(what)
-    ended = _session(folder, tiny_runs.settings_of(folder, CASE))
+    ended = _session(folder, tiny_runs.settings_of(folder, case))
     lines = (folder / "run" / "events.jsonl").read_text().splitlines()
     steps = [json.loads(line)["step"] for line in lines if '"step",' in line]
     return [ended, _state(folder / "run"), max(steps, default=0)]
 
 
 def trouble(
-    place: Path, names: list[str], exit_code: int, promise: str, mutation: str | None = None
+    place: Path,
+    names: list[str],
+    exit_code: int,
+    promise: str,
+    mutation: str | None = None,
+    cases: tuple[str, ...] = CASES,
 ) -> Outcome:
     """Each trouble ends the run with its code, the best untouched, resumable to the usual end."""
-    whole = uninterrupted_runs.whole(place, CASE).facts
 
-    def attempt(name: str) -> list[str]:
+    def attempt(task: tuple[str, str]) -> list[str]:
+        case, what = task
+        whole = uninterrupted_runs.whole(place, case).facts
+        name = f"{case}: {what}"
         folder = place / name.replace(" ", "-")
         tiny_runs.write_data(folder / "pairs")
-        ended, state, step = children.call(_run_spoiled, folder, mutation, what=name)
+        ended, state, step = children.call(_run_spoiled, folder, mutation, case=case, what=what)
         wrong = []
         if ended["event"] != "run_failed" or ended["exit_code"] != exit_code:
             wrong.append(f"{name}: {ended}"[:300])
@@ -226,7 +254,7 @@ def trouble(
             wrong.append(f"{name}: best/ is of epoch {state[1]}")
         if exit_code == 5 and step > 6 and "metric" not in name and "weight" not in name:
             wrong.append(f"{name}: seen at step {step}, not at 5")
-        again = children.call(_resumed, folder)
+        again = children.call(_resumed, folder, case=case)
         if again["event"] != "run_finished" or tiny_runs.facts(folder / "run") != whole:
             wrong.append(f"{name}: not resumed to the usual end: {again.get('message')}")
         if _batch_size(folder) != tiny_runs.TINY["batch_size"]:
@@ -234,8 +262,9 @@ def trouble(
         return wrong
 
     with ThreadPoolExecutor(2) as two:
-        failures = [line for lines in two.map(attempt, names) for line in lines]
-    return Outcome(promise, len(names), failures)
+        tasks = [(case, what) for case in cases for what in names]
+        failures = [line for lines in two.map(attempt, tasks) for line in lines]
+    return Outcome(promise, len(tasks), failures)
 
 
 def _batch_size(folder: Path) -> int:

@@ -22,6 +22,7 @@ from sweep_support import BATCH, LR, begin, evaluate, fail, finish, make_sweep
 
 from nexus_engine import events as ev
 from nexus_engine.disk.lock import RunLock
+from nexus_engine.event_lines import encode_event
 
 LIVE = "live"
 STARTING = "starting"
@@ -83,7 +84,7 @@ def live_runs(root: Path, seed: int = 1) -> Iterator[None]:
 def _train(folder: Path, over: threading.Event, random: random.Random) -> None:
     with (folder / "events.jsonl").open("a") as log:
         for number, event in enumerate(_unending()):
-            log.write(ev.encode_event(event) + "\n")
+            log.write(encode_event(event) + "\n")
             log.flush()
             if number > 50 and over.wait(random.uniform(0.0, 0.05)):
                 return

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from question_folders import write_questions
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -41,13 +42,43 @@ CASES: dict[str, dict[str, Any]] = {
         "switch_epochs": (1, 2),
         "control": True,
     },
+    # Mines hard negatives, and rehearses as the guard asks for it.
+    "questions": {
+        "task": "retrieval",
+        "place": ("v",),
+        "layers": (1, 3),
+        "epochs": 3,
+        "lr": 3e-2,
+        "units": 1,
+        "switch_epochs": (0, 1),
+        "hard_negatives": 1,
+        "schedule": "linear",
+        "max_length": 64,
+    },
+    "question control": {
+        "task": "retrieval",
+        "place": ("v",),
+        "layers": (1, 3),
+        "epochs": 2,
+        "lr": 3e-2,
+        "units": 1,
+        "switch_epochs": (0, 1),
+        "control": True,
+    },
 }
 GUARD_PAIRS = 6
+GENERAL_SENTENCES = 20
+TOKENS_PER_GUARD_CHECK = 300
+"""Two steps or three."""
 SIZES = (("train", "train", 24), ("dev", "train", 12), ("test", "test", 8))
 
 
 def write_data(folder: Path) -> Path:
-    """The first demo pairs: dev is half of train, so that training shows."""
+    """The first demo pairs: dev is half of train, so that training shows.
+
+    Questions with passages are written beside them, into `questions`.
+    """
+    write_questions(folder.parent / "questions")
     folder.mkdir(parents=True, exist_ok=True)
     for split, source, count in SIZES:
         with (ROOT / "assets" / "demo" / f"{source}.csv").open(newline="") as file:
@@ -58,22 +89,30 @@ def write_data(folder: Path) -> Path:
 
 
 def make_tiny() -> None:
-    """In a child: a short guard, a save at every epoch however little time it took."""
+    """In a child: a short guard, often checked, and a save at every epoch, however short."""
     import torch
 
     from nexus_engine.data import load_guard
+    from nexus_engine.data.files.general import load_general
     from nexus_engine.training import inputs
     from nexus_engine.training import save_clock as saving
+    from nexus_engine.training.arm import guard_checks
 
     torch.set_num_threads(1)
     inputs.load_guard = lambda: load_guard().take(np.arange(GUARD_PAIRS))
+    inputs.load_general = lambda: load_general()[:GENERAL_SENTENCES]
+    guard_checks.TOKENS_PER_GUARD_CHECK = TOKENS_PER_GUARD_CHECK
+    # Every check changes the weight, so that one that is lost or made twice is seen.
+    guard_checks.next_weight = lambda weight, guard, base: (weight + 0.125) % 0.5
     saving.MAX_SHARE = 1e9
 
 
 def settings_of(folder: Path, case: str, **changes: Any) -> Any:
     from nexus_engine.config import TrainConfig, resolve
 
-    return resolve(TrainConfig(**{"data": str(folder / "pairs"), **TINY, **CASES[case], **changes}))
+    values = {**TINY, **CASES[case], **changes}
+    data = "questions" if values.get("task") == "retrieval" else "pairs"
+    return resolve(TrainConfig(**{"data": str(folder / data), **values}))
 
 
 def train(
@@ -118,7 +157,7 @@ def begun(at: Path) -> bool:
 
 def metric_log(at: Path) -> list[Any]:
     """Every figure of the run, as last logged: evaluations and switches of each arm."""
-    from nexus_engine.events import DendritesAdded, Evaluated, SwitchSettled
+    from nexus_engine.events import DendritesAdded, Evaluated, GuardChecked, SwitchSettled
     from nexus_engine.runs.folder import RunFolder
 
     found: dict[Any, Any] = {}
@@ -126,22 +165,28 @@ def metric_log(at: Path) -> list[Any]:
         match e:
             case Evaluated():
                 figures = (
-                    e.spearman,
+                    e.score,
                     e.pearson,
+                    e.mrr_at_10,
+                    e.recall_at_1,
                     e.guard_spearman,
-                    e.best_spearman,
+                    e.best_score,
                     e.best_epoch,
                     e.is_best,
+                    e.keep_weight,
                 )
                 found[e.arm, e.split, e.epoch, "evaluated"] = [repr(f) for f in figures]
             case DendritesAdded():
                 found[e.arm, "", e.epoch, "grown"] = [
                     e.switch,
                     e.params_added_total,
-                    repr(e.spearman_before),
+                    repr(e.before),
                 ]
+            case GuardChecked():
+                weight = [repr(e.steering_spearman), repr(e.keep_weight)]
+                found[e.arm, "", e.epoch, f"checked at {e.step}"] = weight
             case SwitchSettled():
-                found[e.arm, "", e.epoch, "settled"] = [e.switch, e.kept, repr(e.spearman_after)]
+                found[e.arm, "", e.epoch, "settled"] = [e.switch, e.kept, repr(e.after)]
     return sorted([list(key), value] for key, value in found.items())
 
 

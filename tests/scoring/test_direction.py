@@ -69,15 +69,10 @@ def rows(scores: list[float]) -> PairRows:
 def test_train_pairs_are_looked_at_only_where_dev_is_too_little(
     dev: int, train: int, sign: int
 ) -> None:
-    no_pairs = rows([])
+    no_pairs, none = rows([]), np.zeros(0, np.int64)
     corpus = Corpus(
-        None,  # type: ignore[arg-type]
-        rows(list(range(train))),
-        rows(list(range(dev))),
-        no_pairs,
-        no_pairs,
-        np.zeros(0, np.int64),
-    )
+        None, rows(list(range(train))), rows(list(range(dev))), no_pairs, no_pairs, none
+    )  # type: ignore[arg-type]
     counts: list[int] = []
 
     def cosines(pairs: PairRows) -> np.ndarray:

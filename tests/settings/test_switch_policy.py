@@ -60,7 +60,7 @@ def simulated(settings, scores):
     plan = plan_main(settings, ("adapter",), settings.switches).plan
     state, grown = GrowthState(), []
     for epoch in itertools.count():
-        state, decision = decide(plan, state, epoch=epoch, spearman=scores(epoch))
+        state, decision = decide(plan, state, epoch=epoch, score=scores(epoch))
         if decision.grow:
             grown.append(epoch)
         if decision.finish:
@@ -141,5 +141,5 @@ def test_a_run_of_an_earlier_version_is_resumed_with_the_policy_that_it_began_wi
 
 def test_a_roll_back_that_comes_before_training_leaves_the_first_set_to_grow():
     plan = plan_main(resolve(TrainConfig()), ("1.v",), 2).plan
-    _, decision = decide(plan, GrowthState(), epoch=0, spearman=0.5, request="roll_back")
+    _, decision = decide(plan, GrowthState(), epoch=0, score=0.5, request="roll_back")
     assert (decision.grow, decision.finish) == (True, False)

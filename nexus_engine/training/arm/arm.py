@@ -164,6 +164,7 @@ class Arm:
         progress.step_in_epoch += 1
         progress.step += 1
         progress.pairs += result.pairs
+        progress.tokens_since_check += int(self.objective.lengths[batch].sum())
         return result
 
     def set_keep_weight(self, weight: float) -> None:

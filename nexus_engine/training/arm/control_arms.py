@@ -14,7 +14,7 @@ from __future__ import annotations
 import msgspec
 
 from nexus_engine.growth import GrowthPlan
-from nexus_engine.recipes import RECIPES
+from nexus_engine.recipes import RECIPES, RETRIEVAL
 from nexus_engine.training.arm.spec import ArmSpec
 
 __all__ = ["control_specs"]
@@ -35,6 +35,8 @@ def control_specs(
     if main.settings.tune != "dendrites":
         return (without,)
     recipe = RECIPES["adapter", "default"]
+    if main.settings.task == "retrieval":
+        recipe = {**recipe, **RETRIEVAL["adapter", "default"]}
     adapter_settings = {
         "tune": "adapter",
         "lr": recipe["lr"],

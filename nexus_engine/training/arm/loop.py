@@ -16,7 +16,6 @@ from nexus_engine.events import (
     EpochStarted,
     Evaluated,
     Event,
-    GuardChecked,
     Log,
     PauseChanged,
     Step,
@@ -25,24 +24,20 @@ from nexus_engine.events import (
 from nexus_engine.growth import Request, decide
 from nexus_engine.model.tokens import Rows
 from nexus_engine.scores import SwitchRecord
-from nexus_engine.scoring.corpus import Corpus, PairRows
-from nexus_engine.scoring.correlation import spearman
+from nexus_engine.scoring.corpus import Corpus
 from nexus_engine.scoring.cut_texts import refuse_indistinct
 from nexus_engine.scoring.evaluation import Baseline, Measured, measured_at, score_guard
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.arm.correlation_step import correlation_step
+from nexus_engine.training.arm.guard_checks import GuardChecks
 from nexus_engine.training.arm.judging import judged
 from nexus_engine.training.arm.snapshots import BestWeights
 from nexus_engine.training.hardware import release_memory, rss_mb
 from nexus_engine.training.steering import Steering
-from nexus_engine.training.steps.keep_general import next_weight
 from nexus_engine.training.steps.step import StepResult
 
 __all__ = ["ArmLoop"]
 
-TOKENS_PER_GUARD_CHECK = 65_536
-"""Trained tokens between two checks of the guard's steering half: checks then take about 2 % of the
-time of the steps."""
 STEP_EVENT_SECONDS = 0.1
 """Least time between two step events: ten a second are enough for a display. Steps in between
 share the next event."""
@@ -71,6 +66,7 @@ class ArmLoop:
         self._baseline = baseline
         self._steering = steering
         self._keep_best = keep_best
+        self._guard_checks = GuardChecks(arm, baseline.guard_scores.steering, steering.check)
         self._started = time.perf_counter()
 
     def _event(self, kind: type[Any], **fields: Any) -> Any:
@@ -87,7 +83,6 @@ class ArmLoop:
         request = yield from self._steps()
         measured, candidate = yield from self._evaluate()
         yield from self._decide(measured, candidate, request)
-        self._renew_negatives()
 
     # Steps
 
@@ -115,6 +110,7 @@ class ArmLoop:
             yield from self._pause()
             if self._steering.requested:
                 break
+            yield from self._guard_checks.before_step()
             begun = time.perf_counter()
             result = arm.make_step(batch)
             unreported_losses.append(result.loss)
@@ -132,39 +128,7 @@ class ArmLoop:
                 progress.step_seconds += time.perf_counter() - now
                 yield self._step_event(loss, norm, result.lr, len(batches))
                 self._check_finite(loss, norm)
-            if not is_last:
-                yield from self._check_guard(batch)
         return self._steering.take_request()
-
-    def _check_guard(self, batch: Rows) -> Iterator[Event]:
-        """After a step on `batch`: from time to time the guard decides how much is rehearsed."""
-        arm, progress = self.arm, self.arm.progress
-        if arm.rehearsal is None or arm.spec.settings.keep_general != "auto":
-            return
-        progress.tokens_since_check += int(arm.objective.lengths[batch].sum())
-        if progress.tokens_since_check < TOKENS_PER_GUARD_CHECK:
-            return
-        progress.tokens_since_check = 0
-        begun = time.perf_counter()
-        guard = arm.corpus.guard
-        half = PairRows(guard.first[::2], guard.second[::2], guard.scores[::2])
-        steering = spearman(arm.cosines(half, self._steering.check), half.scores)
-        yield self._follow_guard(steering)
-        progress.step_seconds += time.perf_counter() - begun
-
-    def _follow_guard(self, steering: float) -> GuardChecked:
-        """Set the weight of the rehearsal by the Spearman of the guard's steering half."""
-        arm, base = self.arm, self._baseline.guard_scores.steering
-        arm.set_keep_weight(next_weight(arm.progress.keep_weight, steering, base))
-        event: GuardChecked = self._event(
-            GuardChecked,
-            epoch=arm.progress.epoch,
-            step=arm.progress.step,
-            steering_spearman=steering,
-            base_steering_spearman=base,
-            keep_weight=arm.progress.keep_weight,
-        )
-        return event
 
     def _pause(self) -> Iterator[Event]:
         """Check the steering and wait while paused; the start and the end of a pause are events."""
@@ -252,6 +216,7 @@ class ArmLoop:
             values = dev.values
             guard_scores = score_guard(guard, self._baseline.guard, corpus.guard.scores)
             measured = measured_at(progress.epoch, dev, guard_scores)
+        self._renew_negatives()
         release_memory()
         seconds = time.perf_counter() - begun
         progress.eval_seconds += seconds
@@ -274,34 +239,43 @@ class ArmLoop:
             **measured.details,
         )
         if not math.isfinite(measured.score):
-            assert isinstance(corpus, Corpus)  # nDCG is always a number
-            refuse_indistinct(corpus.store, corpus.dev, "dev")
-            if progress.epoch == 0:
-                raise DataError(
-                    "dev: the base model finds all pairs equally alike, so Spearman is undefined; "
-                    "give more pairs, or others"
-                )
-            raise DivergedError(
-                f"dev Spearman is not a number after epoch {progress.epoch}: all similarities are "
-                "equal; the best weights are kept; lower --lr"
-            )
-        if progress.epoch and arm.rehearsal is not None:
-            progress.tokens_since_check = 0
-            if arm.spec.settings.keep_general == "auto":
-                yield self._follow_guard(measured.steering_spearman)
+            self._refuse_undefined()
+        if progress.epoch:
+            yield from self._guard_checks.after_evaluation(measured.steering_spearman)
         return measured, BestWeights(arm.snapshot(), measured, values)
 
+    def _refuse_undefined(self) -> None:
+        """Raise the reason why the score on dev is not a number."""
+        corpus, epoch = self.arm.corpus, self.arm.progress.epoch
+        if not isinstance(corpus, Corpus):
+            raise DivergedError(
+                f"dev nDCG@10 is not a number after epoch {epoch}: an embedding is not finite; the "
+                "best weights are kept; lower --lr, or train with --precision fp32"
+            )
+        refuse_indistinct(corpus.store, corpus.dev, "dev")
+        if epoch == 0:
+            raise DataError(
+                "dev: the base model finds all pairs equally alike, so Spearman is undefined; "
+                "give more pairs, or others"
+            )
+        raise DivergedError(
+            f"dev Spearman is not a number after epoch {epoch}: all similarities are "
+            "equal; the best weights are kept; lower --lr"
+        )
+
     def _renew_negatives(self) -> None:
-        """Mine hard negatives from the model that was just evaluated, before a save."""
-        arm, judge = self.arm, self.arm.judge
-        if arm.negatives is None or arm.progress.finished:
+        """Mine hard negatives for the next epoch by the model that is being evaluated.
+
+        A switch or a roll-back comes after it and may change the model; a stop comes before
+        anything has changed.
+        """
+        arm, epoch = self.arm, self.arm.progress.epoch
+        if arm.negatives is None or epoch >= arm.spec.plan.epochs:
             return
-        begun = time.perf_counter()
-        passages = self._baseline.passages if arm.progress.epoch == 1 else judge.passages
+        passages = self._baseline.passages if epoch == 0 else arm.judge.passages
         assert passages is not None
         arm.model.eval()
-        arm.negatives.renew(arm.embed, passages, arm.progress.epoch, self._steering.check)
-        arm.progress.eval_seconds += time.perf_counter() - begun
+        arm.negatives.renew(arm.embed, passages, epoch + 1, self._steering.check)
 
     # Decisions
 

@@ -21,17 +21,44 @@ __all__ = ["HardNegatives"]
 
 NEAREST = 30
 """Passages nearest to a question from which its negatives are drawn."""
+SEEDS_PER_RUN = 100_003
+"""Above the number of epochs of a run, so that no two runs share the seed of an epoch."""
 
 
 class HardNegatives:
-    """The hard negatives of each training example: `rows` (n, count), store rows, -1 for none."""
+    """The hard negatives of each training example: `rows` (n, count), store rows, -1 for none.
+
+    Those that the data names come first. The others are mined from the passages that questions are
+    ranked among and the answers of the train questions.
+    """
 
     def __init__(self, corpus: QuestionCorpus, settings: Settings) -> None:
         train = corpus.train
+        answers, given = train.answers.rows, train.negatives
         self._corpus, self._settings = corpus, settings
-        self._owners = train.answers.rows.owners()
-        self.rows: Rows = np.full((len(self._owners), settings.hard_negatives), -1, np.int64)
-        self._known = _known(corpus).take(self._owners)
+        self._pool = np.union1d(corpus.ranked, np.concatenate([answers.values, given.values]))
+        """Places of the candidates in the corpus, (c,), ascending."""
+        self._unranked = ~np.isin(self._pool, corpus.ranked)
+        owners = answers.owners()
+        self._question_of = owners
+        self._own = np.searchsorted(self._pool, answers.values)
+        self._known = _by_text(train.questions, self._in_pool(answers)).take(owners)
+        self._given = self._in_pool(given).take(owners)
+        self.rows: Rows = np.full((len(owners), settings.hard_negatives), -1, np.int64)
+
+    def _in_pool(self, lists: Ragged) -> Ragged:
+        return Ragged(lists.offsets, np.searchsorted(self._pool, lists.values))
+
+    @property
+    def _others(self) -> Rows:
+        """Store rows of the candidates that no evaluation embeds."""
+        rows: Rows = self._corpus.passages[self._pool[self._unranked]]
+        return rows
+
+    @property
+    def embedded(self) -> Rows:
+        """Store rows that `renew` embeds."""
+        return np.concatenate([self._corpus.train.questions, self._others])
 
     @classmethod
     def of(cls, corpus: Corpus | QuestionCorpus, settings: Settings) -> Self | None:
@@ -41,23 +68,36 @@ class HardNegatives:
         return cls(corpus, settings)
 
     def renew(self, embed: Embed, passages: Tensor, epoch: int, check: Callable[[], None]) -> None:
-        """Mine anew by the model behind `embed`; `passages` (r, width) are its embeddings."""
+        """Mine those of `epoch` by the model behind `embed`.
+
+        `passages` (r, width) are its embeddings of the ranked passages. `check` may raise to stop;
+        the negatives are then still the former ones.
+        """
         corpus, settings = self._corpus, self._settings
-        train = corpus.train
-        questions = embed_all(embed, corpus.store, train.questions, check)
-        own = train.answers.rows.values
+        questions = embed_all(embed, corpus.store, corpus.train.questions, check)
         mined = mine_negatives(
-            questions[torch.from_numpy(self._owners)],
-            passages,
-            np.searchsorted(corpus.ranked, own),
+            questions[torch.from_numpy(self._question_of)],
+            self._candidates(embed, passages, check),
+            self._own,
             self._known,
             count=settings.hard_negatives,
             nearest=NEAREST,
             margin=settings.negative_margin,
-            seed=settings.seed * 100_003 + epoch,
+            given=self._given,
+            seed=settings.seed * SEEDS_PER_RUN + epoch,
             check=check,
         )
-        self.rows[...] = np.where(mined >= 0, corpus.passages[corpus.ranked[mined]], -1)
+        self.rows[...] = np.where(mined >= 0, corpus.passages[self._pool[mined]], -1)
+
+    def _candidates(self, embed: Embed, passages: Tensor, check: Callable[[], None]) -> Tensor:
+        """The embeddings of the pool, (c, width)."""
+        if not self._unranked.any():
+            return passages
+        vectors = torch.empty(len(self._pool), passages.shape[1])
+        vectors[torch.from_numpy(~self._unranked)] = passages
+        others = embed_all(embed, self._corpus.store, self._others, check)
+        vectors[torch.from_numpy(self._unranked)] = others
+        return vectors
 
     def any_lengths(self) -> npt.NDArray[np.int64]:
         """Use random passages instead, to time steps; returns their tokens by example, (n,)."""
@@ -86,17 +126,10 @@ class HardNegatives:
         self.rows[...] = rows
 
 
-def _known(corpus: QuestionCorpus) -> Ragged:
-    """For each train question, the places of all passages that answer a question of its text."""
-    train = corpus.train
-    questions = train.questions[train.answers.rows.owners()]
-    order = np.argsort(questions, kind="stable")
-    _, group, counts = np.unique(train.questions, return_inverse=True, return_counts=True)
-    del counts
-    texts = int(group.max()) + 1 if len(group) else 0
-    sizes = np.bincount(group[train.answers.rows.owners()], minlength=texts)
-    by_text = Ragged(
-        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        np.searchsorted(corpus.ranked, train.answers.rows.values[order]),
-    )
-    return by_text.take(group)
+def _by_text(questions: Rows, lists: Ragged) -> Ragged:
+    """For each of the `questions`, (q,), the values of all lists whose question has its text."""
+    texts, group = np.unique(questions, return_inverse=True)
+    owners = group[lists.owners()]
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(owners, minlength=len(texts)))])
+    values = lists.values[np.argsort(owners, kind="stable")]
+    return Ragged(offsets.astype(np.int64), values).take(group)

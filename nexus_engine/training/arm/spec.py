@@ -28,7 +28,11 @@ class ArmSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ArmProgress(msgspec.Struct, kw_only=True):
-    """The counters of an arm: plain numbers, which a checkpoint stores as JSON."""
+    """The counters of an arm: plain numbers, which a checkpoint stores as JSON.
+
+    `keep_weight` is the weight of the rehearsal now, `tokens_since_check` the tokens of examples
+    that were trained since the guard last set it.
+    """
 
     epoch: int = 0
     step_in_epoch: int = 0
