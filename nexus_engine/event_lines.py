@@ -17,17 +17,20 @@ from nexus_engine.errors import RunError
 from nexus_engine.event_ranges import out_of_range
 from nexus_engine.events import Event, Step
 
-__all__ = ["decode_event", "encode_event"]
+__all__ = ["decode_event", "encode_event", "event_fields"]
 
 CONTROL_SCORES = ("control_dev_spearman", "control_test_spearman")
 
 
 def encode_event(event: Event) -> str:
     """The event as one line of JSON, without a line end and without scores that are None."""
-    fields = plain(event)
-    if type(event) is not Step:
-        fields = _without_absent(fields)
-    return json.dumps(fields, ensure_ascii=False, allow_nan=False)
+    return json.dumps(event_fields(event), ensure_ascii=False, allow_nan=False)
+
+
+def event_fields(event: Event) -> dict[str, Any]:
+    """The event's fields as JSON holds them, without scores that are None."""
+    fields: dict[str, Any] = plain(event)
+    return fields if type(event) is Step else _without_absent(fields)
 
 
 def _without_absent(fields: dict[str, Any]) -> dict[str, Any]:

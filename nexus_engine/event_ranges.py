@@ -31,6 +31,11 @@ EPOCHS = frozenset(
 CORRELATIONS = ("spearman", "pearson")
 RANKINGS = ("ndcg_at_10", "mrr_at_10", "recall_at_1", "recall_at_10", "recall_at_100")
 """Means over questions, 0..1."""
+BOUNDS = ("test_low", "test_high")
+"""Of the interval of a mean over questions."""
+MAX_WEIGHT = 1000
+"""Of the rehearsal loss; ten times the limit of `--keep-general`."""
+COUNTS = ("done", "total")
 MEASURES = ("_seconds", "_mb", "_per_second")
 
 
@@ -52,9 +57,24 @@ def _max_size(name: str) -> float:
         return MAX_UNIX_SECONDS
     if name.startswith("gain_"):
         return 2 * MAX_CORRELATION
-    if name.endswith((*CORRELATIONS, *RANKINGS)):
+    if name == "keep_weight":
+        return MAX_WEIGHT
+    if name in BOUNDS or _bare(name).endswith((*CORRELATIONS, *RANKINGS)):
         return MAX_CORRELATION
     return MAX_MEASURE if name.endswith(MEASURES) else math.inf
+
+
+@cache
+def _is_positive(name: str) -> bool:
+    """Whether the field `name` has no negative values."""
+    if name in EPOCHS or name in COUNTS or name == "keep_weight":
+        return True
+    return not name.startswith("gain_") and _bare(name).endswith(RANKINGS)
+
+
+def _bare(name: str) -> str:
+    """The name of a score without the moment of a switch."""
+    return name.removesuffix("_before").removesuffix("_after")
 
 
 def out_of_range(value: msgspec.Struct) -> str:
@@ -73,8 +93,9 @@ def _field_out_of_range(name: str, value: Any) -> str:
         return ""
     max_size = _max_size(name)
     if isinstance(value, int):
-        low = 0 if name in EPOCHS else -MAX_INTEGER
+        low = 0 if _is_positive(name) else -MAX_INTEGER
         return "" if low <= value <= min(max_size, MAX_INTEGER) else name
     if math.isfinite(value):
-        return "" if abs(value) <= max_size else name
+        least = 0.0 if _is_positive(name) else -max_size
+        return "" if least <= value <= max_size else name
     return name if name.endswith("_unix_s") else ""

@@ -49,9 +49,9 @@ def small_data(tmp_path) -> Path:
 
 @pytest.fixture
 def short_guard_in_children(tmp_path, monkeypatch) -> None:
-    """Python processes that a test starts have a guard of 20 pairs.
+    """Python processes that a test starts have a guard of 20 pairs and 20 general sentences.
 
-    Encoding the whole one takes most of a small run's time.
+    Encoding all of them takes most of a small run's time.
     """
     site = tmp_path / "site"
     site.mkdir()
@@ -62,8 +62,10 @@ def short_guard_in_children(tmp_path, monkeypatch) -> None:
 SHORT_GUARD = """
 import numpy as np
 import nexus_engine.data as data
-whole = data.load_guard
+import nexus_engine.data.files.general as general
+whole, every = data.load_guard, general.load_general
 data.load_guard = lambda: whole().take(np.arange(20))
+general.load_general = lambda: every()[:20]
 """
 
 

@@ -19,16 +19,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from nexus_engine.disk.files import replace_json
 from nexus_engine.disk.growing_lines import append_line, read_lines
-from nexus_engine.disk.json_text import plain
 from nexus_engine.disk.lock import LOCK_FILE, RunLock
 from nexus_engine.disk.named_folders import LATEST, find_folder, point_latest
 from nexus_engine.disk.new_folders import LOG_NAME, claimed_folder, fresh_folder, usable_path
 from nexus_engine.errors import ConfigError, RunError, one_line
-from nexus_engine.event_lines import encode_event
+from nexus_engine.event_lines import encode_event, event_fields
 from nexus_engine.events import TERMINAL_EVENTS, Event
 from nexus_engine.runs.index import RunIndex
 from nexus_engine.runs.log_scan import decode_events
@@ -147,7 +144,7 @@ class RunFolder:
 
     def write_result(self, event: Event) -> None:
         """Write `result.json`."""
-        replace_json(self.path / "result.json", plain(msgspec.to_builtins(event)))
+        replace_json(self.path / "result.json", event_fields(event))
 
     def events(self) -> list[Event]:
         """The events of the log, with a warning at the end if some cannot be read."""

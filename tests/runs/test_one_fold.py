@@ -93,7 +93,7 @@ def test_all_readers_of_a_log_come_to_the_same_figures(tmp_path, name):
     path = write_run(tmp_path, "r", LOGS[name])
     view = folded(LOGS[name])
     main = view.arm("main")
-    points = tuple((point.epoch, point.spearman) for point in main.points)
+    points = tuple((point.epoch, point.score) for point in main.points)
 
     attached = folded(EventLog(path / "events.jsonl").overview())
     assert attached == view
@@ -103,8 +103,8 @@ def test_all_readers_of_a_log_come_to_the_same_figures(tmp_path, name):
     assert record.points == points
     assert summary.curve == tuple(value for _, value in points)
     if name != "finished":  # a finished run shows the figures of its result
-        assert summary.best_dev_spearman == main.best_spearman
-        assert summary.base_dev_spearman == main.base_spearman == 0.42
+        assert summary.best_dev == main.best_score
+        assert summary.base_dev == main.base_score == 0.42
         assert summary.best_epoch == main.best_epoch
         assert (summary.switches_tried, summary.switches_kept) == (
             main.switches_tried,
@@ -125,24 +125,24 @@ def test_all_readers_of_a_log_come_to_the_same_figures(tmp_path, name):
     assert cell.state == states.get(view.state, "live")
     if name != "finished":
         assert (cell.epoch, cell.epochs) == (main.points[-1].epoch, main.epochs)
-        assert cell.base_dev_spearman == main.base_spearman
-        assert cell.best_dev_spearman == main.best_spearman
+        assert cell.base_dev_spearman == main.base_score
+        assert cell.best_dev_spearman == main.best_score
 
     seen = list(_Tail(path / "events.jsonl", resumed=False).read("r"))
-    assert (seen[-1].epoch, seen[-1].spearman) == points[-1]
+    assert (seen[-1].epoch, seen[-1].score) == points[-1]
     assert (seen[-1].epochs, seen[-1].sets) == (main.epochs, main.sets)
 
 
 def test_repeated_epochs_count_once_and_a_rolled_back_set_not_at_all(tmp_path):
     main = folded(LOGS["resumed"]).arm("main")
-    assert [(point.epoch, point.spearman) for point in main.points] == [
+    assert [(point.epoch, point.score) for point in main.points] == [
         (0, 0.42),
         (1, 0.45),
         (2, 0.44),
     ]
     assert [switch.state for switch in main.switches] == ["kept", "rolled back"]
     assert (main.switches_tried, main.switches_kept, main.params_added) == (2, 1, 32_292)
-    assert main.best_spearman == 0.45
+    assert main.best_score == 0.45
     summary = read_record(write_run(tmp_path, "r", LOGS["resumed"])).summary
     assert (summary.switches_kept, summary.params_added) == (1, 32_292)
     (arm, _) = gather_run(RunFolder(tmp_path / "r")).arms
@@ -179,7 +179,7 @@ def test_a_log_put_in_the_place_of_another_is_read_from_its_start(tmp_path):
 
 def test_a_set_that_is_rolled_back_takes_its_best_with_it():
     main = folded([*FIRST[:-1], settled(2, 2, 0.45, 0.44, kept=False)]).arm("main")
-    assert (main.best_epoch, main.best_spearman) == (1, 0.45)
+    assert (main.best_epoch, main.best_score) == (1, 0.45)
     assert [point.is_best for point in main.points] == [True, True, False]
 
 
@@ -190,7 +190,7 @@ def test_an_end_that_cannot_be_read_is_reported_alike_by_all(tmp_path, monkeypat
     log = path / "events.jsonl"
     *lines, end = log.read_text().splitlines()
     facts = json.loads(end)
-    del facts["test_pearson"]
+    del facts["test_spearman"]
     log.write_text("\n".join([*lines, json.dumps(facts)]) + "\n")
 
     warning = "1 line of the event log cannot be read: damaged, or written by another version"

@@ -10,7 +10,7 @@ from textual import _wait
 
 from nexus_engine import events as ev
 from nexus_engine.disk.growing_lines import SCHEMA_VERSION
-from nexus_engine.event_lines import encode_event
+from nexus_engine.event_lines import encode_event, event_fields
 from nexus_engine.runs.requests import Ask
 from nexus_tui.app.application import NexusApp
 from nexus_tui.settings.app import UiSettings
@@ -133,7 +133,7 @@ def write_run(root: Path, name: str, events: Sequence[ev.Event], **facts: object
     lines += [encode_event(event) for event in events]
     (folder / "events.jsonl").write_text("\n".join(lines) + "\n")
     if events and isinstance(events[-1], ev.RunFinished):
-        (folder / "result.json").write_text(json.dumps(ev.plain(events[-1])))
+        (folder / "result.json").write_text(json.dumps(event_fields(events[-1])))
     return folder
 
 

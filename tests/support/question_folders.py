@@ -18,17 +18,31 @@ def _pairs(split: str) -> list[tuple[str, str, float]]:
     return [(first, second, float(score)) for first, second, score, *_ in rows]
 
 
+def _alike(pairs: list[tuple[str, str, float]]) -> list[tuple[str, str]]:
+    """Questions with their answers; every sentence of them stands in one pair alone."""
+    seen: set[str] = set()
+    alike = []
+    for first, second, score in pairs:
+        if score >= ALIKE and seen.isdisjoint((first, second)):
+            alike.append((first, second))
+            seen |= {first, second}
+    return alike
+
+
 def write_questions(
     folder: Path, sizes: tuple[int, int, int] = (24, 12, 8), others: int = 20
 ) -> Path:
     """Train, dev and test questions, as many as in `sizes`, and `others` passages beside theirs."""
     (folder / "qrels").mkdir(parents=True, exist_ok=True)
-    alike = [pair for pair in _pairs("train") if pair[2] >= ALIKE]
-    texts = [pair[1] for pair in _pairs("train") if pair[2] <= UNLIKE][:others]
+    pairs = _pairs("train")
+    alike = _alike(pairs)[: sum(sizes)]
+    answers = {answer for _, answer in alike}
+    unlike = [second for _, second, score in pairs if score <= UNLIKE and second not in answers]
+    texts = list(dict.fromkeys(unlike))[:others]
     questions: list[str] = []
     for split, size in zip(("train", "dev", "test"), sizes, strict=True):
         lines = ["query-id\tcorpus-id\tscore"]
-        for first, second, _ in alike[len(questions) : len(questions) + size]:
+        for first, second in alike[len(questions) : len(questions) + size]:
             lines.append(f"q{len(questions)}\tp{len(texts)}\t1")
             questions.append(first)
             texts.append(second)

@@ -36,6 +36,15 @@ from nexus_engine.training.steering import Steering
 from nexus_engine.training.steps.features import features_of
 
 
+def returned(generator):
+    """What a generator of progress returns."""
+    while True:
+        try:
+            next(generator)
+        except StopIteration as end:
+            return end.value
+
+
 def main(data, form, switch_epochs, rate):
     settings = resolve(
         TrainConfig(
@@ -48,7 +57,7 @@ def main(data, form, switch_epochs, rate):
     corpus = build_corpus(load_data(data), load_guard().take(np.arange(20)), tokenizer)
     model = build_model(base, "adapter").eval()
     features = features_of(model, corpus, steering.check)
-    baseline = measure_base(model, corpus, features, steering)
+    baseline = returned(measure_base(model, corpus, features, steering))
     spec = plan_main(settings, ("adapter",), len(switch_epochs))
     loops = []
     for kind, loop in ((Arm, ArmLoop), (LibraryArm, LibraryLoop)):

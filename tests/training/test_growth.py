@@ -14,9 +14,7 @@ def play(plan, scores, requests=None):
     requests = requests or {}
     state, story = GrowthState(), []
     for epoch, score in enumerate(scores):
-        state, decision = decide(
-            plan, state, epoch=epoch, spearman=score, request=requests.get(epoch)
-        )
+        state, decision = decide(plan, state, epoch=epoch, score=score, request=requests.get(epoch))
         letters = "i" if decision.improved else ""
         letters += {"keep": "k", "roll_back": "r", None: ""}[decision.settle]
         letters += "g" if decision.grow else ""

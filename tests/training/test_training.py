@@ -42,7 +42,10 @@ PAIRS = 18
 """Train pairs, three steps an epoch: nearly all of a run's time goes into its pairs."""
 GUARD_PAIRS = 6
 """Instead of 300, whose scores would take most of a small run."""
-SMALL = {"place": ("v",), "layers": (1, 3), "batch_size": 6, "epochs": 3, "lr": 3e-2}
+SMALL = {
+    "place": ("v",), "layers": (1, 3), "batch_size": 6, "epochs": 3, "lr": 3e-2,
+    "keep_general": "off",
+}  # fmt: skip
 
 
 @pytest.fixture
