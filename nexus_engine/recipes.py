@@ -35,6 +35,7 @@ _COMMON: dict[str, Any] = {
     "eval_corpus": None,
     "max_length": 256,
     "hard_negatives": 0,
+    "weak_epochs": 0,
     "negative_margin": None,
     "dims": None,
 }
@@ -161,13 +162,14 @@ BUDGET_LADDER: tuple[Rung, ...] = (
 _RANKING: dict[str, Any] = {
     "loss": "ranking",
     "batch_size": 256,
-    "fit": ("batch_size", "epochs"),
+    "fit": ("batch_size", "epochs", "epochs_per_pass", "units", "lr"),
     "schedule": "warmup",
     "epochs": 4,
+    "epochs_per_pass": 1,
+    "order": "neighbours",
+    "weak_epochs": 1,
     "max_length": 160,
-    "hard_negatives": 1,
 }
-
 _UNITS: dict[str, Any] = {
     **_RANKING,
     "lr": 8e-3,
@@ -177,24 +179,23 @@ _UNITS: dict[str, Any] = {
     "place": ("v", "up"),
     "nonlinearity": "linear",
     "sharpness": 0.0,
-    "epochs_per_pass": 1,
     "units": 16,
 }
-
-_FOUR_UNITS: dict[str, Any] = {"units": 4, "lr": 5e-3, "dendrite_lr": 5e-3, "epochs": 6}
+_NEGATIVES: dict[str, Any] = {"order": "random", "hard_negatives": 2}
+_FOUR_UNITS: dict[str, Any] = {"units": 4, "epochs": 6, "order": "random", "hard_negatives": 1}
 
 RETRIEVAL: dict[tuple[str, str], dict[str, Any]] = {
     ("dendrites", "default"): _UNITS,
-    ("dendrites", "fast"): {**_UNITS, **_FOUR_UNITS, "epochs": 3, "hard_negatives": 0},
-    ("dendrites", "best"): {**_UNITS, "hard_negatives": 2},
+    ("dendrites", "fast"): {**_UNITS, "units": 4, "epochs": 3},
+    ("dendrites", "best"): {**_UNITS, **_NEGATIVES},
     ("dendrites", "test"): {**_UNITS, **_FOUR_UNITS},
-    ("adapter", "default"): {**_RANKING, "lr": 1e-3, "dendrite_lr": 1e-3, "hard_negatives": 0},
-    ("full", "default"): {**_RANKING, "batch_size": 128, "lr": 1e-4, "layer_decay": 1.0},
+    ("adapter", "default"): {**_RANKING, "lr": 1e-3, "dendrite_lr": 1e-3, "epochs": 8},
+    ("full", "default"): {**_RANKING, "lr": 2e-4, "layer_decay": 1.0},
 }
 """What differs from `RECIPES` where the data are questions with passages."""
 
 RETRIEVAL_LADDER: tuple[Rung, ...] = (
-    Rung(258_528, _UNITS),
+    Rung(258_528, {**_UNITS, **_NEGATIVES}),
     Rung(64_632, {**_UNITS, **_FOUR_UNITS}),
     Rung(
         9_605,

@@ -97,14 +97,14 @@ class ControlResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VectorScore(msgspec.Struct, frozen=True, kw_only=True):
-    """Test nDCG@10 with vectors cut to their first `numbers`, each stored as `dtype`.
+    """Test nDCG@10 with vectors cut to their first `numbers`, stored as float32, int8 or signs.
 
     `bytes_each` is the size of a stored passage. `base_ndcg_at_10` is the base model's score with
     vectors of the same size and kind.
     """
 
     numbers: int
-    dtype: Literal["float32", "int8", "binary"]
+    dtype: str
     bytes_each: int
     ndcg_at_10: float
     base_ndcg_at_10: float

@@ -23,6 +23,7 @@ __all__ = [
     "build_question_corpus",
     "pair_rows",
     "train_examples",
+    "weak_examples",
 ]
 
 SENTENCES_PER_CALL = 10_000
@@ -70,7 +71,8 @@ class QuestionCorpus(NamedTuple):
 
     `passages` (p,) are store rows. `ranked` (r,) are the places of those among which a question is
     ranked, in rising order: all of them, or a sample, which `sample_note` describes. Equal
-    questions share a row.
+    questions share a row. `weak` are pairs that the passages hold by themselves, store rows (w,) of
+    what stands for a question and (w,) of what stands for its answer.
     """
 
     store: TokenStore
@@ -81,6 +83,7 @@ class QuestionCorpus(NamedTuple):
     general: npt.NDArray[np.int64]
     passages: npt.NDArray[np.int64]
     ranked: npt.NDArray[np.int64]
+    weak: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
     sample_note: str = ""
 
     def sampled(self, size: int, seed: int) -> QuestionCorpus:
@@ -92,6 +95,11 @@ class QuestionCorpus(NamedTuple):
             (self.dev.answers, self.test.answers), len(self.passages), size, seed
         )
         return self._replace(ranked=sample.rows, sample_note=sample.note)
+
+
+def weak_examples(corpus: Corpus | QuestionCorpus) -> int:
+    """The number of weak pairs; none with graded pairs."""
+    return 0 if isinstance(corpus, Corpus) else len(corpus.weak[0])
 
 
 def train_examples(corpus: Corpus | QuestionCorpus) -> int:
@@ -163,8 +171,14 @@ def build_question_corpus(
     train, dev, test = rows(data.train), rows(data.dev), rows(data.test)
     guard_rows = pair_rows(store, guard)
     general_rows = store.add([list(general)]) if general else np.zeros(0, np.int64)
+    weak = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+    if data.weak_train is not None and data.weak_passages is not None:
+        pairs = data.weak_train.answers.rows
+        texts = store.add([data.weak_passages.to_pylist()])
+        asking = store.add([data.weak_train.questions.to_pylist()])
+        weak = (asking[pairs.owners()], texts[pairs.values])
     ranked = np.arange(len(passages))
-    return QuestionCorpus(store, train, dev, test, guard_rows, general_rows, passages, ranked)
+    return QuestionCorpus(store, train, dev, test, guard_rows, general_rows, passages, ranked, weak)
 
 
 def _scores(pairs: Pairs) -> npt.NDArray[np.float32]:

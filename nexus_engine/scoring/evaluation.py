@@ -190,6 +190,8 @@ class Baseline(NamedTuple):
 
     `general` (g, width) are its embeddings of the general sentences; None without rehearsal.
     `passages` (r, width) are those of the passages that are ranked; None with graded pairs.
+    `neighbours` (n, width) are those of the training examples' questions; None unless similar
+    questions share batches.
     """
 
     dev: Judged
@@ -197,6 +199,7 @@ class Baseline(NamedTuple):
     guard_scores: GuardScores
     general: Tensor | None = None
     passages: Tensor | None = None
+    neighbours: Tensor | None = None
 
     @property
     def measured(self) -> Measured:

@@ -21,6 +21,7 @@ from nexus_engine.scoring.correlation import Interval, bootstrap_gain
 from nexus_engine.scoring.cut_texts import indistinct
 from nexus_engine.scoring.evaluation import Embed, Judged, correlate, embed_all, pair_cosines
 from nexus_engine.scoring.ranking import bootstrap_mean_gain, ranks_of_answers, score_ranks
+from nexus_engine.scoring.small_vectors import SmallVectors, judge_small_vectors
 
 __all__ = ["Judge", "PairJudge", "Progress", "QuestionJudge", "Split", "judge_of", "run_through"]
 
@@ -40,8 +41,17 @@ class Judge(Protocol):
     """(r, width) float32, embeddings of the ranked passages in the last judgement; None with pairs
     and before the first."""
 
-    def judge(self, embed: Embed, split: Split, check: Callable[[], None]) -> Progress:
-        """Judge the model behind `embed`; `check` is called often and may raise to stop."""
+    def judge(
+        self,
+        embed: Embed,
+        split: Split,
+        check: Callable[[], None],
+        passages: Tensor | None = None,
+    ) -> Progress:
+        """Judge the model behind `embed`; `check` is called often and may raise to stop.
+
+        `passages` (r, width) are its embeddings of the ranked passages, if they are known.
+        """
 
     def gain(self, ours: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64]) -> Interval:
         """The gain on dev of one model over another, from the values of `Judged`, (n,) each."""
@@ -66,8 +76,15 @@ class PairJudge:
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
 
-    def judge(self, embed: Embed, split: Split, check: Callable[[], None]) -> Progress:
+    def judge(
+        self,
+        embed: Embed,
+        split: Split,
+        check: Callable[[], None],
+        passages: Tensor | None = None,
+    ) -> Progress:
         """Spearman and, as a detail, Pearson; test may be undefined (see `indistinct`)."""
+        del passages  # pairs have none
         yield from ()
         pairs: PairRows = getattr(self._corpus, split)
         cosines = pair_cosines(embed, self._corpus.store, pairs, check)
@@ -103,12 +120,31 @@ class QuestionJudge:
         places = np.searchsorted(ranked, answers.rows.values)
         return Answers(Ragged(answers.rows.offsets, places), answers.gains)
 
-    def judge(self, embed: Embed, split: Split, check: Callable[[], None]) -> Progress:
+    def judge(
+        self,
+        embed: Embed,
+        split: Split,
+        check: Callable[[], None],
+        passages: Tensor | None = None,
+    ) -> Progress:
         """nDCG@10 and, as details, MRR@10 and recall."""
+        split_rows: QuestionRows = getattr(self._corpus, split)
+        if passages is None:
+            passages = yield from self._embedded_passages(embed, len(split_rows), check)
+        questions = embed_all(embed, self._corpus.store, split_rows.questions, check)
+        answers = self.answers(split)
+        ranking = score_ranks(ranks_of_answers(questions, passages, answers, check), answers)
+        self.passages, self.questions = passages, questions
+        means = ranking.mean()
+        details = {name: value for name, value in means._asdict().items() if name != self.metric}
+        return Judged(means.ndcg_at_10, ranking.ndcg_at_10, details)
+
+    def _embedded_passages(
+        self, embed: Embed, questions: int, check: Callable[[], None]
+    ) -> Generator[tuple[int, int], None, Tensor]:
+        """The embeddings of the ranked passages, (r, width); yields as `judge` does."""
         store = self._corpus.store
         rows = self._corpus.passages[self._corpus.ranked]
-        split_rows: QuestionRows = getattr(self._corpus, split)
-        total = len(rows) + len(split_rows)
         order = np.argsort(store.lengths_of(rows), kind="stable")
         passages: Tensor | None = None
         for start in range(0, len(rows), PASSAGES_PER_PART):
@@ -117,16 +153,20 @@ class QuestionJudge:
             if passages is None:
                 passages = torch.empty(len(rows), vectors.shape[1])
             passages[torch.from_numpy(part)] = vectors
-            yield start + len(part), total
+            yield start + len(part), len(rows) + questions
         assert passages is not None
-        questions = embed_all(embed, store, split_rows.questions, check)
-        yield total, total
-        answers = self.answers(split)
-        ranking = score_ranks(ranks_of_answers(questions, passages, answers, check), answers)
-        self.passages, self.questions = passages, questions
-        means = ranking.mean()
-        details = {name: value for name, value in means._asdict().items() if name != self.metric}
-        return Judged(means.ndcg_at_10, ranking.ndcg_at_10, details)
+        return passages
+
+    def sizes(
+        self, split: Split, dims: tuple[int, ...], check: Callable[[], None]
+    ) -> list[SmallVectors]:
+        """How the vectors of the last judgement, on `split`, do in smaller sizes and formats."""
+        assert self.questions is not None
+        assert self.passages is not None
+        width = self.passages.shape[1]
+        return judge_small_vectors(
+            self.questions, self.passages, self.answers(split), sorted({width, *dims})[::-1], check
+        )
 
     def gain(self, ours: npt.NDArray[np.float64], theirs: npt.NDArray[np.float64]) -> Interval:
         """The gain in mean nDCG@10, with its bootstrap interval over questions."""

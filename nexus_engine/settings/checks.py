@@ -112,6 +112,8 @@ def _check_task(settings: Settings) -> None:
         )
     if not retrieval and settings.hard_negatives:
         raise ConfigError("--hard-negatives needs questions with passages: leave it out")
+    if not retrieval and settings.order == "neighbours":
+        raise ConfigError("--order neighbours needs questions with passages: use random or length")
     if not retrieval and settings.eval_corpus is not None:
         raise ConfigError("--eval-corpus needs questions with passages: leave it out")
     if settings.keep_general in ("off", "auto"):

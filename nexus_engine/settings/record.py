@@ -24,7 +24,7 @@ Nonlinearity = Literal["gelu", "sigmoid", "tanh", "relu", "linear"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "fp32", "bf16"]
 Schedule = Literal["linear", "phase", "constant", "warmup"]
-Order = Literal["random", "length"]
+Order = Literal["random", "length", "neighbours"]
 Rule = Literal["gradient", "correlation"]
 Grower = Literal["native", "perforatedai"]
 Dendrite = Literal["unit", "full"]
@@ -132,6 +132,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         help="Learning-rate schedule: {choices}.")]
     order: Annotated[Order, Setting(group=LENGTH, help="Order of the pairs: {choices}.")]
     loss: Annotated[LossName, Setting(group=LENGTH, help="Loss function: {choices}.")]
+    weak_epochs: Annotated[int, Setting(
+        group=LENGTH, min=0, max=1000,
+        help="Epochs at the start on pairs that documents hold by themselves, if there are some.")
+        ] = 0
     hard_negatives: Annotated[int, Setting(
         group=LENGTH, min=0, max=16,
         help="Hard negatives for each question in a step, mined anew each epoch.")] = 0

@@ -33,6 +33,7 @@ from nexus_engine.training.arm.guard_checks import steering_half
 from nexus_engine.training.arm.spec import ArmSpec
 from nexus_engine.training.hardware import Hardware, peak_rss_mb
 from nexus_engine.training.inputs import open_inputs, tokenise, untrained
+from nexus_engine.training.little_data import fit_to_documents
 from nexus_engine.training.probe import Costs, Probe
 
 __all__ = ["Forecast", "forecast"]
@@ -91,6 +92,7 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
     begun = time.perf_counter()
     inputs = open_inputs(settings)
     hardware, base, data = inputs
+    settings = fit_to_documents(settings, data)
     start = untrained(settings, base)
     params_base = start.parameters
     corpus = tokenise(inputs, settings)
@@ -223,7 +225,8 @@ class _Tokens:
         self.test = passages + self._count(corpus.test)
         self.steering = self._count(steering_half(corpus.guard))
         self.each_epoch = self.dev + self.guard
-        self.base = self.each_epoch + self.test + self.of(corpus.general)
+        # The passages are embedded once for dev and test.
+        self.base = self.each_epoch + self.test - passages + self.of(corpus.general)
         self.all = int(corpus.store.lengths.sum())
 
     def _count(self, split: PairRows | QuestionRows) -> int:
@@ -243,5 +246,5 @@ def _train_seconds(probe: Probe, first: Costs, last: Costs, switches: Sequence[i
     for epoch in range(1, probe.spec.epochs + 1):
         grown = min(sets, max(1, sum(1 for after in switches if after < epoch)))
         share = (grown - 1) / (sets - 1) if sets > 1 else 1.0
-        total += probe.epoch_tokens * (first.step + (last.step - first.step) * share)
+        total += probe.tokens_in(epoch) * (first.step + (last.step - first.step) * share)
     return total

@@ -29,7 +29,13 @@ from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.runs.audit import note_use
 from nexus_engine.runs.folder import RunFolder
 from nexus_engine.scores import Metric
-from nexus_engine.scoring.corpus import Corpus, PairRows, QuestionCorpus, train_examples
+from nexus_engine.scoring.corpus import (
+    Corpus,
+    PairRows,
+    QuestionCorpus,
+    train_examples,
+    weak_examples,
+)
 from nexus_engine.scoring.cut_texts import corpus_notes, indistinct, refuse_indistinct
 from nexus_engine.scoring.direction import ask_direction
 from nexus_engine.scoring.evaluation import (
@@ -42,10 +48,12 @@ from nexus_engine.scoring.evaluation import (
 )
 from nexus_engine.scoring.judging import Judge, judge_of
 from nexus_engine.system.process_identity import own_identity
+from nexus_engine.training.arm.examples import example_rows
 from nexus_engine.training.arm.judging import judged
 from nexus_engine.training.arm.spec import ArmSpec
 from nexus_engine.training.hardware import Hardware, release_memory
 from nexus_engine.training.inputs import Inputs, open_inputs, tokenise, untrained
+from nexus_engine.training.little_data import fit_to_documents
 from nexus_engine.training.perforated_check import require_perforatedai
 from nexus_engine.training.steering import Steering
 from nexus_engine.training.steps.features import features_of
@@ -112,6 +120,7 @@ def prepare(
         yield Log(time_unix_s=time.time(), message=note)
     for question in _questions(inputs.data):
         yield Warned(time_unix_s=time.time(), message=question)
+    settings = fit_to_documents(settings, inputs.data)
     start = untrained(settings, inputs.base)
     corpus = tokenise(inputs, settings, guard_pairs)
     inputs = inputs._replace(data=_without_text(inputs.data))
@@ -136,7 +145,7 @@ def prepare(
     if settings.tune == "adapter":
         yield Log(time_unix_s=time.time(), message=ENCODING)
         features = features_of(model, corpus, steering.check)
-    baseline = yield from measure_base(model, corpus, features, steering)
+    baseline = yield from measure_base(model, corpus, features, steering, main.settings)
     if isinstance(corpus, Corpus):
         direction_question = ask_direction(
             lambda pairs: _cosines(model, corpus, pairs, features, steering),
@@ -190,7 +199,7 @@ def _started(
         tune=settings.tune,
         data=inputs.data.name,
         data_fingerprint=inputs.data.fingerprint,
-        train_pairs=train_examples(corpus),
+        train_pairs=train_examples(corpus) or weak_examples(corpus),
         dev_pairs=len(corpus.dev),
         test_pairs=len(corpus.test),
         guard_pairs=len(corpus.guard),
@@ -254,7 +263,14 @@ def _without_text(data: PairData | QuestionData) -> PairData | QuestionData:
         return dataclasses.replace(data, train=pairs, dev=pairs, test=pairs)
     questions = data.train.take(none)
     return dataclasses.replace(
-        data, passages=data.passages.slice(0, 0), train=questions, dev=questions, test=questions
+        data,
+        passages=data.passages.slice(0, 0),
+        train=questions,
+        dev=questions,
+        test=questions,
+        weak_train=None,
+        weak_passages=None,
+        origins=None,
     )
 
 
@@ -263,6 +279,7 @@ def measure_base(
     corpus: Corpus | QuestionCorpus,
     features: torch.Tensor | None,
     steering: Steering,
+    settings: Settings,
 ) -> Generator[Event, None, Baseline]:
     """The base model's dev and guard scores; computed from `features` if they are given.
 
@@ -276,7 +293,11 @@ def measure_base(
     if len(corpus.general):
         general = embed_all(embed, corpus.store, corpus.general, steering.check)
     guard_scores = score_guard(guard, guard, corpus.guard.scores)
-    return Baseline(dev, guard, guard_scores, general, judge.passages)
+    neighbours = None
+    if settings.order == "neighbours" and not isinstance(corpus, Corpus):
+        questions, _ = example_rows(corpus)
+        neighbours = embed_all(embed, corpus.store, questions, steering.check)
+    return Baseline(dev, guard, guard_scores, general, judge.passages, neighbours)
 
 
 def measure_base_test(
@@ -291,7 +312,8 @@ def measure_base_test(
     model.to(prepared.inputs.hardware.device).eval()
     judge = judge_of(corpus)
     embed = _embedder(model, corpus, prepared.features)
-    test = yield from judged(judge.judge(embed, "test", steering.check), "test")
+    judging = judge.judge(embed, "test", steering.check, prepared.baseline.passages)
+    test = yield from judged(judging, "test")
     return test, judge
 
 

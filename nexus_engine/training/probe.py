@@ -71,7 +71,7 @@ class Probe:
         self.arm: Arm | None = Arm(spec, model, corpus, hardware, features, general)
         if spec.settings.keep_general == "auto":
             self.arm.set_keep_weight(1.0)  # most runs need some rehearsal
-        self.batches = self.arm.batches(1)
+        self.batches = self.arm.batches(self.arm.weak_epochs + 1) or self.arm.batches(1)
         self._example_lengths = self.arm.objective.lengths
         self.guard_checks = 0
         """Checks of the guard in an epoch."""
@@ -80,10 +80,12 @@ class Probe:
             self.guard_checks = tokens // TOKENS_PER_GUARD_CHECK
         self.rows_to_mine = np.zeros(0, np.int64)
         """Store rows that are embedded to mine the hard negatives of an epoch."""
-        if self.arm.negatives is not None:
-            self._example_lengths = self._example_lengths + self.arm.negatives.any_lengths()
+        if self.arm.negatives is not None and isinstance(corpus, QuestionCorpus):
+            weak = np.zeros(len(corpus.weak[0]), np.int64)
+            mined = np.concatenate([weak, self.arm.negatives.any_lengths()])
+            self._example_lengths = self._example_lengths + mined
             self.rows_to_mine = self.arm.negatives.embedded
-        self.epoch_tokens = int(self._example_lengths.sum()) // spec.settings.epochs_per_pass
+        self.epoch_tokens = self.tokens_in(self.arm.weak_epochs + 1)
         self.sets = spec.plan.switches if spec.grow_sets is None else spec.grow_sets
         self.params_added = 0
         self.steps_made = 0
@@ -92,6 +94,12 @@ class Probe:
         self.peak_rss_mb = 0.0
         self._resident_mb: list[float] = []
         """Resident memory after each timed step."""
+
+    def tokens_in(self, epoch: int) -> int:
+        """Tokens of the steps of `epoch`."""
+        assert self.arm is not None
+        batches = self.arm.batches(epoch)
+        return int(self._example_lengths[np.concatenate(batches)].sum()) if batches else 0
 
     def _features(self, width: int) -> torch.Tensor:
         """(store rows, width): random numbers that take the memory of the encoder's output."""

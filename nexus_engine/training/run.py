@@ -23,7 +23,6 @@ from nexus_engine.events import (
     Evaluated,
     Event,
     Log,
-    RunFinished,
     RunStopped,
     Step,
     Warned,
@@ -33,17 +32,16 @@ from nexus_engine.runs import checkpoints
 from nexus_engine.runs.exposure import exposures
 from nexus_engine.runs.failures import failure
 from nexus_engine.runs.folder import RunFolder
-from nexus_engine.scores import ControlResult, SwitchRecord
+from nexus_engine.scores import SwitchRecord
 from nexus_engine.scoring.evaluation import Judged, Measured
 from nexus_engine.scoring.judging import Judge
-from nexus_engine.scoring.ranking import bootstrap_mean, bootstrap_mean_gain
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.arm.control_arms import control_specs
 from nexus_engine.training.arm.judging import judged
 from nexus_engine.training.arm.loop import ArmLoop
 from nexus_engine.training.arm.spec import ArmSpec
-from nexus_engine.training.hardware import peak_rss_mb
 from nexus_engine.training.preparation import ENCODING, Prepared, measure_base_test, prepare
+from nexus_engine.training.result import result_of, sizes_of
 from nexus_engine.training.saving import ArmResult, Finished, RunSaver
 from nexus_engine.training.steering import Steering, StopAsked
 from nexus_engine.training.steps.features import features_of
@@ -158,7 +156,7 @@ class _Run:
             position += 1
         if base_test is None:  # last, since no decision needs it
             base_test = yield from self._test_base()
-        result = self._result(arms, base_test)
+        result = result_of(self.folder, prepared, saver, arms, base_test, self._base_judge)
         self.folder.write_result(result)
         yield result
 
@@ -206,8 +204,16 @@ class _Run:
             yield Log(time_unix_s=time.time(), arm=spec.name, message=ENCODING)
             features = features_of(model, prepared.corpus, self.steering.check)
         torch.manual_seed(settings.seed)
-        general = prepared.baseline.general
-        arm = Arm(spec, model, prepared.corpus, prepared.inputs.hardware, features, general)
+        baseline = prepared.baseline
+        arm = Arm(
+            spec,
+            model,
+            prepared.corpus,
+            prepared.inputs.hardware,
+            features,
+            baseline.general,
+            baseline.neighbours,
+        )
         resumed = saver.loaded is not None
         records = saver.restore_arm(arm)
         loop = ArmLoop(arm, prepared.baseline, self.steering, saver.best_changed, records)
@@ -248,7 +254,9 @@ class _Run:
         """Test the arm's best weights, once."""
         arm.restore(arm.best.weights)
         arm.model.eval()
-        judging = arm.judge.judge(arm.embed, "test", self.steering.check)
+        is_last = arm.best.measured.epoch == arm.progress.epoch - 1  # just evaluated on dev
+        passages = arm.judge.passages if is_last else None
+        judging = arm.judge.judge(arm.embed, "test", self.steering.check, passages)
         test = yield from judged(judging, "test", arm.best.measured.epoch, arm.spec.name)
         yield self._evaluated_test(arm.spec.name, arm.best.measured, test)
         progress = arm.progress
@@ -257,6 +265,7 @@ class _Run:
             best=arm.best.measured,
             test=test.score,
             test_details=dict(test.details),
+            sizes=sizes_of(self.prepared, arm.judge, self.steering.check),
             switch_epochs=tuple(progress.switch_epochs),
             records=tuple(records),
             epochs=progress.epoch - 1,
@@ -286,84 +295,4 @@ class _Run:
             best_epoch=best.epoch,
             eval_seconds=0.0,
             **scores,
-        )
-
-    # The result
-
-    def _result(self, arms: list[ArmSpec], base_test: Judged) -> RunFinished:
-        prepared, baseline, finished = self.prepared, self.prepared.baseline, self.saver.finished
-        main = finished[0].result
-        controls = tuple(
-            self._control_result(spec, control, finished[0])
-            for spec, control in zip(arms[1:], finished[1:], strict=True)
-        )
-        best_control = max(controls, key=lambda c: c.dev_score, default=None)
-        return RunFinished(
-            time_unix_s=time.time(),
-            run_dir=str(self.folder.path),
-            best_epoch=main.best.epoch,
-            guard_spearman=main.best.guard_spearman,
-            guard_scored_spearman=main.best.guard_scored_spearman,
-            base_guard_scored_spearman=baseline.guard_scores.scored,
-            guard_apart_spearman=main.best.apart_spearman,
-            base_guard_apart_spearman=baseline.guard_scores.apart,
-            switches=main.switches,
-            switches_kept=main.kept,
-            switch_records=main.records,
-            params_base=prepared.params_base,
-            params_trained=main.params_trained,
-            params_added=main.params_added,
-            epochs=main.epochs,
-            train_seconds=main.train_seconds,
-            total_seconds=self.saver.total_seconds,
-            pairs_per_second=main.pairs / max(main.step_seconds, 1e-9),
-            peak_rss_mb=peak_rss_mb(),
-            controls=controls,
-            **self._scores(base_test, best_control),
-        )
-
-    def _scores(self, base_test: Judged, control: ControlResult | None) -> dict[str, Any]:
-        """The fields of the result that hold scores, by the name of the metric."""
-        metric, baseline = self.prepared.metric, self.prepared.baseline
-        main, _, test_values = self.saver.finished[0]
-        scores: dict[str, Any] = {
-            "metric": metric,
-            f"base_dev_{metric}": baseline.dev.score,
-            f"base_test_{metric}": base_test.score,
-            f"best_dev_{metric}": main.best.score,
-            f"test_{metric}": main.test,
-            **{f"test_{name}": value for name, value in main.test_details.items()},
-        }
-        if control is not None:
-            scores[f"control_dev_{metric}"] = control.dev_score
-            scores[f"control_test_{metric}"] = control.test_score
-        if metric == "spearman":
-            scores["best_dev_pearson"] = main.best.details["pearson"]
-            return scores
-        for name, value in base_test.details.items():
-            scores[f"base_test_{name}"] = value
-        if len(test_values):
-            interval = bootstrap_mean(test_values)
-            gain = bootstrap_mean_gain(test_values, base_test.values)
-            scores |= {"test_low": interval.low, "test_high": interval.high}
-            scores |= {"gain_test_low": gain.low, "gain_test_high": gain.high}
-        return scores
-
-    def _control_result(self, spec: ArmSpec, control: Finished, main: Finished) -> ControlResult:
-        """A control's result, with the main arm's dev gain over it and the gain's interval."""
-        metric = self.prepared.metric
-        gain = self.prepared.judge.gain(main.dev_values, control.dev_values)
-        return ControlResult(
-            name=spec.name.removeprefix("control:"),
-            description=spec.description,
-            params_trained=control.result.params_trained,
-            guard_spearman=control.result.best.guard_spearman,
-            best_epoch=control.result.best.epoch,
-            gain_low=gain.low,
-            gain_high=gain.high,
-            **{
-                f"dev_{metric}": control.result.best.score,
-                f"test_{metric}": control.result.test,
-                f"gain_dev_{metric}": gain.value,
-            },
         )

@@ -27,6 +27,7 @@ from nexus_engine.runs.folder import RunFolder
 from nexus_engine.runs.saved_model import intact_card, save_model
 from nexus_engine.scores import SwitchRecord
 from nexus_engine.scoring.evaluation import Measured, stored_measured
+from nexus_engine.scoring.small_vectors import SmallVectors
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.arm.loop import ArmLoop
 from nexus_engine.training.arm.state import arm_state, load_state
@@ -43,6 +44,7 @@ class ArmResult(msgspec.Struct, frozen=True, kw_only=True):
     best: Measured
     test: float
     test_details: dict[str, float]
+    sizes: tuple[SmallVectors, ...] = ()
     switch_epochs: tuple[int, ...]
     records: tuple[SwitchRecord, ...]
     epochs: int

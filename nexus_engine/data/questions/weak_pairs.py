@@ -8,6 +8,7 @@ measured worse than no training, so they are not among them.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
@@ -53,8 +54,17 @@ class WeakPairs(NamedTuple):
     texts: pa.Array
 
     @classmethod
-    def of(cls, passages: Iterable[TitledBody], held_out: Iterable[str] = ()) -> WeakPairs:
-        """The pairs of `passages`, without questions that are equal to a held-out one."""
+    def of(
+        cls,
+        passages: Iterable[TitledBody],
+        held_out: Iterable[str] = (),
+        keep_percent: int = 0,
+    ) -> WeakPairs:
+        """The pairs of `passages`, without questions that are equal to a held-out one.
+
+        So many percent of the first sentences also stay in their answers: a model then learns that
+        an answer may repeat the question's words (arXiv 1906.00300).
+        """
         barred = {folded(question) for question in held_out}
         questions, texts = TextTable(), TextTable()
         answers: list[dict[int, None]] = []
@@ -73,7 +83,9 @@ class WeakPairs(NamedTuple):
                     add(title, passage.body)
             pair = first_sentence(passage.body)
             if pair is not None:
-                add(*pair)
+                sentence, rest = pair
+                stays = zlib.crc32(sentence.encode()) % 100 < keep_percent
+                add(sentence, passage.body if stays else rest)
         usable = [row for row, known in enumerate(answers) if len(known) <= MAX_ANSWERS]
         chosen = np.asarray(usable, np.int64)
         if len(chosen) > MAX_PAIRS:

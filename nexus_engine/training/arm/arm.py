@@ -18,9 +18,10 @@ from nexus_engine.growth import GrowthState
 from nexus_engine.model.dendrites import DendriteLinear
 from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.model.tokens import Rows
-from nexus_engine.scoring.corpus import Corpus, PairRows, QuestionCorpus
+from nexus_engine.scoring.corpus import Corpus, PairRows, QuestionCorpus, weak_examples
 from nexus_engine.scoring.evaluation import Measured, pair_cosines
 from nexus_engine.scoring.judging import judge_of
+from nexus_engine.training.arm.example_order import ExampleOrder
 from nexus_engine.training.arm.examples import objective_of
 from nexus_engine.training.arm.mining import HardNegatives
 from nexus_engine.training.arm.phases import make_optimizer, phase_epochs, rate_factor
@@ -28,7 +29,6 @@ from nexus_engine.training.arm.snapshots import BestWeights, Snapshot, put_back,
 from nexus_engine.training.arm.spec import ArmProgress, ArmSpec
 from nexus_engine.training.hardware import Hardware
 from nexus_engine.training.steps.adamw import AdamW
-from nexus_engine.training.steps.batching import epoch_batches
 from nexus_engine.training.steps.correlation_rule import Covariances
 from nexus_engine.training.steps.features import Embedder
 from nexus_engine.training.steps.keep_general import initial_weight
@@ -50,6 +50,8 @@ class Arm:
 
     `features` (store rows, width) is a frozen encoder's output. `general` (g, width) are the base
     model's embeddings of the corpus's general sentences; None if the arm never rehearses.
+    `neighbours` (n, width) are its embeddings of the examples' questions, for batches of similar
+    ones; None for another order.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class Arm:
         hardware: Hardware,
         features: Tensor | None = None,
         general: Tensor | None = None,
+        neighbours: Tensor | None = None,
     ) -> None:
         self.spec = spec
         self.model = model
@@ -87,6 +90,7 @@ class Arm:
             self.rehearsal = Rehearsed(objective, corpus.general, general.cpu().numpy(), 0.0)
         self.objective = self.rehearsal or objective
         self.set_keep_weight(initial_weight(settings.keep_general))
+        self._order = ExampleOrder(self.objective.lengths, weak_examples(corpus), spec, neighbours)
         self.optimizer: AdamW | None = None
         self.steps = TrainingSteps(self.embed, self.objective, settings, hardware)
         self.start_phase()
@@ -138,27 +142,28 @@ class Arm:
         )
         self.steps.begin(list(learning.values()), self.optimizer)
         progress.phase_step = 0
-        epochs = phase_epochs(self.spec, max(0, progress.epoch - 1))
-        progress.phase_steps = epochs * len(self.batches(1))
+        done = max(0, progress.epoch - 1)
+        if done < self.weak_epochs:
+            epochs, first = self.weak_epochs - done, 1
+        else:
+            epochs, first = phase_epochs(self.spec, done), self.weak_epochs + 1
+        progress.phase_steps = epochs * len(self.batches(first))
 
     def batches(self, epoch: int) -> list[Rows]:
         """The batches of an epoch, each as train pair indices (b,); none for epoch 0."""
-        if epoch == 0:
-            return []
-        settings = self.spec.settings
-        return epoch_batches(
-            self.objective.lengths,
-            settings.batch_size,
-            seed=settings.seed,
-            epoch=epoch,
-            like_length=settings.order == "length",
-            per_pass=settings.epochs_per_pass,
-        )
+        return [] if epoch == 0 else self._order.batches(epoch)
+
+    @property
+    def weak_epochs(self) -> int:
+        """The epochs at the start that train on weak pairs."""
+        return self._order.weak_epochs
 
     def make_step(self, batch: Rows) -> StepResult:
         """One optimizer step on a `batch` of train pair indices, (b,)."""
         progress = self.progress
-        factor = rate_factor(self.spec.settings, progress)
+        # Weak pairs alone have rates of their own; before questions they take a part of theirs.
+        before_questions = self.weak_epochs if self.weak_epochs < self.spec.plan.epochs else 0
+        factor = rate_factor(self.spec.settings, progress, before_questions)
         result = self.steps.step(batch, progress.step, factor)
         progress.phase_step += 1
         progress.step_in_epoch += 1

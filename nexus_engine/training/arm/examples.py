@@ -19,17 +19,22 @@ def objective_of(
     corpus: Corpus | QuestionCorpus, settings: Settings, negatives: HardNegatives | None
 ) -> Objective:
     """The training examples of `corpus` with the loss of `settings`, and their hard negatives."""
+    dims = settings.dims or ()
     if isinstance(corpus, Corpus):
-        return GradedPairs(corpus.train, corpus.store, settings.loss)
-    rows = None if negatives is None else negatives.rows
-    return QuestionPairs(*example_rows(corpus), known_answers(corpus), corpus.store, rows)
+        return GradedPairs(corpus.train, corpus.store, settings.loss, dims)
+    rows = None if negatives is None else negatives.all_rows
+    return QuestionPairs(*example_rows(corpus), known_answers(corpus), corpus.store, rows, dims)
 
 
 def example_rows(corpus: QuestionCorpus) -> tuple[Rows, Rows]:
-    """Each train question with each of its answers, as store rows: (n,) and (n,)."""
+    """The weak pairs, then each train question with each of its answers, as store rows.
+
+    Returns questions (w + n,) and answers (w + n,).
+    """
     train = corpus.train
-    owners = train.answers.rows.owners()
-    return train.questions[owners], corpus.passages[train.answers.rows.values]
+    questions = train.questions[train.answers.rows.owners()]
+    answers = corpus.passages[train.answers.rows.values]
+    return np.concatenate([corpus.weak[0], questions]), np.concatenate([corpus.weak[1], answers])
 
 
 def known_answers(corpus: QuestionCorpus) -> Ragged:

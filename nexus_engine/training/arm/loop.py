@@ -302,6 +302,8 @@ class ArmLoop:
             after = max(former.phase_best, measured.score)
             kept = decision.settle == "keep"
             yield from self._settle(former.switches, kept, former.before, after)
+        if arm.progress.epoch == arm.weak_epochs + 1 and arm.weak_epochs:
+            arm.start_phase()  # the questions have a schedule of their own
         if decision.grow:
             yield from self._switch()
             # A control has nothing left to train if its only set was rolled back.

@@ -44,7 +44,10 @@ class HardNegatives:
         self._own = np.searchsorted(self._pool, answers.values)
         self._known = _by_text(train.questions, self._in_pool(answers)).take(owners)
         self._given = self._in_pool(given).take(owners)
-        self.rows: Rows = np.full((len(owners), settings.hard_negatives), -1, np.int64)
+        weak = len(corpus.weak[0])
+        self.all_rows: Rows = np.full((weak + len(owners), settings.hard_negatives), -1, np.int64)
+        """The same for weak pairs, which have none, and then for the examples."""
+        self.rows: Rows = self.all_rows[weak:]
 
     def _in_pool(self, lists: Ragged) -> Ragged:
         return Ragged(lists.offsets, np.searchsorted(self._pool, lists.values))

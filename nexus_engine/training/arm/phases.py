@@ -12,6 +12,8 @@ from nexus_engine.training.arm.spec import ArmProgress, ArmSpec
 from nexus_engine.training.steps.adamw import AdamW
 from nexus_engine.training.steps.trained_parameters import leaf
 
+WEAK_RATE = 0.5
+"""The factor on the learning rates while weak pairs come before questions."""
 WARMUP_SHARE = 0.1
 """Of a phase's steps: the rate rises to its peak in them, with the schedule `warmup`."""
 
@@ -60,10 +62,15 @@ def phase_epochs(spec: ArmSpec, done: int) -> int:
     return max(1, end - done)
 
 
-def rate_factor(settings: Settings, progress: ArmProgress) -> float:
-    """The factor on the peak learning rates in the next step, 0..1."""
+def rate_factor(settings: Settings, progress: ArmProgress, weak_epochs: int = 0) -> float:
+    """The factor on the peak learning rates in the next step, 0..1.
+
+    It is smaller in the first `weak_epochs`.
+    """
     share = progress.phase_step / progress.phase_steps
+    weak = WEAK_RATE if progress.epoch <= weak_epochs else 1.0
     if settings.schedule == "warmup":
         rise = WARMUP_SHARE * progress.phase_steps
-        return max(0.0, min((progress.phase_step + 1) / rise, (1.0 - share) / (1.0 - WARMUP_SHARE)))
-    return 1.0 if settings.schedule == "constant" else max(0.0, 1.0 - share)
+        up, down = (progress.phase_step + 1) / rise, (1.0 - share) / (1.0 - WARMUP_SHARE)
+        return weak * max(0.0, min(up, down))
+    return weak * (1.0 if settings.schedule == "constant" else max(0.0, 1.0 - share))

@@ -16,10 +16,10 @@ TOLERANCE = 0.002
 """By so much the guard's Spearman may lie under the base model's."""
 FIRST_WEIGHT = 0.0
 """The weight of `auto` before the first look at the guard."""
-LIFT = 0.3
+LIFT = 1.0
 """The weight to which zero, or less than this, rises."""
 RISE = 2.0
-FALL = 0.5
+FALL = 0.8
 HIGHEST = 4.0
 """No need raises the weight above this."""
 LOWEST = 0.05

@@ -1,0 +1,81 @@
+"""The order in which an arm sees its training examples: weak pairs first, then the others."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from nexus_engine.model.tokens import Rows
+from nexus_engine.training.arm.spec import ArmSpec
+from nexus_engine.training.steps.batching import epoch_batches
+from nexus_engine.training.steps.negatives import neighbour_batches
+
+__all__ = ["ExampleOrder"]
+
+WEAK_BATCH = 64
+"""Weak pairs of a step, at most, where questions follow them."""
+WEAK_PARTS = 2
+"""Epochs in which all weak pairs are seen once, where questions follow: half a pass measured best
+of a half, a whole and two (MedQuAD with 300 questions, docs/recipes.md)."""
+
+
+class ExampleOrder:
+    """Batches by epoch. `lengths` (w + n,) are tokens: of `weak` pairs, then of the examples.
+
+    `neighbours` (w + n, width) are embeddings of their questions by the base model, so that a
+    resumed run makes the same batches; None unless similar questions share batches.
+    """
+
+    def __init__(
+        self,
+        lengths: npt.NDArray[np.int64],
+        weak: int,
+        spec: ArmSpec,
+        neighbours: Tensor | None,
+    ) -> None:
+        self._lengths = lengths
+        self._weak = weak
+        self._settings = spec.settings
+        self._neighbours = neighbours
+        self._has_questions = weak < len(lengths)
+        weak_epochs = min(spec.settings.weak_epochs, spec.epochs - 1)
+        if not self._has_questions:
+            weak_epochs = spec.epochs
+        self.weak_epochs = weak_epochs if weak else 0
+        """The epochs at the start that train on weak pairs."""
+
+    def batches(self, epoch: int) -> list[Rows]:
+        """The batches of `epoch`, from 1, each as example indices (b,)."""
+        settings = self._settings
+        if epoch > self.weak_epochs:
+            size, per_pass = settings.batch_size, settings.epochs_per_pass
+            return self._cut(
+                self._weak, len(self._lengths), epoch - self.weak_epochs, size, per_pass
+            )
+        if not self._has_questions:
+            return self._cut(0, self._weak, epoch, settings.batch_size, settings.epochs_per_pass)
+        return self._cut(0, self._weak, epoch, min(WEAK_BATCH, settings.batch_size), WEAK_PARTS)
+
+    def _cut(self, first: int, end: int, epoch: int, size: int, per_pass: int) -> list[Rows]:
+        """Batches of the examples `first` to `end`."""
+        settings = self._settings
+        if self._neighbours is None:
+            batches = epoch_batches(
+                self._lengths[first:end],
+                size,
+                seed=settings.seed,
+                epoch=epoch,
+                like_length=settings.order == "length",
+                per_pass=per_pass,
+            )
+        else:
+            batches = neighbour_batches(
+                self._neighbours[first:end],
+                size,
+                seed=settings.seed,
+                epoch=epoch,
+                cell=max(2, size // 2),
+                per_pass=per_pass,
+            )
+        return batches if not first else [batch + first for batch in batches]
