@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["MaskTape", "dropout"]
+__all__ = ["MaskTape", "dropout", "no_tape"]
 
 LEVELS = 256
 """One random byte decides each element, so the rate is rounded to a multiple of 1 / 256."""
@@ -56,6 +56,16 @@ class MaskTape:
 
 
 _tape: ContextVar[MaskTape | None] = ContextVar("tape", default=None)
+
+
+@contextmanager
+def no_tape() -> Iterator[None]:
+    """Within this context, `dropout` draws fresh masks and records none."""
+    token = _tape.set(None)
+    try:
+        yield
+    finally:
+        _tape.reset(token)
 
 
 def _levels(rate: float) -> int:

@@ -65,8 +65,9 @@ class Ours:
         negatives: bool = False,
         sharpness: float = 0.0,
         device: str = "cpu",
+        base_folder: str | None = None,
     ) -> None:
-        base = find_base_model()
+        base = find_base_model(base_folder)
         loaded, questions, passages = examples_of(data)
         store = TokenStore(Tokenizer(base.folder, tokens))
         of_question = store.add([loaded.train.questions.to_pylist()])
@@ -139,7 +140,15 @@ def _lists(owners: Rows, values: Rows) -> list[Rows]:
 class Reference:
     """All weights by sentence-transformers: its collation, its loss, torch's AdamW, its padding."""
 
-    def __init__(self, data: Path, *, precision: str, batch: int, tokens: int = 128) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *,
+        precision: str,
+        batch: int,
+        tokens: int = 128,
+        base_folder: str | None = None,
+    ) -> None:
         import warnings
 
         warnings.filterwarnings("ignore")
@@ -148,7 +157,7 @@ class Reference:
 
         torch.manual_seed(1)
         loaded, questions, passages = examples_of(data)
-        self.model = SentenceTransformer(str(find_base_model().folder), device="cpu")
+        self.model = SentenceTransformer(str(find_base_model(base_folder).folder), device="cpu")
         self.model.float()
         self.model.max_seq_length = tokens
         asked = loaded.train.questions.take(questions).to_pylist()

@@ -7,7 +7,8 @@ frozen encoder; the other side trains all weights by MultipleNegativesRankingLos
 size and with its usual padding. Each side runs in a process of its own and is warmed until three
 windows agree within 5 %. Rounds alternate between the sides, so that other load meets all of them;
 ratios are made within a round. Printed: medians with the smallest and largest, pairs and tokens a
-second, the ratio, the peak of resident memory, and the load of the machine.
+second, the ratio, the same for CPU time, which other load moves less, the peak of resident memory, and the
+load of the machine.
 
 `--lengths 32,64,128,256` times NEXUS's step on passages cut at these lengths instead.
 """
@@ -39,11 +40,16 @@ class Window(NamedTuple):
     pairs: int
     tokens: int
     seconds: float
+    cpu_seconds: float
     peak_mb: float
 
     @property
     def pairs_a_second(self) -> float:
         return self.pairs / self.seconds
+
+    @property
+    def pairs_a_cpu_second(self) -> float:
+        return self.pairs / self.cpu_seconds
 
     @property
     def tokens_a_second(self) -> float:
@@ -100,14 +106,14 @@ def serve(data: Path, threads: int, side: dict[str, Any]) -> int:
     made: Side = Ours(data, **side) if kind == "nexus" else Reference(data, **side)
     for line in sys.stdin:
         seconds, pairs, tokens = float(line), 0, 0
-        begun = time.perf_counter()
+        begun, cpu_begun = time.perf_counter(), time.process_time()
         while not pairs or time.perf_counter() - begun < seconds:
             more = made.step()
             pairs, tokens = pairs + more[0], tokens + more[1]
-        spent = time.perf_counter() - begun
+        spent, cpu_spent = time.perf_counter() - begun, time.process_time() - cpu_begun
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         peak_mb = peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
-        print(json.dumps([pairs, tokens, spent, peak_mb]), flush=True)
+        print(json.dumps([pairs, tokens, spent, cpu_spent, peak_mb]), flush=True)
     return 0
 
 
@@ -136,9 +142,11 @@ def compare(title: str, sides: dict[str, dict[str, Any]], options: argparse.Name
     for name in sides:
         windows = [made[name] for made in rounds]
         ratios = [made[name].pairs_a_second / made[first].pairs_a_second for made in rounds]
+        cpu = [made[name].pairs_a_cpu_second / made[first].pairs_a_cpu_second for made in rounds]
         print(
             f"  {name:24} {line([w.pairs_a_second for w in windows])} pairs/s "
             f"{line([w.tokens_a_second for w in windows], 0)} tokens/s  {line(ratios, 2)} x  "
+            f"{line(cpu, 2)} x a CPU second  "
             f"peak {windows[-1].peak_mb:6.0f} MB  warm after {warmed[name]}",
             flush=True,
         )
@@ -159,6 +167,7 @@ def main() -> int:
     parser.add_argument("--rehearsal", choices=("both", "on", "off"), default="both")
     parser.add_argument("--reference-precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--negatives", action="store_true", help="one hard negative a question")
+    parser.add_argument("--base", help="the base model's folder")
     parser.add_argument("--side", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
@@ -170,7 +179,7 @@ def main() -> int:
             sides = {
                 f"{tokens} tokens": {
                     "kind": "nexus", "precision": precision, "units": units[0], "tokens": tokens,
-                    "batch": max(8, 64 * 128 // tokens),
+                    "batch": max(8, 64 * 128 // tokens), "base_folder": options.base,
                 }
                 for tokens in map(int, options.lengths.split(","))
             }  # fmt: skip
@@ -178,7 +187,7 @@ def main() -> int:
         return 0
     with_rehearsal = {"both": (False, True), "on": (True,), "off": (False,)}[options.rehearsal]
     for batch in map(int, options.batches.split(",")):
-        same = {"batch": batch, "tokens": options.tokens}
+        same = {"batch": batch, "tokens": options.tokens, "base_folder": options.base}
         sides = {
             "sentence-transformers": {
                 "kind": "reference", "precision": options.reference_precision, **same,

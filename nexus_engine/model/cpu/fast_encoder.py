@@ -9,7 +9,7 @@ from torch import Tensor
 from nexus_engine.model.cpu.attention import attend
 from nexus_engine.model.cpu.grown_linear import LinearBlock
 from nexus_engine.model.cpu.layout import Layout
-from nexus_engine.model.cpu.mask_pool import DropoutPool
+from nexus_engine.model.cpu.mask_pool import DropoutPool, Mask
 from nexus_engine.model.cpu.norm import add_norm
 from nexus_engine.model.encoder import Encoder, EncoderLayer
 
@@ -31,17 +31,17 @@ class _FastLayer:
     def __call__(self, rows: Tensor, layout: Layout, pool: DropoutPool | None) -> Tensor:
         layer = self.layer
 
-        def multiplier() -> Tensor | None:
-            return None if pool is None else pool.take(rows.numel())
+        def mask() -> Mask | None:
+            return None if pool is None else pool.mark(rows.numel())
 
         # Up to the first grown layer, nothing needs the gradient of an attention score.
         scores_matter = rows.requires_grad or any(
             p.requires_grad for site in (layer.q, layer.k) for p in site.parameters()
         )
         mixed = attend(self.qkv(rows), layout, layer.heads, pool, values_only=not scores_matter)
-        rows = add_norm(rows, self.o(mixed), layer.attention_norm, multiplier())
+        rows = add_norm(rows, self.o(mixed), layer.attention_norm, mask())
         inner = self.down(self.up.gelu(rows))
-        return add_norm(rows, inner, layer.output_norm, multiplier())
+        return add_norm(rows, inner, layer.output_norm, mask())
 
 
 class FastEncoder:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["DropoutPool"]
+__all__ = ["DropoutPool", "Mask"]
 
 POOL_SIZE = 1 << 21
 """Number of elements in the pool. A step of 64 STS-B pairs reads about six times as many."""
@@ -16,12 +18,24 @@ ALIGNMENT = 32
 """Masks start at multiples of this many elements."""
 
 
+class Mask(NamedTuple):
+    """Where a mask stands in the pool. Kept for a backward pass, it takes no memory."""
+
+    pool: Tensor
+    slices: tuple[slice, ...]
+
+    def multipliers(self) -> Tensor:
+        """The mask's multipliers, flat. Do not write to them."""
+        parts = [self.pool[part] for part in self.slices]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
 class DropoutPool:
     """Dropout multipliers: 0 with probability `rate`, else 1 / (1 - rate).
 
     Every mask is a slice of the pool from a random start, so two masks of a step may share elements
-    at different positions. `take` depends only on the seed, the step and the order of calls in the
-    step, so a resumed run gets the same masks as an uninterrupted one.
+    at different positions. `take` depends only on the seed, the step, its part and the order of
+    calls in that, so a resumed run gets the same masks as an uninterrupted one.
 
     The scale is rounded to bfloat16. The probability is chosen to 1 / 65536 for the rounded scale,
     so that the mean is kept: 0.1 becomes 0.0986.
@@ -36,17 +50,20 @@ class DropoutPool:
         self._zeros_in_65536 = round((1.0 - 1.0 / scale) * 65536)
         self._draw = -1
         self._step, self._ready = 0, False
+        self._part: tuple[int, ...] = ()
         self._pool = torch.empty(0)
         self._starts = np.random.default_rng(0)
 
-    def begin(self, step: int) -> None:
-        """Begin optimizer step `step`."""
+    def begin(self, step: int, part: int | None = None) -> None:
+        """Begin optimizer step `step`, or one `part` of it, from 0, which has masks of its own."""
         self._step, self._ready = step, False
+        # Not 0: NumPy's seeds (a, b) and (a, b, 0) are one.
+        self._part = () if part is None else (part + 1,)
 
     def _prepare(self) -> None:
         """Seed the starts of this step's masks, and draw a new pool if one is due."""
         self._ready = True
-        self._starts = np.random.default_rng((self._seed, self._step))
+        self._starts = np.random.default_rng((self._seed, self._step, *self._part))
         if self._step // STEPS_PER_POOL == self._draw:
             return
         self._draw = self._step // STEPS_PER_POOL
@@ -58,11 +75,19 @@ class DropoutPool:
 
     def take(self, count: int) -> Tensor:
         """`count` multipliers, flat. Do not write to them; they are valid during this step only."""
+        return self.mark(count).multipliers()
+
+    def mark(self, count: int) -> Mask:
+        """A mask of `count` elements; see `take`."""
         if not self._ready:
             self._prepare()
+        # A long mask is several slices, one of them perhaps empty.
+        sizes = [POOL_SIZE] * (count // POOL_SIZE) + [count % POOL_SIZE]
         if count <= POOL_SIZE:
-            starts = (POOL_SIZE - count) // ALIGNMENT + 1
-            start = int(self._starts.integers(0, starts)) * ALIGNMENT
-            return self._pool[start : start + count]
-        parts = [self.take(POOL_SIZE) for _ in range(count // POOL_SIZE)]
-        return torch.cat([*parts, self.take(count % POOL_SIZE)])
+            sizes = [count]
+        return Mask(self._pool, tuple(self._slice(size) for size in sizes))
+
+    def _slice(self, count: int) -> slice:
+        starts = (POOL_SIZE - count) // ALIGNMENT + 1
+        start = int(self._starts.integers(0, starts)) * ALIGNMENT
+        return slice(start, start + count)

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nexus_engine.model.cpu.mask_pool import Mask
+
 __all__ = ["add_norm"]
 
 
@@ -19,13 +21,16 @@ class _AddNorm(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor,
         epsilon: float,
-        multiplier: Tensor | None,
+        mask: Mask | None,
     ) -> Tensor:
-        added = rows + branch if multiplier is None else torch.addcmul(rows, branch, multiplier)
+        if mask is None:
+            added = rows + branch
+        else:
+            added = torch.addcmul(rows, branch, mask.multipliers().view(branch.shape))
         shape = [rows.shape[-1]]
         normed, mean, scale = torch.native_layer_norm(added, shape, weight, bias, epsilon)
         ctx.save_for_backward(added, mean, scale, weight, bias)
-        ctx.multiplier = multiplier
+        ctx.mask = mask
         return normed
 
     @staticmethod
@@ -44,7 +49,9 @@ class _AddNorm(torch.autograd.Function):
         )
         branch = None
         if need_branch:
-            branch = inner if ctx.multiplier is None else inner * ctx.multiplier
+            branch = inner
+            if ctx.mask is not None:
+                branch = inner * ctx.mask.multipliers().view(inner.shape)
         return inner if need_rows else None, branch, d_weight, d_bias, None, None
 
 
@@ -52,12 +59,10 @@ def add_norm(
     rows: Tensor,
     branch: Tensor,
     norm: torch.nn.LayerNorm,
-    multiplier: Tensor | None,
+    mask: Mask | None,
 ) -> Tensor:
-    """norm(rows + multiplier · branch), all (t, width); None as multiplier means no dropout."""
-    if multiplier is not None:
-        multiplier = multiplier.view(branch.shape)
+    """norm(rows + mask · branch), all (t, width); None as mask means no dropout."""
     normed: Tensor = _AddNorm.apply(  # type: ignore[no-untyped-call]
-        rows, branch, norm.weight, norm.bias, norm.eps, multiplier
+        rows, branch, norm.weight, norm.bias, norm.eps, mask
     )
     return normed
