@@ -7,8 +7,8 @@ frozen encoder; the other side trains all weights by MultipleNegativesRankingLos
 size and with its usual padding. Each side runs in a process of its own and is warmed until three
 windows agree within 5 %. Rounds alternate between the sides, so that other load meets all of them;
 ratios are made within a round. Printed: medians with the smallest and largest, pairs and tokens a
-second, the ratio, the same for CPU time, which other load moves less, the peak of resident memory, and the
-load of the machine.
+second, the ratio, the same for CPU time, which other load moves less, the peak of resident memory,
+and the load of the machine.
 
 `--lengths 32,64,128,256` times NEXUS's step on passages cut at these lengths instead.
 """

@@ -192,15 +192,14 @@ def test_a_cache_in_another_order_is_caught(monkeypatch):
         return None if chunks is None else chunks._replace(places=Rotated(chunks.places))
 
     class Rotated(tuple):
-        """Iterates as it is; the backward passes, which index it, get the next chunk's places."""
+        """Iterates as it is; the backward passes, which index it, get other places."""
 
         def __getitem__(self, chunk):
-            return super().__getitem__((chunk + 1) % len(self))
+            return np.roll(super().__getitem__(chunk), 1)
 
     monkeypatch.setattr(training_step, "cut_chunks", rotated)
-    with pytest.raises((AssertionError, RuntimeError)):
-        _, got, _ = gradients(monkeypatch, limits(2), "full", dropout=0.0)
-        assert error(expected, got) < 1e-6
+    _, got, _ = gradients(monkeypatch, limits(0), "full", dropout=0.0)
+    assert error(expected, got) > 1e-3
 
 
 def test_a_batch_below_the_limit_takes_the_plain_step(monkeypatch):
