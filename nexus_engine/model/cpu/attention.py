@@ -72,7 +72,7 @@ class _Attend(torch.autograd.Function):
                 query, key, value = _by_head(rows, bins, heads, 3)
                 d_weights = torch.bmm(d_mixed, value.transpose(1, 2))
                 if mask is not None:
-                    d_weights.mul_(mask.multipliers().view(weights.shape))
+                    mask.times(d_weights, out=d_weights)
                 d_scores = torch._softmax_backward_data(d_weights, weights, -1, weights.dtype)
                 _product(d_scores, key, depth**-0.5, parts[0])
                 _product(d_scores.transpose(1, 2), query, depth**-0.5, parts[1])
@@ -82,7 +82,7 @@ class _Attend(torch.autograd.Function):
 
 def _masked(weights: Tensor, mask: Mask | None) -> Tensor:
     """The attention weights after dropout."""
-    return weights if mask is None else weights * mask.multipliers().view(weights.shape)
+    return weights if mask is None else mask.times(weights)
 
 
 def _product(left: Tensor, right: Tensor, scale: float, out: Tensor) -> None:

@@ -29,6 +29,17 @@ class Mask(NamedTuple):
         parts = [self.pool[part] for part in self.slices]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
+    def times(self, values: Tensor, out: Tensor | None = None) -> Tensor:
+        """`values`, contiguous, multiplied by the mask; written to `out`, which may be `values`."""
+        masked = torch.empty_like(values) if out is None else out
+        flat, into = values.view(-1), masked.view(-1)
+        start = 0
+        for part in self.slices:
+            stop = start + part.stop - part.start
+            torch.mul(flat[start:stop], self.pool[part], out=into[start:stop])
+            start = stop
+        return masked
+
 
 class DropoutPool:
     """Dropout multipliers: 0 with probability `rate`, else 1 / (1 - rate).
