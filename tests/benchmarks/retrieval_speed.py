@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 WINDOWS = 3
 """Windows that must agree, and how well, before a side counts as warm."""
 AGREE = 0.05
-MOST_WINDOWS = 8
+MOST_WINDOWS = 6
 """Other load may keep windows apart for ever."""
 
 

@@ -57,7 +57,7 @@ class MemoryLimits(NamedTuple):
     """The activations of this many chunks are kept between the passes."""
 
 
-CPU_LIMITS = MemoryLimits(400e6, 900e6)
+CPU_LIMITS = MemoryLimits(400e6, 700e6)
 """With 256 questions, passages and negatives of 128 tokens, a process peaks at 1.8 GB. Chunks of a
 quarter of that are also faster: the C library returns larger tensors to the system at once, which
 takes 6 % of a step (measured, docs/recipes.md)."""
