@@ -36,6 +36,7 @@ _COMMON: dict[str, Any] = {
     "max_length": 256,
     "hard_negatives": 0,
     "weak_epochs": 0,
+    "passes_per_epoch": 1,
     "negative_margin": None,
     "dims": None,
 }
@@ -162,10 +163,11 @@ BUDGET_LADDER: tuple[Rung, ...] = (
 _RANKING: dict[str, Any] = {
     "loss": "ranking",
     "batch_size": 256,
-    "fit": ("batch_size", "epochs", "epochs_per_pass", "units", "lr"),
+    "fit": ("batch_size", "epochs", "epochs_per_pass", "passes_per_epoch", "units", "lr"),
     "schedule": "warmup",
-    "epochs": 4,
+    "epochs": 2,
     "epochs_per_pass": 1,
+    "passes_per_epoch": 2,
     "order": "neighbours",
     "weak_epochs": 1,
     "max_length": 160,
@@ -182,14 +184,14 @@ _UNITS: dict[str, Any] = {
     "units": 16,
 }
 _NEGATIVES: dict[str, Any] = {"order": "random", "hard_negatives": 2}
-_FOUR_UNITS: dict[str, Any] = {"units": 4, "epochs": 6, "order": "random", "hard_negatives": 1}
+_FOUR_UNITS: dict[str, Any] = {"units": 4, "epochs": 3, "order": "random", "hard_negatives": 1}
 
 RETRIEVAL: dict[tuple[str, str], dict[str, Any]] = {
     ("dendrites", "default"): _UNITS,
-    ("dendrites", "fast"): {**_UNITS, "units": 4, "epochs": 3},
+    ("dendrites", "fast"): {**_UNITS, "units": 4, "epochs": 1},
     ("dendrites", "best"): {**_UNITS, **_NEGATIVES},
     ("dendrites", "test"): {**_UNITS, **_FOUR_UNITS},
-    ("adapter", "default"): {**_RANKING, "lr": 1e-3, "dendrite_lr": 1e-3, "epochs": 8},
+    ("adapter", "default"): {**_RANKING, "lr": 1e-3, "dendrite_lr": 1e-3, "epochs": 4},
     ("full", "default"): {**_RANKING, "lr": 2e-4, "layer_decay": 1.0},
 }
 """What differs from `RECIPES` where the data are questions with passages."""

@@ -114,6 +114,10 @@ def _check_task(settings: Settings) -> None:
         raise ConfigError("--hard-negatives needs questions with passages: leave it out")
     if not retrieval and settings.order == "neighbours":
         raise ConfigError("--order neighbours needs questions with passages: use random or length")
+    if settings.passes_per_epoch > 1 and (not retrieval or settings.epochs_per_pass > 1):
+        raise ConfigError(
+            "--passes-per-epoch needs questions with passages and --epochs-per-pass 1: leave it out"
+        )
     if not retrieval and settings.eval_corpus is not None:
         raise ConfigError("--eval-corpus needs questions with passages: leave it out")
     if settings.keep_general in ("off", "auto"):

@@ -113,6 +113,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         form=FormField("Epochs", "passes over the pairs, or parts of one", row=4))]
     epochs_per_pass: Annotated[int, Setting(
         group=LENGTH, min=1, max=1000, help="Epochs per pass over the training pairs.")] = 1
+    passes_per_epoch: Annotated[int, Setting(
+        group=LENGTH, min=1, max=100, help="Passes over the questions in an epoch.")] = 1
     batch_size: Annotated[int, Setting(
         group=LENGTH, min=2, max=4096, help="Pairs per training step.",
         form=FormField("Batch size", "pairs per step; smaller for little data", row=5))]

@@ -160,6 +160,7 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
         prepare_seconds=prepare_seconds,
         peak_rss_mb=peak,
         pairs_per_second=train_examples(corpus)
+        * settings.passes_per_epoch
         / settings.epochs_per_pass
         / max(probes[0].epoch_seconds, 1e-9),
         device=hardware.device.type,

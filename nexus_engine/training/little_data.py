@@ -68,8 +68,9 @@ def _fit_to_questions(settings: Settings, examples: int) -> Settings:
             batch_size = max(MIN_QUESTION_BATCH, batch_size // 2)
     if "epochs" in settings.fit:
         steps = -(-examples // batch_size)
-        passes = max(settings.epochs, min(MAX_PASSES, round(QUESTION_STEPS / steps)))
-        epochs = passes
+        planned = settings.epochs * settings.passes_per_epoch
+        passes = max(planned, min(MAX_PASSES, round(QUESTION_STEPS / steps)))
+        epochs = -(-passes // settings.passes_per_epoch)
     return msgspec.structs.replace(settings, batch_size=batch_size, epochs=epochs, fit=())
 
 
@@ -79,6 +80,7 @@ DOCUMENTS_ALONE = {
     "dendrite_lr": 2e-3,
     "epochs": 4,
     "epochs_per_pass": 4,
+    "passes_per_epoch": 1,
 }
 """Where nobody asked a question, less is learned before it turns wrong: MedQuAD, four units, test
 nDCG@10 0.761 after three quarters of a pass in batches of similar first sentences (one seed)."""

@@ -49,7 +49,7 @@ from nexus_engine.scoring.evaluation import (
 from nexus_engine.scoring.judging import Judge, judge_of
 from nexus_engine.system.process_identity import own_identity
 from nexus_engine.training.arm.examples import example_rows
-from nexus_engine.training.arm.judging import judged
+from nexus_engine.training.arm.judging import judged, judging_dtype
 from nexus_engine.training.arm.spec import ArmSpec
 from nexus_engine.training.hardware import Hardware, release_memory
 from nexus_engine.training.inputs import Inputs, open_inputs, tokenise, untrained
@@ -145,7 +145,9 @@ def prepare(
     if settings.tune == "adapter":
         yield Log(time_unix_s=time.time(), message=ENCODING)
         features = features_of(model, corpus, steering.check)
-    baseline = yield from measure_base(model, corpus, features, steering, main.settings)
+    baseline = yield from measure_base(
+        model, corpus, features, steering, main.settings, inputs.hardware
+    )
     if isinstance(corpus, Corpus):
         direction_question = ask_direction(
             lambda pairs: _cosines(model, corpus, pairs, features, steering),
@@ -280,6 +282,7 @@ def measure_base(
     features: torch.Tensor | None,
     steering: Steering,
     settings: Settings,
+    hardware: Hardware,
 ) -> Generator[Event, None, Baseline]:
     """The base model's dev and guard scores; computed from `features` if they are given.
 
@@ -288,7 +291,9 @@ def measure_base(
     guard = _cosines(model, corpus, corpus.guard, features, steering)
     judge = judge_of(corpus)
     embed = _embedder(model, corpus, features)
-    dev = yield from judged(judge.judge(embed, "dev", steering.check), "dev")
+    dtype = judging_dtype(corpus, hardware)
+    to_judge = _embedder(model, corpus, features, dtype)
+    dev = yield from judged(judge.judge(to_judge, "dev", steering.check), "dev")
     general = None
     if len(corpus.general):
         general = embed_all(embed, corpus.store, corpus.general, steering.check)
@@ -311,21 +316,25 @@ def measure_base_test(
     model = build_model(prepared.inputs.base, prepared.main.settings.tune)
     model.to(prepared.inputs.hardware.device).eval()
     judge = judge_of(corpus)
-    embed = _embedder(model, corpus, prepared.features)
+    dtype = judging_dtype(corpus, prepared.inputs.hardware)
+    embed = _embedder(model, corpus, prepared.features, dtype)
     judging = judge.judge(embed, "test", steering.check, prepared.baseline.passages)
     test = yield from judged(judging, "test")
     return test, judge
 
 
 def _embedder(
-    model: SentenceModel, corpus: Corpus | QuestionCorpus, features: torch.Tensor | None
+    model: SentenceModel,
+    corpus: Corpus | QuestionCorpus,
+    features: torch.Tensor | None,
+    dtype: torch.dtype | None = None,
 ) -> Embed:
-    """The base model's embeddings of store rows."""
+    """The base model's embeddings of store rows; `dtype` as in `SentenceModel.embed`."""
 
     def embed(rows: npt.NDArray[np.int64]) -> torch.Tensor:
         if features is not None:
             return features[torch.from_numpy(rows).to(features.device)]
-        return model.embed(corpus.store, rows)
+        return model.embed(corpus.store, rows, dtype)
 
     return embed
 

@@ -256,7 +256,7 @@ class _Run:
         arm.model.eval()
         is_last = arm.best.measured.epoch == arm.progress.epoch - 1  # just evaluated on dev
         passages = arm.judge.passages if is_last else None
-        judging = arm.judge.judge(arm.embed, "test", self.steering.check, passages)
+        judging = arm.judge.judge(arm.embed_to_judge, "test", self.steering.check, passages)
         test = yield from judged(judging, "test", arm.best.measured.epoch, arm.spec.name)
         yield self._evaluated_test(arm.spec.name, arm.best.measured, test)
         progress = arm.progress

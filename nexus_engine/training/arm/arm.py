@@ -23,6 +23,7 @@ from nexus_engine.scoring.evaluation import Measured, pair_cosines
 from nexus_engine.scoring.judging import judge_of
 from nexus_engine.training.arm.example_order import ExampleOrder
 from nexus_engine.training.arm.examples import objective_of
+from nexus_engine.training.arm.judging import judging_dtype
 from nexus_engine.training.arm.mining import HardNegatives
 from nexus_engine.training.arm.phases import make_optimizer, phase_epochs, rate_factor
 from nexus_engine.training.arm.snapshots import BestWeights, Snapshot, put_back, take_snapshot
@@ -179,6 +180,10 @@ class Arm:
             self.rehearsal.weight = weight
 
     # Evaluation
+
+    def embed_to_judge(self, rows: Rows) -> Tensor:
+        """Embeddings of store rows (m,) for a judgement, (m, width); see `judging_dtype`."""
+        return self.embed(rows, judging_dtype(self.corpus, self.hardware))
 
     def cosines(
         self, pairs: PairRows, check: Callable[[], None] = lambda: None

@@ -210,7 +210,7 @@ class ArmLoop:
             release_memory()
             arm.check_finite()
             arm.model.eval()
-            judging = arm.judge.judge(arm.embed, "dev", self._steering.check)
+            judging = arm.judge.judge(arm.embed_to_judge, "dev", self._steering.check)
             dev = yield from judged(judging, "dev", progress.epoch, arm.spec.name)
             guard = arm.cosines(corpus.guard, self._steering.check)
             values = dev.values
@@ -275,7 +275,7 @@ class ArmLoop:
         passages = self._baseline.passages if epoch == 0 else arm.judge.passages
         assert passages is not None
         arm.model.eval()
-        arm.negatives.renew(arm.embed, passages, epoch + 1, self._steering.check)
+        arm.negatives.renew(arm.embed_to_judge, passages, epoch + 1, self._steering.check)
 
     # Decisions
 
