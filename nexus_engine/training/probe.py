@@ -191,6 +191,9 @@ class Probe:
         arm, model = self.arm, self.arm.model
         store = self._corpus.store
         arm.model.eval()
+        if isinstance(self._corpus, QuestionCorpus) and not self.encoder_frozen:
+            seconds = self._time_pass(arm.embed_to_judge)
+            return seconds, seconds
         encode = self._time_pass(lambda rows: model.encoder(store.batch(rows).to(model.device)))
         return (self._time_pass(arm.embed) if self.encoder_frozen else encode), encode
 

@@ -50,9 +50,12 @@ class ExampleOrder:
         settings = self._settings
         if epoch > self.weak_epochs:
             size, per_pass = settings.batch_size, settings.epochs_per_pass
-            return self._cut(
-                self._weak, len(self._lengths), epoch - self.weak_epochs, size, per_pass
-            )
+            passes, last = settings.passes_per_epoch, epoch - self.weak_epochs
+            return [
+                batch
+                for number in range((last - 1) * passes + 1, last * passes + 1)
+                for batch in self._cut(self._weak, len(self._lengths), number, size, per_pass)
+            ]
         if not self._has_questions:
             return self._cut(0, self._weak, epoch, settings.batch_size, settings.epochs_per_pass)
         return self._cut(0, self._weak, epoch, min(WEAK_BATCH, settings.batch_size), WEAK_PARTS)
