@@ -74,8 +74,8 @@ def load_unscored(path: str | os.PathLike[str]) -> Pairs:
     Raises DataError with file, row and reason for data that cannot be used.
     """
     from nexus_engine.data.files.locating import located_file
-    from nexus_engine.data.reading.formats import kind_of_stdin
     from nexus_engine.data.reading.sources import stdin_source
+    from nexus_engine.data.reading.stdin_kind import kind_of_stdin
     from nexus_engine.data.scored import as_unscored
 
     if os.fspath(path) == "-":

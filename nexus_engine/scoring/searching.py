@@ -59,7 +59,7 @@ def read_sentences(
     times: list[int] = []
     indices: dict[str, int] = {}
     characters = 0
-    for number, line in enumerate(text_lines(source), start=1):
+    for number, line in enumerate(text_lines(source, only_utf=True), start=1):
         sentence = line.strip()
         if not sentence:
             continue

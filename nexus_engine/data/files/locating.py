@@ -13,7 +13,7 @@ from nexus_engine.data.files.folders import SPLITS, no_splits, split_files, spli
 from nexus_engine.data.files.saved_datasets import SavedDataset, folder_of_part, saved_dataset
 from nexus_engine.data.files.stsb_cache import find_stsb
 from nexus_engine.data.messages import file_error, shown_names, shown_path
-from nexus_engine.data.reading.formats import FileKind, kind_of_name
+from nexus_engine.data.reading.formats import FileKind, kind_of_file
 from nexus_engine.data.reading.sources import Source, file_source, refused_access
 from nexus_engine.errors import DataError
 from nexus_engine.system.user_paths import user_path
@@ -73,7 +73,7 @@ def locate(spec: str, *, assets: Path | None = None) -> Located:
 def located_file(path: Path) -> tuple[Source, FileKind]:
     """A single file and its kind. Raises DataError as `locate` does, and for a folder."""
     source = file_source(path)
-    return source, kind_of_name(source.label, path.name)
+    return source, kind_of_file(source, path.name)
 
 
 def _folder(path: Path, name: str) -> Located:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.ipc
 import pyarrow.parquet as pq
 
@@ -18,39 +17,46 @@ from nexus_engine.data.classes import GIVE_SCORES
 from nexus_engine.data.messages import file_error, row_error, shown_names
 from nexus_engine.data.reading.batches import BATCH_ROWS, RowBatch
 from nexus_engine.data.reading.columns import ACCEPTED, Columns, columns_by_name
-from nexus_engine.data.reading.sources import Source
+from nexus_engine.data.reading.sources import LFS_POINTER, Source, lfs_pointer
 from nexus_engine.errors import DataError
 
-__all__ = ["read_arrow", "read_parquet"]
+__all__ = ["arrow_batches", "parquet_batches", "read_arrow", "read_parquet"]
 
 END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 MAX_SCORE_CLASSES = 2
 """Two classes can be scores: 0 for pairs that are not alike, 1 for those that are."""
 
 
-def read_parquet(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator[RowBatch]]:
+def read_parquet(
+    source: Source, *, score_needed: bool, given: Mapping[str, str] | None = None
+) -> tuple[Columns, Iterator[RowBatch]]:
     """The columns of a Parquet file, and its rows in batches that are read as they are consumed.
 
-    Rows are numbered from 1, because a Parquet file has no lines.
+    Rows are numbered from 1, because a Parquet file has no lines. `given` names columns by role.
     Raises DataError for a damaged file, unknown columns, and columns of the wrong type.
     """
     with source.open() as file:
         if not file.read(1):
             raise file_error(source.label, "is empty; give a file with pairs of sentences")
         file.seek(0)
+        _refuse_pointer(source.label, file)
         try:
             schema = pq.read_schema(file)
         except (pa.ArrowException, OSError, ValueError):
             raise _damaged(source.label) from None
-    columns = _columns(source.label, schema, score_needed=score_needed)
+    columns = _columns(source.label, schema, score_needed=score_needed, given=given)
     return columns, _filled(
-        source.label, _batches(source.label, columns, _parquet_tables(source, columns))
+        source.label,
+        _batches(source.label, columns, parquet_batches(source, columns.read_names, BATCH_ROWS)),
     )
 
 
-def read_arrow(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator[RowBatch]]:
+def read_arrow(
+    source: Source, *, score_needed: bool, given: Mapping[str, str] | None = None
+) -> tuple[Columns, Iterator[RowBatch]]:
     """Like `read_parquet`, for an Arrow stream as the `datasets` library stores it."""
     with source.open() as file:
+        _refuse_pointer(source.label, file)
         try:
             schema = pa.ipc.open_stream(_Bounded(file)).schema
             # Arrow does not notice when a stream is cut off between two batches.
@@ -60,24 +66,35 @@ def read_arrow(source: Source, *, score_needed: bool) -> tuple[Columns, Iterator
             raise _damaged(source.label) from None
     if not is_complete:
         raise _damaged(source.label)
-    columns = _columns(source.label, schema, score_needed=score_needed)
+    columns = _columns(source.label, schema, score_needed=score_needed, given=given)
     return columns, _filled(
-        source.label, _batches(source.label, columns, _arrow_tables(source, columns))
+        source.label,
+        _batches(source.label, columns, arrow_batches(source, columns.read_names, BATCH_ROWS)),
     )
 
 
-def _arrow_tables(source: Source, columns: Columns) -> Iterator[pa.RecordBatch]:
+def arrow_batches(
+    source: Source, names: Sequence[str] | None, rows: int
+) -> Iterator[pa.RecordBatch]:
+    """The columns `names`, None for all, of an Arrow stream, at most `rows` rows at a time.
+
+    Raises DataError for a stream that is damaged or cut off.
+    """
     with source.open() as file:
+        _refuse_pointer(source.label, file)
         try:
             for stored_batch in pa.ipc.open_stream(_Bounded(file)):
-                batch = stored_batch.select(list(columns.read_names))
+                batch = stored_batch if names is None else stored_batch.select(list(names))
                 batch.validate(full=True)  # Arrow trusts the offsets in the file
-                for start in range(0, batch.num_rows, BATCH_ROWS):
-                    yield batch.slice(start, BATCH_ROWS)
+                for start in range(0, batch.num_rows, rows):
+                    yield batch.slice(start, rows)
             is_at_end = not file.read(1)
+            # Arrow does not notice when a stream is cut off between two batches.
+            file.seek(-len(END_OF_STREAM), os.SEEK_END)
+            is_complete = file.read() == END_OF_STREAM
         except (pa.ArrowException, OSError, ValueError):
             raise _damaged(source.label) from None
-    if not is_at_end:  # rows after an early end mark would be lost silently
+    if not (is_at_end and is_complete):  # rows after an early end mark would be lost silently
         raise _damaged(source.label)
 
 
@@ -111,12 +128,14 @@ class _Bounded(io.RawIOBase):
         return True
 
 
-def _columns(label: str, schema: pa.Schema, *, score_needed: bool) -> Columns:
+def _columns(
+    label: str, schema: pa.Schema, *, score_needed: bool, given: Mapping[str, str] | None
+) -> Columns:
     try:
         names = schema.names
     except UnicodeDecodeError:
         raise _damaged(label) from None
-    columns = columns_by_name(label, names, score_needed=score_needed)
+    columns = columns_by_name(label, names, score_needed=score_needed, given=given)
     if columns is None:
         reason = f"no known columns among {shown_names(names) or 'none'}; {ACCEPTED}"
         raise file_error(label, reason)
@@ -146,12 +165,19 @@ def _class_names(schema: pa.Schema, name: str) -> list[str]:
     return [str(word) for word in names] if isinstance(names, list) else []
 
 
-def _parquet_tables(source: Source, columns: Columns) -> Iterator[pa.RecordBatch]:
+def parquet_batches(
+    source: Source, names: Sequence[str] | None, rows: int
+) -> Iterator[pa.RecordBatch]:
+    """The columns `names`, None for all, of a Parquet file, at most `rows` rows at a time.
+
+    Raises DataError for a file that is damaged or cut off.
+    """
     with source.open() as file:
+        _refuse_pointer(source.label, file)
         try:
             parquet = pq.ParquetFile(file)
             yield from parquet.iter_batches(
-                BATCH_ROWS, columns=list(columns.read_names), use_threads=False
+                rows, columns=None if names is None else list(names), use_threads=False
             )
         except (pa.ArrowException, OSError, ValueError):
             raise _damaged(source.label) from None
@@ -189,10 +215,6 @@ def _joined(head: RowBatch, rest: Iterator[RowBatch]) -> Iterator[RowBatch]:
 
 
 def _text(column: pa.Array, rows: range, label: str, which: str) -> pa.Array:
-    if column.null_count:
-        index = int(pc.index(column.is_null(), True).as_py())
-        reason = f"the {which} sentence is empty; fill or remove the row"
-        raise row_error(label, rows[index], reason)
     try:
         text = column.cast(pa.string())
         text.validate(full=True)  # Arrow does not check on reading that strings are UTF-8
@@ -246,6 +268,13 @@ def _is_score(kind: pa.DataType) -> bool:
         or pa.types.is_decimal(kind)
         or _is_text(kind)
     )
+
+
+def _refuse_pointer(label: str, file: BinaryIO) -> None:
+    """Raise DataError for what stands in a cloned repository whose large files were not fetched."""
+    if file.read(len(LFS_POINTER)) == LFS_POINTER:
+        raise lfs_pointer(label)
+    file.seek(0)
 
 
 def _damaged(label: str) -> DataError:

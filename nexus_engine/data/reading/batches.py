@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from nexus_engine.data.classes import class_word_reason
-from nexus_engine.data.messages import row_error
 from nexus_engine.data.reading.numbers import is_comma_number, is_number
-from nexus_engine.errors import DataError
+from nexus_engine.data.reading.skipping import BadRowError, Fault, Skipped
 
 __all__ = [
     "BATCH_ROWS",
@@ -43,33 +45,45 @@ class RowBatch:
     """The cells of the column `split`; None without one."""
 
 
-class NoScoreError(DataError):
+class NoScoreError(BadRowError):
     """A refusal of a row whose score is empty or not a number; `count` rows of its batch are so."""
 
     def __init__(self, label: str, row: int, *, empty: bool, count: int) -> None:
-        super().__init__(f"{label}:{row}: {_no_score(empty=empty)}; correct or remove the row")
+        reason = f"{_no_score(empty=empty)}; correct or remove the row"
+        super().__init__(label, row, reason, Fault.SCORE)
         self.label, self.row, self.empty, self.count = label, row, empty, count
 
-    def counted(self, count: int) -> DataError:
+    def counted(self, count: int) -> BadRowError:
         """The same refusal for `count` rows of the file."""
         if count == 1:
             return self
         reason = f"{_no_score(empty=self.empty)}, as in {count:,} rows"
         advice = f"{'fill' if self.empty else 'correct'} or remove them"
-        return row_error(self.label, self.row, f"{reason}; {advice}")
+        return BadRowError(self.label, self.row, f"{reason}; {advice}", Fault.SCORE)
 
 
 def _no_score(*, empty: bool) -> str:
     return "the score is empty" if empty else "the score is not a number"
 
 
-def checked_table(batch: RowBatch, label: str, *, score_needed: bool) -> pa.Table:
+def checked_table(
+    batch: RowBatch, label: str, *, score_needed: bool, skipped: Skipped | None = None
+) -> pa.Table:
     """`batch` as a table: first, second and split (string), score (float64), row (int64).
 
-    Missing values are null. Raises DataError for a sentence that is blank, too long or not text.
-    For a score that is not a finite number it raises DataError if `score_needed`; else the score
-    becomes null.
+    Missing values are null. Raises BadRowError for a sentence that is missing, blank, too long or
+    not text. For a score that is not a finite number it raises BadRowError if `score_needed`; else
+    the score becomes null. If `skipped` is given, such rows are left out and counted instead.
     """
+    try:
+        return _table(batch, label, score_needed=score_needed)
+    except BadRowError as error:
+        if skipped is None:
+            raise
+        return _table(_without_bad(batch, error, skipped), label, score_needed=score_needed)
+
+
+def _table(batch: RowBatch, label: str, *, score_needed: bool) -> pa.Table:
     first = _sentences(batch.first, batch.rows, label, "first")
     second = _sentences(batch.second, batch.rows, label, "second")
     if batch.scores is None:
@@ -97,23 +111,69 @@ def _sentences(
         except UnicodeEncodeError:
             index = next(i for i, cell in enumerate(cells) if not _is_encodable(cell))
             reason = f"the {which} sentence holds half of a surrogate pair, which is not text"
-            raise row_error(label, rows[index], f"{reason}; correct or remove it") from None
+            reason = f"{reason}; correct or remove it"
+            raise BadRowError(label, rows[index], reason, Fault.SENTENCE) from None
+    empty = f"the {which} sentence is empty; fill or remove the row"
+    if column.null_count:
+        raise BadRowError(label, rows[_first_true(column.is_null())], empty, Fault.SENTENCE)
     lengths = pc.binary_length(column).to_numpy(zero_copy_only=False)
     if len(lengths) and lengths.max() > MAX_CELL_BYTES:
         reason = f"the {which} sentence is longer than 1 MB; shorten or remove it"
-        raise row_error(label, rows[int(lengths.argmax())], reason)
+        raise BadRowError(label, rows[int(lengths.argmax())], reason, Fault.SENTENCE)
     blank = pc.equal(pc.binary_length(pc.utf8_trim_whitespace(column)), 0)
     if pc.any(blank).as_py():
-        reason = f"the {which} sentence is empty; fill or remove the row"
-        raise row_error(label, rows[_first_true(blank)], reason)
+        raise BadRowError(label, rows[_first_true(blank)], empty, Fault.SENTENCE)
     return column
+
+
+def _without_bad(batch: RowBatch, first: BadRowError, skipped: Skipped) -> RowBatch:
+    """The rows of `batch` that can be used; the others are counted."""
+    no_sentence = _unusable(batch.first) | _unusable(batch.second)
+    keep = ~no_sentence
+    if batch.scores is not None:
+        numbers = batch.scores if isinstance(batch.scores, pa.Array) else _parsed(batch.scores)
+        keep &= ~_unfinite(numbers).to_numpy(zero_copy_only=False)
+    skipped.add_rows(Fault.SENTENCE, int(no_sentence.sum()), first)
+    skipped.add_rows(Fault.SCORE, int((~keep & ~no_sentence).sum()), first)
+    return RowBatch(
+        _kept(batch.first, keep),
+        _kept(batch.second, keep),
+        None if batch.scores is None else _kept(batch.scores, keep),
+        list(compress(batch.rows, keep)),
+        None if batch.splits is None else _kept(batch.splits, keep),
+    )
+
+
+def _unusable(cells: Sequence[str] | pa.Array) -> NDArray[np.bool_]:
+    """Whether each of these is no sentence."""
+    column = cells
+    if not isinstance(cells, pa.Array):
+        column = pa.array([cell if _is_encodable(cell) else None for cell in cells], pa.string())
+    length = pc.binary_length(column)
+    blank = pc.equal(pc.binary_length(pc.utf8_trim_whitespace(column)), 0)
+    bad = pc.fill_null(pc.or_(pc.greater(length, MAX_CELL_BYTES), blank), fill_value=True)
+    flags: NDArray[np.bool_] = bad.to_numpy(zero_copy_only=False)
+    return flags
+
+
+Cell = TypeVar("Cell")
+
+
+def _kept(cells: Sequence[Cell] | pa.Array, keep: NDArray[np.bool_]) -> Sequence[Cell] | pa.Array:
+    if isinstance(cells, pa.Array):
+        return cells.filter(pa.array(keep))
+    return list(compress(cells, keep))
+
+
+def _unfinite(numbers: pa.Array) -> pa.Array:
+    return pc.fill_null(pc.invert(pc.is_finite(numbers)), fill_value=True)
 
 
 def _scores(
     cells: Sequence[str | float | None] | pa.Array, rows: Sequence[int], label: str, *, needed: bool
 ) -> pa.Array:
     numbers = cells if isinstance(cells, pa.Array) else _parsed(cells)
-    bad = pc.fill_null(pc.invert(pc.is_finite(numbers)), fill_value=True)
+    bad = _unfinite(numbers)
     if not pc.any(bad).as_py():
         return numbers
     if needed:
@@ -126,13 +186,13 @@ def _scores(
         reason = class_word_reason(cell) or _bad_score_reason(cell)
         if reason is None:
             raise NoScoreError(label, row, empty=False, count=_count_lacking(cells, empty=False))
-        raise row_error(label, row, reason)
+        raise BadRowError(label, row, reason, Fault.SCORE)
     return pc.if_else(bad, None, numbers)
 
 
 def _parsed(cells: Sequence[str | float | None]) -> pa.Array:
     try:
-        if not isinstance(cells[0], str):
+        if not cells or not isinstance(cells[0], str):
             return pa.array(cells, pa.float64())
         # Arrow's parser is many times faster than a loop and rounds in the same way.
         return pc.cast(pc.utf8_trim_whitespace(pa.array(cells, pa.string())), pa.float64())

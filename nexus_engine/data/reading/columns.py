@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nexus_engine.data.messages import file_error, looks_like_name, row_error, shown_names
@@ -15,6 +15,7 @@ from nexus_engine.data.reading.content_columns import (
     sentences_by_content,
     varies,
 )
+from nexus_engine.data.reading.named_columns import named_positions, numbered_positions
 from nexus_engine.data.reading.numbers import is_comma_number, is_number
 from nexus_engine.errors import one_line
 
@@ -97,7 +98,7 @@ class Columns:
     def note(self) -> str:
         """One line for the user on the columns that were read."""
         if self.names:
-            # Each is a name of the tables above, so it is no text of the data.
+            # Each is a name of the tables above, or the user gave it, so it is no text of the data.
             return "columns " + ", ".join(one_line(name, 40) for name in self.names)
         used = [self.first, self.second] + ([] if self.score is None else [self.score])
         return "no header; columns " + ", ".join(str(position + 1) for position in used)
@@ -119,42 +120,70 @@ class Columns:
 
 
 def columns_by_name(
-    label: str, names: Sequence[str], *, score_needed: bool, row: int | None = None
+    label: str,
+    names: Sequence[str],
+    *,
+    score_needed: bool,
+    row: int | None = None,
+    given: Mapping[str, str] | None = None,
 ) -> Columns | None:
     """The columns of a file whose columns are called `names`; None if none are sentence names.
 
-    `row` is the row of the header, if the file has one.
-    Raises DataError for names that occur twice and for a missing score column that is needed.
+    `row` is the row of the header, if the file has one. `given` names columns by their roles
+    (`named_columns`); the tables above name those that it does not.
+    Raises DataError for names that occur twice, for a missing score column that is needed, and for
+    a given name that the file lacks.
     """
     squeezed = [_squeezed(name) for name in names]
     location = label if row is None else f"{label}:{row}"
-    pair = next((pair for pair in SENTENCE_NAMES if set(pair) <= set(squeezed)), None)
-    if pair is None:
-        _refuse_doubled(location, [name for name in squeezed if name in ANY_SENTENCE_NAME])
-        return None
-    score = next((name for name in SCORE_NAMES if name in squeezed), None)
+    at = named_positions(location, names, given or {})
+    if "sentence1" not in at:
+        pair = next((pair for pair in SENTENCE_NAMES if set(pair) <= set(squeezed)), None)
+        if pair is None:
+            _refuse_doubled(location, [name for name in squeezed if name in ANY_SENTENCE_NAME])
+            return None
+        _refuse_doubled(location, [name for name in squeezed if name in pair])
+        at["sentence1"], at["sentence2"] = (squeezed.index(name) for name in pair)
+    free = [name if place not in at.values() else "" for place, name in enumerate(squeezed)]
+    if "score" not in at:
+        score = next((name for name in SCORE_NAMES if name in free), None)
+        if score is not None:
+            _refuse_doubled(location, [name for name in free if name == score])
+            at["score"] = free.index(score)
     _refuse_doubled(location, [name.strip().casefold() for name in names])
-    _refuse_doubled(location, [name for name in squeezed if name in (*pair, score)])
-    if score is None and score_needed:
+    if "score" not in at and score_needed:
         reason = f"no score column among {shown_names(names)}; name one score, similarity or label"
         raise file_error(location, reason)
-    split = squeezed.index(SPLIT_NAME) if SPLIT_NAME in squeezed else None
-    used = (*pair,) if score is None else (*pair, score)
-    positions = [squeezed.index(name) for name in used]
+    if "split" not in at and SPLIT_NAME in free:
+        at["split"] = free.index(SPLIT_NAME)
+    return _columns_at(names, at)
+
+
+def _columns_at(names: Sequence[str], at: Mapping[str, int]) -> Columns:
+    """The columns at these positions by role; `names` is empty without a header."""
+    read = [at[role] for role in ("sentence1", "sentence2", "score") if role in at]
+    split = at.get("split")
     return Columns(
-        positions[0],
-        positions[1],
-        positions[2] if score is not None else None,
-        tuple(names[column] for column in positions),
+        at["sentence1"],
+        at["sentence2"],
+        at.get("score"),
+        tuple(names[place] for place in read) if names else (),
         split,
-        "" if split is None else names[split],
+        names[split] if names and split is not None else "",
     )
 
 
 def columns_by_position(
-    label: str, sample: Sequence[tuple[int, list[str]]], delimiter: str, *, score_needed: bool
+    label: str,
+    sample: Sequence[tuple[int, list[str]]],
+    delimiter: str,
+    *,
+    score_needed: bool,
+    given: Mapping[str, str] | None = None,
 ) -> Columns:
     """The columns of a delimited file, from its first records as (row, cells).
+
+    `given` names columns by their roles, or gives their numbers, from 1.
 
     The first record is a header if its names are known and none of its cells is a number. Without a
     header, the score is column 3 if that holds a number, else the only column that does, and the
@@ -166,8 +195,15 @@ def columns_by_position(
     if len(head) < 2:
         reason = "one column found, two or three needed"
         raise row_error(label, row, f"{reason}; separate them with commas (.csv) or tabs (.tsv)")
-    if not any(is_number(cell) for cell in head):
-        columns = columns_by_name(label, head, score_needed=score_needed, row=row)
+    numbered = numbered_positions(head, given or {})
+    if numbered is not None and "sentence1" in numbered:
+        score = numbered.get("score")
+        if score is None and score_needed:
+            raise file_error(label, "columns: give the number of the score column, too")
+        is_headed = score is not None and not is_number(head[score]) and bool(head[score].strip())
+        return _columns_at(head if is_headed else (), numbered)
+    if given or not any(is_number(cell) for cell in head):
+        columns = columns_by_name(label, head, score_needed=score_needed, row=row, given=given)
         if columns is not None:
             return columns
     rest = [cells for _, cells in sample[1:] if len(cells) == len(head)]

@@ -9,21 +9,23 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import chain, islice
 
 from nexus_engine.data.messages import file_error, row_error
 from nexus_engine.data.reading.batches import BATCH_ROWS, MAX_CELL_BYTES, RowBatch
 from nexus_engine.data.reading.columns import BARE_WIDTH, Columns, columns_by_position
+from nexus_engine.data.reading.decimal_commas import DecimalCommas, with_point
 from nexus_engine.data.reading.numbers import is_number
-from nexus_engine.data.reading.separators import advice_on_separator
+from nexus_engine.data.reading.separators import ADVICE, other_separator
+from nexus_engine.data.reading.skipping import BadRowError, Fault, Skipped
 from nexus_engine.data.reading.sources import Source
 from nexus_engine.data.reading.spanning import swallows_rows
 from nexus_engine.data.reading.text_lines import text_lines
 from nexus_engine.errors import DataError
 
-__all__ = ["Tally", "read_delimited"]
+__all__ = ["SeparatorError", "Tally", "read_delimited"]
 
 SAMPLE_ROWS = 1000
 """Number of rows that tell a header from data."""
@@ -39,6 +41,14 @@ class QuoteError(DataError):
     def __init__(self, label: str, row: int, reason: str) -> None:
         super().__init__(str(row_error(label, row, reason)))
         self.row = row
+
+
+class SeparatorError(DataError):
+    """A refusal of a file whose columns are separated by `separator`."""
+
+    def __init__(self, label: str, row: int, separator: str) -> None:
+        super().__init__(str(row_error(label, row, ADVICE[separator])))
+        self.separator = separator
 
 
 @dataclass(slots=True)
@@ -57,6 +67,8 @@ class Tally:
     """Rows with extra columns at the right, which are ignored."""
     first_wide: int = 0
     """The line of the first of these rows."""
+    commas: DecimalCommas = field(default_factory=DecimalCommas)
+    """Scores with a decimal comma."""
 
     def notes(self) -> list[str]:
         """One line for each count that is not 0."""
@@ -74,7 +86,7 @@ class Tally:
                 f"{rows} more columns than {others}, from row {self.first_wide} on; the extra "
                 "columns are ignored"
             )
-        return notes
+        return notes + self.commas.notes()
 
 
 def _counted(count: int, singular: str, plural: str) -> str:
@@ -82,14 +94,21 @@ def _counted(count: int, singular: str, plural: str) -> str:
 
 
 def read_delimited(
-    source: Source, delimiter: str, *, quoted: bool, score_needed: bool
+    source: Source,
+    delimiter: str,
+    *,
+    quoted: bool,
+    score_needed: bool,
+    given: Mapping[str, str] | None = None,
+    skipped: Skipped | None = None,
 ) -> tuple[Columns, Iterator[RowBatch], Tally]:
     """The columns of a delimited file, its rows in batches, and a tally.
 
     The batches are read, and the tally is filled, as the iterator is consumed. With `quoted` false
-    a quote is an ordinary character.
+    a quote is an ordinary character. `given` names columns by their roles. Rows of another width
+    are left out and counted if `skipped` is given.
     Raises DataError with the first row that is wrong: at once if it is among the first rows, else
-    from the iterator.
+    from the iterator; SeparatorError if another character separates the columns.
     """
     tally = Tally()
     records = _records(source, delimiter, tally, quoted=quoted)
@@ -107,12 +126,14 @@ def read_delimited(
     width = _usual_width(delimiter, [cells for _, cells, _ in sample])
     usual = tally.first_is_usual = width == len(sample[0][1])
     cut_sample = [(row, cells if usual else cells[:width]) for row, cells, _ in sample]
-    columns = _columns(source, cut_sample, delimiter, score_needed=score_needed)
+    if delimiter != ",":
+        cut_sample = [(row, [with_point(cell) for cell in cells]) for row, cells in cut_sample]
+    columns = _columns(source, cut_sample, delimiter, score_needed=score_needed, given=given)
     body = sample[1:] if columns.has_header else sample
     if not body and fault is None:
         raise file_error(source.label, "has a header and no pairs")
     rest = records if fault is None else _raising(fault)
-    rows = _Rows(source.label, delimiter, columns, width, tally)
+    rows = _Rows(source.label, delimiter, columns, width, tally, skipped)
     row, cells, last = sample[0]
     if columns.has_header and last != row:  # a quote in the header, too, may swallow rows
         rows.meet_spanning(row, cells, last)
@@ -129,11 +150,18 @@ def _usual_width(delimiter: str, rows: list[list[str]]) -> int:
 
 
 def _columns(
-    source: Source, sample: list[tuple[int, list[str]]], delimiter: str, *, score_needed: bool
+    source: Source,
+    sample: list[tuple[int, list[str]]],
+    delimiter: str,
+    *,
+    score_needed: bool,
+    given: Mapping[str, str] | None,
 ) -> Columns:
     """The columns. Raises DataError, with the true separator if it is another character."""
     try:
-        columns = columns_by_position(source.label, sample, delimiter, score_needed=score_needed)
+        columns = columns_by_position(
+            source.label, sample, delimiter, score_needed=score_needed, given=given
+        )
     except DataError:
         widest = max(len(cells) for _, cells in sample)
         separator_error = _separator_error(source, delimiter, widest, sample[0][0])
@@ -160,8 +188,8 @@ def _is_apart(sample: list[tuple[int, list[str]]]) -> bool:
 def _separator_error(
     source: Source, delimiter: str, widest: int | None, row: int = 1
 ) -> DataError | None:
-    advice = advice_on_separator(source, delimiter, widest)
-    return None if advice is None else row_error(source.label, row, advice)
+    separator = other_separator(source, delimiter, widest)
+    return None if separator is None else SeparatorError(source.label, row, separator)
 
 
 def _raising(fault: DataError) -> Iterator[Record]:
@@ -179,6 +207,7 @@ class _Rows:
     columns: Columns
     width: int
     tally: Tally
+    skipped: Skipped | None
 
     def batches(self, records: Iterator[Record]) -> Iterator[RowBatch]:
         """The records in batches; those before a fault are yielded, and so checked, first."""
@@ -192,14 +221,15 @@ class _Rows:
             splits: list[str] = []
             rows: list[int] = []
             fault: DataError | None = None
+            row = 0
             # Each record is split as it comes. Holding thousands of lists would make Python's
             # cycle collector run for as long as the reading itself.
             try:
                 for row, cells, last in islice(records, BATCH_ROWS):
                     if last != row:
                         self.meet_spanning(row, cells, last)
-                    if len(cells) != width:
-                        self._meet_other_width(row, cells)
+                    if len(cells) != width and not self._has_room(row, cells):
+                        continue
                     first.append(cells[first_column])
                     second.append(cells[second_column])
                     if score_column is not None:
@@ -210,6 +240,8 @@ class _Rows:
             except DataError as error:
                 fault = error
             if rows:
+                if self.delimiter != ",":
+                    scores = self.tally.commas.with_points(self.label, scores, rows)
                 yield RowBatch(
                     first,
                     second,
@@ -219,27 +251,33 @@ class _Rows:
                 )
             if fault is not None:
                 raise fault
-            if not rows:
+            if not row:
                 return
 
-    def _meet_other_width(self, row: int, cells: list[str]) -> None:
-        """Count a row whose extra columns are harmless; refuse any other."""
-        if len(cells) < self.width:
-            raise self._ragged(row, len(cells), "fill or remove the row")
+    def _has_room(self, row: int, cells: list[str]) -> bool:
+        """Count a row whose extra columns are harmless; refuse any other, or count it as left out.
+
+        False for a row that is left out.
+        """
         # Sentences rarely hold tabs, and published tables have remarks at the right of rows.
         remarks = self.delimiter == "\t" and self.width > BARE_WIDTH
-        if remarks or not any(cell.strip() for cell in cells[self.width :]):
+        is_short = len(cells) < self.width
+        if not is_short and (remarks or not any(cell.strip() for cell in cells[self.width :])):
             self.tally.wide_rows += 1
             self.tally.first_wide = self.tally.first_wide or row
-            return
+            return True
         advice = 'quote the cells that hold a separator ("like, this")'
-        if any(BEFORE_QUOTE.match(cell) for cell in cells):
+        if is_short:
+            advice = "fill or remove the row"
+        elif any(BEFORE_QUOTE.match(cell) for cell in cells):
             advice = "remove the spaces between separators and quotes"
-        raise self._ragged(row, len(cells), advice)
-
-    def _ragged(self, row: int, width: int, advice: str) -> DataError:
-        reason = f"{_counted(width, 'column', 'columns')} where the first row has {self.width}"
-        return row_error(self.label, row, f"{reason}; {advice}")
+        width = _counted(len(cells), "column", "columns")
+        reason = f"{width} where the first row has {self.width}; {advice}"
+        error = BadRowError(self.label, row, reason, Fault.SHAPE)
+        if self.skipped is None:
+            raise error
+        self.skipped.add(error)
+        return False
 
     def meet_spanning(self, row: int, cells: list[str], last: int) -> None:
         """Count a row of several lines; refuse one that has swallowed other rows.

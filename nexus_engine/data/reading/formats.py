@@ -1,18 +1,15 @@
-"""Tell the kinds of data file apart, by name or, on stdin, by the first line."""
+"""Tell the kinds of data file apart by name."""
 
 from __future__ import annotations
 
-import json
-import re
-from contextlib import closing
 from enum import StrEnum
 from pathlib import PurePath
 
 from nexus_engine.data.messages import file_error
+from nexus_engine.data.reading.compression import PACKED_SUFFIXES, member_name
 from nexus_engine.data.reading.sources import Source
-from nexus_engine.data.reading.text_lines import text_lines, text_pieces
 
-__all__ = ["FileKind", "kind_of_name", "kind_of_stdin", "known_kind", "stem_of_name"]
+__all__ = ["FileKind", "is_data_name", "kind_of_file", "known_kind", "stem_of_name"]
 
 
 class FileKind(StrEnum):
@@ -42,51 +39,44 @@ SUFFIXES = {
 }
 
 
+def is_data_name(name: str) -> bool:
+    """Whether a file's name means data that is not packed."""
+    return PurePath(name).suffix.lower() in SUFFIXES
+
+
 def known_kind(name: str) -> FileKind | None:
-    """The kind that a file's name means, with `.gz` allowed for text; None if it means none."""
+    """The kind that a file's name means, also of packed text (`.csv.gz`); None if it means none."""
     path = PurePath(name)
-    if path.suffix.lower() == ".gz":
-        kind = SUFFIXES.get(PurePath(path.stem).suffix.lower())
-        return None if kind is FileKind.PARQUET else kind
+    if path.suffix.lower() in PACKED_SUFFIXES:
+        return _known_text(path.stem)
     return SUFFIXES.get(path.suffix.lower())
 
 
+def _known_text(name: str) -> FileKind | None:
+    """The kind of a file of text, not packed, that its name means; None if it means none."""
+    kind = SUFFIXES.get(PurePath(name).suffix.lower())
+    return None if kind is FileKind.PARQUET else kind
+
+
 def stem_of_name(name: str) -> str:
-    """A file's name without `.gz` and without the suffix of its kind."""
+    """A file's name without the suffixes of its packing and of its kind."""
     path = PurePath(name)
-    return PurePath(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
+    is_packed = path.suffix.lower() in PACKED_SUFFIXES and _known_text(path.stem) is not None
+    return PurePath(path.stem).stem if is_packed else path.stem
 
 
-def kind_of_name(label: str, name: str) -> FileKind:
-    """The kind that a file's name means; DataError, with the known kinds, if it means none."""
+def kind_of_file(source: Source, name: str) -> FileKind:
+    """The kind that a file's name means or, in a zip file, that of the one data file in it.
+
+    Raises DataError, with the known kinds, if the name means none.
+    """
     kind = known_kind(name)
+    if PurePath(name).suffix.lower() == ".zip":
+        with source.open() as file:
+            kind = SUFFIXES[PurePath(member_name(source.label, file, is_data_name)).suffix.lower()]
+        if kind is FileKind.PARQUET:
+            raise file_error(source.label, "holds a Parquet file, which is packed twice; unpack it")
     if kind is None:
-        kinds = ".csv, .tsv, .jsonl (each also .gz) or .parquet"
-        raise file_error(label, f"not a known kind of file; its name must end in {kinds}")
+        kinds = ".csv, .tsv, .jsonl (each also .gz, .bz2, .xz or .zip) or .parquet"
+        raise file_error(source.label, f"not a known kind of file; its name must end in {kinds}")
     return kind
-
-
-def kind_of_stdin(source: Source) -> FileKind:
-    """The kind that the first line of `source` suggests; CSV if nothing else fits."""
-    if source.content[:4] == b"PAR1":
-        return FileKind.PARQUET
-    with closing(text_pieces(source)) as pieces:
-        head = next(pieces, "").strip()
-        while len(head) < 3 and (piece := next(pieces, "")):
-            head += piece.strip()
-    # This matches an array of pairs on any number of lines, but no sentence in brackets.
-    if re.match(r"\[\s*[\[{]\s*\"|\{\s*\"", head):
-        return FileKind.JSONL
-    with closing(text_lines(source)) as lines:
-        line = next(lines, "")
-    if line.startswith("{") or (line.startswith("[") and _is_json(line)):
-        return FileKind.JSONL
-    return FileKind.TSV if "\t" in line else FileKind.CSV
-
-
-def _is_json(line: str) -> bool:
-    try:
-        json.loads(line)
-    except (ValueError, RecursionError):
-        return False
-    return True

@@ -6,7 +6,7 @@ The values stand one on each line, all in one array, or one after another.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from itertools import chain, islice
 from typing import Any
@@ -14,17 +14,19 @@ from typing import Any
 from nexus_engine.data.messages import file_error, row_error, shown_names
 from nexus_engine.data.reading.batches import BATCH_ROWS, RowBatch
 from nexus_engine.data.reading.columns import ACCEPTED, Columns, columns_by_name
+from nexus_engine.data.reading.json_rows import RowsPlace, rows_of
 from nexus_engine.data.reading.json_shapes import JsonShape, shape_of
 from nexus_engine.data.reading.json_values import (
     LIMITS,
     JsonLimits,
     JsonText,
+    LineValue,
     RepeatedKeyError,
     array_values,
     decoded,
     lone_values,
-    seek_data_array,
 )
+from nexus_engine.data.reading.skipping import BadRowError, Fault, Skipped
 from nexus_engine.data.reading.sources import Source
 from nexus_engine.data.reading.text_lines import text_lines
 
@@ -38,36 +40,52 @@ Record = tuple[int, dict[str, Any] | list[Any]]
 
 
 def read_json_lines(
-    source: Source, *, score_needed: bool, limits: JsonLimits = LIMITS
+    source: Source,
+    *,
+    score_needed: bool,
+    limits: JsonLimits = LIMITS,
+    given: Mapping[str, str] | None = None,
+    skipped: Skipped | None = None,
 ) -> tuple[Columns, Iterator[RowBatch]]:
     """The fields of a JSON file, and its rows in batches that are read as they are consumed.
 
     The first object or array sets the form and the names of the fields for all. Rows are numbered
-    by line or, in an array on a single line, by value, from 1.
+    by line or, in an array on a single line, by value, from 1. `given` names columns by their
+    roles. Rows that lack a field or a sentence are left out and counted if `skipped` is given.
     Raises DataError with the row: at once for the first row and for a file of another shape, else
     from the iterator.
     """
-    shape = shape_of(source, limits)
+    shape = shape_of(source, limits, given)
     records = _lines(source) if shape is JsonShape.LINES else _values(source, shape, limits)
     head = next(records, None)
     if head is None:
         raise file_error(source.label, "is empty; give a file with pairs of sentences")
     row, value = head
-    columns = _columns(source.label, row, value, score_needed=score_needed)
-    rows = _rows(chain([head], records), columns, source.label, score_needed=score_needed)
+    columns = _columns(source.label, row, value, score_needed=score_needed, given=given)
+    rows = _rows(
+        chain([head], records), columns, source.label, score_needed=score_needed, skipped=skipped
+    )
     return columns, _batches(rows, columns)
 
 
 def _columns(
-    label: str, row: int, value: dict[str, Any] | list[Any], *, score_needed: bool
+    label: str,
+    row: int,
+    value: dict[str, Any] | list[Any],
+    *,
+    score_needed: bool,
+    given: Mapping[str, str] | None,
 ) -> Columns:
     if isinstance(value, dict):
         names = list(value)
-        columns = columns_by_name(label, names, score_needed=score_needed, row=row)
+        columns = columns_by_name(label, names, score_needed=score_needed, row=row, given=given)
         if columns is None:
             reason = f"no known fields among {shown_names(names) or 'none'}; {ACCEPTED}"
             raise row_error(label, row, reason)
         return columns
+    if given:
+        reason = "arrays have no column names; write objects with named fields"
+        raise row_error(label, row, reason)
     if len(value) == 2 and not score_needed:
         return Columns(0, 1, None)
     return Columns(0, 1, 2)
@@ -94,9 +112,16 @@ def _lines(source: Source) -> Iterator[Record]:
 
 def _values(source: Source, shape: JsonShape, limits: JsonLimits) -> Iterator[Record]:
     with closing(JsonText(source, limits)) as text:
-        if shape is JsonShape.DATA:
-            seek_data_array(text)
-        values = lone_values(text) if shape is JsonShape.APART else array_values(text)
+        values: Iterator[LineValue]
+        match shape:
+            case JsonShape.APART:
+                values = lone_values(text)
+            case JsonShape.NAMED_ROWS:
+                values = rows_of(text, RowsPlace.NAMED)
+            case JsonShape.LONE_ROWS:
+                values = rows_of(text, RowsPlace.ALONE)
+            case _:
+                values = array_values(text)
         first_line, by_line = 0, True
         for number, (line, value) in enumerate(values, start=1):
             if number == 1:
@@ -120,35 +145,54 @@ def _rows(
     label: str,
     *,
     score_needed: bool,
+    skipped: Skipped | None,
 ) -> Iterator[Row]:
-    """Each record as a row. Raises DataError for one of another form than the first."""
-    form = dict if columns.has_header else list
+    """Each record as a row.
+
+    Raises DataError for one of another form than the first, and BadRowError for one that lacks a
+    field or a sentence, unless it is to be skipped.
+    """
     for row, value in records:
-        if type(value) is not form:
-            reason = "an array where the first row is an object, or the other way round"
-            raise row_error(label, row, f"{reason}; write all rows alike")
-        score: Any = None
-        split: Any = None
-        if isinstance(value, dict):
-            for name in columns.names if score_needed else columns.names[:2]:
-                if name not in value:
-                    raise row_error(label, row, f"the field {shown_names([name])} is missing")
-            first, second = value[columns.names[0]], value[columns.names[1]]
-            if columns.score is not None:
-                score = value.get(columns.names[2])
-            split = value.get(columns.split_name)
-        else:
-            if not 2 <= len(value) <= 3 or (len(value) == 2 and columns.score is not None):
-                expected = 2 if columns.score is None else 3
-                reason = f"an array of {len(value)} values where {expected} are expected"
-                raise row_error(label, row, reason)
-            first, second = value[0], value[1]
-            score = value[2] if len(value) == 3 else None
-        for which, sentence in (("first", first), ("second", second)):
-            if not isinstance(sentence, str):
-                reason = "empty" if sentence is None else "not a JSON string"
-                raise row_error(label, row, f"the {which} sentence is {reason}")
-        yield row, first, second, _score(score), _word(split)
+        try:
+            cells = _cells(value, columns, label, row, score_needed=score_needed)
+        except BadRowError as error:
+            if skipped is None:
+                raise
+            skipped.add(error)
+            continue
+        yield cells
+
+
+def _cells(
+    value: dict[str, Any] | list[Any], columns: Columns, label: str, row: int, *, score_needed: bool
+) -> Row:
+    if isinstance(value, dict) != columns.has_header:
+        reason = "an array where the first row is an object, or the other way round"
+        raise row_error(label, row, f"{reason}; write all rows alike")
+    score: Any = None
+    split: Any = None
+    if isinstance(value, dict):
+        for name in columns.names if score_needed else columns.names[:2]:
+            if name not in value:
+                reason = f"the field {shown_names([name])} is missing; fill or remove the row"
+                raise BadRowError(label, row, reason, Fault.SHAPE)
+        first, second = value[columns.names[0]], value[columns.names[1]]
+        if columns.score is not None:
+            score = value.get(columns.names[2])
+        split = value.get(columns.split_name)
+    else:
+        if not 2 <= len(value) <= 3 or (len(value) == 2 and columns.score is not None):
+            expected = 2 if columns.score is None else 3
+            reason = f"an array of {len(value)} values where {expected} are expected"
+            raise BadRowError(label, row, f"{reason}; correct or remove the row", Fault.SHAPE)
+        first, second = value[0], value[1]
+        score = value[2] if len(value) == 3 else None
+    for which, sentence in (("first", first), ("second", second)):
+        if not isinstance(sentence, str):
+            reason = "empty" if sentence is None else "not a JSON string"
+            reason = f"the {which} sentence is {reason}; correct or remove the row"
+            raise BadRowError(label, row, reason, Fault.SENTENCE)
+    return row, first, second, _score(score), _word(split)
 
 
 def _score(value: object) -> Score:

@@ -6,13 +6,15 @@ refusal of any other names the shape, with a command that converts it where ther
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from enum import Enum, auto
 from typing import Any
 
 from nexus_engine.data.messages import file_error, looks_like_name, row_error
 from nexus_engine.data.reading.columns import columns_by_name
-from nexus_engine.data.reading.json_values import LIMITS, JsonLimits, JsonText, seek_data_array
+from nexus_engine.data.reading.json_rows import RowsPlace, place_of_rows, unread_place
+from nexus_engine.data.reading.json_values import LIMITS, JsonLimits, JsonText
 from nexus_engine.data.reading.sources import Source
 from nexus_engine.errors import DataError
 
@@ -26,8 +28,10 @@ class JsonShape(Enum):
     """A value on each line."""
     ARRAY = auto()
     """One array of objects or arrays."""
-    DATA = auto()
-    """An object with such an array under `data`."""
+    NAMED_ROWS = auto()
+    """An object with such an array under `data`, `rows` or `examples`."""
+    LONE_ROWS = auto()
+    """An object with one array of objects, under another name."""
     APART = auto()
     """Objects one after another, each over several lines."""
 
@@ -39,8 +43,10 @@ RETRIEVAL = (
 )
 
 
-def shape_of(source: Source, limits: JsonLimits = LIMITS) -> JsonShape:
-    """The shape of the JSON in `source`.
+def shape_of(
+    source: Source, limits: JsonLimits = LIMITS, given: Mapping[str, str] | None = None
+) -> JsonShape:
+    """The shape of the JSON in `source`; `given` names columns by their roles.
 
     Raises DataError for a shape that is not supported. Text that is not JSON counts as lines, whose
     reader refuses it.
@@ -60,7 +66,14 @@ def shape_of(source: Source, limits: JsonLimits = LIMITS) -> JsonShape:
             value = text.value()
         except DataError as error:
             return _unread_shape(source, limits, error)
-        return _object_shape(source, value, over_lines=text.line > first_line)
+        over_lines = text.line > first_line
+        if given and set(given.values()) <= set(value):
+            return JsonShape.APART if over_lines else JsonShape.LINES
+        try:
+            is_whole = not text.peek()
+        except DataError:  # the reader refuses what follows
+            is_whole = False
+        return _object_shape(source, value, over_lines=over_lines, is_whole=is_whole)
 
 
 def _array_shape(text: JsonText, label: str) -> JsonShape:
@@ -70,7 +83,9 @@ def _array_shape(text: JsonText, label: str) -> JsonShape:
     return JsonShape.ARRAY if head in ("{", "[") else JsonShape.LINES
 
 
-def _object_shape(source: Source, value: dict[str, Any], *, over_lines: bool) -> JsonShape:
+def _object_shape(
+    source: Source, value: dict[str, Any], *, over_lines: bool, is_whole: bool
+) -> JsonShape:
     names = list(value)
     label = source.label
     if set(RETRIEVAL_KEYS) <= set(names):
@@ -81,29 +96,29 @@ def _object_shape(source: Source, value: dict[str, Any], *, over_lines: bool) ->
         if any(isinstance(cells, dict | list) for cells in value.values()):
             raise row_error(label, 1, _by_pandas("each column in one piece", "columns"))
         return JsonShape.APART if over_lines else JsonShape.LINES
-    if isinstance(value.get("data"), list):
-        return JsonShape.DATA
+    place = place_of_rows(value, is_whole=is_whole)
+    if place is RowsPlace.NAMED:
+        return JsonShape.NAMED_ROWS
     rows = [inner for inner in value.values() if isinstance(inner, dict)]
     if rows and len(rows) == len(names) and _are_pairs(list(rows[0])):
         raise row_error(label, 1, _by_pandas("each row under its number", "index"))
+    if place is RowsPlace.ALONE:
+        return JsonShape.LONE_ROWS
     for name, inner in value.items():
         if isinstance(inner, list) and inner and isinstance(inner[0], dict):
             is_plain = name.isidentifier() and name.isascii()
             program = f".{name}[]" if is_plain else ".[] | arrays | .[]"
             array = f"the array {name}" if looks_like_name(name) else "an array"
-            reason = f"one JSON object with its rows in {array}; write one object per line"
+            reason = f"a JSON object with rows in {array} and in others; write one object per line"
             raise row_error(label, 1, f"{reason}: jq -c '{program}' FILE > NEW.jsonl")
     return JsonShape.APART if over_lines else JsonShape.LINES
 
 
 def _unread_shape(source: Source, limits: JsonLimits, error: DataError) -> JsonShape:
     """The shape of a file whose first object, maybe the whole file, failed to be read."""
-    with closing(JsonText(source, limits)) as text:
-        try:
-            if seek_data_array(text):
-                return JsonShape.DATA
-        except DataError:
-            pass
+    place = unread_place(source, limits)
+    if place is RowsPlace.NAMED:
+        return JsonShape.NAMED_ROWS
     with closing(JsonText(source, limits)) as text:
         text.take("{")
         first_line = text.line
@@ -121,6 +136,8 @@ def _unread_shape(source: Source, limits: JsonLimits, error: DataError) -> JsonS
         raise row_error(source.label, 1, _by_pandas("columns and data apart", "split"))
     if value_head in ("{", "[") and _is_column(name):
         raise row_error(source.label, 1, _by_pandas("each column in one piece", "columns"))
+    if place is RowsPlace.ALONE:
+        return JsonShape.LONE_ROWS
     if over_lines:
         raise error
     return JsonShape.LINES

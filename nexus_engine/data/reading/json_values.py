@@ -17,15 +17,14 @@ __all__ = [
     "LIMITS",
     "JsonLimits",
     "JsonText",
+    "LineValue",
     "RepeatedKeyError",
     "array_values",
     "decoded",
     "lone_values",
-    "seek_data_array",
 ]
 
 SPACE = re.compile(r"[ \t\n\r]*")
-DATA_KEY = "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +91,18 @@ class JsonText:
             return False
         self._advance(self._position + 1)
         return True
+
+    def opens_objects(self) -> bool:
+        """Whether the cursor stands before an array whose first value is an object."""
+        if self.peek() != "[":
+            return False
+        while True:
+            match = SPACE.match(self._text, self._position + 1)
+            assert match is not None
+            if match.end() < len(self._text):
+                return self._text[match.end()] == "{"
+            if not self._fill():
+                return False
 
     def value(self) -> Any:
         """Read the value at the cursor and move past it.
@@ -191,25 +202,3 @@ def lone_values(text: JsonText) -> Generator[LineValue]:
     while text.peek():
         line = text.line
         yield line, text.value()
-
-
-def seek_data_array(text: JsonText) -> bool:
-    """Move to the array under `data` in the object at the cursor; False if there is none.
-
-    The fields before it are skipped. If one of them is `columns`, the rows of the data have no
-    names, and the result is False.
-    """
-    if not text.take("{"):
-        return False
-    while text.peek() == '"':
-        key = text.value()
-        if not text.take(":"):
-            raise text.refused("not JSON: a colon is missing")
-        if key == DATA_KEY:
-            return text.peek() == "["
-        if key == "columns":
-            return False
-        text.value()
-        if not text.take(","):
-            return False
-    return False

@@ -10,8 +10,8 @@ without streaming, a copy of the sentences) into its cache folder. Nor would
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -26,16 +26,19 @@ from nexus_engine.data.reading.batches import (
     count_lacking_scores,
 )
 from nexus_engine.data.reading.columns import Columns
-from nexus_engine.data.reading.delimited import Tally, read_delimited
+from nexus_engine.data.reading.delimited import SeparatorError, Tally, read_delimited
 from nexus_engine.data.reading.formats import FileKind
 from nexus_engine.data.reading.json_lines import read_json_lines
 from nexus_engine.data.reading.offline import stay_offline
 from nexus_engine.data.reading.separators import every_line_has_tabs
+from nexus_engine.data.reading.skipping import BadRowError, Skipped
 from nexus_engine.data.reading.sources import Source
 from nexus_engine.errors import DataError
 
 __all__ = ["RawPairs", "one_array", "read_pairs"]
 
+SEPARATED_BY = {";": "separated by semicolons", "|": "separated by vertical bars"}
+"""The note on a file whose columns are separated by neither commas nor tabs."""
 MAX_INT32_BYTES = 2**31 - 1
 """A string array with more bytes needs Arrow's large_string, which has 64-bit offsets."""
 
@@ -63,19 +66,27 @@ class RawPairs:
         return len(self.first)
 
 
-def read_pairs(source: Source, kind: FileKind, *, score_needed: bool) -> RawPairs:
+def read_pairs(
+    source: Source,
+    kind: FileKind,
+    *,
+    score_needed: bool,
+    columns: Mapping[str, str] | None = None,
+    skip_bad: bool = False,
+) -> RawPairs:
     """Read all pairs of `source`.
 
     With `score_needed`, every row must have a finite score; without, the scores are kept only if
-    all are finite.
+    all are finite. `columns` names columns by their roles (`named_columns`). With `skip_bad`, rows
+    that cannot be used are left out, and a note counts them.
     Raises DataError with file, row and reason for a file that cannot be used.
     """
-    reader = _FileReader(source, score_needed)
-    if kind is FileKind.TSV:
-        return reader.read_tsv()
-    if kind is FileKind.CSV and every_line_has_tabs(source):
-        return reader.read_tsv_or_csv()
-    return reader.read(kind)
+    reader = _FileReader(source, score_needed, columns or {}, skip_bad)
+    try:
+        raw = reader.read_any(kind)
+    except BadRowError as error:
+        raise (error.with_advice() if score_needed else error) from None
+    return replace(raw, notes=(*raw.notes, *source.remarks)) if source.remarks else raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +95,36 @@ class _FileReader:
 
     source: Source
     score_needed: bool
+    columns: Mapping[str, str] = field(default_factory=dict)
+    skip_bad: bool = False
+
+    def read_any(self, kind: FileKind) -> RawPairs:
+        """Read the file as what its name says, or by the separator that its columns have."""
+        try:
+            return self.read_as_named(kind)
+        except SeparatorError as error:
+            refusal = error
+        if refusal.separator not in SEPARATED_BY:
+            raise refusal
+        try:
+            raw = self.read(FileKind.CSV, separator=refusal.separator)
+        except SeparatorError:
+            raise refusal from None
+        return replace(raw, notes=(SEPARATED_BY[refusal.separator], *raw.notes))
+
+    def read_as_named(self, kind: FileKind) -> RawPairs:
+        """Read the file as what its name says, or with tabs if each line of a CSV holds some."""
+        if kind is FileKind.TSV:
+            return self.read_tsv()
+        if kind is FileKind.CSV and every_line_has_tabs(self.source):
+            if self.skip_bad:
+                # Rows left out must not hide that the file has another separator.
+                try:
+                    return replace(self, skip_bad=False).read_tsv_or_csv()
+                except DataError:
+                    pass
+            return self.read_tsv_or_csv()
+        return self.read(kind)
 
     def read_tsv_or_csv(self) -> RawPairs:
         """Read a file whose name ends in .csv and whose lines all hold tabs."""
@@ -92,6 +133,8 @@ class _FileReader:
         except DataError as tsv_error:
             try:
                 return self.read(FileKind.CSV)
+            except SeparatorError:
+                raise
             except DataError:
                 raise tsv_error from None
         return replace(raw, notes=("separated by tabs, whatever its name says", *raw.notes))
@@ -104,6 +147,8 @@ class _FileReader:
         """
         try:
             return self.read(FileKind.TSV)
+        except SeparatorError:
+            raise
         except DataError as error:
             quoted_error = error
         try:
@@ -115,13 +160,21 @@ class _FileReader:
             return replace(plain, notes=(*plain.notes, "quotes are taken as plain characters"))
         raise quoted_error
 
-    def read(self, kind: FileKind, *, quoted: bool = True) -> RawPairs:
-        """Read the file as `kind`; with `quoted` false, a quote is an ordinary character."""
+    def read(self, kind: FileKind, *, quoted: bool = True, separator: str = ",") -> RawPairs:
+        """Read the file as `kind`; with `quoted` false, a quote is an ordinary character.
+
+        `separator` stands between the columns of a CSV.
+        """
         label, needed = self.source.label, self.score_needed
         batches: Iterator[RowBatch] | None = None
+        skipped = Skipped() if self.skip_bad else None
         try:
-            columns, batches, tally = _open(self.source, kind, quoted=quoted, score_needed=needed)
-            tables = list(_streamed(label, batches, score_needed=needed))
+            columns, batches, tally = self._open(
+                kind, quoted=quoted, separator=separator, skipped=skipped
+            )
+            tables = list(_streamed(label, batches, score_needed=needed, skipped=skipped))
+            if not tables and skipped is not None and skipped.first is not None:
+                raise skipped.first
         except DataError as error:
             # The frames of the traceback hold the open file and some of its rows. Dropping them
             # here closes the file now, however long the error lives.
@@ -143,12 +196,40 @@ class _FileReader:
             scores,
             np.concatenate([table["row"].to_numpy() for table in tables]),
             columns.score_name,
-            (*columns.notes, *tally.notes(), *_control_notes(first, second)),
+            (
+                *columns.notes,
+                *tally.notes(),
+                *_control_notes(first, second),
+                *(skipped.notes() if skipped is not None else ()),
+            ),
             columns.sentence_names,
             None
             if columns.split is None
             else pa.concat_arrays([chunk for table in tables for chunk in table["split"].chunks]),
         )
+
+    def _open(
+        self, kind: FileKind, *, quoted: bool, separator: str, skipped: Skipped | None
+    ) -> tuple[Columns, Iterator[RowBatch], Tally]:
+        """The columns, the batches and the tally of a file of any kind."""
+        source, needed, given = self.source, self.score_needed, self.columns
+        match kind:
+            case FileKind.CSV | FileKind.TSV:
+                return read_delimited(
+                    source,
+                    separator if kind is FileKind.CSV else "\t",
+                    quoted=quoted,
+                    score_needed=needed,
+                    given=given,
+                    skipped=skipped,
+                )
+            case FileKind.JSONL:
+                lines = read_json_lines(source, score_needed=needed, given=given, skipped=skipped)
+                return *lines, Tally()
+            case FileKind.PARQUET:
+                return *read_parquet(source, score_needed=needed, given=given), Tally()
+            case FileKind.ARROW:
+                return *read_arrow(source, score_needed=needed, given=given), Tally()
 
 
 def _row_of(error: DataError) -> int:
@@ -196,24 +277,9 @@ def _control_notes(first: pa.Array, second: pa.Array) -> list[str]:
     ]
 
 
-def _open(
-    source: Source, kind: FileKind, *, quoted: bool, score_needed: bool
-) -> tuple[Columns, Iterator[RowBatch], Tally]:
-    """The columns, the batches and the tally of a file of any kind."""
-    match kind:
-        case FileKind.CSV:
-            return read_delimited(source, ",", quoted=quoted, score_needed=score_needed)
-        case FileKind.TSV:
-            return read_delimited(source, "\t", quoted=quoted, score_needed=score_needed)
-        case FileKind.JSONL:
-            return *read_json_lines(source, score_needed=score_needed), Tally()
-        case FileKind.PARQUET:
-            return *read_parquet(source, score_needed=score_needed), Tally()
-        case FileKind.ARROW:
-            return *read_arrow(source, score_needed=score_needed), Tally()
-
-
-def _streamed(label: str, batches: Iterator[RowBatch], *, score_needed: bool) -> Iterator[pa.Table]:
+def _streamed(
+    label: str, batches: Iterator[RowBatch], *, score_needed: bool, skipped: Skipped | None
+) -> Iterator[pa.Table]:
     """The checked batches as tables, each a `datasets.Dataset` of the declared features."""
     stay_offline()
     import datasets
@@ -227,7 +293,9 @@ def _streamed(label: str, batches: Iterator[RowBatch], *, score_needed: bool) ->
     )
     info = datasets.DatasetInfo(features=features)
     for batch in batches:
-        table = checked_table(batch, label, score_needed=score_needed)
+        table = checked_table(batch, label, score_needed=score_needed, skipped=skipped)
+        if not table.num_rows:
+            continue
         # A given fingerprint keeps the library from hashing the sentences for one.
         yield datasets.Dataset(table, info=info, fingerprint="pairs").with_format("arrow")[:]
 

@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
+from itertools import islice
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.ipc
-import pyarrow.parquet as pq
 
 from nexus_engine.data.messages import file_error, row_error, shown_names
+from nexus_engine.data.reading.arrow_files import arrow_batches, parquet_batches
 from nexus_engine.data.reading.batches import MAX_CELL_BYTES
 from nexus_engine.data.reading.formats import FileKind
+from nexus_engine.data.reading.json_rows import RowsPlace, place_of_rows, rows_of, rows_place
 from nexus_engine.data.reading.json_values import (
     JsonText,
+    LineValue,
     RepeatedKeyError,
     array_values,
     decoded,
     lone_values,
-    seek_data_array,
 )
+from nexus_engine.data.reading.skipping import BadRowError, Fault
 from nexus_engine.data.reading.sources import Source
 from nexus_engine.data.reading.text_lines import text_lines
 from nexus_engine.errors import DataError
@@ -40,22 +42,29 @@ ROWS_PER_BATCH = 1024
 SEPARATORS = (",", ";", "\t", "|")
 
 
-def read_records(source: Source, kind: FileKind) -> Iterator[Record]:
+def read_records(
+    source: Source, kind: FileKind, skip: Callable[[DataError], None] | None = None
+) -> Iterator[Record]:
     """The records of `source`, read while they are consumed; the names stand in its first row.
 
-    Raises DataError with the row for what is damaged or of another form.
+    Raises DataError with the row for what is damaged or of another form. A row of another width and
+    a value that is no object are handed to `skip`, if it is given, and left out.
     """
     match kind:
         case FileKind.CSV:
-            return _delimited(source, separator_of(source))
+            return _delimited(source, separator_of(source), skip or _refuse)
         case FileKind.TSV:
-            return _delimited(source, "\t")
+            return _delimited(source, "\t", skip or _refuse)
         case FileKind.JSONL:
-            return _json(source)
+            return _objects(source, _json(source), skip or _refuse)
         case FileKind.PARQUET:
-            return _table_records(source, _parquet_batches(source))
+            return _table_records(source, parquet_batches(source, None, ROWS_PER_BATCH))
         case FileKind.ARROW:
-            return _table_records(source, _arrow_batches(source))
+            return _table_records(source, arrow_batches(source, None, ROWS_PER_BATCH))
+
+
+def _refuse(error: DataError) -> None:
+    raise error
 
 
 def separator_of(source: Source) -> str:
@@ -75,7 +84,9 @@ def _outside_quotes(line: str, separator: str) -> Iterator[int]:
             yield place
 
 
-def _delimited(source: Source, separator: str) -> Iterator[Record]:
+def _delimited(
+    source: Source, separator: str, skip: Callable[[DataError], None]
+) -> Iterator[Record]:
     csv.field_size_limit(MAX_CELL_BYTES)
     reader = csv.reader(text_lines(source), delimiter=separator, strict=True)
     names: list[str] = []
@@ -91,7 +102,8 @@ def _delimited(source: Source, separator: str) -> Iterator[Record]:
             if len(cells) != len(names):
                 reason = f"{len(cells)} columns where the header has {len(names)}"
                 advice = 'quote the cells that hold a separator ("like, this"), or fill the row'
-                raise row_error(source.label, begun, f"{reason}; {advice}")
+                skip(BadRowError(source.label, begun, f"{reason}; {advice}", Fault.SHAPE))
+                continue
             yield begun, dict(zip(names, cells, strict=True))
     except csv.Error as error:
         if "field limit" in str(error):
@@ -101,35 +113,43 @@ def _delimited(source: Source, separator: str) -> Iterator[Record]:
         raise row_error(source.label, row, reason) from None
 
 
-def _json(source: Source) -> Iterator[Record]:
+def _json(source: Source) -> Iterator[LineValue]:
+    """The values of a JSON text with their rows: by line, or by place in an array."""
     with closing(JsonText(source)) as text:
-        head = text.peek()
-        if head == "[":
-            yield from _objects(source, array_values(text), by_place=True)
+        if text.peek() == "[":
+            yield from _by_place(array_values(text))
             return
     if _is_by_line(source):
         yield from _json_lines(source)
         return
+    place = rows_place(source)
     with closing(JsonText(source)) as text:
-        if seek_data_array(text):
-            yield from _objects(source, array_values(text), by_place=True)
-            return
-    with closing(JsonText(source)) as text:
-        yield from _objects(source, lone_values(text), by_place=False)
+        if place is RowsPlace.NOWHERE:
+            yield from lone_values(text)
+        else:
+            yield from _by_place(rows_of(text, place))
+
+
+def _by_place(values: Iterable[LineValue]) -> Iterator[LineValue]:
+    for place, (_, value) in enumerate(values, start=1):
+        yield place, value
 
 
 def _is_by_line(source: Source) -> bool:
-    """Whether the first line is a whole JSON object without rows of its own."""
+    """Whether the first line is a whole JSON value without rows of its own."""
     with closing(text_lines(source)) as lines:
         head = next((line for line in lines if not line.isspace()), "")
-    try:
-        value = decoded(head)
-    except (ValueError, RecursionError):
-        return False
-    return not (isinstance(value, dict) and isinstance(value.get("data"), list))
+        try:
+            value = decoded(head)
+        except (ValueError, RecursionError):
+            return False
+        is_whole = all(line.isspace() for line in islice(lines, 2))
+    return not isinstance(value, dict) or (
+        place_of_rows(value, is_whole=is_whole) is RowsPlace.NOWHERE
+    )
 
 
-def _json_lines(source: Source) -> Iterator[Record]:
+def _json_lines(source: Source) -> Iterator[LineValue]:
     for row, line in enumerate(text_lines(source), start=1):
         if line.isspace():
             continue
@@ -145,34 +165,18 @@ def _json_lines(source: Source) -> Iterator[Record]:
             raise row_error(source.label, row, reason) from None
         except ValueError:
             raise row_error(source.label, row, "a number is too long to read") from None
-        yield row, _object(source, row, value)
+        yield row, value
 
 
 def _objects(
-    source: Source, values: Iterable[tuple[int, Any]], *, by_place: bool
+    source: Source, values: Iterable[LineValue], skip: Callable[[DataError], None]
 ) -> Iterator[Record]:
-    for place, (line, value) in enumerate(values, start=1):
-        row = place if by_place else line
-        yield row, _object(source, row, value)
-
-
-def _object(source: Source, row: int, value: object) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise row_error(source.label, row, "not a JSON object with named fields; write it as one")
-    return value
-
-
-def _parquet_batches(source: Source) -> Iterator[pa.RecordBatch]:
-    with source.open() as file:
-        yield from pq.ParquetFile(file).iter_batches(ROWS_PER_BATCH, use_threads=False)
-
-
-def _arrow_batches(source: Source) -> Iterator[pa.RecordBatch]:
-    with source.open() as file:
-        for batch in pa.ipc.open_stream(file):
-            batch.validate(full=True)
-            for start in range(0, batch.num_rows, ROWS_PER_BATCH):
-                yield batch.slice(start, ROWS_PER_BATCH)
+    for row, value in values:
+        if isinstance(value, dict):
+            yield row, value
+        else:
+            reason = "not a JSON object with named fields; write it as one"
+            skip(BadRowError(source.label, row, reason, Fault.SHAPE))
 
 
 def _table_records(source: Source, batches: Iterator[pa.RecordBatch]) -> Iterator[Record]:

@@ -13,7 +13,7 @@ from nexus_engine.data.reading.sources import Source
 from nexus_engine.data.reading.text_lines import text_lines
 from nexus_engine.errors import DataError
 
-__all__ = ["advice_on_separator", "every_line_has_tabs"]
+__all__ = ["ADVICE", "every_line_has_tabs", "other_separator"]
 
 SAMPLE_LINES = 200
 MIN_SURE_COLUMNS = 3
@@ -23,13 +23,12 @@ MIN_ALIKE_SHARE = 0.9
 """At least this share of the rows have one width; the separator may be in some sentences."""
 
 ADVICE = {
-    ";": "the columns are separated by semicolons; save the file with commas between them, cells "
-    "that hold a comma in quotes, and numbers with a point (4.5)",
-    "|": "the columns are separated by vertical bars; save the file with commas between them and "
-    "cells that hold a comma in quotes",
+    ";": "the columns are separated by semicolons",
+    "|": "the columns are separated by vertical bars",
     "\t": "the columns are separated by tabs; give the file a name that ends in .tsv",
     ",": "the columns are separated by commas; give the file a name that ends in .csv",
 }
+"""By separator: what a refusal says of a file whose name tells another one."""
 
 
 def every_line_has_tabs(source: Source) -> bool:
@@ -42,8 +41,8 @@ def every_line_has_tabs(source: Source) -> bool:
     return bool(head) and all("\t" in line for line in head)
 
 
-def advice_on_separator(source: Source, delimiter: str, widest: int | None) -> str | None:
-    """Advice if another character than `delimiter` separates the columns, else None.
+def other_separator(source: Source, delimiter: str, widest: int | None) -> str | None:
+    """The character that separates the columns if it is not `delimiter`, else None.
 
     `widest` is the number of columns that the delimiter yields in a file that is to be refused. It
     is None for a file that could be read, because its decimal commas were taken for separators.
@@ -52,9 +51,9 @@ def advice_on_separator(source: Source, delimiter: str, widest: int | None) -> s
     with suppress(DataError), closing(text_lines(source)) as lines:
         for line in islice(lines, SAMPLE_LINES):
             head.append(line)  # noqa: PERF402 - the lines before a fault are kept
-    for separator, advice in ADVICE.items():
+    for separator in ADVICE:
         if separator != delimiter and _separates(separator, head, widest):
-            return advice
+            return separator
     return None
 
 

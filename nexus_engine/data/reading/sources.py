@@ -8,7 +8,7 @@ import io
 import os
 import stat
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +16,15 @@ from typing import BinaryIO
 from nexus_engine.data.messages import file_error, shown_path
 from nexus_engine.errors import DataError
 
-__all__ = ["Source", "file_source", "missing", "refused_access", "stdin_source"]
+__all__ = [
+    "LFS_POINTER",
+    "Source",
+    "file_source",
+    "lfs_pointer",
+    "missing",
+    "refused_access",
+    "stdin_source",
+]
 
 KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -36,6 +44,9 @@ REASONS = {
     errno.ENXIO: "is a socket or a device without a driver, not a regular file",
 }
 
+LFS_POINTER = b"version https://git-lfs"
+"""How the small file begins that stands for a large one in a repository cloned without Git LFS."""
+
 MAX_LISTED_NAMES = 10_000
 """In the search for the name that a mistyped path meant."""
 
@@ -49,6 +60,8 @@ class Source:
     path: Path | None
     """None if the bytes are held in `content`."""
     content: bytes = b""
+    remarks: list[str] = field(default_factory=list, compare=False)
+    """Notes on how the bytes were read, one line each, which readers add while they read."""
 
     def open(self) -> BinaryIO:
         """Open the bytes at their start; the caller closes. DataError if they cannot be read."""
@@ -121,3 +134,9 @@ def missing(path: Path) -> DataError:
     matches = difflib.get_close_matches(path.name, names, n=1)
     advice = f"did you mean {shown_path(parent / matches[0])}?" if matches else "check the path"
     return file_error(label, f"does not exist; {advice}")
+
+
+def lfs_pointer(label: str) -> DataError:
+    """The DataError for a file that begins with LFS_POINTER."""
+    reason = "is a pointer of Git LFS in the place of the data"
+    return file_error(label, f"{reason}; fetch the data: git lfs pull")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 
 from nexus_engine.data.reading.columns import BARE_WIDTH, Columns
-from nexus_engine.data.reading.numbers import is_number
+from nexus_engine.data.reading.numbers import is_comma_number, is_number
 
 __all__ = ["swallows_rows"]
 
@@ -28,10 +28,10 @@ def swallows_rows(cells: Sequence[str], columns: Columns, delimiter: str) -> boo
         flat = [LINE_END.sub(" ", cell) for cell in cells]
         head = [*flat[:column], *lines[0].split(delimiter)]
         tail = [*lines[-1].split(delimiter), *flat[column + 1 :]]
-        begins = _is_row(head, len(cells), columns, tabs=tabs)
-        ends = _is_row(tail, len(cells), columns, tabs=tabs)
+        begins = _is_row(head, len(cells), columns, delimiter)
+        ends = _is_row(tail, len(cells), columns, delimiter)
         inner = sum(
-            _is_row(line.split(delimiter), len(cells), columns, tabs=tabs) for line in lines[1:-1]
+            _is_row(line.split(delimiter), len(cells), columns, delimiter) for line in lines[1:-1]
         )
         if columns.score is None and not tabs:
             # With two sentences and no score, a comma in each of two lines does not prove rows.
@@ -47,11 +47,12 @@ def swallows_rows(cells: Sequence[str], columns: Columns, delimiter: str) -> boo
     return False
 
 
-def _is_row(cells: Sequence[str], width: int, columns: Columns, *, tabs: bool) -> bool:
+def _is_row(cells: Sequence[str], width: int, columns: Columns, delimiter: str) -> bool:
     """Whether these can be the cells of a row, which has a score if commas separate them.
 
     Sentences rarely hold tabs, so a row separated by tabs may lack its score or have extra columns.
     """
+    tabs = delimiter == "\t"
     if len(cells) != width and not (tabs and len(cells) > width > BARE_WIDTH):
         return False
     if not cells[columns.first].strip() or not cells[columns.second].strip():
@@ -59,4 +60,5 @@ def _is_row(cells: Sequence[str], width: int, columns: Columns, *, tabs: bool) -
     if columns.score is None:
         return True
     score = cells[columns.score]
-    return is_number(score) or (tabs and not score.strip())
+    has_number = is_number(score) or (delimiter != "," and is_comma_number(score))
+    return has_number or (tabs and not score.strip())

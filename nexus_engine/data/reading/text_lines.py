@@ -1,21 +1,25 @@
-"""Decode a text file strictly: UTF-8 with or without a BOM, or UTF-16 with one; gzip or plain."""
+"""Decode a text file strictly, packed or plain.
+
+Text is UTF-8 with or without a byte order mark, UTF-16 with one, or else Windows-1252, which is
+then noted in the remarks of the source.
+"""
 
 from __future__ import annotations
 
 import codecs
-import gzip
 import io
-import zlib
 from collections.abc import Generator
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from nexus_engine.data.messages import file_error, row_error
-from nexus_engine.data.reading.sources import Source
+from nexus_engine.data.reading.compression import DamagedDataError, unpacked
+from nexus_engine.data.reading.formats import is_data_name
+from nexus_engine.data.reading.sources import LFS_POINTER, Source, lfs_pointer
+from nexus_engine.data.reading.windows_1252 import is_windows_1252
 from nexus_engine.errors import DataError
 
 __all__ = ["text_lines", "text_pieces"]
 
-GZIP_MAGIC = b"\x1f\x8b"
 MAX_LINE_CHARACTERS = 8_000_000
 """A line of this length is refused: without a limit, a file that has no line end would fill the
 memory before it could be refused."""
@@ -24,30 +28,70 @@ CHUNK_BYTES = 1 << 16
 ENCODING_NAMES = {"utf-8-sig": "UTF-8", "utf-16": "UTF-16"}
 CONVERT = "convert the file: iconv -f {} -t UTF-8 FILE > NEW"
 SAVE_AS_UTF_8 = "save the file again as UTF-8 in the program that wrote it"
-UNDEFINED_IN_1252 = frozenset(b"\x81\x8d\x8f\x90\x9d")
+WINDOWS_1252 = "not UTF-8: read as Windows-1252"
 
 
-def text_lines(source: Source) -> Generator[str]:
+def text_lines(source: Source, *, only_utf: bool = False) -> Generator[str]:
     """Yield each line with its line end (LF, CR LF or CR, in any mixture).
 
+    With `only_utf`, text in Windows-1252 is refused.
     Raises DataError, with the number of the line, for bytes that the encoding does not allow, NUL,
-    a line of 8 million characters, and gzip data that is cut off or damaged.
+    a line of 8 million characters, and packed data that is cut off or damaged.
     """
-    return _text(source, MAX_LINE_CHARACTERS, whole_lines=True)
+    return _text(source, MAX_LINE_CHARACTERS, whole_lines=True, only_utf=only_utf)
 
 
 def text_pieces(source: Source, max_characters: int = 1 << 16) -> Generator[str]:
     """Yield the text in pieces of at most `max_characters`, for formats that are not by line."""
-    return _text(source, max_characters, whole_lines=False)
+    return _text(source, max_characters, whole_lines=False, only_utf=False)
 
 
-def _text(source: Source, size: int, *, whole_lines: bool) -> Generator[str]:
+class _OtherEncodingError(Exception):
+    """The bytes are not text in the encoding that was tried; `row` is the line they were met in."""
+
+    def __init__(self, row: int) -> None:
+        super().__init__(row)
+        self.row = row
+
+
+def _text(source: Source, size: int, *, whole_lines: bool, only_utf: bool) -> Generator[str]:
+    yielded = 0
+    if WINDOWS_1252 not in source.remarks:
+        try:
+            if whole_lines:
+                yield from _decoded(source, size, whole_lines=True)
+            else:
+                for piece in _decoded(source, size, whole_lines=False):
+                    yielded += 1
+                    yield piece
+        except _OtherEncodingError as error:
+            if whole_lines:
+                yielded = error.row - 1
+        else:
+            return
+        if not _is_windows_1252(source):
+            raise _decoding_error(source, SAVE_AS_UTF_8)
+        if only_utf:
+            raise _decoding_error(source, CONVERT.format("WINDOWS-1252"))
+        source.remarks.append(WINDOWS_1252)
+    for piece in _decoded(source, size, whole_lines=whole_lines, encoding="cp1252"):
+        # What was yielded before the first wrong byte is ASCII, the same in both encodings.
+        if yielded and not piece.isascii():
+            raise _decoding_error(source, SAVE_AS_UTF_8)
+        if yielded:
+            yielded -= 1
+        else:
+            yield piece
+
+
+def _decoded(source: Source, size: int, *, whole_lines: bool, encoding: str = "") -> Generator[str]:
+    """The text in pieces; `encoding` is that which the first bytes show, or another."""
     row = 0
     piece = "\n"
     with source.open() as file:
         try:
-            plain = _decompressed(source, file)
-            encoding = _encoding(source.label, plain)
+            plain = _plain(source, file)
+            encoding = encoding or _encoding(source.label, plain)
             with io.TextIOWrapper(plain, encoding, errors="strict", newline="") as text:
                 while True:
                     # A piece starts a line if the piece before ended one.
@@ -64,27 +108,27 @@ def _text(source: Source, size: int, *, whole_lines: bool) -> Generator[str]:
                         raise _nul_error(source, row)
                     yield piece
         except UnicodeDecodeError:
-            raise _decoding_error(source) from None
-        except EOFError:
-            reason = "the gzip data is cut off; copy or download the file again"
-            raise row_error(source.label, max(1, row), reason) from None
-        except (gzip.BadGzipFile, zlib.error):
-            reason = "the gzip data is damaged; copy or download the file again"
-            raise row_error(source.label, max(1, row), reason) from None
+            raise _OtherEncodingError(row) from None
+        except DamagedDataError as error:
+            raise row_error(source.label, max(1, row), str(error)) from None
         except OSError:
             raise row_error(source.label, max(1, row), "the disk reports a read error") from None
 
 
-def _decompressed(source: Source, file: BinaryIO) -> io.BufferedReader:
-    """The bytes of `file`, decompressed if they are gzip data, whatever the name of the file."""
-    is_gzip = file.read(2) == GZIP_MAGIC
-    file.seek(0)
-    if is_gzip:
-        return io.BufferedReader(cast("io.RawIOBase", gzip.GzipFile(fileobj=file)), CHUNK_BYTES)
-    if source.path is not None and source.path.suffix.lower() == ".gz" and file.read(1):
-        reason = "is not gzip data, though its name ends in .gz; rename it without .gz"
-        raise file_error(source.label, reason)
-    return io.BufferedReader(cast("io.RawIOBase", file), CHUNK_BYTES)
+def _plain(source: Source, file: BinaryIO) -> io.BufferedReader:
+    name = "" if source.path is None else source.path.name
+    return unpacked(source.label, name, file, is_data_name)
+
+
+def _is_windows_1252(source: Source) -> bool:
+    """Whether all of `source` is text in Windows-1252; False for data that cannot be read."""
+    with source.open() as file:
+        try:
+            plain = _plain(source, file)
+            marks = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+            return not plain.peek(4)[:4].startswith(marks) and is_windows_1252(plain)
+        except (DamagedDataError, DataError, OSError):
+            return False
 
 
 def _encoding(label: str, plain: io.BufferedReader) -> str:
@@ -93,6 +137,8 @@ def _encoding(label: str, plain: io.BufferedReader) -> str:
         raise file_error(label, "is UTF-32; convert it: iconv -f UTF-32 -t UTF-8 FILE > NEW")
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
+    if plain.peek(len(LFS_POINTER)).startswith(LFS_POINTER):
+        raise lfs_pointer(label)
     if head == b"PAR1":
         raise file_error(label, "is Parquet data; give it a name that ends in .parquet")
     return "utf-8-sig"
@@ -103,7 +149,7 @@ def _nul_error(source: Source, row: int) -> DataError:
 
     In UTF-16 every second byte of Latin text is NUL, and the parity of these bytes tells the order.
     """
-    with source.open() as file, _decompressed(source, file) as plain:
+    with source.open() as file, _plain(source, file) as plain:
         head = plain.peek(CHUNK_BYTES)[:CHUNK_BYTES]
     even, odd = head[::2].count(0), head[1::2].count(0)
     if max(even, odd) > len(head) // 4 and min(even, odd) < len(head) // 16:
@@ -113,15 +159,15 @@ def _nul_error(source: Source, row: int) -> DataError:
     return row_error(source.label, row, "holds a NUL byte, which is not text; remove it")
 
 
-def _decoding_error(source: Source) -> DataError:
-    """The refusal with the row and byte at which decoding failed.
+def _decoding_error(source: Source, advice: str) -> DataError:
+    """The refusal with the row and byte at which decoding failed, and `advice` for ASCII so far.
 
     It takes a second pass, because the first decodes ahead of the line that it yields.
     """
     bytes_read = row = 0
     is_ascii = True
     with source.open() as file:
-        plain = _decompressed(source, file)
+        plain = _plain(source, file)
         encoding = _encoding(source.label, plain)
         decoder = codecs.getincrementaldecoder(encoding)("strict")
         while True:
@@ -138,8 +184,6 @@ def _decoding_error(source: Source) -> DataError:
                     advice = "copy the file again: it is cut off or damaged there"
                 elif not (is_ascii and before.isascii()):
                     advice = "the text before it is UTF-8: correct this row, or " + SAVE_AS_UTF_8
-                else:
-                    advice = _conversion(error.object[error.start :], plain)
                 reason = f"is not {ENCODING_NAMES[encoding]} text (byte {offset}); {advice}"
                 return row_error(source.label, row, reason)
             if not chunk:
@@ -147,19 +191,3 @@ def _decoding_error(source: Source) -> DataError:
             is_ascii &= text.isascii()
             row += text.count("\n")
     return file_error(source.label, "changed while it was read; try again")
-
-
-def _conversion(head: bytes, rest: io.BufferedReader) -> str:
-    """How to convert a file with one byte per character, judged by its bytes from 0x80 to 0x9f.
-
-    Windows-1252 has quotes, dashes and the euro sign where Latin-1 has control characters, which no
-    text holds. It leaves a few of the bytes undefined; a file with those is in neither encoding.
-    """
-    high: set[int] = set()
-    chunk = head
-    while chunk:
-        high.update(byte for byte in set(chunk) if 0x80 <= byte <= 0x9F)
-        chunk = rest.read(CHUNK_BYTES)
-    if high & UNDEFINED_IN_1252:
-        return SAVE_AS_UTF_8
-    return CONVERT.format("WINDOWS-1252" if high else "LATIN1")
