@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,12 +26,19 @@ from nexus_engine.errors import ConfigError
 __all__ = ["assemble", "assemble_split"]
 
 
-def assemble(spec: str, seed: int, score_range: ScoreRange | None) -> PairData:
+def assemble(
+    spec: str,
+    seed: int,
+    score_range: ScoreRange | None,
+    columns: Mapping[str, str] | None = None,
+    *,
+    skip_bad: bool = False,
+) -> PairData:
     """See `loading.load_data`."""
     if seed < 0:
         raise ConfigError(f"seed {seed}: must be 0 or more")
     located = locate(spec)
-    scored = read_scored(located, score_range)
+    scored = read_scored(located, score_range, columns, skip_bad=skip_bad)
     splits = {
         ("train" if name == ALL_PAIRS else name): pairs for name, pairs in scored.splits.items()
     }
@@ -72,19 +79,25 @@ def assemble(spec: str, seed: int, score_range: ScoreRange | None) -> PairData:
 
 
 def assemble_split(
-    spec: str, split: str, seed: int, score_range: ScoreRange | None
+    spec: str,
+    split: str,
+    seed: int,
+    score_range: ScoreRange | None,
+    columns: Mapping[str, str] | None = None,
+    *,
+    skip_bad: bool = False,
 ) -> tuple[Pairs, tuple[str, ...]]:
     """See `loading.load_split_with_questions`."""
     if split not in (*SPLITS, ALL_PAIRS):
         raise ConfigError(f"split must be one of {', '.join(SPLITS)}, {ALL_PAIRS}")
     located = locate(spec)
     if split == ALL_PAIRS or split in located.files:
-        scored = read_scored(located, score_range)
+        scored = read_scored(located, score_range, columns, skip_bad=skip_bad)
         if split == ALL_PAIRS:
             return joined_pairs(list(scored.splits.values())), scored.questions
         if split in scored.splits:
             return scored.splits[split], scored.questions
-    data = assemble(spec, seed, score_range)
+    data = assemble(spec, seed, score_range, columns, skip_bad=skip_bad)
     return {"train": data.train, "dev": data.dev, "test": data.test}[split], data.questions
 
 

@@ -6,6 +6,7 @@ Clear cases are refused. Doubtful ones become questions to the user before train
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,13 @@ from nexus_engine.data.messages import file_error, row_error
 from nexus_engine.data.ranges import inferred_range
 from nexus_engine.data.reading.raw_pairs import RawPairs
 
-__all__ = ["is_unlabelled", "refuse_no_scores", "score_notes", "score_questions"]
+__all__ = [
+    "is_unlabelled",
+    "refuse_no_scores",
+    "score_notes",
+    "score_questions",
+    "without_missing_labels",
+]
 
 NO_LABEL = -1.0
 """The mark of a missing label in GLUE and other sets on the Hub."""
@@ -60,8 +67,22 @@ def refuse_no_scores(part: RawPairs, *, range_given: bool) -> None:
             part.label,
             int(part.rows[int(missing.argmax())]),
             f"{reason}, and no other is below 0: a missing label? Remove these rows, or give "
-            f"--score-range {_as_option(scores)} if they are scores",
+            f"--score-range {_as_option(scores)} if they are scores, or leave them out with "
+            "--skip-bad",
         )
+
+
+def without_missing_labels(part: RawPairs) -> RawPairs:
+    """`part` without the pairs scored -1, if no other score is below 0; a note counts them."""
+    scores = _scores(part)
+    missing = scores == NO_LABEL
+    others = scores[~missing]
+    count = int(missing.sum())
+    if not count or not len(others) or others.min() < 0:
+        return part
+    rows = "1 row is" if count == 1 else f"{count:,} rows are"
+    kept = part.take(np.flatnonzero(~missing))
+    return replace(kept, notes=(*part.notes, f"{rows} left out: the score is -1, no label"))
 
 
 def score_notes(parts: Sequence[RawPairs]) -> list[str]:
@@ -84,7 +105,7 @@ def score_questions(
     if missing and len(others) and others.min() >= 0:
         lines.append(
             f"{missing} of {len(scores)} scores are -1 and no other is below 0: are these labels "
-            "missing? If so, remove these rows"
+            "missing? If so, remove these rows, or leave them out with --skip-bad"
         )
     train = splits.get("train", [])
     if len(splits) > 1 and train:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -17,24 +18,34 @@ GUARD_RANGE = (0.0, 5.0)
 
 
 def load_data(
-    spec: str, *, seed: int = 0, score_range: tuple[float, float] | None = None
+    spec: str,
+    *,
+    seed: int = 0,
+    score_range: tuple[float, float] | None = None,
+    columns: Mapping[str, str] | None = None,
+    skip_bad: bool = False,
 ) -> PairData:
     """Load train, dev and test.
 
     Args:
         spec: `demo`; `stsb` (from the local Hugging Face cache); a CSV, TSV, JSONL or Parquet
             file, which is cut into splits; a folder with train, dev and test files of those kinds,
-            where a missing dev or test is cut from train; or a folder that the `datasets` library
-            saved.
+            where a missing dev or test is cut from train; a folder that the `datasets` library
+            saved; or a cloned repository of the Hugging Face hub with such files in `data`.
         seed: Seed of the cut, 0 or more; the same file and seed give the same splits.
         score_range: Lowest and highest score of the scale, mapped to 0..1; None to infer it.
+        columns: Names of columns by their roles `sentence1`, `sentence2`, `score` and `split`;
+            the usual names stand for those that are not given. Columns of a table without a header
+            have numbers, from 1.
+        skip_bad: Leave out rows without a usable score, without two sentences, or of another width,
+            and count them in a note.
 
     Raises DataError, with file, row and reason, for data that cannot be used, and ConfigError for
-    an invalid seed or range.
+    an invalid seed, range or role.
     """
     from nexus_engine.data.assembling import assemble
 
-    return assemble(os.fspath(spec), seed, score_range)
+    return assemble(os.fspath(spec), seed, score_range, columns, skip_bad=skip_bad)
 
 
 def load_split(
@@ -43,6 +54,8 @@ def load_split(
     *,
     seed: int = 0,
     score_range: tuple[float, float] | None = None,
+    columns: Mapping[str, str] | None = None,
+    skip_bad: bool = False,
 ) -> Pairs:
     """Load one split of `spec`, or `all` of it: a file uncut, a folder's splits joined.
 
@@ -50,7 +63,9 @@ def load_split(
     range inferred from all files of `spec`, as in training.
     Raises DataError and ConfigError as `load_data` does.
     """
-    return load_split_with_questions(spec, split, seed=seed, score_range=score_range)[0]
+    return load_split_with_questions(
+        spec, split, seed=seed, score_range=score_range, columns=columns, skip_bad=skip_bad
+    )[0]
 
 
 def load_split_with_questions(
@@ -59,11 +74,13 @@ def load_split_with_questions(
     *,
     seed: int = 0,
     score_range: tuple[float, float] | None = None,
+    columns: Mapping[str, str] | None = None,
+    skip_bad: bool = False,
 ) -> tuple[Pairs, tuple[str, ...]]:
     """Like `load_split`, with the questions that the data raises, as in `PairData.questions`."""
     from nexus_engine.data.assembling import assemble_split
 
-    return assemble_split(os.fspath(spec), split, seed, score_range)
+    return assemble_split(os.fspath(spec), split, seed, score_range, columns, skip_bad=skip_bad)
 
 
 def load_unscored(path: str | os.PathLike[str]) -> Pairs:

@@ -12,6 +12,7 @@ from nexus_engine.data.doubts import (
     refuse_no_scores,
     score_notes,
     score_questions,
+    without_missing_labels,
 )
 from nexus_engine.data.files.folders import HELD_OUT
 from nexus_engine.data.files.locating import ALL_PAIRS, Located
@@ -25,6 +26,7 @@ from nexus_engine.data.ranges import (
     range_note,
 )
 from nexus_engine.data.reading.formats import FileKind
+from nexus_engine.data.reading.named_columns import checked_roles
 from nexus_engine.data.reading.raw_pairs import RawPairs, one_array, read_pairs
 from nexus_engine.data.reading.sources import Source
 from nexus_engine.data.split_column import by_split_column
@@ -45,20 +47,33 @@ class ScoredSplits:
     """As in `pairs.PairData`."""
 
 
-def read_scored(located: Located, score_range: ScoreRange | None) -> ScoredSplits:
+def read_scored(
+    located: Located,
+    score_range: ScoreRange | None,
+    columns: Mapping[str, str] | None = None,
+    *,
+    skip_bad: bool = False,
+) -> ScoredSplits:
     """Read every file of `located` and map all scores from one range, given or inferred.
 
-    A dev or test split without labels is left out if there is a train split to cut another from.
-    Raises DataError for data that cannot be used and ConfigError for an invalid range.
+    `columns` names columns by their roles. A dev or test split without labels is left out if there
+    is a train split to cut another from. With `skip_bad`, rows that cannot be used are left out.
+    Raises DataError for data that cannot be used and ConfigError for an invalid range or columns.
     """
     given_range = None if score_range is None else checked_range(score_range)
+    columns = checked_roles(columns)
     raw = {
-        split: [read_pairs(source, kind, score_needed=True) for source, kind in files]
+        split: [
+            read_pairs(source, kind, score_needed=True, columns=columns, skip_bad=skip_bad)
+            for source, kind in files
+        ]
         for split, files in located.files.items()
     }
     raw, split_notes = by_split_column(raw)
     by_column = ALL_PAIRS in located.files and ALL_PAIRS not in raw
     raw, questions = _labelled(raw)
+    if skip_bad and given_range is None:
+        raw = {split: [without_missing_labels(part) for part in raw[split]] for split in raw}
     parts = [part for split in raw.values() for part in split]
     for part in parts:
         refuse_no_scores(part, range_given=given_range is not None)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from nexus_engine.data.files.folders import SPLITS
@@ -60,7 +59,7 @@ def by_split_column(
         for part, splits in zip(parts, part_splits, strict=True):
             indices = np.flatnonzero([name == split for name in splits])
             if len(indices):
-                by_split.setdefault(split, []).append(_take(part, indices))
+                by_split.setdefault(split, []).append(replace(part.take(indices), splits=None))
     sizes = ", ".join(f"{sum(map(len, parts)):,} {split}" for split, parts in by_split.items())
     return by_split, [f"split as the column split says: {sizes} pairs"]
 
@@ -69,15 +68,3 @@ def _splits_of(part: RawPairs) -> list[str | None]:
     """The split of each pair; None where the word names none."""
     words = pc.utf8_lower(pc.utf8_trim_whitespace(part.splits))
     return [SPELLINGS.get(word) for word in words.to_pylist()]
-
-
-def _take(pairs: RawPairs, indices: np.ndarray[tuple[int], np.dtype[np.int64]]) -> RawPairs:
-    chosen = pa.array(indices)
-    return replace(
-        pairs,
-        first=pairs.first.take(chosen),
-        second=pairs.second.take(chosen),
-        scores=None if pairs.scores is None else pairs.scores[indices],
-        rows=pairs.rows[indices],
-        splits=None,
-    )

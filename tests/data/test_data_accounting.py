@@ -174,57 +174,67 @@ def test_a_comma_in_each_line_of_an_unscored_cell_is_no_sign_of_rows(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "line"),
+    ("name", "line", "columns"),
     [
-        ("a.csv", '"name: fan {0}; size: {0}","name: duct {0}; size: {0}",{1}'),
-        ("a.csv", "fan {0} | ABC | x,duct {0} | DEF | y,{1}"),
-        ("a.tsv", "fan {0}, red, big\tduct {0}\t{1}"),
-        ("a.tsv", "fan {0}; 3; 4\tduct {0}\t{1}"),
-        ("a.csv", "fan {0}; 3; 4,duct {0},{1}"),
+        ("a.csv", '"fan {0}; old";"duct {0}";{1},5', "1, 2, 3"),
+        ("a.csv", "fan {0};duct {0};{1},5", "1, 2, 3"),
+        ("a.csv", "fan {0}, old;duct {0};{1}", "1, 2, 3"),
+        ("a.tsv", "fan {0};duct {0};{1}", "1, 2, 3"),
+        ("a.csv", "{1},5;fan {0};duct {0}", "2, 3, 1"),
+        ("a.csv", "fan {0}|duct {0}|{1},5", "1, 2, 3"),
+        ("a.tsv", "own\t{1},5\tthe fan {0}\tthe duct {0}", "3, 4, 2"),
     ],
 )
-def test_sentences_that_are_punctuated_alike_are_no_separators(tmp_path, name, line):
+def test_the_separator_is_told_from_the_lines(tmp_path, name, line, columns):
     content = "".join(line.format(i, i % 6) + "\n" for i in range(24))
-    assert len(load_split(written(tmp_path, name, content), "all")) == 24
+    path = written(tmp_path, name, content)
+    pairs = load_split(path, "all", score_range=(0, 6))
+    assert pairs.second.to_pylist()[-1].endswith("duct 23")
+    half = 0.5 if "5" in line else 0
+    assert pairs.scores.tolist() == pytest.approx([(i % 6 + half) / 6 for i in range(24)])
+    notes = load_data(path, score_range=(0, 6)).notes
+    separated = {";": "separated by semicolons", "|": "separated by vertical bars"}
+    for separator, note in separated.items():
+        assert (note in notes) == (separator in line)
+    assert f"no header; columns {columns}" in notes
+    commas = "24 scores are written with a comma and read with a point (3,5 as 3.5)"
+    assert (commas in notes) == bool(half)
 
 
-@pytest.mark.parametrize(
-    ("name", "line"),
-    [
-        ("a.csv", '"fan {0}; old";"duct {0}";{1},5'),
-        ("a.csv", "fan {0};duct {0};{1},5"),
-        ("a.csv", "fan {0}, old;duct {0};{1}"),
-        ("a.tsv", "fan {0};duct {0};{1}"),
-        ("a.csv", "fan {0};2026;duct {0};{1},5"),
-    ],
-)
-@pytest.mark.parametrize("extra", ["", "fan 3; new;duct 3;4\n"])
-def test_semicolons_are_named_as_the_reason(tmp_path, name, line, extra):
-    content = "".join(line.format(i, i % 6) + "\n" for i in range(24)) + extra
-    assert ":1: the columns are separated by semicolons" in refusal(
-        written(tmp_path, name, content)
-    )
+def test_a_semicolon_in_a_sentence_is_refused_with_its_row(tmp_path):
+    content = "".join(f"fan {i};duct {i};{i % 6}\n" for i in range(24)) + "fan 3; new;duct;4\n"
+    message = refusal(written(tmp_path, "a.csv", content))
+    assert ":25: 4 columns where the first row has 3; quote the cells that hold a" in message
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("a.tsv", table("\t"), "in column 3 are written with a comma; write them with a point"),
-        ("a.csv", table(","), "in column 3 are written with a comma; write them with a point"),
-        ("b.tsv", table("\t"), "the score is written with a comma"),
-        ("b.csv", table(","), "the score is written with a comma"),
-    ],
-)
-def test_decimal_commas_are_named_and_points_are_read(tmp_path, name, content, words):
-    lines = content.splitlines(keepends=True)[name[0] == "a" :]
-    quote = '"' if name.endswith("csv") else ""
-    commas = re.sub(r"(\d)\n", rf"{quote}\1,5{quote}\n", "".join(lines))
-    path = written(tmp_path, name, commas)
-    message = refusal(path)
-    assert words in message
+def test_a_quote_that_is_text_hides_no_rows_between_semicolons(tmp_path):
+    rows = [f"fan {i};duct {i};{i % 6},5\n" for i in range(24)]
+    rows[3], rows[8] = '"Noise at;fan 2;2,5\n', 'duct of 5";a duct;1,5\n'
+    message = refusal(written(tmp_path, "a.csv", "".join(rows)))
+    assert ":4: " in message
+    assert "quote" in message
+
+
+@pytest.mark.parametrize("headed", [True, False])
+def test_decimal_commas_between_commas_are_refused_and_points_are_read(tmp_path, headed):
+    lines = table(",").splitlines(keepends=True)[not headed :]
+    commas = re.sub(r"(\d)\n", r'"\1,5"\n', "".join(lines))
+    message = refusal(written(tmp_path, "a.csv", commas))
     assert re.search(r":[12]: ", message)
+    assert "written with a comma" in message
     points = re.sub(r"(\d),5", r"\1.5", commas)
-    assert len(load_split(written(tmp_path, name, points), "all")) == len(PAIRS)
+    assert len(load_split(written(tmp_path, "a.csv", points), "all")) == len(PAIRS)
+
+
+@pytest.mark.parametrize("separator", ["\t", ";"])
+def test_commas_and_points_in_one_column_are_refused(tmp_path, separator):
+    name = "a.tsv" if separator == "\t" else "a.csv"
+    content = re.sub(r"(\d)\n", r"\1,5\n", table(separator, header=True))
+    message = refusal(written(tmp_path, name, content + f"x{separator}y{separator}1.5\n"))
+    assert ":26: the score is written with a point where others have a comma" in message
+    content = re.sub(r"(\d)\n", r"\1.5\n", table(separator, header=True))
+    message = refusal(written(tmp_path, name, content + f"x{separator}y{separator}1,5\n"))
+    assert ":26: the score is written with a comma and is not a number" in message
 
 
 def test_scores_that_their_commas_cut_in_two_are_noted(tmp_path):

@@ -38,6 +38,11 @@ READ = {
     "a schema before the data": json.dumps(
         {"schema": {"fields": [{"name": "i"}]}, "data": OBJECTS}
     ),
+    "rows under rows": json.dumps({"rows": OBJECTS, "count": 36}),
+    "rows under examples, indented": json.dumps({"name": "x", "examples": OBJECTS}, indent=1),
+    "arrays under rows": json.dumps({"about": [{"x": 1}], "rows": ARRAYS}),
+    "the only array of objects": json.dumps({"tags": ["a", "b"], "the pairs": OBJECTS, "n": [1]}),
+    "the only array of objects, indented": json.dumps({"version": 1, "train": OBJECTS}, indent=2),
     "space around": "\n \r\n\t" + json.dumps(OBJECTS) + "\n\n",
     "a mark before": "\ufeff" + json.dumps(OBJECTS),
 }
@@ -66,7 +71,10 @@ def test_json_of_other_shapes_is_the_same_data(
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 64])
-@pytest.mark.parametrize("name", ["an array on one line", "rows under data, indented"])
+@pytest.mark.parametrize(
+    "name",
+    ["an array on one line", "rows under data, indented", "the only array of objects, indented"],
+)
 def test_where_the_text_is_cut_into_pieces_makes_no_difference(chunk: int, name: str) -> None:
     batches = read(READ[name], JsonLimits(chunk_characters=chunk))
     assert [sentence for batch in batches for sentence in batch.second] == [b for _, b, _ in ROWS]
@@ -224,12 +232,13 @@ def test_a_retrieval_set_is_named_and_said_not_to_be_read(
     assert len(load_split(write(tmp_path / "pairs.jsonl", text), "all")) == 72
 
 
-@pytest.mark.parametrize("name", ["rows", "train", "the pairs"])
-def test_rows_under_another_name_are_found_by_the_command_in_the_message(
+@pytest.mark.parametrize("name", ["pairs", "train", "the pairs"])
+def test_two_arrays_of_rows_are_found_by_the_command_in_the_message(
     tmp_path: Path, name: str
 ) -> None:
-    path = write(tmp_path / "pairs.json", json.dumps({"version": 1, name: OBJECTS}, indent=1))
-    with pytest.raises(DataError, match=r"pairs\.json:1: one JSON object with its rows") as refusal:
+    table = {"version": 1, name: OBJECTS[:30], "more": OBJECTS[30:]}
+    path = write(tmp_path / "pairs.json", json.dumps(table, indent=1))
+    with pytest.raises(DataError, match=r"pairs\.json:1: a JSON object with rows") as refusal:
         load_data(path)
     command = re.search(r"jq -c '(.*)' FILE > NEW\.jsonl$", str(refusal.value))
     assert command is not None
@@ -240,7 +249,27 @@ def test_rows_under_another_name_are_found_by_the_command_in_the_message(
     else:  # the same as the jq program
         lists = [v for v in json.loads(Path(path).read_text()).values() if isinstance(v, list)]
         lines = "".join(json.dumps(row) + "\n" for rows in lists for row in rows)
-    assert len(load_split(write(tmp_path / "NEW.jsonl", lines), "all")) == 36
+    count = 36 if " " in name else 30
+    assert len(load_split(write(tmp_path / "NEW.jsonl", lines), "all")) == count
+
+
+def test_a_second_array_in_an_object_too_long_to_hold_is_refused_with_its_row() -> None:
+    limits = JsonLimits(chunk_characters=100, max_value_characters=500)
+    rows = {"note": "x", "pairs": OBJECTS, "tags": ["a"]}
+    assert sum(len(batch.first) for batch in read(json.dumps(rows), limits)) == 36
+    with pytest.raises(DataError, match=r"pairs\.json:1: a second array of rows"):
+        read(json.dumps({**rows, "more": OBJECTS}), limits)
+
+
+def test_an_object_that_others_follow_is_a_row(tmp_path: Path) -> None:
+    lines = "".join(json.dumps({**o, "spans": [{"start": 0}]}) + "\n" for o in OBJECTS)
+    assert len(load_split(write(tmp_path / "pairs.jsonl", lines), "all")) == 36
+    named = lines.replace("sentence1", "left text").replace("sentence2", "right text")
+    path = write(tmp_path / "named.jsonl", named)
+    columns = {"sentence1": "left text", "sentence2": "right text"}
+    assert len(load_split(path, "all", columns=columns)) == 36
+    with pytest.raises(DataError, match=r"named\.jsonl:1: no known fields"):
+        load_data(path)
 
 
 def test_sentences_in_brackets_on_stdin_are_no_json(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.ipc
 import pytest
-from data_cases import CANARY, HEADER, Row, delimited_text, pair_rows
+from data_cases import CANARY, HEADER, Row, delimited_text, pair_rows, parquet_bytes
 
 from nexus_engine.data import PairData, load_data, load_split, load_unscored
 from nexus_engine.data.files.glance import glance
@@ -130,15 +130,52 @@ def test_a_part_of_a_saved_dataset_is_answered_with_its_folder(tmp_path: Path) -
 
 def test_a_folder_that_holds_the_splits_is_pointed_to(tmp_path: Path) -> None:
     save_splits(tmp_path / "outer" / "saved", three(*SPLITS))
-    (tmp_path / "repository" / "data").mkdir(parents=True)
-    (tmp_path / "repository" / "dataset_infos.json").write_text('{"default": {"features": {}}}')
-    (tmp_path / "repository" / "data" / "train.csv").write_text(delimited_text(rows_of("x", 40)))
-    for name in ("outer", "repository"):
-        with pytest.raises(DataError, match="holds no train, dev or test file; give ") as refusal:
-            load_data(str(tmp_path / name))
-        advised = re.search(r"give (\S+), which does$", str(refusal.value))
-        assert advised is not None
-        assert len(load_data(advised[1]).train) >= 20
+    with pytest.raises(DataError, match="holds no train, dev or test file; give ") as refusal:
+        load_data(str(tmp_path / "outer"))
+    advised = re.search(r"give (\S+), which does$", str(refusal.value))
+    assert advised is not None
+    assert len(load_data(advised[1]).train) >= 20
+
+
+SHARDS = {
+    "train-00000-of-00002-0a1b2c3d4e5f6789.parquet": rows_of("a", 20),
+    "train-00001-of-00002-9876543210fedcba.parquet": rows_of("b", 20),
+    "validation-00000-of-00001-00112233445566aa.parquet": rows_of("c", 12),
+    "test-00000-of-00001.parquet": rows_of("d", 12),
+}
+
+
+def clone(folder: Path) -> Path:
+    """A repository of the hub as it is cloned."""
+    (folder / "data").mkdir(parents=True)
+    (folder / "README.md").write_text("# pairs")
+    (folder / "dataset_infos.json").write_text('{"default": {"features": {}}}')
+    for name, rows in SHARDS.items():
+        (folder / "data" / name).write_bytes(parquet_bytes(rows))
+    return folder
+
+
+def test_a_cloned_repository_of_the_hub_is_read(tmp_path: Path) -> None:
+    folder = clone(tmp_path / "repository")
+    data = load_data(str(folder))
+    assert sizes(data) == [40, 12, 12]
+    assert data.name == "repository"
+    assert "the files are in its folder data" in data.notes
+    assert load_data(str(folder / "data")).fingerprint == data.fingerprint
+    assert glance(str(folder)).files == 4
+    shard = folder / "data" / "train-00001-of-00002-9876543210fedcba.parquet"
+    content = shard.read_bytes()
+    shard.unlink()
+    with pytest.raises(DataError, match="1 of the 2 parts are here"):
+        load_data(str(folder))
+    shard.write_bytes(content)
+    (shard.parent / "train-00001-of-00002-ffff543210fedcba.parquet").write_bytes(content)
+    with pytest.raises(DataError, match=r"parquet: is the same part as train-00001-of-00002-f"):
+        load_data(str(folder))
+    shard.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    (shard.parent / "train-00001-of-00002-ffff543210fedcba.parquet").unlink()
+    with pytest.raises(DataError, match="is a pointer of Git LFS in the place of the data"):
+        load_data(str(folder))
 
 
 @pytest.mark.parametrize(

@@ -223,16 +223,6 @@ def iconv(encoding: str) -> Callable[..., tuple[str, bytes]]:
     return followed
 
 
-def with_commas(_: str, content: str) -> tuple[str, str]:
-    """Save as a spreadsheet would: commas between, cells with commas quoted, decimal points."""
-    rows = csv.reader(io.StringIO(content), delimiter=";" if ";" in content else "|")
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(
-        [cell.replace(",", ".") if i == 2 else cell for i, cell in enumerate(row)] for row in rows
-    )
-    return "saved.csv", text.getvalue()
-
-
 def body(separator: str = "\t", row: int = 0, line: str = "") -> str:
     rows = lines(separator)
     if row:
@@ -246,28 +236,9 @@ def quoted(*cells: str, separator: str = "\t") -> str:
 
 A, B, _ = PAIRS[0]
 GO_ON = '"go" on'
-CP1252 = ("".join(lines(header=HEADER)).replace("says crew", "\u2019says\u2019 \u20ac")).encode(
-    "cp1252"
-)
-LATIN1 = "".join(lines(header=HEADER)).replace("crew", "\u00e9quipe").encode("latin-1")
 COMMAS = "".join(quoted(a, b, f"{s:g}", separator=",") for a, b, s in PAIRS)
 
 ADVICES = {
-    "semicolons, no header": Advice(
-        "bare.csv",
-        "".join(f"{a.replace(',', '')};{b};{s:.1f}\n".replace(".", ",") for a, b, s in PAIRS),
-        1, "separated by semicolons", with_commas,
-    ),
-    "semicolons, commas in sentences": Advice(
-        "bare.csv", "".join(f"{a};{b};{s:.1f}\n".replace(".", ",") for a, b, s in PAIRS),
-        1, "separated by semicolons", with_commas,
-    ),
-    "semicolons, header": Advice(
-        "headed.csv", "sentence1;sentence2;score\n"
-        + "".join(f"{a};{b};{s:.1f}\n".replace(".", ",") for a, b, s in PAIRS),
-        1, "separated by semicolons", with_commas,
-    ),
-    "bars": Advice("a.csv", body("|"), 1, "separated by vertical bars", with_commas),
     "commas in a .tsv": Advice(
         "a.tsv", COMMAS, 1, "give the file a name that ends in .csv", renamed("a.csv")
     ),
@@ -348,10 +319,6 @@ ADVICES = {
         "a.tsv", body("\t", 6, f"{'x' * 1_000_001}\t{B}\t3\n"), 6,
         "longer than 1 MB; shorten or remove it", without(6),
     ),
-    "Windows-1252": Advice(
-        "a.tsv", CP1252, 2, "iconv -f WINDOWS-1252 -t UTF-8", iconv("WINDOWS-1252")
-    ),
-    "Latin-1": Advice("a.tsv", LATIN1, 2, "iconv -f LATIN1 -t UTF-8", iconv("LATIN1")),
     "UTF-32": Advice(
         "a.tsv", body().encode("utf-32"), None, "iconv -f UTF-32 -t UTF-8", iconv("UTF-32")
     ),

@@ -5,10 +5,13 @@ Every sentence holds CANARY, so that a test can tell whether a message quotes th
 
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import io
 import json
+import lzma
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +76,11 @@ def table_bytes(table: pa.Table) -> bytes:
     return file.getvalue()
 
 
+def _with_commas(rows: Sequence[Row], separator: str) -> str:
+    commas = [(first, second, str(score).replace(".", ",")) for first, second, score in rows]
+    return delimited_text(commas, separator)  # type: ignore[arg-type]
+
+
 def write_all_kinds(folder: Path, rows: Sequence[Row]) -> list[Path]:
     """The same pairs in every form that is read."""
     contents = {
@@ -87,6 +95,15 @@ def write_all_kinds(folder: Path, rows: Sequence[Row]) -> list[Path]:
         "columns.parquet": parquet_bytes(rows),
         "single.parquet": parquet_bytes(rows, score_type=pa.float32()),
         "large.parquet": parquet_bytes(rows, text_type=pa.large_string()),
+        "semicolons.csv": delimited_text(rows, ";").encode(),
+        "bars.csv": delimited_text(rows, "|").encode(),
+        "commas.csv": _with_commas(rows, ";").encode(),
+        "commas.tsv": _with_commas(rows, "\t").encode(),
+        "western.csv": delimited_text(rows).encode("cp1252"),
+        "packed.csv.bz2": bz2.compress(delimited_text(rows).encode()),
+        "packed.csv.xz": lzma.compress(delimited_text(rows).encode()),
+        "packed.jsonl.zip": zip_bytes(pairs_jsonl=json_text(rows)),
+        "packed.zip": zip_bytes(**{"folder/pairs_tsv": delimited_text(rows, "\t"), "a_md": "x"}),
         "packed.csv.gz": gzip.compress(delimited_text(rows).encode()),
         "packed.jsonl.gz": gzip.compress(json_text(rows).encode()),
     }
@@ -135,6 +152,25 @@ def _table(
     return table_bytes(pa.Table.from_arrays([first, second, score], names=list(names)))
 
 
+LFS_POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12345\n"
+
+
+def zip_bytes(
+    *, method: int = zipfile.ZIP_DEFLATED, broken: bool = False, locked: bool = False, **files: str
+) -> bytes:
+    """A zip file; in the names of `files`, the last underscore is a point."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        for name, text in files.items():
+            archive.writestr(".".join(name.rsplit("_", 1)), text)
+    content = bytearray(packed.getvalue())
+    if broken:
+        content[45:60] = b"\xff" * 15
+    if locked:
+        content[content.index(b"PK\x01\x02") + 8] |= 1
+    return bytes(content)
+
+
 TEXT = pa.array([A, B])
 MARKS = pa.array([1.0, 2.0])
 INVALID_UTF8 = pa.StringArray.from_buffers(
@@ -154,7 +190,7 @@ BAD_FILES = {
     "parquet without rows": BadFile("bad.parquet", parquet_bytes([]), "no pairs"),
     "one column": BadFile("bad.csv", f"text\n{A}\n".encode(), "one column", 1),
     "tabs in a csv": BadFile("bad.csv", f"{A}\t{B}\thigh\n{B}\t{A}\t2\n".encode(), "score", 1),
-    "semicolons": BadFile("bad.csv", f"{A};{B};3\n".encode(), "semicolon", 1),
+    "semicolons": BadFile("bad.csv", f"{A};{B};high\n{B};{A};2\n".encode(), "score", 1),
     "two columns": BadFile("bad.csv", f"{A},{B}\n{B},{A}\n".encode(), "no score", 1),
     "no score column": BadFile("bad.csv", f"s1,s2\n{A},{B}\n".encode(), "no score column", 1),
     "unknown names": BadFile("bad.csv", f"x,y,z\n{A},{B},3\n{B},{A},2\n".encode(), "x, y, z", 1),
@@ -223,11 +259,16 @@ BAD_FILES = {
     "utf-16 without a mark": BadFile("bad.csv", LINES.encode("utf-16-le"), "NUL", 1),
     "utf-32": BadFile("bad.csv", LINES.encode("utf-32"), "UTF-32"),
     "utf-16 cut in half": BadFile("bad.csv", LINES.encode("utf-16")[:-1], "not UTF-16", 7),
-    "latin-1": BadFile("bad.csv", _csv() + f"{A} \xe4,{B},3\n".encode("latin-1"), "iconv", 8),
-    "latin-1, jsonl": BadFile("bad.jsonl", _jsonl() + b'"\xe4"\n', "not UTF-8", 7),
-    "latin-1 far in": BadFile(
-        "bad.csv", _csv(*[f"{A},{B},3"] * 20_000) + b"\xe4,x,3\n", "not UTF-8", 20_008
+    "undefined in Windows-1252": BadFile("bad.csv", _csv() + b"\xe4\x81,x,3\n", "not UTF-8", 8),
+    "no encoding, jsonl": BadFile("bad.jsonl", _jsonl() + b'"\xe4\x81"\n', "not UTF-8", 7),
+    "no encoding far in": BadFile(
+        "bad.csv", _csv(*[f"{A},{B},3"] * 20_000) + b"\xe4\x81,x,3\n", "not UTF-8", 20_008
     ),
+    "Cyrillic in one byte a letter": BadFile(
+        "bad.csv", f"{'насос работает ' * 40},{A},3\n".encode("cp1251"), "not UTF-8", 1
+    ),
+    "control characters": BadFile("bad.csv", _csv() + b"\xe4\x01,x,3\n", "not UTF-8", 8),
+    "utf-8 cut off in a letter": BadFile("bad.csv", _csv() + "café".encode()[:-1], "not UTF-8", 8),
     "surrogate in utf-8": BadFile("bad.csv", _csv() + b"\xed\xa0\x80,x,3\n", "not UTF-8", 8),
     "cell of 1 MB": BadFile("bad.csv", _csv(A + "," + "x" * 1_000_001 + ",3"), "1 MB", 8),
     "cell of 1 MB in bytes": BadFile(
@@ -274,6 +315,41 @@ BAD_FILES = {
     "gzip damaged": BadFile(
         "bad.csv.gz", gzip.compress(LINES.encode())[:40] + b"\xff" * 40, "damaged"
     ),
+    "bzip2 cut off": BadFile("bad.csv.bz2", bz2.compress(LINES.encode())[:-12], "cut off", 1),
+    "bzip2 damaged": BadFile(
+        "bad.csv.bz2", bz2.compress(LINES.encode())[:40] + b"\xff" * 40, "damaged", 1
+    ),
+    "bz2 that is not": BadFile("bad.csv.bz2", LINES.encode(), "is not bzip2 data"),
+    "xz cut off": BadFile("bad.csv.xz", lzma.compress(LINES.encode())[:-12], "cut off", 8),
+    "xz damaged": BadFile(
+        "bad.csv.xz", lzma.compress(LINES.encode())[:40] + b"\xff" * 40, "damaged", 1
+    ),
+    "xz that asks for 1.5 GB": BadFile(
+        "bad.csv.xz",
+        lzma.compress(
+            LINES.encode(), filters=[{"id": lzma.FILTER_LZMA2, "preset": 0, "dict_size": 3 << 29}]
+        ),
+        "needs more than 256 MB of memory",
+        1,
+    ),
+    "xz that is not": BadFile("bad.csv.xz", LINES.encode(), "is not xz data"),
+    "zip cut off": BadFile("bad.csv.zip", zip_bytes(pairs_csv=LINES)[:-30], "cut off"),
+    "zip damaged": BadFile("bad.csv.zip", zip_bytes(pairs_csv=LINES, broken=True), "damaged", 1),
+    "zip that is not": BadFile("bad.csv.zip", LINES.encode(), "is not zip data"),
+    "zip without data": BadFile("bad.zip", zip_bytes(notes_txt=LINES), "holds no data file"),
+    "zip of two files": BadFile(
+        "bad.zip", zip_bytes(a_csv=LINES, b_tsv=LINES), "holds 2 data files where one is read"
+    ),
+    "zip of Parquet": BadFile("bad.zip", zip_bytes(a_parquet=LINES), "holds a Parquet file"),
+    "zip with a password": BadFile("bad.zip", zip_bytes(a_csv=LINES, locked=True), "encrypted"),
+    "zip by a rare method": BadFile(
+        "bad.zip", zip_bytes(a_csv=LINES, method=zipfile.ZIP_LZMA), "by a method of zip"
+    ),
+    "a workbook": BadFile(
+        "bad.csv", zip_bytes(**{"xl/workbook_xml": LINES}), "is an Excel workbook"
+    ),
+    "a pointer of Git LFS": BadFile("bad.csv", LFS_POINTER, "git lfs pull"),
+    "a pointer of Git LFS, parquet": BadFile("bad.parquet", LFS_POINTER, "git lfs pull"),
     "gz that is not": BadFile("bad.csv.gz", LINES.encode(), "not gzip"),
     "parquet cut off": BadFile("bad.parquet", parquet_bytes(GOOD)[:-10], "cut off"),
     "parquet that is not": BadFile("bad.parquet", LINES.encode(), "damaged"),

@@ -29,8 +29,8 @@ STEMS = {
     "test": "test",
 }
 MAX_LISTED_NAMES = 10_000
-SHARD = re.compile(r"(?P<stem>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})")
-"""How the Hugging Face libraries name the parts of a split."""
+SHARD = re.compile(r"(?P<stem>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})(?:-[0-9a-f]{8,64})?")
+"""How the Hugging Face libraries name the parts of a split; older ones add a hash."""
 
 Candidates = Mapping[str, Sequence[Sequence[Path]]]
 
@@ -46,7 +46,7 @@ def split_candidates(folder: Path, prefix: str = "") -> Candidates:
         raise refused_access(folder, error) from None
     candidates: dict[str, dict[tuple[str, str], list[Path]]] = {}
     for name in names:
-        if known_kind(name) is None or not name.startswith(prefix):
+        if not name.startswith(prefix) or not _may_be_data(name):
             continue
         stem = stem_of_name(name).removeprefix(prefix)
         suffix = name.removeprefix(prefix)[len(stem) :]
@@ -90,7 +90,7 @@ def no_splits(folder: Path) -> DataError:
     for name in names:
         if _has_splits(folder / name):
             return file_error(label, f"{reason}; give {shown_path(folder / name)}, which does")
-    usable = [name for name in names if known_kind(name) and _may_hold_pairs(folder / name)]
+    usable = [name for name in names if _may_be_data(name) and _may_hold_pairs(folder / name)]
     if len(usable) == 1:
         path = shown_path(folder / usable[0])
         return file_error(label, f"{reason}; to load its only data file, give {path}")
@@ -124,8 +124,24 @@ def _may_hold_pairs(path: Path) -> bool:
     return True
 
 
+def _may_be_data(name: str) -> bool:
+    """Whether a name means data, or a zip file that may hold some."""
+    return known_kind(name) is not None or name.lower().endswith(".zip")
+
+
 def _refuse_missing_shards(files: Sequence[Path]) -> None:
-    shard = SHARD.fullmatch(stem_of_name(files[0].name))
-    if shard and len(files) != int(shard["count"]):
-        reason = f"{len(files)} of the {int(shard['count'])} parts are here; add the others"
+    shards = [SHARD.fullmatch(stem_of_name(file.name)) for file in files]
+    indices = [int(shard["index"]) for shard in shards if shard]
+    if not indices or not shards[0]:
+        return
+    doubled = next(
+        (place for place in range(1, len(files)) if indices[place - 1] == indices[place]), 0
+    )
+    if doubled:
+        others = shown_path(files[doubled].name)
+        reason = f"is the same part as {others}; move the older one away"
+        raise file_error(shown_path(files[doubled - 1]), reason)
+    count = int(shards[0]["count"])
+    if len(files) != count:
+        reason = f"{len(files)} of the {count} parts are here; add the others"
         raise file_error(shown_path(files[0]), reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nexus_engine.data.files.assets import assets_dir
@@ -22,6 +22,10 @@ __all__ = ["ALL_PAIRS", "Located", "locate", "located_file"]
 
 ALL_PAIRS = "all"
 """The key of a single file, which is no split, and the name of all splits together."""
+
+
+HUB_FOLDER = "data"
+"""Where a repository of the Hugging Face hub has its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +83,21 @@ def located_file(path: Path) -> tuple[Source, FileKind]:
 def _folder(path: Path, name: str) -> Located:
     files = split_files(path)
     if files:
-        sources = {split: [located_file(file) for file in paths] for split, paths in files.items()}
-        return Located(name, shown_path(path), sources)
+        return _splits(path, name, files)
     saved = saved_dataset(path)
-    if saved is None:
+    if saved is not None:
+        return _saved(path, name, saved)
+    inner = path / HUB_FOLDER
+    files = split_files(inner) if inner.is_dir() and not inner.is_symlink() else {}
+    if "train" not in files:
         raise no_splits(path)
-    return _saved(path, name, saved)
+    located = _splits(inner, name, files)
+    return replace(located, notes=(f"the files are in its folder {HUB_FOLDER}",))
+
+
+def _splits(path: Path, name: str, files: Mapping[str, Sequence[Path]]) -> Located:
+    sources = {split: [located_file(file) for file in paths] for split, paths in files.items()}
+    return Located(name, shown_path(path), sources)
 
 
 def _saved(path: Path, name: str, saved: SavedDataset) -> Located:

@@ -195,7 +195,7 @@ def columns_by_position(
     if len(head) < 2:
         reason = "one column found, two or three needed"
         raise row_error(label, row, f"{reason}; separate them with commas (.csv) or tabs (.tsv)")
-    numbered = numbered_positions(head, given or {})
+    numbered = numbered_positions(f"{label}:{row}", head, given or {})
     if numbered is not None and "sentence1" in numbered:
         score = numbered.get("score")
         if score is None and score_needed:

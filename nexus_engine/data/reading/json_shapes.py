@@ -93,7 +93,7 @@ def _object_shape(
     if "columns" in names and isinstance(value.get("data"), list):
         raise row_error(label, 1, _by_pandas("columns and data apart", "split"))
     if _are_pairs(names):
-        if any(isinstance(cells, dict | list) for cells in value.values()):
+        if all(isinstance(cells, dict | list) for cells in value.values()):
             raise row_error(label, 1, _by_pandas("each column in one piece", "columns"))
         return JsonShape.APART if over_lines else JsonShape.LINES
     place = place_of_rows(value, is_whole=is_whole)
@@ -104,7 +104,7 @@ def _object_shape(
         raise row_error(label, 1, _by_pandas("each row under its number", "index"))
     if place is RowsPlace.ALONE:
         return JsonShape.LONE_ROWS
-    for name, inner in value.items():
+    for name, inner in value.items() if is_whole else ():
         if isinstance(inner, list) and inner and isinstance(inner[0], dict):
             is_plain = name.isidentifier() and name.isascii()
             program = f".{name}[]" if is_plain else ".[] | arrays | .[]"

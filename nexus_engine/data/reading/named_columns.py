@@ -40,15 +40,21 @@ def named_positions(
     return {role: _position(location, names, name) for role, name in given.items()}
 
 
-def numbered_positions(head: Sequence[str], given: Mapping[str, str]) -> dict[str, int] | None:
+def numbered_positions(
+    location: str, head: Sequence[str], given: Mapping[str, str]
+) -> dict[str, int] | None:
     """Positions that are given by number, from 1; None if `given` holds names.
 
     A table without a header has no other names for its columns.
+    Raises DataError for a number beyond the columns of `head`.
     """
     if not given or any(name in head or not name.isdecimal() for name in given.values()):
         return None
     positions = {role: int(name) - 1 for role, name in given.items()}
-    return positions if all(0 <= at < len(head) for at in positions.values()) else None
+    for at in positions.values():
+        if not 0 <= at < len(head):
+            raise _refused(location, str(at + 1), f"is not there; the row has {len(head)}")
+    return positions
 
 
 def _position(location: str, names: Sequence[str], name: str) -> int:

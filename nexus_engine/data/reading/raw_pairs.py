@@ -65,6 +65,18 @@ class RawPairs:
     def __len__(self) -> int:
         return len(self.first)
 
+    def take(self, indices: NDArray[np.intp]) -> RawPairs:
+        """The pairs at `indices` (k,), in that order."""
+        chosen = pa.array(indices)
+        return replace(
+            self,
+            first=self.first.take(chosen),
+            second=self.second.take(chosen),
+            scores=None if self.scores is None else self.scores[indices],
+            rows=self.rows[indices],
+            splits=None if self.splits is None else self.splits.take(chosen),
+        )
+
 
 def read_pairs(
     source: Source,
@@ -133,9 +145,9 @@ class _FileReader:
         except DataError as tsv_error:
             try:
                 return self.read(FileKind.CSV)
-            except SeparatorError:
-                raise
-            except DataError:
+            except DataError as error:
+                if isinstance(error, SeparatorError) and error.separator in SEPARATED_BY:
+                    raise
                 raise tsv_error from None
         return replace(raw, notes=("separated by tabs, whatever its name says", *raw.notes))
 
