@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from data_cases import (
     json_text,
     pair_rows,
     parquet_bytes,
+    zip_bytes,
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -66,7 +70,15 @@ FORMATS = {
     "arrays.jsonl": array_text(GOOD).encode(),
     "array.json": json.dumps([dict(zip(HEADER, row, strict=True)) for row in GOOD]).encode(),
     "pairs.parquet": parquet_bytes(GOOD),
+    "semicolons.csv": delimited_text(GOOD, ";").replace(".", ",").encode(),
+    "western.tsv": delimited_text(GOOD, "\t").replace("sits", "\u00e9t\u00e9").encode("cp1252"),
+    "rows.json": json.dumps(
+        {"n": 1, "r": [dict(zip(HEADER, row, strict=True)) for row in GOOD]}
+    ).encode(),
     "pairs.csv.gz": gzip.compress(delimited_text(GOOD).encode()),
+    "pairs.csv.bz2": bz2.compress(delimited_text(GOOD).encode()),
+    "pairs.csv.xz": lzma.compress(delimited_text(GOOD).encode()),
+    "pairs.zip": zip_bytes(pairs_csv=delimited_text(GOOD)),
 }
 
 
@@ -91,7 +103,7 @@ def test_any_damage_is_loaded_or_refused(
         content = content or bytearray(b"x")
     path = tmp_path_factory.mktemp("damage") / name
     path.write_bytes(content)
-    for load in (load_data, load_unscored):
+    for load in (load_data, partial(load_data, skip_bad=True), load_unscored):
         try:
             loaded = load(str(path))
         except DataError as refusal:

@@ -113,6 +113,16 @@ def test_columns_have_numbers(tmp_path: Path, header: str) -> None:
         load_data(str(path), columns={**columns, "score": "5"})
 
 
+def test_the_words_of_a_table_without_a_header_are_not_shown_as_names(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("".join(f"{CANARY},{b},{s}\n" for _, b, s in ROWS))
+    with pytest.raises(
+        DataError, match=r":1: the column grade is not .*; give their numbers"
+    ) as no:
+        load_data(str(path), columns={"score": "grade"})
+    assert CANARY not in str(no.value)
+
+
 @pytest.mark.parametrize(
     ("columns", "words"),
     [

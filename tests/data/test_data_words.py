@@ -11,7 +11,10 @@ from nexus_engine.data import load_data
 from nexus_engine.data.files.folders import STEMS
 from nexus_engine.data.ranges import KNOWN_RANGES
 from nexus_engine.data.reading.columns import SCORE_NAMES, SENTENCE_NAMES
+from nexus_engine.data.reading.compression import PACKED_SUFFIXES
 from nexus_engine.data.reading.formats import SUFFIXES
+from nexus_engine.data.reading.json_rows import ROW_KEYS
+from nexus_engine.data.reading.named_columns import PAIR_ROLES
 from nexus_engine.data.split_column import SPELLINGS
 from nexus_engine.model.base_model import MAX_TOKENS
 from nexus_engine.settings.record import SETTINGS
@@ -80,10 +83,15 @@ TABS = [f"{a}\t{b}\t{score}\n" for a, b, score in PAIRS]
 WIDE = [f"own\t{score}\t{a}\t{b}\n" for a, b, score in PAIRS]
 COMMAS = [f"{a},{b},{score}\n" for a, b, score in PAIRS]
 SPLIT = ["split,sentence1,sentence2,score\n"]
-NOTED = {
+NOTED: dict[str, tuple[str, list[str]]] = {
     "no header; columns 1, 2, 3": ("a.tsv", TABS),
     "quotes are taken as plain characters": ("a.tsv", [*TABS, '"Off" it\tis\t2\n']),
     "separated by tabs, whatever its name says": ("a.csv", TABS),
+    "separated by semicolons": ("a.csv", [line.replace("\t", ";") for line in TABS]),
+    "separated by vertical bars": ("a.csv", [line.replace("\t", "|") for line in TABS]),
+    "24 scores are written with a comma": ("a.tsv", [x[:-1] + ",5\n" for x in TABS]),
+    "not UTF-8: read as Windows-1252": ("western.csv", [*COMMAS, "th\u00e9,caf\u00e9,2\n"]),
+    "1 row is left out": ("a.csv", [*COMMAS, "no,score,\n"]),
     "1 row spans 2 lines": ("a.csv", [*COMMAS, '"two\nlines",one,3\n']),
     "2 blank lines are passed over": ("a.csv", [*COMMAS, "\n", "\n"]),
     "1 row has more columns than the first row": ("a.tsv", [*WIDE, "own\t1\tis a\ta b\tmore\n"]),
@@ -98,13 +106,23 @@ NOTED = {
 def test_each_note_of_the_page_is_given(tmp_path, note):
     name, lines = NOTED[note]
     path = tmp_path / name
-    path.write_text("".join(lines), encoding="utf-8")
-    assert any(line.startswith(note) for line in load_data(str(path)).notes)
-    plural = re.sub(r"^\d+ (rows?|blank|sentences)", r"N \1", note).replace("2 lines", "M lines")
+    path.write_text("".join(lines), encoding="cp1252" if name == "western.csv" else "utf-8")
+    data = load_data(str(path), skip_bad="left out" in note)
+    assert any(line.startswith(note) for line in data.notes)
+    plural = re.sub(r"^\d+ (rows?|blank|sentences|scores)", r"N \1", note)
+    plural = plural.replace("2 lines", "M lines").replace("N row is", "N rows are")
     plural = plural.replace("N row spans", "N rows span").replace("N row has", "N rows have")
     assert f"`{plural}`" in PAGE
 
 
 def test_every_note_of_the_page_is_tried():
     listed = [name for notes, _ in table("Notes") for name in quoted(notes)]
-    assert len(listed) == len(NOTED) + 1  # and `columns ...`
+    assert len(listed) == len(NOTED) + 2  # and `columns ...`, and that of a cloned repository
+
+
+def test_the_page_lists_the_packings_and_the_roles():
+    files = section("Files")
+    packed = files.split("may be packed:")[1].split("(")[0]
+    assert set(quoted(packed)) == set(PACKED_SUFFIXES)
+    assert set(quoted(files.split("Roles are")[1].split(".")[0])) == set(PAIR_ROLES)
+    assert set(ROW_KEYS) <= set(quoted(files))

@@ -72,7 +72,7 @@ def test_records_of_an_arrow_stream_are_checked_to_its_end():
     content = arrow(ROWS)
     assert [r for _, r in read_records(Source("a", None, content), FileKind.ARROW)] == ROWS
     for end in range(0, len(content), 97):
-        with pytest.raises(DataError, match="damaged or cut off|holds no rows"):
+        with pytest.raises(DataError, match=r"damaged or cut off|holds no rows"):
             list(read_records(Source("a", None, content[:end]), FileKind.ARROW))
 
 
@@ -86,9 +86,10 @@ def test_a_damaged_stream_takes_no_memory():
         try:
             records = list(read_records(Source("a", None, bytes(damaged)), FileKind.ARROW))
         except DataError as error:
-            assert str(error).startswith("a: ")
+            message = str(error)
         else:
-            assert len(records) == len(ROWS)
+            message = f"a: {len(records)}"
+        assert message in ("a: 30", "a: is damaged or cut off; copy or download the file again")
 
 
 def test_a_record_alone_with_a_list_of_objects_is_a_record_if_others_follow():

@@ -36,7 +36,7 @@ HEAD_BYTES = 10
 CHUNK_BYTES = 1 << 16
 MAX_XZ_MEMORY = 256 << 20
 """`xz -9` needs 65 MB to unpack; a forged header could ask for 4 GB."""
-BOMB_BYTES = 256 << 20
+BOMB_BYTES = 64 << 20
 BOMB_RATIO = 500
 """Beyond BOMB_BYTES, data this many times as large as the packed file is refused: text shrinks to a
 hundredth at most, while the tightest bombs of gzip reach 1,000 and of bzip2 a million."""
@@ -161,9 +161,13 @@ class _Unpacked(io.RawIOBase):
         buffer[: len(data)] = data
         self._count += len(data)
         if self._count > self._limit:
-            reason = f"the {self._packing} data unpacks to more than {BOMB_RATIO} times its size"
-            raise file_error(self._label, f"{reason}; unpack it and look at what it is")
+            raise _bomb(self._label, self._packing)
         return len(data)
+
+
+def _bomb(label: str, packing: str) -> DataError:
+    reason = f"the {packing} data unpacks to more than {BOMB_RATIO} times its size"
+    return file_error(label, f"{reason}; unpack it and look at what it is")
 
 
 @contextmanager
@@ -225,6 +229,8 @@ def _member(label: str, archive: zipfile.ZipFile, is_data: IsData) -> zipfile.Zi
     if files[0].compress_type not in METHODS:
         reason = "is packed by a method of zip that is not read"
         raise file_error(label, f"{reason}; pack it again, or unpack it")
+    if files[0].file_size > max(BOMB_BYTES, BOMB_RATIO * files[0].compress_size):
+        raise _bomb(label, "zip")
     return files[0]
 
 

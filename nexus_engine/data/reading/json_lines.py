@@ -152,7 +152,15 @@ def _rows(
     Raises DataError for one of another form than the first, and BadRowError for one that lacks a
     field or a sentence, unless it is to be skipped.
     """
+    names = columns.names if score_needed else columns.names[:2]
+    score_name = columns.names[2] if len(columns.names) > 2 else ""
     for row, value in records:
+        if names and isinstance(value, dict) and all(map(value.__contains__, names)):
+            first, second = value[names[0]], value[names[1]]
+            if isinstance(first, str) and isinstance(second, str):  # as nearly all do
+                score, split = value.get(score_name), value.get(columns.split_name)
+                yield row, first, second, _score(score), _word(split)
+                continue
         try:
             cells = _cells(value, columns, label, row, score_needed=score_needed)
         except BadRowError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from nexus_engine.data.messages import file_error, shown_names
+from nexus_engine.data.reading.numbers import is_number
 from nexus_engine.errors import ConfigError, DataError, one_line
 
 __all__ = ["PAIR_ROLES", "checked_roles", "named_positions", "numbered_positions"]
@@ -64,6 +65,9 @@ def _position(location: str, names: Sequence[str], name: str) -> int:
         matching = [at for at, other in enumerate(names) if other.strip().casefold() == folded]
     if len(matching) > 1:
         raise _refused(location, name, "stands twice; rename one")
+    if not matching and any(map(is_number, names)):  # the first row of a table without a header
+        reason = "is not there: the first row holds a number, so it names no columns"
+        raise _refused(location, name, f"{reason}; give their numbers, from 1")
     if not matching:
         raise _refused(location, name, f"is not there; the columns are {shown_names(names)}")
     return matching[0]
