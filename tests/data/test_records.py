@@ -18,6 +18,7 @@ from nexus_engine.data.questions.loading import load_questions
 from nexus_engine.data.reading.formats import FileKind, kind_of_file
 from nexus_engine.data.reading.records import read_records
 from nexus_engine.data.reading.sources import Source, file_source
+from nexus_engine.data.task import task_of
 from nexus_engine.errors import DataError
 
 ROWS = [
@@ -136,3 +137,92 @@ def test_questions_are_read_from_packed_files(tmp_path):
         data = load_questions(str(tmp_path / name))
         expected = expected or data.fingerprint
         assert data.fingerprint == expected
+
+
+# What becomes of it as questions
+
+NOTE = "not UTF-8: read as Windows-1252"
+
+
+def json_lines(rows):
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [("bz2", bz2.compress), ("xz", lzma.compress)])
+def test_a_packed_folder_of_beir_is_read(tmp_path, suffix, pack):
+    passages = [{"_id": f"d{i}", "text": f"Key {i} opens it."} for i in range(30)]
+    queries = [{"_id": f"q{i}", "text": row["query"]} for i, row in enumerate(ROWS)]
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / f"corpus.jsonl.{suffix}").write_bytes(pack(json_lines(passages)))
+    (tmp_path / f"queries.jsonl.{suffix}").write_bytes(pack(json_lines(queries)))
+    for split, chosen in (("train", range(20)), ("dev", range(20, 25)), ("test", range(25, 30))):
+        judged = "".join(f"q{i}\td{i}\t1\n" for i in chosen).encode()
+        (tmp_path / "qrels" / f"{split}.tsv.{suffix}").write_bytes(pack(judged))
+    data = load_questions(str(tmp_path))
+    assert [len(data.train), len(data.dev), len(data.test)] == [20, 5, 5]
+
+
+def test_rows_of_another_width_are_skipped_and_counted_with_questions(tmp_path):
+    path = tmp_path / "a.csv"
+    lines = [f"ask {i},text {i}\n" for i in range(40)]
+    path.write_text("question,answer\n" + "".join([*lines[:20], "one\n", *lines[20:]]))
+    with pytest.raises(DataError, match=r"a\.csv:22: 1 columns where the header has 2"):
+        load_questions(str(path))
+    data = load_questions(str(path), skip_bad=True)
+    assert len(data.train) + len(data.dev) + len(data.test) == 40
+    assert any("1 row" in note and "skipped" in note for note in data.notes)
+
+
+def test_questions_in_windows_1252_are_read_and_noted(tmp_path):
+    path = tmp_path / "a.csv"
+    text = "question;answer\n" + "".join(f"caf\u00e9 {i};th\u00e9 {i}\n" for i in range(40))
+    path.write_bytes(text.encode("cp1252"))
+    data = load_questions(str(path))
+    assert "caf\u00e9 0" in data.train.questions.to_pylist() + data.dev.questions.to_pylist()
+    assert data.notes.count(NOTE) == 1
+
+
+def test_a_cloned_repository_and_a_saved_dataset_hold_questions(tmp_path):
+    folder = tmp_path / "repository"
+    (folder / "data").mkdir(parents=True)
+    (folder / "README.md").write_text("# about")
+    for at, split in enumerate(("train", "validation", "test")):
+        name = f"{split}-00000-of-00001-0a1b2c3d4e5f.parquet"
+        (folder / "data" / name).write_bytes(parquet(ROWS[at * 10 : at * 10 + 10]))
+    data = load_questions(str(folder))
+    assert [len(data.train), len(data.dev), len(data.test)] == [10, 10, 10]
+    assert "the files are in its folder data" in data.notes
+    assert task_of(str(folder)) == "retrieval"
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    (saved / "data.arrow").write_bytes(arrow(ROWS))
+    (saved / "state.json").write_text(json.dumps({"_data_files": [{"filename": "data.arrow"}]}))
+    data = load_questions(str(saved))
+    assert len(data.train) + len(data.dev) + len(data.test) == 30
+    assert len(data.passages) == 60
+    assert task_of(str(saved)) == "retrieval"
+
+
+NAMES = ["training", "Train", "validation", "test", "train"]
+
+
+def test_a_split_column_places_questions(tmp_path):
+    rows = [{**row, "split": name} for row, name in zip(ROWS, NAMES * 6, strict=True)]
+    (tmp_path / "a.json").write_text(json.dumps({"examples": rows}))
+    data = load_questions(str(tmp_path / "a.json"))
+    assert [len(data.train), len(data.dev), len(data.test)] == [18, 6, 6]
+    assert "split as the column split says: 18 train, 6 dev, 6 test rows" in data.notes
+
+
+def test_documents_in_windows_1252_are_read_and_noted(tmp_path):
+    from nexus_engine.model.base_model import find_base_model
+    from nexus_engine.model.plain_tokenizer import plain_tokenizer
+
+    for i in range(30):
+        text = f"Pump {i}\n\nThe caf\u00e9 with number {i} opens at noon. Bring {i} keys.\n"
+        (tmp_path / f"{i}.txt").write_bytes(text.encode("cp1252" if i < 3 else "utf-8"))
+    rows = [{"question": f"when does {i} open", "source": f"{i}.txt"} for i in range(30)]
+    (tmp_path / "questions.jsonl").write_bytes(json_lines(rows))
+    data = load_questions(str(tmp_path), tokenizer=plain_tokenizer(find_base_model().folder))
+    assert f"3 documents {NOTE}" in data.notes
+    assert sum("caf\u00e9" in text for text in data.passages.to_pylist()) == 30

@@ -14,7 +14,16 @@ from nexus_engine.data.reading.formats import known_kind, stem_of_name
 from nexus_engine.data.reading.sources import Source, refused_access
 from nexus_engine.errors import DataError
 
-__all__ = ["HELD_OUT", "SPLITS", "no_splits", "split_candidates", "split_files", "split_of_name"]
+__all__ = [
+    "HELD_OUT",
+    "HUB_FOLDER",
+    "SPLITS",
+    "hub_split_files",
+    "no_splits",
+    "split_candidates",
+    "split_files",
+    "split_of_name",
+]
 
 SPLITS = ("train", "dev", "test")
 HELD_OUT = SPLITS[1:]
@@ -28,6 +37,8 @@ STEMS = {
     "val": "dev",
     "test": "test",
 }
+HUB_FOLDER = "data"
+"""Where a repository of the Hugging Face hub has its files."""
 MAX_LISTED_NAMES = 10_000
 SHARD = re.compile(r"(?P<stem>.+)-(?P<index>\d{5})-of-(?P<count>\d{5})(?:-[0-9a-f]{8,64})?")
 """How the Hugging Face libraries name the parts of a split; older ones add a hash."""
@@ -74,6 +85,13 @@ def split_files(folder: Path) -> dict[str, Sequence[Path]]:
             reason = f"both {first} and {second} could be the {split} split; move one away"
             raise file_error(shown_path(folder), reason)
     return {split: choices[0] for split, choices in candidates.items()}
+
+
+def hub_split_files(folder: Path) -> dict[str, Sequence[Path]]:
+    """The files of each split in a cloned repository of the hub; empty for another folder."""
+    inner = folder / HUB_FOLDER
+    files = split_files(inner) if inner.is_dir() and not inner.is_symlink() else {}
+    return files if "train" in files else {}
 
 
 def split_of_name(name: str) -> str | None:

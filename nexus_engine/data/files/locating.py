@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nexus_engine.data.files.assets import assets_dir
-from nexus_engine.data.files.folders import SPLITS, no_splits, split_files, split_of_name
+from nexus_engine.data.files.folders import (
+    HUB_FOLDER,
+    SPLITS,
+    hub_split_files,
+    no_splits,
+    split_files,
+    split_of_name,
+)
 from nexus_engine.data.files.saved_datasets import SavedDataset, folder_of_part, saved_dataset
 from nexus_engine.data.files.stsb_cache import find_stsb
 from nexus_engine.data.messages import file_error, shown_names, shown_path
@@ -22,10 +29,6 @@ __all__ = ["ALL_PAIRS", "Located", "locate", "located_file"]
 
 ALL_PAIRS = "all"
 """The key of a single file, which is no split, and the name of all splits together."""
-
-
-HUB_FOLDER = "data"
-"""Where a repository of the Hugging Face hub has its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +90,10 @@ def _folder(path: Path, name: str) -> Located:
     saved = saved_dataset(path)
     if saved is not None:
         return _saved(path, name, saved)
-    inner = path / HUB_FOLDER
-    files = split_files(inner) if inner.is_dir() and not inner.is_symlink() else {}
-    if "train" not in files:
+    files = hub_split_files(path)
+    if not files:
         raise no_splits(path)
-    located = _splits(inner, name, files)
+    located = _splits(path / HUB_FOLDER, name, files)
     return replace(located, notes=(f"the files are in its folder {HUB_FOLDER}",))
 
 

@@ -86,8 +86,8 @@ def corpus_texts(source: Source, skipped: list[int] | None = None) -> Iterator[T
         yield TitledText(row, key, title, body.strip())
 
 
-def gather_beir(into: Gathered, files: Mapping[str, Path], *, skip_bad: bool = False) -> None:
-    """Gather a folder in BEIR's layout.
+def gather_beir(into: Gathered, files: Mapping[str, Path], *, skip_bad: bool = False) -> list[str]:
+    """Gather a folder in BEIR's layout; notes on how its files were read.
 
     Raises DataError, with file and row, for what cannot be used: an id that stands twice, a
     judgement of an unknown question or passage, a score that is no number. With `skip_bad` such
@@ -95,7 +95,7 @@ def gather_beir(into: Gathered, files: Mapping[str, Path], *, skip_bad: bool = F
     """
     passages = {}
     skipped: list[int] = []
-    source = file_source(files["corpus"])
+    corpus = source = file_source(files["corpus"])
     for titled in corpus_texts(source, skipped if skip_bad else None):
         if titled.key in passages:
             reason = "its _id stands twice; give each passage its own"
@@ -109,10 +109,12 @@ def gather_beir(into: Gathered, files: Mapping[str, Path], *, skip_bad: bool = F
         if key in questions:
             raise row_error(source.label, row, "its _id stands twice; give each question its own")
         questions[key] = (row, record.get("text"))
+    read = [corpus, source]
     for split in SPLITS:
         if split not in files:
             continue
         judged = file_source(files[split])
+        read.append(judged)
         for row, cells in _judgements(judged):
             into.rows += 1
             try:
@@ -121,6 +123,7 @@ def gather_beir(into: Gathered, files: Mapping[str, Path], *, skip_bad: bool = F
                 if not skip_bad:
                     raise
                 into.skipped += 1
+    return [f"{each.label}: {remark}" for each in read for remark in each.remarks]
 
 
 def _identity(label: str, row: int, record: Mapping[str, Any]) -> str:

@@ -122,6 +122,8 @@ class DocumentCutter:
         self._room = max_tokens - 2
         self._by_tokens: dict[int, TextSplitter] = {}
         """By size. Each holds a tokenizer of its own, which takes 30 ms to make."""
+        self.remarked: dict[str, int] = {}
+        """How many documents there is each remark on."""
 
     def passages_of(self, path: Path, folder: Path) -> list[Passage]:
         """The passages of one document. Raises DataError, with the file, for what is not text."""
@@ -134,6 +136,8 @@ class DocumentCutter:
                 reason = "is longer than 50 million characters; cut it into smaller files"
                 raise file_error(source.label, reason)
             pieces.append(piece)
+        for remark in source.remarks:
+            self.remarked[remark] = self.remarked.get(remark, 0) + 1
         text = "".join(pieces)
         sections = _titled_text(text) if path.suffix.lower() == ".txt" else _sections(text)
         name = document_name(path, folder)

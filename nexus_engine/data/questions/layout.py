@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nexus_engine.data.files.folders import split_files
+from nexus_engine.data.files.folders import hub_split_files, split_files
 from nexus_engine.data.files.saved_datasets import saved_dataset
 from nexus_engine.data.messages import file_error, shown_path
 from nexus_engine.data.questions.beir import beir_files
@@ -48,6 +48,8 @@ def layout_of(folder: Path) -> Layout:
         raise file_error(shown_path(folder), f"{reason}; keep one or the other")
     if not splits and saved_dataset(folder) is not None:
         return Layout()
+    if not splits and questions is None and (hub_files := hub_split_files(folder)):
+        return Layout(splits=hub_files)
     others = sum(known_kind(name) is not None for name in _names(folder))
     documents = document_files(folder, beside_data=others > 0)
     if not splits and questions is None and others >= len(documents):

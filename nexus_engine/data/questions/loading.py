@@ -106,9 +106,9 @@ def load_questions(
         return assembled(assembly)
     layout = layout_of(path)
     if layout.beir is not None:
-        gather_beir(gathered, layout.beir, skip_bad=skip_bad)
+        remarks = gather_beir(gathered, layout.beir, skip_bad=skip_bad)
         judged = [split for split in ("train", "dev", "test") if split in layout.beir]
-        notes.append(f"BEIR layout: {', '.join(judged)} judged in qrels")
+        notes += [f"BEIR layout: {', '.join(judged)} judged in qrels", *remarks]
         corpus = layout.beir["corpus"]
         return assembled(assembly, weak=lambda: _titled_corpus(corpus, skip_bad=skip_bad))
     if layout.documents and not layout.splits and layout.questions is None:
@@ -125,7 +125,9 @@ def load_questions(
     if layout.questions is not None:
         _gather_file(assembly, *located_file(layout.questions), options)
         return assembled(assembly)
-    for split, files in locate(spec).files.items():
+    located = locate(spec)
+    notes += located.notes
+    for split, files in located.files.items():
         for source, kind in files:
             named = "" if split == ALL_PAIRS else split
             _note(notes, gather_records(
@@ -137,7 +139,8 @@ def load_questions(
 def _gather_file(assembly: Assembly, source: Source, kind: FileKind, options: _Options) -> None:
     if kind is FileKind.JSONL and options.columns is None and is_llama_index(source):
         gather_llama_index(assembly.gathered, source)
-        assembly.notes.append("queries, corpus and relevant_docs in one JSON object")
+        layout = "queries, corpus and relevant_docs in one JSON object"
+        assembly.notes += [layout, *source.remarks]
         return
     assembly.notes += gather_records(
         assembly.gathered, source, kind, columns=options.columns, skip_bad=options.skip_bad
@@ -192,6 +195,8 @@ def _cut_documents(
     count = f"{len(layout.documents):,} document" + "s" * (len(layout.documents) > 1)
     note = f"{count} cut into {len(gathered.passages):,} passages of at most {max_tokens} tokens"
     assembly.notes.append(note + (f"; {empty:,} of them are empty" if empty else ""))
+    for remark, times in cutter.remarked.items():
+        assembly.notes.append(f"{times:,} document{'s' * (times > 1)} {remark}")
     return cut
 
 

@@ -100,7 +100,12 @@ def gather_records(
     documents, `places` takes what is said of each answer, and no passage is added here.
     Raises DataError with the row for what cannot be used; with `skip_bad` such rows are counted.
     """
-    records = read_records(source, kind)
+
+    def leave_out(_: DataError) -> None:
+        into.rows += 1
+        into.skipped += 1
+
+    records = read_records(source, kind, leave_out if skip_bad else None)
     head = list(islice(records, HEAD_ROWS))
     if not head:
         raise file_error(source.label, "holds no questions; give at least one row")
@@ -133,7 +138,7 @@ def gather_records(
         elif reader.splits.named:
             sizes = ", ".join(f"{count:,} {name}" for name, count in reader.splits.named.items())
             notes.append(f"split as the column split says: {sizes} rows")
-    return notes
+    return notes + source.remarks
 
 
 def _with_mark(
