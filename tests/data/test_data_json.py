@@ -268,7 +268,7 @@ def test_an_object_that_others_follow_is_a_row(tmp_path: Path) -> None:
     path = write(tmp_path / "named.jsonl", named)
     columns = {"sentence1": "left text", "sentence2": "right text"}
     assert len(load_split(path, "all", columns=columns)) == 36
-    with pytest.raises(DataError, match=r"named\.jsonl:1: no known fields"):
+    with pytest.raises(DataError, match=r"named\.jsonl:1: no known fields among \(column 1\)"):
         load_data(path)
 
 

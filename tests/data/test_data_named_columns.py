@@ -220,7 +220,7 @@ def test_objects_without_a_field_are_left_out(tmp_path: Path) -> None:
 
 def test_more_bad_rows_than_a_batch_holds_end_no_file(tmp_path: Path) -> None:
     rows = [f"{a},{b},{s}" for a, b, s in ROWS]
-    bad = ["short,row"] * (BATCH_ROWS + 10) + [",empty,3"] * (BATCH_ROWS + 10)
+    bad = ["short,row"] * (2 * BATCH_ROWS + 10) + [",empty,3"] * (BATCH_ROWS + 10)
     path = tmp_path / "a.csv"
     path.write_text("\n".join(["s1,s2,score", *rows[:20], *bad, *rows[20:]]))
     assert len(load_split(str(path), "all", skip_bad=True)) == 36
@@ -257,6 +257,22 @@ def test_quotes_as_text_take_no_row_along_when_rows_are_left_out(tmp_path: Path)
     pairs = load_split(str(path), "all", skip_bad=True)
     assert len(pairs) == 35
     assert pairs.first[3].as_py() == '"Leak at the valve'
+
+
+def test_rows_left_out_do_not_hide_another_separator(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    tabs = [f"a {i}\t{i % 5}\tx {i},b {i},{i % 5}\n" for i in range(210)]
+    path.write_text("".join([*tabs, *(f"c {i},d {i},{i % 5}\n" for i in range(20))]))
+    pairs = load_split(str(path), "all", skip_bad=True)
+    assert len(pairs) == 230
+    assert pairs.second.to_pylist()[-1] == "d 19"
+
+
+def test_a_column_has_one_role(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("label,text,value\n" + "".join(f"{a},{b},{s}\n" for a, b, s in ROWS))
+    data = load_data(str(path), columns={"sentence1": "label", "sentence2": "text"})
+    assert "columns label, text, value" in data.notes
 
 
 def test_tabs_in_the_sentences_of_a_csv_cost_no_rows(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from data_cases import zip_bytes
 
 from nexus_engine.data.questions.loading import load_questions
+from nexus_engine.data.reading.arrow_files import END_OF_STREAM
 from nexus_engine.data.reading.formats import FileKind, kind_of_file
 from nexus_engine.data.reading.records import read_records
 from nexus_engine.data.reading.sources import Source, file_source
@@ -72,7 +73,8 @@ def test_records_are_the_same_in_every_format(tmp_path, name):
 def test_records_of_an_arrow_stream_are_checked_to_its_end():
     content = arrow(ROWS)
     assert [r for _, r in read_records(Source("a", None, content), FileKind.ARROW)] == ROWS
-    for end in range(0, len(content), 97):
+    assert content.endswith(END_OF_STREAM)
+    for end in (*range(0, len(content), 97), -len(END_OF_STREAM)):
         with pytest.raises(DataError, match=r"damaged or cut off|holds no rows"):
             list(read_records(Source("a", None, content[:end]), FileKind.ARROW))
 
