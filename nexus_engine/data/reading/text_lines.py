@@ -38,43 +38,43 @@ def text_lines(source: Source, *, only_utf: bool = False) -> Generator[str]:
     Raises DataError, with the number of the line, for bytes that the encoding does not allow, NUL,
     a line of 8 million characters, and packed data that is cut off or damaged.
     """
-    return _text(source, MAX_LINE_CHARACTERS, whole_lines=True, only_utf=only_utf)
+    known = "cp1252" if WINDOWS_1252 in source.remarks and not only_utf else ""
+    return _decoded(source, MAX_LINE_CHARACTERS, known, whole_lines=True, only_utf=only_utf)
 
 
 def text_pieces(source: Source, max_characters: int = 1 << 16) -> Generator[str]:
     """Yield the text in pieces of at most `max_characters`, for formats that are not by line."""
-    return _text(source, max_characters, whole_lines=False, only_utf=False)
-
-
-class _OtherEncodingError(Exception):
-    """The bytes are not text in the encoding that was tried; `row` is the line they were met in."""
-
-    def __init__(self, row: int) -> None:
-        super().__init__(row)
-        self.row = row
-
-
-def _text(source: Source, size: int, *, whole_lines: bool, only_utf: bool) -> Generator[str]:
     yielded = 0
     if WINDOWS_1252 not in source.remarks:
         try:
-            if whole_lines:
-                yield from _decoded(source, size, whole_lines=True)
-            else:
-                for piece in _decoded(source, size, whole_lines=False):
-                    yielded += 1
-                    yield piece
-        except _OtherEncodingError as error:
-            if whole_lines:
-                yielded = error.row - 1
+            for piece in _decoded(source, max_characters, whole_lines=False):
+                yielded += 1
+                yield piece
+        except _OtherEncodingError:
+            pass
         else:
             return
+    yield from _in_windows_1252(source, max_characters, yielded, whole_lines=False)
+
+
+class _OtherEncodingError(Exception):
+    """The bytes are not text in the encoding that was tried."""
+
+
+def _in_windows_1252(
+    source: Source, size: int, yielded: int, *, whole_lines: bool, only_utf: bool = False
+) -> Generator[str]:
+    """The pieces after the first `yielded` of text that is not UTF-8.
+
+    Raises DataError for what is not Windows-1252 either, and with `only_utf` for what is.
+    """
+    if WINDOWS_1252 not in source.remarks:
         if not _is_windows_1252(source):
             raise _decoding_error(source, SAVE_AS_UTF_8)
         if only_utf:
             raise _decoding_error(source, CONVERT.format("WINDOWS-1252"))
         source.remarks.append(WINDOWS_1252)
-    for piece in _decoded(source, size, whole_lines=whole_lines, encoding="cp1252"):
+    for piece in _decoded(source, size, "cp1252", whole_lines=whole_lines):
         # What was yielded before the first wrong byte is ASCII, the same in both encodings.
         if yielded and not piece.isascii():
             raise _decoding_error(source, SAVE_AS_UTF_8)
@@ -84,14 +84,22 @@ def _text(source: Source, size: int, *, whole_lines: bool, only_utf: bool) -> Ge
             yield piece
 
 
-def _decoded(source: Source, size: int, *, whole_lines: bool, encoding: str = "") -> Generator[str]:
-    """The text in pieces; `encoding` is that which the first bytes show, or another."""
+def _decoded(
+    source: Source, size: int, known: str = "", *, whole_lines: bool, only_utf: bool = False
+) -> Generator[str]:
+    """The text in pieces, in the `known` encoding or that which the first bytes show.
+
+    Lines go on in Windows-1252 where they are not UTF-8, in this generator, because another one
+    around it would cost 1 % of the reading. For pieces of another encoding _OtherEncodingError is
+    raised.
+    """
+    is_other = False
     row = 0
     piece = "\n"
     with source.open() as file:
         try:
             plain = _plain(source, file)
-            encoding = encoding or _encoding(source.label, plain)
+            encoding = known or _encoding(source.label, plain)
             with io.TextIOWrapper(plain, encoding, errors="strict", newline="") as text:
                 while True:
                     # A piece starts a line if the piece before ended one.
@@ -108,11 +116,17 @@ def _decoded(source: Source, size: int, *, whole_lines: bool, encoding: str = ""
                         raise _nul_error(source, row)
                     yield piece
         except UnicodeDecodeError:
-            raise _OtherEncodingError(row) from None
+            is_other = True
         except DamagedDataError as error:
             raise row_error(source.label, max(1, row), str(error)) from None
         except OSError:
             raise row_error(source.label, max(1, row), "the disk reports a read error") from None
+    if is_other and known:
+        raise file_error(source.label, "changed while it was read; try again")
+    if is_other and not whole_lines:
+        raise _OtherEncodingError
+    if is_other:
+        yield from _in_windows_1252(source, size, row - 1, whole_lines=True, only_utf=only_utf)
 
 
 def _plain(source: Source, file: BinaryIO) -> io.BufferedReader:
