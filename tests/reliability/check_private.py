@@ -82,7 +82,7 @@ def _use_everything(folder: Path, *, umask: int | None, break_it: bool = False) 
         Arm.make_step = broken  # type: ignore[method-assign]
     train = ["train", "--data", "pairs", "--tune", "dendrites", "--place", "v", "--layers", "1"]
     train += ["--epochs", "3", "--lr", "1e-2", "--batch-size", "8", "--threads", "1"]
-    of_questions = [*train[1:], "--out", "question-run", "--hard-negatives", "1"]
+    of_questions = [*train[1:], "--out", "question-run", "--task", "retrieval"]
     of_questions[1] = "questions"
     commands = (
         [*train, "--out", "run"],

@@ -36,6 +36,9 @@ from reliability.saving_mutations import (
     card_before_weights,
     dropout_begun_again,
     epoch_begun_again,
+    guard_count_begun_again,
+    keep_weight_forgotten,
+    negatives_forgotten,
     no_cleaning,
     no_fsync_of_files,
     no_fsync_of_folders,
@@ -323,6 +326,17 @@ _LISTED: dict[str, Mutation] = {
     ),
     "best forgotten": Mutation(
         "a resume forgets the best", best_forgotten, _resumed("while patience runs")
+    ),
+    "negatives forgotten": Mutation(
+        "a resume has no hard negatives", negatives_forgotten, _resumed("on questions, at look 5")
+    ),
+    "keep weight forgotten": Mutation(
+        "a resume rehearses nothing", keep_weight_forgotten, _resumed("on questions, at look 5")
+    ),
+    "guard count again": Mutation(
+        "a resume counts to the next check of the guard from zero",
+        guard_count_begun_again,
+        _resumed("on questions, at look 5"),
     ),
     "kills, dropout": Mutation(
         "a resume draws its dropout from the start",

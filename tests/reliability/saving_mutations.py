@@ -134,3 +134,28 @@ def best_forgotten() -> None:
         arm.best = arm.before_switch
 
     after_loading(forget)
+
+
+def _after_loading(change: Any) -> None:
+    """Let `change` meet the arm once its state is restored."""
+    from nexus_engine.training import saving
+
+    made = saving.load_state
+
+    def load(arm: Any, *given: Any) -> None:
+        made(arm, *given)
+        change(arm)
+
+    put(saving, "load_state", load)
+
+
+def negatives_forgotten() -> None:
+    _after_loading(lambda arm: arm.negatives.rows.fill(-1))
+
+
+def guard_count_begun_again() -> None:
+    _after_loading(lambda arm: setattr(arm.progress, "tokens_since_check", 0))
+
+
+def keep_weight_forgotten() -> None:
+    _after_loading(lambda arm: arm.set_keep_weight(0.0))

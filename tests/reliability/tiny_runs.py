@@ -103,7 +103,7 @@ def make_tiny() -> None:
     inputs.load_general = lambda: load_general()[:GENERAL_SENTENCES]
     guard_checks.TOKENS_PER_GUARD_CHECK = TOKENS_PER_GUARD_CHECK
     # Every check changes the weight, so that one that is lost or made twice is seen.
-    guard_checks.next_weight = lambda weight, guard, base: (weight + 0.125) % 0.5
+    guard_checks.next_weight = lambda weight, guard, base: (weight + 0.125) % 0.4375
     saving.MAX_SHARE = 1e9
 
 

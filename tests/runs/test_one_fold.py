@@ -129,7 +129,7 @@ def test_all_readers_of_a_log_come_to_the_same_figures(tmp_path, name):
         assert cell.best_dev_spearman == main.best_score
 
     seen = list(_Tail(path / "events.jsonl", resumed=False).read("r"))
-    assert (seen[-1].epoch, seen[-1].score) == points[-1]
+    assert (seen[-1].epoch, seen[-1].spearman) == points[-1]
     assert (seen[-1].epochs, seen[-1].sets) == (main.epochs, main.sets)
 
 

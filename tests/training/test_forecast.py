@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import msgspec
+import numpy as np
 import pytest
 
 from nexus_engine.config import config_from_mapping, resolve
@@ -16,7 +17,7 @@ from nexus_engine.training import forecast as forecasting
 from nexus_engine.training.arm.spec import plan_main
 from nexus_engine.training.forecast import Forecast, forecast
 from nexus_engine.training.little_data import fit_to_data
-from nexus_engine.training.probe import Costs, Probe
+from nexus_engine.training.probe import SAMPLE_TOKENS, Costs, Probe, even_by_tokens
 from nexus_tui.cli import main as cli
 
 STEP, EMBED = 1e-3, 1e-4
@@ -66,6 +67,17 @@ def test_cost_is_tokens_times_what_was_measured(small_data):
         epoch_steps + (two.evaluate_seconds - one.evaluate_seconds), rel=1e-6
     )
     assert epoch_steps == pytest.approx(round(epoch_steps / STEP) * STEP)
+
+
+def test_a_sample_of_sentences_is_even_in_tokens():
+    lengths = np.array([10] * 900 + [100] * 100)
+    places = even_by_tokens(lengths)
+    assert (np.diff(places) > 0).all()
+    # 9,000 tokens are in short sentences and 10,000 in long ones, and so is the sample.
+    sampled = lengths[places]
+    assert sampled.sum() <= 2 * SAMPLE_TOKENS
+    assert (sampled == 100).sum() == pytest.approx(len(places) * 10 / 19, rel=0.35)
+    assert len(even_by_tokens(np.array([5]))) == 1
 
 
 def test_controls_cost_too(small_data):

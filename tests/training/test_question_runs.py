@@ -8,6 +8,7 @@ import math
 from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import pytest
 from question_folders import write_questions
 
@@ -27,10 +28,13 @@ from nexus_engine.events import (
 from nexus_engine.runs import checkpoints
 from nexus_engine.runs.folder import RunFolder
 from nexus_engine.runs.saved_model import intact_card
+from nexus_engine.scoring import evaluation, judging
 from nexus_engine.scoring.ranking import bootstrap_mean, bootstrap_mean_gain
-from nexus_engine.training import inputs
-from nexus_engine.training.arm import guard_checks
+from nexus_engine.training import inputs, preparation
+from nexus_engine.training.arm import guard_checks, mining
 from nexus_engine.training.arm import judging as events_of_judging
+from nexus_engine.training.forecast import forecast
+from nexus_engine.training.probe import Costs, Probe
 from nexus_engine.training.run import train
 from nexus_engine.training.saving import RunSaver
 from nexus_engine.training.steering import Steering
@@ -301,6 +305,51 @@ def test_questions_are_ranked_among_a_sample(home, tmp_path):
     assert any(
         note.startswith("--eval-corpus: judged against 100 of 164 passages") for note in notes
     )
+
+
+# The forecast
+
+STEP, EMBED = 1e-3, 1e-4
+"""Seconds a token in place of measured ones."""
+
+
+class FixedCosts(Probe):
+    """Costs that do not depend on the machine."""
+
+    def time_costs(self):
+        return Costs(STEP, EMBED, EMBED)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"hard_negatives": 0, "keep_general": "off"},
+        {"eval_corpus": 100, "hard_negatives": 2, "epochs": 2},
+    ],
+    ids=["default", "bare", "sample"],
+)
+def test_a_forecast_counts_the_tokens_that_the_run_embeds(home, tmp_path, monkeypatch, changes):
+    data = write_questions(tmp_path / "many", (24, 12, 8), others=80)
+    settings = settings_for(data, **changes)
+    few = inputs.load_guard().take(np.arange(GUARD_PAIRS))
+    monkeypatch.setattr(inputs, "load_guard", lambda: few)
+    embedded, real = 0, evaluation.embed_all
+
+    def counting(embed, store, rows, *given):
+        nonlocal embedded
+        embedded += int(store.lengths_of(np.unique(rows)).sum())
+        return real(embed, store, rows, *given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (evaluation, judging, mining, preparation):
+            patch.setattr(module, "embed_all", counting)
+        events = run(settings, home / "run")
+    assert isinstance(events[-1], RunFinished), events[-1]
+    told = forecast(settings, probe_type=FixedCosts)
+    assert told.passages == of(events, RunStarted)[0].passages
+    assert told.evaluate_seconds == pytest.approx(embedded * EMBED, rel=1e-9)
+    assert told.steps == 3 * settings.epochs
 
 
 # What is refused
