@@ -45,7 +45,7 @@ MAX_GROWTH_STEPS = 400
 
 
 def even_by_tokens(lengths: Rows) -> Rows:
-    """Places, ascending, of a sample that is even in tokens, of sentences of rising `lengths`, (n,).
+    """Places, ascending, of a sample that is even in tokens; `lengths`, (n,), of sentences rise.
 
     A passage of 120 tokens costs more a token than a question of 12 (by 28 %, measured), and most
     tokens are in the long ones.
