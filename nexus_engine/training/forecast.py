@@ -29,6 +29,7 @@ from nexus_engine.scoring.cut_texts import corpus_notes, refuse_indistinct
 from nexus_engine.scoring.direction import ask_direction
 from nexus_engine.scoring.evaluation import pair_cosines
 from nexus_engine.training.arm.control_arms import control_specs
+from nexus_engine.training.arm.examples import example_rows
 from nexus_engine.training.arm.guard_checks import steering_half
 from nexus_engine.training.arm.spec import ArmSpec
 from nexus_engine.training.hardware import Hardware, peak_rss_mb
@@ -112,7 +113,7 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
         arms += control_specs(main, switches, settings.epochs)
     probes = [probe_type(spec, base, corpus, hardware) for spec in arms]
     steps = len(probes[0].batches)
-    tokens = _Tokens(corpus)
+    tokens = _Tokens(corpus, settings)
     train_seconds, evaluate_seconds = 0.0, 0.0
     main_seconds = 0.0
     params_added = 0
@@ -216,7 +217,7 @@ class _Tokens:
     Questions are ranked among all passages, which are embedded at each evaluation.
     """
 
-    def __init__(self, corpus: Corpus | QuestionCorpus) -> None:
+    def __init__(self, corpus: Corpus | QuestionCorpus, settings: Settings) -> None:
         self._corpus = corpus
         passages = 0
         if not isinstance(corpus, Corpus):
@@ -228,6 +229,8 @@ class _Tokens:
         self.each_epoch = self.dev + self.guard
         # The passages are embedded once for dev and test.
         self.base = self.each_epoch + self.test - passages + self.of(corpus.general)
+        if settings.order == "neighbours" and not isinstance(corpus, Corpus):
+            self.base += self.of(example_rows(corpus)[0])
         self.all = int(corpus.store.lengths.sum())
 
     def _count(self, split: PairRows | QuestionRows) -> int:

@@ -88,8 +88,7 @@ class Probe:
         self.guard_checks = 0
         """Checks of the guard in an epoch."""
         if spec.settings.keep_general == "auto":
-            tokens = int(self._example_lengths.sum()) // spec.settings.epochs_per_pass
-            self.guard_checks = tokens // TOKENS_PER_GUARD_CHECK
+            self.guard_checks = self._count_guard_checks()
         self.rows_to_mine = np.zeros(0, np.int64)
         """Store rows that are embedded to mine the hard negatives of an epoch."""
         if self.arm.negatives is not None and isinstance(corpus, QuestionCorpus):
@@ -106,6 +105,15 @@ class Probe:
         self.peak_rss_mb = 0.0
         self._resident_mb: list[float] = []
         """Resident memory after each timed step."""
+
+    def _count_guard_checks(self) -> int:
+        """As `GuardChecks` makes them: before a step, once enough is trained since the last."""
+        checks, trained = 0, 0
+        for batch in self.batches:
+            if trained >= TOKENS_PER_GUARD_CHECK:
+                checks, trained = checks + 1, 0
+            trained += int(self._example_lengths[batch].sum())
+        return checks
 
     def tokens_in(self, epoch: int) -> int:
         """Tokens of the steps of `epoch`."""

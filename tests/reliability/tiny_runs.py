@@ -54,9 +54,11 @@ CASES: dict[str, dict[str, Any]] = {
         "hard_negatives": 1,
         "schedule": "linear",
         "max_length": 64,
+        "passes_per_epoch": 1,
     },
     "question control": {
         "task": "retrieval",
+        "passes_per_epoch": 1,
         "place": ("v",),
         "layers": (1, 3),
         "epochs": 2,

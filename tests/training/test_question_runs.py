@@ -30,7 +30,7 @@ from nexus_engine.runs.folder import RunFolder
 from nexus_engine.runs.saved_model import intact_card
 from nexus_engine.scoring import evaluation, judging
 from nexus_engine.scoring.ranking import bootstrap_mean, bootstrap_mean_gain
-from nexus_engine.training import inputs, preparation
+from nexus_engine.training import inputs, preparation, probe
 from nexus_engine.training.arm import guard_checks, mining
 from nexus_engine.training.arm import judging as events_of_judging
 from nexus_engine.training.forecast import forecast
@@ -46,7 +46,7 @@ PASSAGES = 24 + 12 + 8 + 20
 SMALL = {
     "task": "retrieval", "place": ("v",), "layers": (1, 3), "batch_size": 8, "epochs": 3,
     "lr": 3e-2, "units": 1, "switch_epochs": (0, 1), "schedule": "linear", "max_length": 64,
-    "threads": 1, "hard_negatives": 1,
+    "threads": 1, "hard_negatives": 1, "passes_per_epoch": 1, "order": "random",
 }  # fmt: skip
 
 ONE_EPOCH = {"epochs": 1, "switch_epochs": (0,)}
@@ -320,14 +320,21 @@ class FixedCosts(Probe):
         return Costs(STEP, EMBED, EMBED)
 
 
+def ranked_rows(settings):
+    """The store of a run's corpus, and the rows of the passages that questions are ranked among."""
+    corpus = inputs.tokenise(inputs.open_inputs(settings), settings)
+    return corpus.store, corpus.passages[corpus.ranked]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
         {},
         {"hard_negatives": 0, "keep_general": "off"},
         {"eval_corpus": 100, "hard_negatives": 2, "epochs": 2},
+        {"order": "neighbours", "epochs": 2},
     ],
-    ids=["default", "bare", "sample"],
+    ids=["default", "bare", "sample", "neighbours"],
 )
 def test_a_forecast_counts_the_tokens_that_the_run_embeds(home, tmp_path, monkeypatch, changes):
     data = write_questions(tmp_path / "many", (24, 12, 8), others=80)
@@ -344,10 +351,16 @@ def test_a_forecast_counts_the_tokens_that_the_run_embeds(home, tmp_path, monkey
     with pytest.MonkeyPatch.context() as patch:
         for module in (evaluation, judging, mining, preparation):
             patch.setattr(module, "embed_all", counting)
+        for module in (guard_checks, probe):
+            monkeypatch.setattr(module, "TOKENS_PER_GUARD_CHECK", 400)
         events = run(settings, home / "run")
     assert isinstance(events[-1], RunFinished), events[-1]
     told = forecast(settings, probe_type=FixedCosts)
     assert told.passages == of(events, RunStarted)[0].passages
+    if events[-1].best_epoch == settings.epochs:
+        # The passages of the last evaluation on dev serve for test; a forecast cannot know it.
+        store, rows = ranked_rows(settings)
+        embedded += int(store.lengths_of(rows).sum())
     assert told.evaluate_seconds == pytest.approx(embedded * EMBED, rel=1e-9)
     assert told.steps == 3 * settings.epochs
 
