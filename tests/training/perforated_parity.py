@@ -57,13 +57,15 @@ def main(data, form, switch_epochs, rate):
     corpus = build_corpus(load_data(data), load_guard().take(np.arange(20)), tokenizer)
     model = build_model(base, "adapter").eval()
     features = features_of(model, corpus, steering.check)
-    baseline = returned(measure_base(model, corpus, features, steering))
+    hardware = select(settings)
+    measuring = measure_base(model, corpus, features, steering, settings, hardware)
+    baseline = returned(measuring)
     spec = plan_main(settings, ("adapter",), len(switch_epochs))
     loops = []
     for kind, loop in ((Arm, ArmLoop), (LibraryArm, LibraryLoop)):
         arm_model = copy.deepcopy(model)
         arm_model.adapter.double()
-        arm = kind(spec, arm_model, corpus, select(settings), features.double())
+        arm = kind(spec, arm_model, corpus, hardware, features.double())
         loops.append(loop(arm, baseline, steering, lambda arm: None))
     ours, theirs = (loop.arm for loop in loops)
     plain = copy.deepcopy(model).adapter.double()
