@@ -132,6 +132,7 @@ class QuestionJudge:
         if passages is None:
             passages = yield from self._embedded_passages(embed, len(split_rows), check)
         questions = embed_all(embed, self._corpus.store, split_rows.questions, check)
+        yield (total := len(passages) + len(split_rows)), total
         answers = self.answers(split)
         ranking = score_ranks(ranks_of_answers(questions, passages, answers, check), answers)
         self.passages, self.questions = passages, questions

@@ -20,6 +20,7 @@ from nexus_engine.training.arm import judging as events_of_judging
 from nexus_engine.training.arm.judging import judged
 
 NO_ROWS = np.zeros(0, np.int64)
+NO_WEAK = (NO_ROWS, NO_ROWS)
 NO_PAIRS = PairRows(NO_ROWS, NO_ROWS, np.zeros(0, np.float32))
 
 
@@ -47,7 +48,7 @@ def corpus():
     test = question_rows([6], Answers.of([[3]]))
     none = question_rows([], Answers.of([]))
     return QuestionCorpus(
-        store, none, dev, test, NO_PAIRS, NO_ROWS, np.array([0, 1, 2, 3]), np.arange(4)
+        store, none, dev, test, NO_PAIRS, NO_ROWS, np.array([0, 1, 2, 3]), np.arange(4), NO_WEAK
     )
 
 
@@ -180,6 +181,7 @@ def test_a_sample_of_the_corpus_ranks_the_same_answers_among_fewer_passages(seed
         NO_ROWS,
         np.arange(passages),
         np.arange(passages),
+        NO_WEAK,
     )
     sample = corpus.sampled(45, seed)
     assert len(sample.ranked) == 45

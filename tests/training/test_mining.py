@@ -30,7 +30,8 @@ def corpus_of(answers, negatives=(), ranked=None):
     train = QuestionRows(QUESTION_ROWS[: len(answers)], Answers.of(answers), given)
     places = np.arange(PASSAGES) if ranked is None else np.asarray(ranked)
     rows = np.arange(FIRST_PASSAGE, FIRST_PASSAGE + PASSAGES)
-    return QuestionCorpus(store, train, none, none, NO_PAIRS, NO_ROWS, rows, places)
+    weak = (NO_ROWS, NO_ROWS)
+    return QuestionCorpus(store, train, none, none, NO_PAIRS, NO_ROWS, rows, places, weak)
 
 
 def settings(count=1, margin=None, seed=1):
