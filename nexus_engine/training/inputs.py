@@ -81,9 +81,15 @@ def read_data(settings: Settings, base: BaseModel) -> PairData | QuestionData:
     Raises:
         NexusError: it cannot be used, or the base model's tokenizer cannot be read.
     """
-    if settings.task == "pairs":
-        return load_data(settings.data, seed=settings.seed, score_range=settings.score_range)
     columns = columns_option(settings.columns) if settings.columns else None
+    if settings.task == "pairs":
+        return load_data(
+            settings.data,
+            seed=settings.seed,
+            score_range=settings.score_range,
+            columns=columns,
+            skip_bad=settings.skip_bad,
+        )
     return load_questions(
         settings.data,
         seed=settings.seed,
