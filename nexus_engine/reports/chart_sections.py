@@ -1,4 +1,4 @@
-"""The sections of a report that hold charts: sweeps, curves, parameters, the forgetting guard."""
+"""The sections of a report that hold charts: sweeps, curves, parameters."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import math
 from collections.abc import Sequence
 
 from nexus_engine.errors import one_line
+from nexus_engine.metric_words import metric_name
 from nexus_engine.reports.charts import Dot, Line, Mark, heat_map, line_chart, scatter
 from nexus_engine.reports.figures import Group, value_text
 from nexus_engine.reports.gather import Run
 from nexus_engine.reports.parts import NO_SECTION, Section, Table, figure
+from nexus_engine.scores import Metric
 from nexus_engine.sweeps.view import SweepView, best_point, points
 
-__all__ = ["curves", "guard", "parameters", "sweep"]
+__all__ = ["curves", "parameters", "sweep"]
 
 MAX_LOSS_CURVES = 4
 """Losses of single steps are noisy: those of more runs would hide each other."""
@@ -34,12 +36,13 @@ def sweep(view: SweepView) -> Section:
             f"{axis.name} {value_text(value)}"
             for axis, value in zip(view.axes, best.values, strict=True)
         ]
-        paragraphs.append(f"Best: {', '.join(parts)}, dev {figure(best.dev_spearman)}.")
+        dev = "dev" if view.metric in (None, "spearman") else f"dev {metric_name(view.metric)}"
+        paragraphs.append(f"Best: {', '.join(parts)}, {dev} {figure(best.dev_score)}.")
     charts = []
     if view.axes:
         first, *others = view.axes
         columns = list(itertools.product(*(axis.values for axis in others)))
-        by_values = {repr(list(point.values)): point.dev_spearman for point in combinations}
+        by_values = {repr(list(point.values)): point.dev_score for point in combinations}
         grid = [[by_values.get(repr([row, *column])) for column in columns] for row in first.values]
         column_names = [" / ".join(map(value_text, column)) or "dev" for column in columns]
         charts.append(
@@ -47,7 +50,7 @@ def sweep(view: SweepView) -> Section:
                 [value_text(value) for value in first.values],
                 column_names,
                 grid,
-                "Mean dev Spearman over the grid",
+                f"Mean {_dev_score(view.metric)} over the grid",
                 first.name,
                 " / ".join(axis.name for axis in others),
             )
@@ -57,30 +60,34 @@ def sweep(view: SweepView) -> Section:
         (
             *(value_text(value) for value in point.values),
             f"{point.finished}/{point.runs}",
-            figure(point.dev_spearman),
+            figure(point.dev_score),
             figure(point.deviation),
-            figure(point.test_spearman),
+            figure(point.test_score),
             "-" if point.switches_kept is None else f"{point.switches_kept:g}",
         )
-        for point in sorted(combinations, key=lambda p: -(p.dev_spearman or -math.inf))
+        for point in sorted(combinations, key=lambda p: -(p.dev_score or -math.inf))
     )
     table = Table(header, rows, (True,) * len(header))
     return Section(f"Sweep {one_line(view.name, 80)}", tuple(paragraphs), tuple(charts), (table,))
 
 
 def curves(runs: Sequence[Run], names: dict[str, str]) -> Section:
-    """Dev Spearman by epoch and loss by step; the switches and controls too for a single run."""
-    lines: list[Line] = []
+    """Dev score by epoch and loss by step; the switches and controls too for a single run.
+
+    Runs that different metrics judge have a chart each.
+    """
+    lines: dict[Metric, list[Line]] = {}
     losses: list[Line] = []
     for i, run in enumerate(runs):
+        drawn = lines.setdefault(run.metric, [])
         for arm in run.arms:
             main = arm.name == "main"
             if not main and len(runs) > 1:
                 continue  # the controls of many runs would hide the runs; the table has them
-            colour = i if len(runs) > 1 else len(lines)
+            colour = i if len(runs) > 1 else len(drawn)
             label = names.get(run.name, run.label)
             name = label if main else arm.name.replace(":", " ", 1)
-            lines.append(
+            drawn.append(
                 Line(
                     one_line(name, 90),
                     tuple((point.epoch, point.score) for point in arm.points),
@@ -92,10 +99,19 @@ def curves(runs: Sequence[Run], names: dict[str, str]) -> Section:
                 losses.append(Line(label, arm.losses, colour=colour))
     marks = _marks(runs[0]) if len(runs) == 1 else ()
     charts = [
-        line_chart(lines, "Dev Spearman by epoch", "epoch", "dev Spearman", marks),
-        line_chart(losses, "Training loss by step", "step", "loss", dots=False),
+        line_chart(drawn, f"{_title(metric)} by epoch", "epoch", _dev_score(metric), marks)
+        for metric, drawn in lines.items()
     ]
+    charts.append(line_chart(losses, "Training loss by step", "step", "loss", dots=False))
     return Section("Curves", (), tuple(chart for chart in charts if chart))
+
+
+def _dev_score(metric: Metric | None) -> str:
+    return f"dev {metric_name(metric) or 'score'}"
+
+
+def _title(metric: Metric) -> str:
+    return f"Dev {metric_name(metric)}"
 
 
 def _marks(run: Run) -> tuple[Mark, ...]:
@@ -111,58 +127,25 @@ def _marks(run: Run) -> tuple[Mark, ...]:
 
 
 def parameters(configurations: Sequence[Group]) -> Section:
-    """Dev Spearman against the number of trained parameters, where that differs."""
+    """Dev score against the number of trained parameters, where that differs, for each metric."""
+    metrics = dict.fromkeys(group.metric for group in configurations)
+    charts = [_parameters([g for g in configurations if g.metric == metric]) for metric in metrics]
+    drawn = tuple(chart for chart in charts if chart)
+    return Section("Parameters", (), drawn) if drawn else NO_SECTION
+
+
+def _parameters(configurations: Sequence[Group]) -> str:
     if len({group.params_trained for group in configurations}) < 2:
-        return NO_SECTION
+        return ""
     dots = [
         Dot(g.label, g.params_trained, g.dev.mean, g.dev.low, g.dev.high, i)
         for i, g in enumerate(configurations)
     ]
-    result = configurations[0].runs[0].result
-    base = math.nan if result is None else result.base_dev
-    chart = scatter(
+    metric, result = configurations[0].metric, configurations[0].runs[0].result
+    return scatter(
         dots,
-        "Dev Spearman against trained parameters",
+        f"{_title(metric)} against trained parameters",
         "trained parameters (logarithmic)",
-        "dev Spearman",
-        base,
-    )
-    return Section("Parameters", (), (chart,)) if chart else NO_SECTION
-
-
-def guard(runs: Sequence[Run], shown: Sequence[Run], names: dict[str, str]) -> Section:
-    """How far training changed the similarities of general pairs."""
-    lines = [
-        Line(
-            names.get(run.name, run.label),
-            tuple((p.epoch, p.guard_spearman) for p in arm.points),
-            colour=i,
-        )
-        for i, run in enumerate(shown)
-        for arm in run.arms
-        if arm.name == "main"
-    ]
-    chart = line_chart(lines, "Guard Spearman by epoch", "epoch", "agreement with base")
-    rows = tuple(
-        (
-            run.label,
-            figure(run.result.guard_spearman),
-            figure(run.result.base_guard_scored_spearman),
-            figure(run.result.guard_scored_spearman),
-        )
-        for run in runs
-        if run.result is not None
-    )
-    paragraph = (
-        "The guard holds general pairs that are never trained on. Agreement is the rank "
-        "correlation of their similarities with those of the base model (1: unchanged). The other "
-        "columns are the rank correlation of each model's similarities with the pairs' own scores."
-    )
-    table = Table(
-        ("run", "agreement", "base by scores", "tuned by scores"), rows, (False, True, True, True)
-    )
-    if not rows and not chart:
-        return NO_SECTION
-    return Section(
-        "Forgetting guard", (paragraph,), (chart,) if chart else (), (table,) if rows else ()
+        _dev_score(metric),
+        math.nan if result is None else result.base_dev,
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nexus_engine.errors import one_line
-from nexus_engine.reports import chart_sections, table_sections
+from nexus_engine.reports import chart_sections, ranking_sections, table_sections
 from nexus_engine.reports.figures import Group, groups
 from nexus_engine.reports.gather import Gathered, Run
+from nexus_engine.reports.guard_section import guard
 from nexus_engine.reports.parts import Document
 
 __all__ = ["document"]
@@ -23,12 +24,14 @@ def document(gathered: Gathered) -> Document:
     names = _curve_names(configurations)
     sections = [
         table_sections.results(gathered, configurations),
+        ranking_sections.ranking(gathered.runs),
+        ranking_sections.vectors(gathered.runs),
         *(chart_sections.sweep(view) for view in gathered.sweeps),
         chart_sections.curves(shown, names),
         table_sections.switches(gathered.runs),
         chart_sections.parameters(configurations),
         table_sections.controls(gathered.runs),
-        chart_sections.guard(gathered.runs, shown, names),
+        guard(gathered.runs, shown, names),
         table_sections.environment(gathered.runs),
     ]
     sources = [view.name for view in gathered.sweeps] or [run.name for run in gathered.runs]

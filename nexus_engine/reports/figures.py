@@ -12,6 +12,7 @@ import msgspec
 from scipy import stats
 
 from nexus_engine.reports.gather import Run
+from nexus_engine.scores import Metric
 
 __all__ = ["Estimate", "Group", "estimate", "groups"]
 
@@ -46,11 +47,12 @@ def estimate(values: Sequence[float]) -> Estimate | None:
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """The finished runs of one configuration; `label` names the settings that set it apart.
 
-    `gain` is the dev Spearman above that of the strictest control, paired by run. For a single run,
-    its interval is the control's bootstrap over the dev pairs.
+    All of them are judged by `metric`. `gain` is the dev score above that of the strictest control,
+    paired by run. For a single run, its interval is the control's bootstrap over the dev examples.
     """
 
     label: str
+    metric: Metric
     runs: tuple[Run, ...]
     dev: Estimate
     test: Estimate
@@ -79,12 +81,20 @@ def value_text(value: Any) -> str:
         return ",".join(value_text(item) for item in value)
     if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return "-" if value is None else str(value)
 
 
 def groups(runs: Sequence[Run]) -> tuple[Group, ...]:
-    """The finished runs by configuration, highest mean dev Spearman first."""
-    finished = [run for run in runs if run.result is not None]
+    """The finished runs by configuration, highest mean dev score first, each metric apart."""
+    metrics = dict.fromkeys(run.metric for run in runs)
+    return tuple(group for metric in metrics for group in _groups(runs, metric))
+
+
+def _groups(runs: Sequence[Run], metric: Metric) -> list[Group]:
+    """The configurations of the finished runs that `metric` judges."""
+    finished = [run for run in runs if run.result is not None and run.metric == metric]
     grouped: dict[str, list[Run]] = {}
     for run in finished:
         key = json.dumps(_configuration(run), sort_keys=True)
@@ -94,11 +104,11 @@ def groups(runs: Sequence[Run]) -> tuple[Group, ...]:
     results = []
     for configuration, members in zip(configurations, grouped.values(), strict=True):
         parts = [f"{name} {value_text(configuration.get(name))}" for name in differing]
-        results.append(_group(", ".join(parts) or members[0].label, members))
-    return tuple(sorted(results, key=lambda group: -group.dev.mean))
+        results.append(_group(", ".join(parts) or members[0].label, metric, members))
+    return sorted(results, key=lambda group: -group.dev.mean)
 
 
-def _group(label: str, runs: Sequence[Run]) -> Group:
+def _group(label: str, metric: Metric, runs: Sequence[Run]) -> Group:
     results = [run.result for run in runs if run.result is not None]
 
     def mean(values: list[float]) -> Estimate:
@@ -116,6 +126,7 @@ def _group(label: str, runs: Sequence[Run]) -> Group:
             gain = Estimate(mean=gain.mean, n=1, low=control.gain_low, high=control.gain_high)
     return Group(
         label=label,
+        metric=metric,
         runs=tuple(runs),
         dev=mean([r.best_dev for r in results]),
         test=mean([r.test_score for r in results]),

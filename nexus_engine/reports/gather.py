@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from nexus_engine.disk.named_folders import LATEST, NoSuchFolderError
 from nexus_engine.errors import RunError, one_line
-from nexus_engine.events import Event, RunFailed, RunFinished, Step
+from nexus_engine.events import Event, GuardChecked, RunFailed, RunFinished, Step
 from nexus_engine.runs.folder import RunFolder, find_run
 from nexus_engine.runs.run_view import EpochPoint, RunView, reduce
 from nexus_engine.runs.summary import summarise
-from nexus_engine.scores import SwitchRecord
+from nexus_engine.scores import Metric, SwitchRecord
 from nexus_engine.sweeps.folder import find_sweep
 from nexus_engine.sweeps.reading import read_sweep
 from nexus_engine.sweeps.view import SweepView
@@ -21,17 +21,21 @@ from nexus_engine.sweeps.view import SweepView
 __all__ = ["Arm", "Gathered", "Run", "gather", "gather_run"]
 
 MAX_LOSSES = 400
-"""Step losses in a curve; more are thinned evenly, never averaged."""
+"""Points of steps in a curve; more are thinned evenly, never averaged."""
 MAX_WARNINGS = 20
 """Warnings shown of a run; a damaged log may hold any number."""
 
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
-    """The run proper (`main`) or a control; `losses` are pairs (step, loss)."""
+    """The run proper (`main`) or a control; `losses` are pairs (step, loss).
+
+    `keep_weights` are pairs (step, weight of the rehearsal), none without rehearsal.
+    """
 
     name: str
     points: tuple[EpochPoint, ...]
     losses: tuple[tuple[int, float], ...]
+    keep_weights: tuple[tuple[int, float], ...] = ()
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +54,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     arms: tuple[Arm, ...]
     switches: tuple[SwitchRecord, ...]
     result: RunFinished | None
+    metric: Metric = "spearman"
     grown_after: dict[int, int] = {}
     warnings: tuple[str, ...] = ()
 
@@ -66,32 +71,48 @@ class Gathered(msgspec.Struct, frozen=True, kw_only=True):
     sweeps: tuple[SweepView, ...]
 
 
-def _arms(view: RunView, losses: Mapping[str, Sequence[tuple[int, float]]]) -> tuple[Arm, ...]:
-    """The arms that were evaluated; `losses` has pairs (step, loss) by arm."""
-    arms = []
-    for arm in view.arms:
-        if arm.points:
-            steps = losses.get(arm.name, ())
-            stride = max(1, -(-len(steps) // MAX_LOSSES))
-            arms.append(Arm(name=arm.name, points=arm.points, losses=tuple(steps[::stride])))
-    return tuple(arms)
+Curves = dict[str, list[tuple[int, float]]]
+"""Pairs (step, value) by arm."""
 
 
-def _folded(events: Sequence[Event]) -> tuple[RunView, dict[str, list[tuple[int, float]]]]:
-    """The view of the run without its steps, and every (step, loss) by arm.
+def _arms(view: RunView, losses: Curves, weights: Curves) -> tuple[Arm, ...]:
+    """The arms that were evaluated."""
+    return tuple(
+        Arm(
+            name=arm.name,
+            points=arm.points,
+            losses=_thinned(losses.get(arm.name, ())),
+            keep_weights=_thinned(weights.get(arm.name, ())),
+        )
+        for arm in view.arms
+        if arm.points
+    )
+
+
+def _thinned(curve: Sequence[tuple[int, float]]) -> tuple[tuple[int, float], ...]:
+    return tuple(curve[:: max(1, -(-len(curve) // MAX_LOSSES))])
+
+
+def _folded(events: Sequence[Event]) -> tuple[RunView, Curves, Curves]:
+    """The view of the run without its steps; every (step, loss) and (step, weight) by arm.
 
     A view merges steps when there are many; a report shows single steps.
     """
-    view, losses = RunView(), dict[str, list[tuple[int, float]]]()
+    view, losses, weights = RunView(), Curves(), Curves()
     for event in events:
         if isinstance(event, Step):
-            steps = losses.setdefault(event.arm, [])
-            while steps and steps[-1][0] >= event.step:  # a resumed run repeats them
-                steps.pop()
-            steps.append((event.step, event.loss))
-        else:
-            view = reduce(view, event)
-    return view, losses
+            _add(losses.setdefault(event.arm, []), event.step, event.loss)
+            continue
+        if isinstance(event, GuardChecked):
+            _add(weights.setdefault(event.arm, []), event.step, event.keep_weight)
+        view = reduce(view, event)
+    return view, losses, weights
+
+
+def _add(curve: list[tuple[int, float]], step: int, value: float) -> None:
+    while curve and curve[-1][0] >= step:  # a resumed run repeats them
+        curve.pop()
+    curve.append((step, value))
 
 
 def gather_run(folder: RunFolder) -> Run:
@@ -101,7 +122,7 @@ def gather_run(folder: RunFolder) -> Run:
         RunError: there is no readable run there.
     """
     summary, facts, events = summarise(folder.path), folder.read_run(), folder.events()
-    view, losses = _folded(events)
+    view, losses, weights = _folded(events)
     result = view.ended if isinstance(view.ended, RunFinished) else None
     settings = facts.get("settings")
     return Run(
@@ -111,9 +132,10 @@ def gather_run(folder: RunFolder) -> Run:
         message=one_line(view.ended.message, 300) if isinstance(view.ended, RunFailed) else "",
         settings=settings if isinstance(settings, dict) else {},
         facts=facts,
-        arms=_arms(view, losses),
+        arms=_arms(view, losses, weights),
         switches=() if result is None else result.switch_records,
         result=result,
+        metric=view.metric if result is None else result.metric,
         grown_after={switch.switch: switch.epoch for switch in view.arm("main").switches},
         warnings=_warnings(folder.name, view),
     )

@@ -38,7 +38,7 @@ NO_SECTION = Section("")
 
 
 def figure(value: float | None) -> str:
-    """A correlation with four decimals."""
+    """A score with four decimals."""
     return "-" if value is None else f"{value:.4f}"
 
 

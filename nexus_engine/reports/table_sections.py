@@ -3,33 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from nexus_engine.errors import one_line
 from nexus_engine.events import RunFinished
+from nexus_engine.metric_words import METRIC_WORDS
 from nexus_engine.reports.figures import Group, value_text
 from nexus_engine.reports.gather import Gathered, Run
 from nexus_engine.reports.parts import NO_SECTION, Section, Table, figure, interval, signed
+from nexus_engine.scores import Metric
+from nexus_engine.settings.shown import shown_settings
 
 __all__ = ["controls", "environment", "results", "switches"]
 
 
 def results(gathered: Gathered, configurations: Sequence[Group]) -> Section:
-    """The figures of each configuration beside the base model, warnings, and unfinished runs."""
+    """The figures of each configuration beside the base model, warnings, and unfinished runs.
+
+    Runs that different metrics judge have a table each: their figures cannot be ranked.
+    """
+    metrics = list(dict.fromkeys(run.metric for run in gathered.runs)) or ["spearman"]
+    paragraphs = [_explained(metric) for metric in metrics]
+    if len(metrics) > 1:
+        names = " and ".join(METRIC_WORDS[metric].name for metric in metrics)
+        paragraphs.append(f"{names} are different measures: each has its own table.")
+    paragraphs += [warning for run in gathered.runs for warning in run.warnings]
+    unfinished = [run for run in gathered.runs if run.result is None]
+    paragraphs += [f"{run.label}: {run.state}. {run.message}".rstrip() for run in unfinished]
+    tables = [
+        _result_table(metric, gathered, configurations)
+        for metric in metrics
+        if any(run.result is not None and run.metric == metric for run in gathered.runs)
+    ]
+    return Section("Results", tuple(paragraphs), (), tuple(tables))
+
+
+def _explained(metric: Metric) -> str:
+    words = METRIC_WORDS[metric]
+    return (
+        f"Figures are {words.explained} at the epoch with the best dev {words.name}. Brackets "
+        "hold the 95 % interval of the mean over runs (Student's t). The gain over the control is "
+        "paired by run; for a single run, its interval is a bootstrap over the dev "
+        f"{words.examples}."
+    )
+
+
+def _result_table(metric: Metric, gathered: Gathered, configurations: Sequence[Group]) -> Table:
     rows = []
-    base = next((run.result for run in gathered.runs if run.result is not None), None)
+    base = next(
+        (run.result for run in gathered.runs if run.result is not None and run.metric == metric),
+        None,
+    )
     if base is not None:
-        rows.append(
-            (
-                "base model",
-                "",
-                figure(base.base_dev),
-                figure(base.base_test),
-                "",
-                "0",
-                "",
-            )
-        )
+        rows.append(("base model", "", figure(base.base_dev), figure(base.base_test), "", "0", ""))
     rows += [
         (
             group.label,
@@ -41,18 +66,14 @@ def results(gathered: Gathered, configurations: Sequence[Group]) -> Section:
             f"{sum(group.switches_kept)} of {sum(group.switches)}",
         )
         for group in configurations
+        if group.metric == metric
     ]
-    paragraphs = [
-        "Figures are Spearman's rank correlation at the epoch with the best dev Spearman. Brackets "
-        "hold the 95 % interval of the mean over runs (Student's t). The gain over the control is "
-        "paired by run; for a single run, its interval is a bootstrap over the dev pairs."
-    ]
-    paragraphs += [warning for run in gathered.runs for warning in run.warnings]
-    unfinished = [run for run in gathered.runs if run.result is None]
-    paragraphs += [f"{run.label}: {run.state}. {run.message}".rstrip() for run in unfinished]
-    header = ("configuration", "runs", "dev", "test", "over control (dev)", "trained", "sets kept")
-    table = Table(header, tuple(rows), (False, True, True, True, True, True, True))
-    return Section("Results", tuple(paragraphs), (), (table,) if rows else ())
+    dev, test = "dev", "test"
+    if metric != "spearman":
+        name = METRIC_WORDS[metric].name
+        dev, test = f"dev {name}", f"test {name}"
+    header = ("configuration", "runs", dev, test, "over control (dev)", "trained", "sets kept")
+    return Table(header, tuple(rows), (False, True, True, True, True, True, True))
 
 
 def switches(runs: Sequence[Run]) -> Section:
@@ -79,12 +100,17 @@ def switches(runs: Sequence[Run]) -> Section:
     )
     right = (False, True, True, True, True, True, True, False, True)
     paragraph = (
-        "A set starts without effect and is trained. It is kept if dev Spearman rises above its "
-        "value before the switch; the control shows how much of the rise is due to the set."
+        f"A set starts without effect and is trained. It is kept if {_dev_score(runs)} rises above "
+        "its value before the switch; the control shows how much of the rise is due to the set."
     )
     if not rows:
         return NO_SECTION
     return Section("Switches", (paragraph,), (), (Table(header, tuple(rows), right),))
+
+
+def _dev_score(runs: Sequence[Run]) -> str:
+    metrics = {run.metric for run in runs}
+    return f"dev {METRIC_WORDS[metrics.pop()].name}" if len(metrics) == 1 else "the dev score"
 
 
 def controls(runs: Sequence[Run]) -> Section:
@@ -149,7 +175,7 @@ def _common(runs: Sequence[Run]) -> list[Table]:
     """The settings that all the runs share."""
     if not runs:
         return []
-    first: dict[str, Any] = runs[0].settings
+    first = shown_settings(runs[0].settings)
     shared = {k: v for k, v in first.items() if all(run.settings.get(k) == v for run in runs)}
     rows = tuple(
         (name, one_line(value_text(value), 80))

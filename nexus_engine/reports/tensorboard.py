@@ -14,6 +14,7 @@ from typing import Any
 from nexus_engine.disk.files import FILE_MODE, FOLDER_MODE
 from nexus_engine.errors import ConfigError, ResourceError, one_line
 from nexus_engine.reports.gather import Arm, Gathered, Run
+from nexus_engine.scores import Metric
 from nexus_engine.system.shortages import OUT_OF_ROOM
 
 __all__ = ["write_tensorboard"]
@@ -42,12 +43,16 @@ def _folder(run: Run, out: Path, earlier: set[Path]) -> Path:
     return next(path for path in candidates if not any(path.glob("*/*tfevents*")))
 
 
-def _write_arm(writer: Any, arm: Arm) -> None:
+def _write_arm(writer: Any, arm: Arm, metric: Metric) -> None:
     series: dict[str, Sequence[tuple[int, float]]] = {
         "loss": arm.losses,
-        "dev/spearman": [(p.epoch, p.score) for p in arm.points],
+        f"dev/{metric}": [(p.epoch, p.score) for p in arm.points],
         "guard/spearman": [(p.epoch, p.guard_spearman) for p in arm.points],
+        "guard/rehearsal_weight": arm.keep_weights,
     }
+    for name in ("mrr_at_10", "recall_at_1", "recall_at_10", "recall_at_100"):
+        values = [(p.epoch, getattr(p, name)) for p in arm.points]
+        series[f"dev/{name}"] = [(epoch, value) for epoch, value in values if value is not None]
     for tag, points in series.items():
         for step, value in points:
             if math.isfinite(value):
@@ -55,7 +60,7 @@ def _write_arm(writer: Any, arm: Arm) -> None:
 
 
 def write_tensorboard(gathered: Gathered, out: Path) -> None:
-    """Write the loss by step, and Spearman on dev and the guard by epoch.
+    """Write the loss by step, and the scores on dev and the guard by epoch.
 
     Values that are not finite are left out. Only the owner can read the files. A run's earlier
     export to `out` is replaced: only its files are deleted, once the new ones are written.
@@ -80,7 +85,7 @@ def write_tensorboard(gathered: Gathered, out: Path) -> None:
                 folder = run_folder / arm.name.replace(":", "-")
                 folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
                 with SummaryWriter(str(folder), filename_suffix=unique_suffix) as writer:
-                    _write_arm(writer, arm)
+                    _write_arm(writer, arm, run.metric)
             for file in _exported(out, suffix) - earlier:
                 file.chmod(FILE_MODE)
             for file in earlier:

@@ -106,6 +106,8 @@ class ArmView:
     grad_norms: Series = EMPTY
     paces: Series = EMPTY
     """Loss, learning rate, gradient norm and pairs/s over the steps of this arm."""
+    keep_weights: Series = EMPTY
+    """The weight of the rehearsal over the steps; no points if the run rehearses nothing."""
 
     @property
     def label(self) -> str:
@@ -170,7 +172,7 @@ def reduce(view: RunView, event: Event) -> RunView:
     match event:
         case RunStarted():
             # A run that is not resumed starts over: arms of an earlier start no longer count.
-            arms = view.arms if event.resumed else ()
+            arms = tuple(replace(arm, evaluated=None) for arm in view.arms if event.resumed)
             return replace(
                 view, state="measuring", started=event, arms=arms, ended=None, paused=False
             )
@@ -188,13 +190,11 @@ def reduce(view: RunView, event: Event) -> RunView:
         case Step():
             return _after_step(view, event)
         case GuardChecked():
-            return _with_arm(view, replace(view.arm(event.arm), keep_weight=event.keep_weight))
+            return _with_arm(view, _after_guard_check(view.arm(event.arm), event))
         case Evaluating():
             return _evaluating(view, event)
         case Evaluated():
-            arm = _after_evaluation(view, event)
-            arm = replace(arm, keep_weight=event.keep_weight, evaluated=None)
-            return _with_arm(view, arm)
+            return _with_arm(view, replace(_after_evaluation(view, event), evaluated=None))
         case DendritesAdded():
             return _with_arm(view, _after_growth(view.arm(event.arm), event))
         case SwitchSettled():
@@ -230,10 +230,16 @@ def _evaluating(view: RunView, event: Evaluating) -> RunView:
     return _with_arm(replace(view, state="measuring" if measures_base else "evaluating"), arm)
 
 
+def _after_guard_check(arm: ArmView, event: GuardChecked) -> ArmView:
+    weights = arm.keep_weights.add(event.step, event.keep_weight)
+    return replace(arm, keep_weight=event.keep_weight, keep_weights=weights)
+
+
 def _after_step(view: RunView, event: Step) -> RunView:
     arm = view.arm(event.arm)
     arm = replace(
         arm,
+        evaluated=None,
         epoch=event.epoch,
         step=event.step,
         steps_total=event.steps_total,
@@ -294,9 +300,14 @@ def _after_evaluation(view: RunView, event: Evaluated) -> ArmView:
     # A resumed run repeats an epoch that a crash cut off; the new evaluation replaces the old one.
     points = (*(old for old in arm.points if old.epoch < event.epoch), point)
     base = event.score if event.epoch == 0 else arm.base_score
+    weights = arm.keep_weights
+    if weights or event.keep_weight:
+        weights = weights.add(arm.step, event.keep_weight)
     return replace(
         arm,
         epoch=event.epoch,
+        keep_weight=event.keep_weight,
+        keep_weights=weights,
         points=points,
         base_score=base,
         best_score=event.best_score,

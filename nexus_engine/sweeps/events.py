@@ -1,4 +1,8 @@
-"""The events of a sweep: one frozen union, for types and for JSON."""
+"""The events of a sweep: one frozen union, for types and for JSON.
+
+As with the events of a run, scores have a field for either metric. The one that does not apply is
+None in memory and absent in JSON.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import msgspec
 
 from nexus_engine.disk.json_text import parse_json, plain, revive
 from nexus_engine.errors import RunError
+from nexus_engine.scores import Metric, Score, either
 from nexus_engine.sweeps.grid import Axis
 
 __all__ = [
@@ -24,6 +29,10 @@ __all__ = [
     "decode_sweep_event",
     "encode_sweep_event",
 ]
+
+
+def _by(metric: Metric, by_spearman: Score, by_ndcg: Score) -> Score:
+    return by_spearman if metric == "spearman" else by_ndcg
 
 
 class _SweepEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
@@ -46,6 +55,7 @@ class SweepStarted(_SweepEvent, frozen=True, kw_only=True, tag="sweep_started"):
     jobs: int
     engine: str
     pid: int
+    metric: Metric = "spearman"
 
 
 class CellStarted(_SweepEvent, frozen=True, kw_only=True, tag="cell_started"):
@@ -61,14 +71,34 @@ class CellStarted(_SweepEvent, frozen=True, kw_only=True, tag="cell_started"):
 
 
 class CellEvaluated(_SweepEvent, frozen=True, kw_only=True, tag="cell_evaluated"):
-    """A run measured its dev Spearman at the end of an epoch (0: the base model)."""
+    """A run measured its score on dev at the end of an epoch (0: the base model)."""
 
     cell: str
     epoch: int
     epochs: int
-    spearman: float
-    best_spearman: float
+    spearman: Score = None
+    best_spearman: Score = None
+    ndcg_at_10: Score = None
+    best_ndcg_at_10: Score = None
     sets: int
+
+    def __post_init__(self) -> None:
+        _ = self.score, self.best_score
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that decides."""
+        return "ndcg_at_10" if self.spearman is None else "spearman"
+
+    @property
+    def score(self) -> float:
+        """The score by `metric`."""
+        return either(self.spearman, self.ndcg_at_10)
+
+    @property
+    def best_score(self) -> float:
+        """The best score on dev so far."""
+        return either(self.best_spearman, self.best_ndcg_at_10)
 
 
 class CellEnded(_SweepEvent, frozen=True, kw_only=True, tag="cell_ended"):
@@ -82,16 +112,35 @@ class CellEnded(_SweepEvent, frozen=True, kw_only=True, tag="cell_ended"):
     message: str
     exit_code: int
     seconds: float
-    base_dev_spearman: float | None = None
-    best_dev_spearman: float | None = None
-    test_spearman: float | None = None
+    metric: Metric = "spearman"
+    base_dev_spearman: Score = None
+    best_dev_spearman: Score = None
+    test_spearman: Score = None
+    base_dev_ndcg_at_10: Score = None
+    best_dev_ndcg_at_10: Score = None
+    test_ndcg_at_10: Score = None
     switches: int | None = None
     switches_kept: int | None = None
     params_trained: int | None = None
 
+    @property
+    def base_dev(self) -> float | None:
+        """The base model's score on dev."""
+        return _by(self.metric, self.base_dev_spearman, self.base_dev_ndcg_at_10)
+
+    @property
+    def best_dev(self) -> float | None:
+        """The best score on dev."""
+        return _by(self.metric, self.best_dev_spearman, self.best_dev_ndcg_at_10)
+
+    @property
+    def test_score(self) -> float | None:
+        """The score on test."""
+        return _by(self.metric, self.test_spearman, self.test_ndcg_at_10)
+
 
 class SweepFinished(_SweepEvent, frozen=True, kw_only=True, tag="sweep_finished"):
-    """Every run has ended. The best point has the highest mean dev Spearman over seeds."""
+    """Every run has ended. The best point has the highest mean dev score over seeds."""
 
     sweep_dir: str
     runs: int
@@ -102,11 +151,33 @@ class SweepFinished(_SweepEvent, frozen=True, kw_only=True, tag="sweep_finished"
     best_cell: str
     best_run_dir: str
     best_values: dict[str, Any]
-    best_dev_spearman: float
+    metric: Metric = "spearman"
+    best_dev_spearman: Score = None
     best_dev_deviation: float | None
-    best_test_spearman: float
-    base_dev_spearman: float
+    best_test_spearman: Score = None
+    base_dev_spearman: Score = None
+    best_dev_ndcg_at_10: Score = None
+    best_test_ndcg_at_10: Score = None
+    base_dev_ndcg_at_10: Score = None
     total_seconds: float
+
+    def __post_init__(self) -> None:
+        _ = self.best_dev, self.best_test, self.base_dev
+
+    @property
+    def best_dev(self) -> float:
+        """The mean score on dev of the best point."""
+        return either(self.best_dev_spearman, self.best_dev_ndcg_at_10)
+
+    @property
+    def best_test(self) -> float:
+        """The mean score on test of the best point."""
+        return either(self.best_test_spearman, self.best_test_ndcg_at_10)
+
+    @property
+    def base_dev(self) -> float:
+        """The base model's score on dev."""
+        return either(self.base_dev_spearman, self.base_dev_ndcg_at_10)
 
 
 class SweepStopped(_SweepEvent, frozen=True, kw_only=True, tag="sweep_stopped"):
@@ -140,8 +211,13 @@ TERMINAL_SWEEP_EVENTS = (SweepFinished, SweepStopped, SweepFailed)
 
 
 def encode_sweep_event(event: SweepEvent) -> str:
-    """The event as one line of JSON, without a line end."""
-    return json.dumps(plain(event), ensure_ascii=False, allow_nan=False)
+    """The event as one line of JSON, without a line end and without the other metric's scores."""
+    fields = plain(event)
+    metric = getattr(event, "metric", None)
+    if metric is not None:
+        other = "ndcg_at_10" if metric == "spearman" else "spearman"
+        fields = {name: value for name, value in fields.items() if not name.endswith(other)}
+    return json.dumps(fields, ensure_ascii=False, allow_nan=False)
 
 
 def decode_sweep_event(line: str | bytes) -> SweepEvent:

@@ -14,6 +14,7 @@ import msgspec
 
 from nexus_engine.disk.growing_lines import LineTail, decoded
 from nexus_engine.disk.named_folders import read_listed
+from nexus_engine.scores import Metric
 from nexus_engine.sweeps.events import CellEnded, CellStarted, SweepEvent, decode_sweep_event
 from nexus_engine.sweeps.folder import MAX_READ, SWEEP, SweepFolder
 from nexus_engine.sweeps.reading import read_cell, read_sweep
@@ -104,9 +105,10 @@ class SweepSummary(NamedTuple):
     runs: int
     done: int
     failed: int
-    best_dev_spearman: float | None
+    best_dev: float | None
     best_values: tuple[tuple[str, Any], ...]
     created_unix_s: float
+    metric: Metric | None = None
 
 
 def summary_of(view: SweepView) -> SweepSummary:
@@ -124,9 +126,10 @@ def summary_of(view: SweepView) -> SweepSummary:
         runs=len(view.cells),
         done=failed + finished,
         failed=failed,
-        best_dev_spearman=None if best is None else best.dev_spearman,
+        best_dev=None if best is None else best.dev_score,
         best_values=() if best is None else tuple(zip(names, best.values, strict=True)),
         created_unix_s=view.created_unix_s,
+        metric=view.metric,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import re
@@ -13,7 +14,8 @@ import msgspec
 
 from nexus_engine.config import Settings, TrainConfig, Tune, config_from_mapping, resolve
 from nexus_engine.data.named_task import with_task
-from nexus_engine.errors import ConfigError, one_line
+from nexus_engine.errors import ConfigError, NexusError, one_line
+from nexus_engine.scores import Metric
 
 __all__ = [
     "MAX_RUNS",
@@ -41,6 +43,13 @@ DEFAULT_AXES: dict[Tune, dict[str, tuple[Any, ...]]] = {
         "switch_epochs": ((0, 1), (0, 2)),
     },
     "adapter": {"lr": (3e-5, 1e-4, 3e-4), "batch_size": (16, 32), "warmup_epochs": (2, 4)},
+}
+RETRIEVAL_AXES: dict[Tune, dict[str, tuple[Any, ...]]] = {
+    # Around the recipes for questions: a larger batch has more passages to tell apart, and mined
+    # negatives make up for a smaller one.
+    "dendrites": {"lr": (4e-3, 8e-3, 1.6e-2), "batch_size": (64, 256), "hard_negatives": (0, 1)},
+    "adapter": {"lr": (3e-4, 1e-3, 3e-3), "batch_size": (64, 256), "hard_negatives": (0, 1)},
+    "full": {"lr": (5e-5, 1e-4, 2e-4), "batch_size": (64, 128), "hard_negatives": (0, 1)},
 }
 
 
@@ -112,6 +121,14 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
         """
         return resolve(with_task(self.config(cell)))
 
+    @property
+    def metric(self) -> Metric:
+        """The metric that decides in the runs; Spearman if the grid cannot be resolved."""
+        for cell in self.cells()[:1]:
+            with contextlib.suppress(NexusError):
+                return "spearman" if self.settings(cell).task == "pairs" else "ndcg_at_10"
+        return "spearman"
+
     def check(self) -> None:
         """Resolve every cell, so that a bad value is reported before anything runs.
 
@@ -129,14 +146,23 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
             values = [repr(value) for value in axis.values]
             if not values or len(set(values)) != len(values):
                 raise ConfigError(f"grid: {axis.name} needs at least one value, each once")
-        for cell in self.cells():
-            self.settings(cell)
+        tasks = {self.settings(cell).task for cell in self.cells()}
+        if len(tasks) > 1:
+            raise ConfigError(
+                "grid: some runs learn from graded pairs and some from questions, and Spearman and "
+                "nDCG@10 cannot be ranked together: run a sweep of each, with one --task"
+            )
 
 
 def default_grid(common: dict[str, Any], seeds: tuple[int, ...] = (1,)) -> Grid:
-    """The twelve combinations that suit the regime in `common`, without the axes that it fixes."""
+    """The twelve combinations that suit regime and task, without the axes that `common` fixes.
+
+    Raises:
+        ConfigError: a name or value in `common` that no training takes.
+    """
     tune = common.get("tune", "dendrites")
-    axes = DEFAULT_AXES.get(tune, {})
+    task = with_task(config_from_mapping(common, "grid")).task
+    axes = (RETRIEVAL_AXES if task == "retrieval" else DEFAULT_AXES).get(tune, {})
     return Grid(
         axes=tuple(
             Axis(name=name, values=values)

@@ -24,6 +24,7 @@ from nexus_engine.event_lines import decode_event
 from nexus_engine.events import Evaluated, Step
 from nexus_engine.runs.run_view import RunView, reduce
 from nexus_engine.runs.summary import RUN
+from nexus_engine.scores import Metric
 from nexus_engine.sweeps.events import (
     CellEnded,
     CellEvaluated,
@@ -55,18 +56,11 @@ NO_PROCESS = (errno.ENOMEM, errno.EAGAIN)
 """Errors of starting a process when the system has no memory for it."""
 MEMORY_ERROR = "MemoryError"
 """The kind of failure of a run that ran out of memory, whichever library raised it."""
-RESULT_FIGURES = (
-    "base_dev_spearman",
-    "best_dev_spearman",
-    "test_spearman",
-    "switches",
-    "switches_kept",
-    "params_trained",
-)
+RESULT_FIGURES = ("switches", "switches_kept", "params_trained")
 
 
 class _Tail:
-    """Reads a run's dev Spearman from its event log as the log grows."""
+    """Reads a run's scores on dev from its event log as the log grows."""
 
     def __init__(self, path: Path, *, resumed: bool) -> None:
         # A run that starts over also starts its log over, so it is read from the beginning.
@@ -85,9 +79,8 @@ class _Tail:
                     cell=cell,
                     epoch=event.epoch,
                     epochs=main.epochs,
-                    spearman=event.score,
-                    best_spearman=event.best_score,
                     sets=main.sets,
+                    **{event.metric: event.score, f"best_{event.metric}": event.best_score},
                 )
 
 
@@ -168,6 +161,8 @@ class _Sweep:
         self.waiting = deque(view.cell for view in views if _is_left(view))
         self.done = len(views) - len(self.waiting)
         self.runs = len(views)
+        measured = next((view.metric for view in views if view.metric is not None), None)
+        self.metric: Metric = measured or self.record.grid.metric
 
     def _read_cell(self, cell: Cell) -> CellView:
         return read_cell(self.folder.run_path(cell), cell, live=False)
@@ -190,6 +185,7 @@ class _Sweep:
             jobs=self.workers.jobs,
             engine=self.workers.engine,
             pid=os.getpid(),
+            metric=self.metric,
         )
         try:
             while self.waiting or self.live:
@@ -256,8 +252,14 @@ class _Sweep:
         self, view: CellView, state: str, message: str, code: int, live: _LiveCell
     ) -> CellEnded:
         figures: dict[str, Any] = {}
+        metric = view.metric or self.metric
         if state == "finished":
             figures = {name: getattr(view, name) for name in RESULT_FIGURES}
+            figures |= {
+                f"base_dev_{metric}": view.base_dev,
+                f"best_dev_{metric}": view.best_dev,
+                f"test_{metric}": view.test_score,
+            }
         return CellEnded(
             time_unix_s=time.time(),
             cell=view.cell.name,
@@ -265,6 +267,7 @@ class _Sweep:
             message=message,
             exit_code=code,
             seconds=time.perf_counter() - live.started_at,
+            metric=metric,
             **figures,
         )
 
@@ -325,6 +328,7 @@ class _Sweep:
                 exit_code=common_code or int(ExitCode.FAILED),
             )
         best_cell = view.cell(best.best_cell)
+        metric = best_cell.metric or self.metric
         finished = sum(cell.state == "finished" for cell in view.cells)
         return SweepFinished(
             time_unix_s=time.time(),
@@ -341,11 +345,14 @@ class _Sweep:
             best_values={
                 axis.name: value for axis, value in zip(view.axes, best.values, strict=True)
             },
-            best_dev_spearman=best.dev_spearman or 0.0,
+            metric=metric,
             best_dev_deviation=best.deviation,
-            best_test_spearman=best.test_spearman or 0.0,
-            base_dev_spearman=best_cell.base_dev_spearman or 0.0,
             total_seconds=self.seconds_before + time.perf_counter() - self.started_at,
+            **{
+                f"best_dev_{metric}": best.dev_score or 0.0,
+                f"best_test_{metric}": best.test_score or 0.0,
+                f"base_dev_{metric}": best_cell.base_dev or 0.0,
+            },
         )
 
 

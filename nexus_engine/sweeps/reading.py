@@ -20,7 +20,7 @@ from nexus_engine.runs.run_view import RunView, reduce
 from nexus_engine.runs.summary import RUN
 from nexus_engine.sweeps.folder import SweepFolder
 from nexus_engine.sweeps.grid import Cell
-from nexus_engine.sweeps.view import CellView, SweepView, sound_correlation
+from nexus_engine.sweeps.view import CellView, SweepView, sound_score
 
 __all__ = ["read_cell", "read_sweep"]
 
@@ -46,8 +46,9 @@ def read_cell(path: Path, cell: Cell, *, live: bool) -> CellView:
         view,
         epoch=main.points[-1].epoch if main.points else 0,
         epochs=main.epochs,
-        base_dev_spearman=sound_correlation(main.base_score),
-        best_dev_spearman=sound_correlation(main.best_score),
+        metric=None if run.started is None else run.metric,
+        base_dev=sound_score(main.base_score),
+        best_dev=sound_score(main.best_score),
     )
     match run.ended:
         case RunFinished():
@@ -81,9 +82,10 @@ def _finished(view: CellView, event: RunFinished) -> CellView:
         state="finished",
         epoch=event.epochs,
         epochs=event.epochs,
-        base_dev_spearman=sound_correlation(event.base_dev_spearman),
-        best_dev_spearman=sound_correlation(event.best_dev_spearman),
-        test_spearman=sound_correlation(event.test_spearman),
+        metric=event.metric,
+        base_dev=sound_score(event.base_dev),
+        best_dev=sound_score(event.best_dev),
+        test_score=sound_score(event.test_score),
         switches=event.switches,
         switches_kept=event.switches_kept,
         params_trained=event.params_trained,
@@ -118,5 +120,6 @@ def read_sweep(path: Path) -> SweepView:
         seeds=record.grid.seeds,
         common=common,
         cells=tuple(cells),
+        metric=next((cell.metric for cell in cells if cell.metric is not None), None),
         created_unix_s=record.created_unix_s,
     )

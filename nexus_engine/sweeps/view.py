@@ -14,6 +14,7 @@ from typing import Any, Literal, assert_never
 import msgspec
 
 from nexus_engine.event_ranges import MAX_CORRELATION
+from nexus_engine.scores import Metric
 from nexus_engine.sweeps.events import (
     CellEnded,
     CellEvaluated,
@@ -35,7 +36,7 @@ __all__ = [
     "first_view",
     "fold",
     "points",
-    "sound_correlation",
+    "sound_score",
     "state_of",
 ]
 
@@ -55,9 +56,11 @@ class CellView(msgspec.Struct, frozen=True, kw_only=True):
     state: CellState
     epoch: int = 0
     epochs: int = 0
-    base_dev_spearman: float | None = None
-    best_dev_spearman: float | None = None
-    test_spearman: float | None = None
+    metric: Metric | None = None
+    """The metric of the scores."""
+    base_dev: float | None = None
+    best_dev: float | None = None
+    test_score: float | None = None
     switches: int | None = None
     switches_kept: int | None = None
     params_trained: int | None = None
@@ -74,23 +77,26 @@ class PointView(msgspec.Struct, frozen=True, kw_only=True):
     """One combination of the axes, over its seeds.
 
     Means are over the finished runs, None without any. `deviation` is the standard deviation of
-    dev Spearman over the finished runs, None for fewer than two.
+    the dev score over the finished runs, None for fewer than two.
     """
 
     point: int
     values: tuple[Any, ...]
     runs: int
     finished: int
-    dev_spearman: float | None
+    dev_score: float | None
     deviation: float | None
-    test_spearman: float | None
+    test_score: float | None
     switches_kept: float | None
     fewest_switches_kept: int | None
     best_cell: str | None
 
 
 class SweepView(msgspec.Struct, frozen=True, kw_only=True):
-    """A sweep: its axes, its runs in the order of the grid, and whether a process works on it."""
+    """A sweep: its axes, its runs in the order of the grid, and whether a process works on it.
+
+    `metric` decides in its runs; None until a run has been measured.
+    """
 
     name: str
     path: str
@@ -101,6 +107,7 @@ class SweepView(msgspec.Struct, frozen=True, kw_only=True):
     seeds: tuple[int, ...]
     common: dict[str, Any]
     cells: tuple[CellView, ...]
+    metric: Metric | None = None
     created_unix_s: float = 0.0
 
     def cell(self, name: str) -> CellView:
@@ -111,8 +118,8 @@ class SweepView(msgspec.Struct, frozen=True, kw_only=True):
         raise KeyError(name)
 
 
-def sound_correlation(value: float | None) -> float | None:
-    """`value`, or NaN if no correlation can be that: the file may have been written by others."""
+def sound_score(value: float | None) -> float | None:
+    """`value`, or NaN if no score can be that: the file may have been written by others."""
     return value if value is None or abs(value) <= MAX_CORRELATION else math.nan
 
 
@@ -133,6 +140,7 @@ def first_view(event: SweepStarted) -> SweepView:
         seeds=event.seeds,
         common={},
         cells=cells,
+        metric=event.metric,
     )
 
 
@@ -144,11 +152,18 @@ def fold(view: SweepView, event: SweepEvent) -> SweepView:
         case CellStarted():
             return _with(view, event.cell, state="live", message="", exit_code=None, lost=False)
         case CellEvaluated():
-            figures: dict[str, Any] = {"best_dev_spearman": sound_correlation(event.best_spearman)}
+            figures: dict[str, Any] = {"best_dev": sound_score(event.best_score)}
             if event.epoch == BASE_EPOCH:
-                figures["base_dev_spearman"] = sound_correlation(event.spearman)
+                figures["base_dev"] = sound_score(event.score)
+            view = msgspec.structs.replace(view, metric=view.metric or event.metric)
             return _with(
-                view, event.cell, state="live", epoch=event.epoch, epochs=event.epochs, **figures
+                view,
+                event.cell,
+                state="live",
+                metric=event.metric,
+                epoch=event.epoch,
+                epochs=event.epochs,
+                **figures,
             )
         case CellEnded():
             return _after_end(view, event)
@@ -172,8 +187,9 @@ def _after_end(view: SweepView, event: CellEnded) -> SweepView:
     if state == "failed":
         changes["exit_code"] = event.exit_code
     if state == "finished":
-        for name in ("base_dev_spearman", "best_dev_spearman", "test_spearman"):
-            changes[name] = sound_correlation(getattr(event, name))
+        changes["metric"] = event.metric
+        for name in ("base_dev", "best_dev", "test_score"):
+            changes[name] = sound_score(getattr(event, name))
         for name in ("switches", "switches_kept", "params_trained"):
             changes[name] = getattr(event, name)
     return _with(view, event.cell, **changes)
@@ -204,20 +220,20 @@ def points(cells: Sequence[CellView]) -> tuple[PointView, ...]:
         grouped.setdefault(view.cell.point, []).append(view)
     combinations = []
     for point, views in sorted(grouped.items()):
-        done = [v for v in views if v.state == "finished" and v.best_dev_spearman is not None]
-        dev = [v.best_dev_spearman for v in done if v.best_dev_spearman is not None]
-        test = [v.test_spearman for v in done if v.test_spearman is not None]
+        done = [v for v in views if v.state == "finished" and v.best_dev is not None]
+        dev = [v.best_dev for v in done if v.best_dev is not None]
+        test = [v.test_score for v in done if v.test_score is not None]
         switches_kept = [v.switches_kept for v in done if v.switches_kept is not None]
-        best = max(done, key=lambda v: v.best_dev_spearman or -math.inf, default=None)
+        best = max(done, key=lambda v: v.best_dev or -math.inf, default=None)
         combinations.append(
             PointView(
                 point=point,
                 values=views[0].cell.values,
                 runs=len(views),
                 finished=len(done),
-                dev_spearman=statistics.mean(dev) if dev else None,
+                dev_score=statistics.mean(dev) if dev else None,
                 deviation=_deviation(dev),
-                test_spearman=statistics.mean(test) if test else None,
+                test_score=statistics.mean(test) if test else None,
                 switches_kept=statistics.mean(switches_kept) if switches_kept else None,
                 fewest_switches_kept=min(switches_kept, default=None),
                 best_cell=None if best is None else best.cell.name,
@@ -235,6 +251,6 @@ def _deviation(values: Sequence[float]) -> float | None:
 
 
 def best_point(combinations: Sequence[PointView]) -> PointView | None:
-    """The point with the highest mean dev Spearman; None until a run has finished."""
-    done = [p for p in combinations if p.dev_spearman is not None and math.isfinite(p.dev_spearman)]
-    return max(done, key=lambda point: point.dev_spearman or -math.inf, default=None)
+    """The point with the highest mean dev score; None until a run has finished."""
+    done = [p for p in combinations if p.dev_score is not None and math.isfinite(p.dev_score)]
+    return max(done, key=lambda point: point.dev_score or -math.inf, default=None)

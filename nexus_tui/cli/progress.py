@@ -14,6 +14,7 @@ from nexus_engine.runs.run_view import RunView, reduce
 from nexus_tui.terminal import streams
 from nexus_tui.words.formats import correlation, duration
 from nexus_tui.words.lines import lines_of
+from nexus_tui.words.metrics import evaluated_words
 
 __all__ = ["RunProgress", "bar_texts"]
 
@@ -37,15 +38,16 @@ def bar_texts(view: RunView, columns: int) -> tuple[str, str]:
 
     A narrow screen drops the least important parts first.
     """
-    if view.state in PHASE_WORDS:
-        return PHASE_WORDS[view.state], ""
     arm = view.arm()
+    texts = evaluated_words(arm)
+    if view.state in PHASE_WORDS:
+        return PHASE_WORDS[view.state], texts if view.state == "measuring" else ""
     before = f"{arm.label} epoch {arm.epoch}/{arm.epochs}"
     parts = [f"best {correlation(arm.best_score)}"]
     if arm.loss is not None:
         parts.insert(0, f"loss {arm.loss:.4f}")
     if view.state == "evaluating":
-        parts.append("evaluating")
+        parts.append(f"evaluating {texts}".rstrip())
     elif arm.remaining_seconds is not None:
         parts.append(f"{duration(arm.remaining_seconds)} left")
     if arm.pairs_per_second is not None:

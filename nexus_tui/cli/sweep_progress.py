@@ -12,6 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from nexus_engine.errors import one_line
+from nexus_engine.scores import Metric
 from nexus_engine.sweeps.events import (
     CellEnded,
     CellEvaluated,
@@ -34,6 +35,7 @@ from nexus_engine.sweeps.view import (
 )
 from nexus_tui.terminal import streams
 from nexus_tui.words.formats import correlation, count, duration, shown_path, value_text
+from nexus_tui.words.metrics import lead_name
 from nexus_tui.words.render import table
 
 __all__ = ["SweepProgress", "cell_rows", "result_table"]
@@ -49,20 +51,20 @@ def cell_rows(view: SweepView) -> list[Text]:
         ((_state(cell), cell) for cell in view.cells if cell.state != "waiting"),
         key=lambda row: (
             order.get(row[0], 3),
-            -(row[1].best_dev_spearman or -1.0),
+            -(row[1].best_dev or -1.0),
             row[1].cell.name,
         ),
     )
     names = [axis.name for axis in view.axes]
-    header = (*names, "seed", "state", "epoch", "dev", "test", "kept")
+    header = (*names, "seed", "state", "epoch", _dev(view.metric), "test", "kept")
     rows = [
         (
             *(value_text(value) for value in cell.cell.values),
             str(cell.cell.seed),
             state,
             f"{cell.epoch}/{cell.epochs}" if cell.epochs else "-",
-            correlation(cell.best_dev_spearman),
-            correlation(cell.test_spearman),
+            correlation(cell.best_dev),
+            correlation(cell.test_score),
             count(cell.switches_kept),
         )
         for state, cell in cells
@@ -72,6 +74,10 @@ def cell_rows(view: SweepView) -> list[Text]:
     for line, (state, _) in zip(lines[1:], cells, strict=True):
         line.stylize(STYLES.get(state, ""))
     return lines
+
+
+def _dev(metric: Metric | None) -> str:
+    return f"dev {lead_name(metric)}".rstrip()
 
 
 def _state(cell: CellView) -> str:
@@ -160,8 +166,8 @@ class SweepProgress:
                 origin = ", from its checkpoint" if event.resumed else ""
                 return [Text(f"{self._name(event.cell)}: begins{again}{origin}", style="dim")]
             case CellEnded(state="finished"):
-                figures = f"dev {correlation(event.best_dev_spearman)}, "
-                figures += f"test {correlation(event.test_spearman)}, "
+                figures = f"{_dev(event.metric)} {correlation(event.best_dev)}, "
+                figures += f"test {correlation(event.test_score)}, "
                 figures += f"{event.switches_kept} of {event.switches} switches kept"
                 took = duration(event.seconds)
                 return [
@@ -198,9 +204,9 @@ class SweepProgress:
 def result_table(folder: SweepFolder, ended: SweepFinished) -> list[Text]:
     """The points of a finished sweep, best first, and the folder of the best run."""
     view = read_sweep(folder.path)
-    best_first = sorted(points(view.cells), key=lambda p: -(p.dev_spearman or -1.0))
+    best_first = sorted(points(view.cells), key=lambda p: -(p.dev_score or -1.0))
     names = [axis.name for axis in view.axes]
-    header = (*names, "runs", "dev", "±", "test", "kept")
+    header = (*names, "runs", _dev(view.metric), "±", "test", "kept")
     right = (*(True for _ in names), True, True, True, True, True)
     lines = table(header, [_point_row(point) for point in best_first], right)
     if len(lines) > 1:
@@ -212,8 +218,9 @@ def result_table(folder: SweepFolder, ended: SweepFinished) -> list[Text]:
             f"{ended.points} configurations kept two switches or more in every run"
         )
     )
-    over_base = ended.best_dev_spearman - ended.base_dev_spearman
-    best = f"best: dev {ended.best_dev_spearman:.4f} ({over_base:+.4f} over the base model)"
+    over_base = ended.best_dev - ended.base_dev
+    figure = f"{_dev(ended.metric)} {ended.best_dev:.4f}"
+    best = f"best: {figure} ({over_base:+.4f} over the base model)"
     lines.append(Text(best))
     lines.append(Text(f"its best run: {shown_path(ended.best_run_dir)}"))
     return lines
@@ -225,8 +232,8 @@ def _point_row(point: PointView) -> Sequence[str]:
     return (
         *(value_text(value) for value in point.values),
         f"{point.finished}/{point.runs}",
-        correlation(point.dev_spearman),
+        correlation(point.dev_score),
         deviation,
-        correlation(point.test_spearman),
+        correlation(point.test_score),
         kept,
     )

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from nexus_engine.disk.json_text import revive
 from nexus_engine.errors import one_line
 from nexus_tui.words.formats import count, duration, epochs_words, megabytes
+from nexus_tui.words.metrics import counts_words
 
 __all__ = ["Forecasted", "forecast_lines", "forecast_words", "probe", "question_lines"]
 
@@ -93,8 +94,7 @@ def forecast_lines(figures: Mapping[str, Any]) -> list[str]:
     return [
         f"{forecast_words(figures)} at the peak",
         *(f"note: {one_line(note)}" for note in figures.get("notes") or ()),
-        f"{count(figures['train_pairs'])} train, {count(figures['dev_pairs'])} dev, "
-        f"{count(figures['test_pairs'])} test pairs; {length}, batches of "
+        f"{counts_words(figures)}; {length}, batches of "
         f"{figures['batch_size']}, rate {float(figures['lr']):.3g}: "
         f"{count(figures['steps'])} steps{controls}",
         f"up to {count(figures['params_added'])} parameters grown ({share:.4%} of the base model)",

@@ -31,7 +31,7 @@ __all__ = [
 
 
 def correlation(value: float | None) -> str:
-    """A correlation or cosine with four decimals; "-" for None."""
+    """A score or cosine with four decimals; "-" for None."""
     return "-" if value is None else f"{value:.4f}"
 
 

@@ -29,6 +29,7 @@ from nexus_engine.events import (
 )
 from nexus_engine.runs.run_view import ArmView, RunView
 from nexus_tui.words.formats import correlation, count, epochs_words, gain, shown_path, size
+from nexus_tui.words.metrics import lead_name, run_counts
 
 __all__ = ["lines_of", "resume_command", "resume_sweep_command"]
 
@@ -65,8 +66,9 @@ def lines_of(view: RunView, event: Event, *, verbose: bool = False) -> list[Text
         case GuardChecked():
             if not verbose:
                 return []
-            words = f"guard {correlation(event.steering_spearman)}, "
-            words += f"weight of rehearsal {event.keep_weight:g}"
+            words = f"guard's steering half {correlation(event.steering_spearman)} "
+            words += f"(base {correlation(event.base_steering_spearman)}), "
+            words += f"rehearsal {event.keep_weight:g} from now on"
             return [Text(f"{lead}{words}", style="dim")]
         case Evaluating():
             return []
@@ -82,30 +84,34 @@ def lines_of(view: RunView, event: Event, *, verbose: bool = False) -> list[Text
 
 def _start(event: RunStarted) -> list[Text]:
     verb = "resumed" if event.resumed else "started"
-    pairs = f"{count(event.train_pairs)} train, {count(event.dev_pairs)} dev, "
-    pairs += f"{count(event.test_pairs)} test pairs"
     length = epochs_words(event.epochs, event.epochs_per_pass)
     plan = f"--tune {event.tune}, {length}, batch {event.batch_size}, "
     plan += f"seed {event.seed}; {event.device}, {event.precision}, {event.threads} threads"
     return [
-        Text(f"run {verb}: {one_line(event.name, 100)} on {one_line(event.data, 60)}: {pairs}"),
+        Text(
+            f"run {verb}: {one_line(event.name, 100)} on {one_line(event.data, 60)}: "
+            f"{run_counts(event)}"
+        ),
         Text(f"  {plan}"),
     ]
 
 
 def _evaluation(arm: ArmView, event: Evaluated, lead: str, verbose: bool) -> list[Text]:
+    named = lead_name(event.metric)
     if event.split == "test":
         if not verbose:  # the table at the end shows it
             return []
         weights = "base model" if event.epoch == 0 else f"weights of epoch {event.epoch}"
-        return [Text(f"{lead}test {correlation(event.score)} ({weights})", style="dim")]
+        return [Text(f"{lead}test {named}{correlation(event.score)} ({weights})", style="dim")]
     if event.epoch == 0:
-        return [Text(f"{lead}base model: dev {correlation(event.score)}")]
+        return [Text(f"{lead}base model: dev {named}{correlation(event.score)}")]
     base = arm.base_score
     over_base = "" if base is None else f" ({gain(event.score - base)} over base)"
-    dev = f"{correlation(event.score)}{over_base}"
+    dev = f"{named}{correlation(event.score)}{over_base}"
     line = Text(f"{lead}epoch {event.epoch}/{arm.epochs}: dev {dev}")
     line.append(f", guard {correlation(event.guard_spearman)}")
+    if event.keep_weight:
+        line.append(f", rehearsal {event.keep_weight:g}")
     if event.is_best:
         line.append(", best so far", style="green")
     return [line]

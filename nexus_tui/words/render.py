@@ -8,6 +8,7 @@ from rich.text import Text
 
 from nexus_engine.errors import one_line
 from nexus_engine.events import RunFinished
+from nexus_engine.metric_words import metric_name
 from nexus_tui.words.formats import (
     aligned,
     correlation,
@@ -17,6 +18,7 @@ from nexus_tui.words.formats import (
     megabytes,
     shown,
 )
+from nexus_tui.words.metrics import RANKING_COLUMNS, apart_words, ranking_rows, vector_rows
 
 __all__ = ["bar", "result_lines", "side_by_side", "switch_rows", "table"]
 
@@ -60,7 +62,15 @@ def result_lines(result: RunFinished) -> list[Text]:
         for control in result.controls
     ]
     right = (False, True, True, True, True)
-    lines = table(("Spearman", "dev", "test", "guard", "trained"), rows, right)
+    header = (metric_name(result.metric), "dev", "test", "guard", "trained")
+    lines = table(header, rows, right)
+    if result.metric != "spearman":
+        numbers = tuple(True for _ in RANKING_COLUMNS)
+        ranking = table(("test", *RANKING_COLUMNS), ranking_rows(result), (False, *numbers))
+        lines += [Text(), *ranking, Text()]
+    if result.vector_scores:
+        sizes = ("numbers", "stored as", "bytes", "base nDCG@10", "tuned")
+        lines += [*table(sizes, vector_rows(result), (True, False, True, True, True)), Text()]
     lines += [Text(line) for line in _gains(result)]
     lines += [Text(line) for line in _facts(result)]
     return lines
@@ -69,13 +79,21 @@ def result_lines(result: RunFinished) -> list[Text]:
 def _gains(result: RunFinished) -> list[str]:
     over_dev = gain(result.best_dev - result.base_dev)
     over_test = gain(result.test_score - result.base_test)
-    lines = [f"over base: dev {over_dev}, test {over_test}"]
+    lines = [f"over base: dev {over_dev}, test {over_test}{_gain_interval(result)}"]
+    if result.test_low is not None and result.test_high is not None:
+        low, high = correlation(result.test_low), correlation(result.test_high)
+        lines[0] += f"; test lies in {low} to {high} (95 %)"
     for control in result.controls:
         interval = f"95 % {gain(control.gain_low)} to {gain(control.gain_high)}"
         lines.append(
             f"over control {one_line(control.name, 40)}: dev {gain(control.gain_dev)} ({interval})"
         )
     return lines
+
+
+def _gain_interval(result: RunFinished) -> str:
+    low, high = result.gain_test_low, result.gain_test_high
+    return "" if low is None or high is None else f" (95 % {gain(low)} to {gain(high)})"
 
 
 def _facts(result: RunFinished) -> list[str]:
@@ -86,9 +104,17 @@ def _facts(result: RunFinished) -> list[str]:
         f"best epoch {result.best_epoch} of {result.epochs}; "
         f"trained in {duration(result.train_seconds)}, {duration(result.total_seconds)} in total; "
         f"{result.pairs_per_second:.0f} pairs/s; peak memory {megabytes(result.peak_rss_mb)}",
+        *_general(result),
         f"run folder: {one_line(result.run_dir, 300)}",
         'next: nexus similarity latest "one sentence" "another sentence"',
     ]
+
+
+def _general(result: RunFinished) -> list[str]:
+    """General quality, where a half of the guard was set apart to measure it."""
+    words = apart_words(result)
+    guard = "general language, base to tuned: Spearman"
+    return [f"{guard} {words} on guard pairs that steer nothing"] if words else []
 
 
 def bar(value: float, cells: int = BAR_CELLS) -> str:
@@ -116,7 +142,7 @@ def side_by_side(
 def switch_rows(
     switches: Sequence[tuple[int, int, str, float, float | None, int]],
 ) -> list[Text]:
-    """The table of switches: number, epoch, state, Spearman before and after, parameters."""
+    """The table of switches: number, epoch, state, dev score before and after, parameters."""
     rows = [
         (str(number), str(epoch), state, correlation(before), correlation(after), count(params))
         for number, epoch, state, before, after, params in switches

@@ -70,11 +70,11 @@ def test_the_plot_is_live_and_takes_the_mouse():
 
 def test_a_chart_opens_its_own_metric_by_key_and_by_mouse():
     async def act(app, pilot, run):
-        app.screen.query_one("#spearman").focus()
+        app.screen.query_one("#score").focus()
         await press(pilot, "enter")
         assert "▸dev Spearman" in screen_text(app)
         await press(pilot, "escape")
-        await pilot.click("#spearman")
+        await pilot.click("#score")
         await pilot.pause()
         assert isinstance(app.screen, PlotScreen)
         await press(pilot, "f")
@@ -148,7 +148,7 @@ def test_tab_goes_through_the_panes():
         for _ in range(4):
             seen.append(app.focused.id or type(app.focused).__name__)
             await press(pilot, "tab")
-        assert set(seen) == {"loss", "spearman", "SwitchLine", "LogView"}
+        assert set(seen) == {"loss", "score", "SwitchLine", "LogView"}
         app.screen.query_one(LogView).focus()
         await press(pilot, "home")
         assert "more below" in screen_text(app)

@@ -82,8 +82,8 @@ def test_the_events_of_a_sweep_are_folded_into_its_view(grid):
         (sv.SweepStopped(reason="x", exit_code=130, runs_finished=2, runs_left=4), "stopped", 0.5),
     ):  # fmt: skip
         view = fold(view, event)
-        assert (view.cells[2].state, view.cells[2].best_dev_spearman) == (state, best)
-    assert view.cells[2].base_dev_spearman == 0.4
+        assert (view.cells[2].state, view.cells[2].best_dev) == (state, best)
+    assert view.cells[2].base_dev == 0.4
     assert fold(view, sv.CellEvaluated(cell="none", epoch=1, epochs=1, spearman=0.1,
                                        best_spearman=0.1, sets=0)) == view  # fmt: skip
 
@@ -113,7 +113,7 @@ def test_a_finished_run_has_all_its_figures_after_a_look(grid):
     followed.look()
     cell = finish(grid, 4, 0.6)
     finished = followed.look().cell(cell.name)
-    assert (finished.best_dev_spearman, finished.train_seconds, finished.epochs) == (0.6, 26.0, 3)
+    assert (finished.best_dev, finished.train_seconds, finished.epochs) == (0.6, 26.0, 3)
     assert finished == read_sweep(grid.path).cell(cell.name)
 
 

@@ -27,8 +27,8 @@ def view_of(axes, seeds=(1,), states=None, dev=None, **more) -> SweepView:
         value = (dev or {}).get(key)
         state = (states or {}).get(key, "waiting" if value is None else "finished")
         cells.append(CellView(
-            cell=cell, run_dir=f"/runs/{cell.name}", state=state, best_dev_spearman=value,
-            base_dev_spearman=0.42, test_spearman=None if value is None else value + 0.01,
+            cell=cell, run_dir=f"/runs/{cell.name}", state=state, best_dev=value,
+            base_dev=0.42, test_score=None if value is None else value + 0.01,
             switches=2, switches_kept=2, params_trained=64_632, train_seconds=12.5,
             epoch=1 if state == "live" else 0, epochs=3 if state == "live" else 0,
             message="no memory" if state == "failed" else "",

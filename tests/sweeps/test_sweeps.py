@@ -115,8 +115,8 @@ def finished(point, seed, dev, kept=2):
         cell=cell,
         run_dir="r",
         state="finished",
-        best_dev_spearman=dev,
-        test_spearman=dev - 0.1,
+        best_dev=dev,
+        test_score=dev - 0.1,
         switches_kept=kept,
     )
 
@@ -125,7 +125,7 @@ def test_points_are_means_over_the_seeds_that_finished():
     cells = [finished(0, 1, 0.5), finished(0, 2, 0.7, kept=1), finished(1, 1, 0.65)]
     cells.append(msgspec.structs.replace(finished(1, 2, 0.9), state="failed"))
     first, second = points(cells)
-    assert first.dev_spearman == pytest.approx(0.6)
+    assert first.dev_score == pytest.approx(0.6)
     assert first.deviation == pytest.approx(statistics.stdev([0.5, 0.7]))
     assert (first.fewest_switches_kept, first.best_cell) == (1, "0-2")
     assert (second.finished, second.runs, second.deviation) == (1, 2, None)
@@ -177,9 +177,9 @@ def test_a_sweep_runs_every_cell_and_its_view_agrees(home, small_data):
     assert {e.epoch for e in kinds(events, CellEvaluated)} == {0, 1, 2}
     view = read_sweep(folder.path)
     assert [c.state for c in view.cells] == ["finished"] * 2
-    best = max(c.best_dev_spearman for c in view.cells)
+    best = max(c.best_dev for c in view.cells)
     assert result.best_dev_spearman == best
-    assert best > view.cells[0].base_dev_spearman
+    assert best > view.cells[0].base_dev
     assert view.cell(result.best_cell).run_dir == result.best_run_dir
     assert (Path(result.best_run_dir) / "best/model.json").is_file()
     assert find_sweep("latest").path == folder.path

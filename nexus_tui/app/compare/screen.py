@@ -13,6 +13,7 @@ from textual.containers import Container
 from textual.timer import Timer
 from textual.worker import Worker, WorkerState, get_current_worker
 
+from nexus_engine.metric_words import metric_name
 from nexus_engine.runs.folder import runs_root
 from nexus_engine.runs.index import RunIndex
 from nexus_engine.runs.summary import RunRecord, RunSummary
@@ -155,13 +156,20 @@ class CompareScreen(NexusScreen):
     def _draw_curves(self, width: int, height: int) -> list[Text]:
         palette = self.chart_style.palette
         styles = (palette.run, palette.control, palette.base, palette.good, palette.warn)
+        if not self._records:
+            return []
+        metric = self._records[0].summary.metric
+        marked = list(zip(self._letters, self._records, strict=True))
         curves = [
             DevCurve(record.points, mark, styles[place % len(styles)])
-            for place, (mark, record) in enumerate(zip(self._letters, self._records, strict=True))
+            for place, (mark, record) in enumerate(marked)
+            if record.summary.metric == metric
         ]
-        if not curves:
-            return []
-        title = Text("dev Spearman by epoch", style=palette.dim)
+        others = [mark for mark, record in marked if record.summary.metric != metric]
+        words = f"dev {metric_name(metric)} by epoch"
+        if others:
+            words += f", without {', '.join(others)}"
+        title = Text(fitted(words, width, self.chart_style), style=palette.dim)
         return [
             title,
             *dev_curves(curves, width=width, height=height - 1, chart_style=self.chart_style),
@@ -174,7 +182,10 @@ class CompareScreen(NexusScreen):
             any_runs = bool(self.query_one(RunList).runs)
             words = HOW_TO_CHOOSE if any_runs else "no runs yet: 1, then n starts one"
         elif share is not None:
-            words = f"embedding the test pairs with each run's weights: {share * 100:.0f} %"
+            what = "pairs"
+            if self._records and self._records[0].summary.metric != "spearman":
+                what = "questions and passages"
+            words = f"embedding the test {what} with each run's weights: {share * 100:.0f} %"
         elif judgement is None:
             words = "j and k scroll; b checks whether the test scores truly differ"
         elif judgement.error:
@@ -234,7 +245,7 @@ class CompareScreen(NexusScreen):
         self.query_one("#table", DrawnLines).redraw()
 
     def action_judge(self) -> None:
-        """Score the first run's test pairs with the weights of each run, in a thread."""
+        """Score the first run's test split with the weights of each run, in a thread."""
         if self.has_class("-choosing"):
             self.action_compare()  # compares the marked runs, or says that they are too few
         if self.has_class("-choosing"):

@@ -16,7 +16,7 @@ from nexus_tui.app.kit.canvas import Canvas
 from nexus_tui.app.kit.draw_throttle import DrawThrottle
 from nexus_tui.app.kit.frame import NexusScreen
 from nexus_tui.app.live.chart_view import ChartView
-from nexus_tui.charts.run.metrics import METRICS, Metric, drawing
+from nexus_tui.charts.run.metrics import METRICS, Metric, drawing, metrics_of
 
 __all__ = ["PlotScreen"]
 
@@ -32,12 +32,14 @@ class MetricRow(Canvas):
     def __init__(self, *, metric: Metric) -> None:
         super().__init__()
         self.metric = metric
+        self.view = RunView()
 
     def _spans(self, width: int) -> list[tuple[Metric, int, int]]:
         """The metrics that fit, with the columns of their names (start, end); the current fits."""
-        titles = [(metric, len(metric.title)) for metric in METRICS]
+        metrics = metrics_of(self.view)
+        titles = [(metric, len(metric.title_in(self.view))) for metric in metrics]
         first = 0
-        current = METRICS.index(self.metric)
+        current = metrics.index(self.metric)
         while first < current and sum(w + 3 for _, w in titles[first : current + 1]) > width:
             first += 1
         spans, column = [], 0
@@ -55,7 +57,9 @@ class MetricRow(Canvas):
         for metric, _, _ in self._spans(width):
             current = metric is self.metric
             sign = self.chart_style.glyphs.selected if current else " "
-            line.append(f"{sign}{metric.title} ", palette.title if current else palette.dim)
+            line.append(
+                f"{sign}{metric.title_in(self.view)} ", palette.title if current else palette.dim
+            )
             line.append(" ")
         return [line]
 
@@ -136,14 +140,18 @@ class PlotScreen(NexusScreen):
         run = self.nexus.open_run
         chart, row = self.query_one(ChartView), self.query_one(MetricRow)
         legend = self.query_one(Legend)
+        view = run.view if run is not None else RunView()
+        if self._metric not in metrics_of(view):  # another run was opened
+            self._metric = METRICS[0]
         chart.metric = row.metric = legend.metric = self._metric
-        chart.view = legend.view = run.view if run is not None else RunView()
+        chart.view = row.view = legend.view = view
         for canvas in (row, chart, legend):
             canvas.redraw()
 
     def action_metric(self, step: int) -> None:
         """Show the next metric or the one before."""
-        self.show_metric(METRICS[(METRICS.index(self._metric) + step) % len(METRICS)])
+        metrics = metrics_of(self.query_one(ChartView).view)
+        self.show_metric(metrics[(metrics.index(self._metric) + step) % len(metrics)])
 
     def action_log_scale(self) -> None:
         """Turn the logarithmic scale on or off."""

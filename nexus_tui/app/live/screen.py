@@ -45,7 +45,7 @@ class LiveScreen(SteeringScreen):
     LiveScreen.-columns #left { width: 3fr; height: 1fr; margin-right: 3; }
     LiveScreen.-columns #right { width: 2fr; height: 1fr; }
     LiveScreen.-columns #charts { layout: vertical; height: 1fr; }
-    LiveScreen.-columns #charts > #loss, LiveScreen.-columns #charts > #spearman {
+    LiveScreen.-columns #charts > #loss, LiveScreen.-columns #charts > #score {
         margin: 0 0 1 0;
     }
     """
@@ -84,7 +84,7 @@ class LiveScreen(SteeringScreen):
             with Container(id="left"):
                 with Container(id="charts"):
                     yield ChartView(metric=METRICS[0], id="loss")
-                    yield ChartView(metric=METRICS[1], id="spearman")
+                    yield ChartView(metric=METRICS[1], id="score")
                 yield SwitchLine()
             with Container(id="right"):
                 yield GuardView()

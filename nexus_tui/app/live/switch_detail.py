@@ -11,6 +11,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from nexus_engine.metric_words import metric_name
 from nexus_engine.runs.run_view import RunView, SwitchView
 from nexus_tui.app.kit.closing import ClosesOnce
 from nexus_tui.app.live.switch_line import SwitchLine
@@ -25,6 +26,7 @@ def detail_lines(view: RunView, switch: SwitchView, chart_style: ChartStyle) -> 
     """The lines of the panel: a table, then why the set was kept or rolled back."""
     palette = chart_style.palette
     started = view.started
+    score = f"dev {metric_name(view.metric)}"
     sign, style = sign_of(switch, chart_style)
     state = "on trial" if switch.state == "trial" else switch.state
     where = "before any training" if switch.epoch == 0 else f"after epoch {switch.epoch}"
@@ -33,12 +35,12 @@ def detail_lines(view: RunView, switch: SwitchView, chart_style: ChartStyle) -> 
         ("on", f"{started.sites} layers of the encoder" if started is not None else "-"),
         ("units", f"{count(switch.units)} new, {count(switch.units_total)} in all"),
         ("parameters", f"{count(switch.params_added)} added"),
-        ("before", f"{correlation(switch.before)} dev Spearman, the best until then"),
+        ("before", f"{correlation(switch.before)} {score}, the best until then"),
         ("after", _after(switch)),
     ]
     lines = [Text.assemble((f"{sign} switch {switch.switch}, {state}", style)), Text()]
     lines += [Text(line, palette.text) for line in aligned(rows, (False, False))]
-    return [*lines, Text(), Text(_why(switch), palette.text)]
+    return [*lines, Text(), Text(_why(switch, score), palette.text)]
 
 
 def _after(switch: SwitchView) -> str:
@@ -48,15 +50,15 @@ def _after(switch: SwitchView) -> str:
     return f"{correlation(switch.after)}, the best of its phase ({change})"
 
 
-def _why(switch: SwitchView) -> str:
+def _why(switch: SwitchView, score: str) -> str:
     """Why the set was kept or rolled back, or on what that depends."""
     if switch.after is None:
-        return "It is kept if dev Spearman rises above its value before the switch."
+        return f"It is kept if {score} rises above its value before the switch."
     if switch.state == "kept":
-        return "Kept: with it, dev Spearman rose above its value before the switch."
+        return f"Kept: with it, {score} rose above its value before the switch."
     if switch.after > switch.before:
         return "Rolled back: by you, or because the rise was below the minimum gain (--min-gain)."
-    return "Rolled back: dev Spearman did not rise with it. The weights are those from before."
+    return f"Rolled back: {score} did not rise with it. The weights are those from before."
 
 
 class SwitchDetail(ClosesOnce, ModalScreen[None]):

@@ -27,6 +27,7 @@ from nexus_tui.charts.run.rows import letter, matches
 from nexus_tui.charts.run.welcome import welcome
 from nexus_tui.words.forecasting import Forecasted, forecast_words
 from nexus_tui.words.formats import count
+from nexus_tui.words.metrics import lead_name
 
 __all__ = ["RunsScreen"]
 
@@ -292,7 +293,7 @@ class RunsScreen(WatchingScreen):
         if run.state == "live":
             self.nexus.tell(f"{run.name} is live: stop it before you remove it", "warning")
             return
-        best = "" if run.best_dev is None else f" (dev {run.best_dev:.4f})"
+        best = "" if run.best_dev is None else f" (dev {lead_name(run.metric)}{run.best_dev:.4f})"
         question = (
             f"Remove {one_line(run.name, 100)}? Its weights{best}, checkpoints and log are "
             "deleted from the disk. This cannot be undone."

@@ -10,25 +10,27 @@ from typing import Any
 from rich.text import Text
 
 from nexus_engine.errors import one_line
+from nexus_engine.metric_words import METRIC_WORDS, RANKING_NAMES, metric_name
 from nexus_engine.runs.summary import RunRecord
+from nexus_engine.scores import Metric
+from nexus_engine.settings.shown import shown_settings
 from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.fitting import fitted
 from nexus_tui.words.formats import correlation, count, duration, gain, megabytes
+from nexus_tui.words.metrics import different_metrics
 
 __all__ = ["Judged", "columns_that_fit", "comparison"]
 
 LABEL_WIDTH = 17
 COLUMN_WIDTH = 13
 """Cells for the names of the rows, and for each run."""
-UNCOMPARED = ("fit",)
-"""Not compared: `fit` names the settings that a run fits to its data."""
 MAX_LEGEND = 6
 """Runs named above the table; the others are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """Test Spearman of a run on the test pairs of the first run, and its difference to the first.
+    """Test score of a run on the first run's test split, and its difference to the first.
 
     `low` and `high` bound the 95 % confidence interval of the difference.
     """
@@ -102,8 +104,12 @@ def _legend(
         line = Text().append(f"{letter} ", chart_style.palette.title)
         words = f"{run.name}  {run.state}"
         if record.facts.get("data_fingerprint") != records[0].facts.get("data_fingerprint"):
-            words += f"  other pairs or splits than {letters[0]}"
+            examples = METRIC_WORDS[records[0].summary.metric].examples
+            words += f"  other {examples} or splits than {letters[0]}"
         lines.append(line.append(fitted(words, width - 2, chart_style), chart_style.palette.text))
+    apart = different_metrics([record.summary.metric for record in records])
+    if apart:
+        lines.append(Text(fitted(apart, width, chart_style), chart_style.palette.warn))
     if len(records) > MAX_LEGEND:
         lines.append(Text(f"and {len(records) - MAX_LEGEND} more", style=chart_style.palette.dim))
     return lines
@@ -143,26 +149,37 @@ def _result_rows(records: Sequence[RunRecord]) -> list[_Row]:
     def integer(value: float) -> str:
         return count(round(value)) if math.isfinite(value) else str(value)
 
-    def over_control(record: RunRecord) -> float | None:
-        controls = record.last.get("controls")
-        gains = [
-            _number(control.get("gain_dev_spearman"))
-            for control in (controls if isinstance(controls, list) else [])
-            if isinstance(control, dict)
-        ]
-        return min((value for value in gains if value is not None), default=None)
-
-    # Scores on different pairs cannot be ranked.
+    # Scores on different examples cannot be ranked.
     same_data = len({record.facts.get("data_fingerprint") for record in records}) == 1
     highest = max if same_data else None
     partial_epochs = any(_per_pass(record) > 1 for record in records)
     passes = [row("passes", _passes, lambda n: f"{n:g}")] if partial_epochs else []
+    metrics = dict.fromkeys(record.summary.metric for record in records)
+    scores = []
+    for metric in metrics:
+        # Where graded pairs are alone, their rows keep the short names that they always had.
+        name = "" if list(metrics) == ["spearman"] else f" {metric_name(metric)}"
+
+        def of(
+            get: Callable[[RunRecord], float | None], metric: Metric = metric
+        ) -> Callable[[RunRecord], float | None]:
+            """`get` for the runs that `metric` judges, None for the others."""
+            return lambda record: get(record) if record.summary.metric == metric else None
+
+        scores += [
+            row(f"dev{name}" if name else "dev, best", of(_best_dev), correlation, highest),
+            row("  over base", of(lambda r: r.summary.gain), gain, highest),
+            row("  over control", of(_over_control), gain, highest),
+            row(f"test{name}", of(_test), correlation, highest),
+            row("  over base", of(_test_gain), gain, highest),
+        ]
+    if "ndcg_at_10" in metrics:
+        scores += [
+            row(f"test {RANKING_NAMES[field]}", result(f"test_{field}"), correlation, highest)
+            for field in ("mrr_at_10", "recall_at_1", "recall_at_10")
+        ]
     rows = [
-        row("dev, best", lambda r: r.summary.best_dev, correlation, highest),
-        row("  over base", lambda r: r.summary.gain, gain, highest),
-        row("  over control", over_control, gain, highest),
-        row("test", result("test_spearman"), correlation, highest),
-        row("  over base", _test_gain, gain, highest),
+        *scores,
         row("guard", result("guard_spearman"), correlation, max),
         row("best epoch", lambda r: _number(r.summary.best_epoch), integer),
         row("epochs", result("epochs"), integer),
@@ -195,9 +212,28 @@ def _passes(record: RunRecord) -> float | None:
     return None if epochs is None else round(epochs / _per_pass(record), 2)
 
 
+def _best_dev(record: RunRecord) -> float | None:
+    return record.summary.best_dev
+
+
+def _over_control(record: RunRecord) -> float | None:
+    """The gain on dev over the strictest control."""
+    controls = record.last.get("controls")
+    gains = [
+        _number(control.get(f"gain_dev_{record.summary.metric}"))
+        for control in (controls if isinstance(controls, list) else [])
+        if isinstance(control, dict)
+    ]
+    return min((value for value in gains if value is not None), default=None)
+
+
+def _test(record: RunRecord) -> float | None:
+    return _number(record.last.get(f"test_{record.summary.metric}"))
+
+
 def _test_gain(record: RunRecord) -> float | None:
-    test = _number(record.last.get("test_spearman"))
-    base = _number(record.last.get("base_test_spearman"))
+    test = _test(record)
+    base = _number(record.last.get(f"base_test_{record.summary.metric}"))
     return None if test is None or base is None else test - base
 
 
@@ -219,12 +255,11 @@ def _words(judged: Judged | None, words: Callable[[Judged], str]) -> str:
 
 def _setting_rows(records: Sequence[RunRecord]) -> list[_Row]:
     """A row for each setting in which the runs differ."""
-    names = dict.fromkeys(name for record in records for name in record.settings)
+    settings = [shown_settings(record.settings) for record in records]
+    names = dict.fromkeys(name for of_run in settings for name in of_run)
     rows = []
     for name in names:
-        if name in UNCOMPARED:
-            continue
-        values = [_plain(record.settings.get(name)) for record in records]
+        values = [_plain(of_run.get(name)) for of_run in settings]
         if name == "data":
             values = [record.summary.data for record in records]
         if len(set(values)) > 1:

@@ -1,4 +1,4 @@
-"""Dev Spearman by epoch, of one run or of several in one chart."""
+"""Dev scores by epoch, of one run or of several in one chart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_TICKS = 8
 
 
 class DevCurve(NamedTuple):
-    """(epoch, dev Spearman) points of a run; `mark` is drawn on each and identifies the run."""
+    """(epoch, dev score) points of a run; `mark` is drawn on each and identifies the run."""
 
     points: Sequence[tuple[int, float]]
     mark: str

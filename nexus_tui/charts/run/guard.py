@@ -11,7 +11,7 @@ from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.meter import spark
 from nexus_tui.words.formats import correlation, gain
 
-__all__ = ["guard_lines", "meaning"]
+__all__ = ["guard_lines", "meaning", "rehearsal_words"]
 
 UNTOUCHED, SLIGHT, LOST = 0.005, 0.02, 0.05
 """Losses of Spearman on the guard pairs at which the words change; they decide nothing else.
@@ -37,6 +37,11 @@ def meaning(base: EpochPoint, now: EpochPoint) -> tuple[str, str]:
     return "much general knowledge is lost", "bad"
 
 
+def rehearsal_words(arm: ArmView, *, lead: str = ", ") -> str:
+    """The weight of the rehearsal after `lead`; empty while it is zero."""
+    return f"{lead}rehearsal {arm.keep_weight:.2g}" if arm.keep_weight > 0 else ""
+
+
 def guard_lines(arm: ArmView, *, width: int, height: int, chart_style: ChartStyle) -> list[Text]:
     """One line if `height` is 1, else a heading and a line for each figure."""
     palette, arrow = chart_style.palette, chart_style.glyphs.arrow
@@ -52,11 +57,13 @@ def guard_lines(arm: ArmView, *, width: int, height: int, chart_style: ChartStyl
     scored = correlation(now.guard_scored_spearman)
     base = correlation(first.guard_scored_spearman)
     change = gain(now.guard_scored_spearman - first.guard_scored_spearman)
+    rehearsal = rehearsal_words(arm)
     if height == 1:
         choices = [
-            (f"agreement {agreement}, general {scored} (base {base})", words),
-            (f"agreement {agreement}, general {scored}", words),
-            (f"agreement {agreement}, general {change}", ""),
+            (f"agreement {agreement}, general {scored} (base {base}){rehearsal}", words),
+            (f"agreement {agreement}, general {scored}{rehearsal}", words),
+            (f"agreement {agreement}, general {change}{rehearsal}", ""),
+            (f"general {change}{rehearsal}", ""),
             (f"general {change}", ""),
         ]
         room = width - len("guard  ")
@@ -67,7 +74,7 @@ def guard_lines(arm: ArmView, *, width: int, height: int, chart_style: ChartStyl
         return [Text("guard", palette.text)]
     history = spark([point.guard_scored_spearman for point in arm.points], 16, chart_style)
     rows = [
-        Text("guard against forgetting", palette.text),
+        Text.assemble(("guard against forgetting", palette.text), (rehearsal, palette.warn)),
         Text.assemble((f"agreement with base  {agreement}", palette.dim)),
         Text.assemble(
             (f"general pairs        {base} {arrow} {scored}", palette.dim),

@@ -19,6 +19,7 @@ from nexus_tui.charts.kit.fitting import fitted
 from nexus_tui.charts.kit.meter import meter
 from nexus_tui.words.formats import count, duration, megabytes
 from nexus_tui.words.lines import resume_command
+from nexus_tui.words.metrics import evaluated_words
 
 __all__ = ["Head", "doing", "head_lines", "name_line", "resumable"]
 
@@ -61,6 +62,7 @@ def doing(view: RunView, head: Head, chart_style: ChartStyle) -> tuple[str, Styl
     palette = chart_style.palette
     arm = view.arm()
     place = f"epoch {arm.epoch}/{arm.epochs}"
+    texts = evaluated_words(arm)
     match view.ended:
         case RunFailed():
             return "failed", palette.bad
@@ -85,9 +87,9 @@ def doing(view: RunView, head: Head, chart_style: ChartStyle) -> tuple[str, Styl
         case "preparing":
             return "reading data and model", palette.run
         case "measuring":
-            return "measuring the base model", palette.run
+            return "measuring the base model" + (f": {texts}" if texts else ""), palette.run
         case "evaluating":
-            return f"{lead}evaluating {place}", palette.run
+            return f"{lead}evaluating {texts or place}", palette.run
         case _:
             return f"{lead}training {place}", palette.run
 
@@ -104,6 +106,7 @@ def name_line(view: RunView, head: Head, width: int, chart_style: ChartStyle) ->
         started.tune,
         f"{started.device} {started.precision}",
         f"{count(started.train_pairs)} pairs",
+        *([f"{count(started.passages)} passages"] if started.task == "retrieval" else []),
         f"batch {started.batch_size}",
         f"seed {started.seed}",
     ]

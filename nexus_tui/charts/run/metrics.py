@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from nexus_engine.metric_words import metric_name
 from nexus_engine.runs.run_view import ArmView, EpochPoint, RunView
 from nexus_engine.runs.series import EMPTY, Series
 from nexus_tui.charts.kit.axis import shown_end, whole_ticks
 from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.plot import Curve, Reference, Span, plot
+from nexus_tui.charts.run.guard import rehearsal_words
 from nexus_tui.words.formats import correlation, duration, gain, megabytes
 
-__all__ = ["METRICS", "Drawing", "Metric", "chart", "drawing"]
+__all__ = ["METRICS", "Drawing", "Metric", "chart", "drawing", "metrics_of"]
 
 MIN_SHOWN = 1 / 8
 """The horizontal axis shows at least this share of the plan."""
@@ -47,6 +49,10 @@ class Metric:
     key: str
     title: str
     build: Callable[[RunView, ChartStyle, bool], Drawing]
+
+    def title_in(self, view: RunView) -> str:
+        """The title in a run; the metric that decides there has its name in it."""
+        return self.title.format(score=metric_name(view.metric))
 
 
 def drawing(
@@ -94,9 +100,10 @@ def _title(
     log: bool,
 ) -> Text:
     palette = chart_style.palette
-    title = metric.title + (", log scale" if log else "")
+    name = metric.title_in(view)
+    title = name + (", log scale" if log else "")
     if metric.key in STEP_METRICS and view.current != "main" and not drawn.names:
-        title = f"{metric.title}, control"
+        title = f"{name}, control"
     line = Text.assemble((title, palette.title if focused else palette.text))
     for words in (drawn.figures, drawn.short):
         if words and line.cell_len + len(words) + 2 <= width:
@@ -195,7 +202,7 @@ def _epochs(view: RunView) -> Span:
     return Span(low=0, high=end, ticks=ticks, end=f"epoch {end:.0f}")
 
 
-def _dev_spearman(view: RunView, chart_style: ChartStyle, large: bool) -> Drawing:
+def _dev_score(view: RunView, chart_style: ChartStyle, large: bool) -> Drawing:
     palette, glyphs = chart_style.palette, chart_style.glyphs
     main = view.arm("main")
     shown = [*(arm for arm in view.arms if arm.name != "main"), main]
@@ -248,6 +255,7 @@ def _guard(view: RunView, chart_style: ChartStyle, large: bool) -> Drawing:  # n
         last = points[-1]
         figures = f"agreement {correlation(last.guard_spearman)}  "
         figures += f"general {correlation(last.guard_scored_spearman)}"
+        figures += rehearsal_words(view.arm("main"), lead="  ")
     return Drawing(
         curves=[
             Curve(points=scored.points, style=palette.base, dotted=True),
@@ -286,7 +294,7 @@ def _memory(view: RunView, chart_style: ChartStyle, large: bool) -> Drawing:  # 
 
 METRICS = (
     Metric(key="loss", title="loss", build=_over_steps(lambda a: a.losses, _loss, "low")),
-    Metric(key="spearman", title="dev Spearman", build=_dev_spearman),
+    Metric(key="score", title="dev {score}", build=_dev_score),
     Metric(key="guard", title="guard", build=_guard),
     Metric(key="lr", title="learning rate", build=_over_steps(lambda a: a.rates, _rate, "high")),
     Metric(
@@ -299,4 +307,16 @@ METRICS = (
 )
 """In the order in which the large plot cycles through them."""
 
-STEP_METRICS = ("loss", "lr", "grad_norm", "pace")
+REHEARSAL = Metric(
+    key="rehearsal",
+    title="rehearsal",
+    build=_over_steps(lambda a: a.keep_weights, _rate, "high"),
+)
+"""The weight of the rehearsal."""
+STEP_METRICS = ("loss", "lr", "grad_norm", "pace", "rehearsal")
+
+
+def metrics_of(view: RunView) -> tuple[Metric, ...]:
+    """The metrics of a run: that of rehearsal only if the run rehearses."""
+    rehearses = any(arm.keep_weights for arm in view.arms)
+    return (*METRICS, REHEARSAL) if rehearses else METRICS

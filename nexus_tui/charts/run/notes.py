@@ -25,7 +25,7 @@ def note_lines(view: RunView, width: int, chart_style: ChartStyle) -> list[Text]
 
 
 def _arms(view: RunView, width: int, chart_style: ChartStyle) -> Text:
-    """Each arm with its best dev Spearman; the arm that trains now is marked."""
+    """Each arm with its best dev score; the arm that trains now is marked."""
     palette = chart_style.palette
     line = Text.assemble(("dev ", palette.dim))
     for arm in view.arms:

@@ -71,7 +71,7 @@ def state_lines(view: RunView, head: Head, width: int, chart_style: ChartStyle) 
 
 
 def _charts(view: RunView, width: int, chart_style: ChartStyle) -> list[Text]:
-    """Loss and dev Spearman side by side."""
+    """Loss and dev score side by side."""
     half = (width - GAP) // 2
     left, right = (
         chart(metric, view, width=half, height=CHART_ROWS, chart_style=chart_style)

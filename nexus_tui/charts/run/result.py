@@ -6,11 +6,19 @@ from rich.text import Text
 
 from nexus_engine.errors import one_line
 from nexus_engine.events import RunFinished
+from nexus_engine.metric_words import metric_name
 from nexus_engine.runs.run_view import RunView
 from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.fitting import fitted
 from nexus_tui.charts.run.heading import Head, name_line
 from nexus_tui.words.formats import aligned, correlation, count, duration, gain, megabytes
+from nexus_tui.words.metrics import (
+    RANKING_COLUMNS,
+    apart_words,
+    lead_name,
+    ranking_rows,
+    vector_rows,
+)
 
 __all__ = ["headline", "result_picture"]
 
@@ -31,7 +39,10 @@ def headline(result: RunFinished) -> tuple[tuple[str, ...], bool]:
     With controls, a gain counts if its 95 % interval over the strongest control is above zero.
     """
     over = result.best_dev - result.base_dev
-    words = [f"dev {correlation(result.best_dev)}", f"{gain(over)} over base"]
+    words = [
+        f"dev {lead_name(result.metric)}{correlation(result.best_dev)}",
+        f"{gain(over)} over base",
+    ]
     strongest = max(result.controls, key=lambda c: c.dev_score, default=None)
     if strongest is None:
         return tuple(words), over > 0
@@ -58,6 +69,7 @@ def result_picture(view: RunView, head: Head, width: int, chart_style: ChartStyl
         Text.assemble((f"{chart_style.glyphs.best} finished  ", style), (words, palette.text)),
         Text(),
         *_table(result, width, chart_style),
+        *(Text(fitted(line, width, chart_style), palette.text) for line in _ranking(result, width)),
         *(Text(fitted(line, width, chart_style), palette.dim) for line in _facts(result, width)),
         Text(fitted(result.run_dir, width, chart_style), palette.dim),
     ]
@@ -72,9 +84,9 @@ def result_picture(view: RunView, head: Head, width: int, chart_style: ChartStyl
 
 
 def _table(result: RunFinished, width: int, chart_style: ChartStyle) -> list[Text]:
-    """A row for base, run and each control; "ahead" is the run's dev Spearman minus the row's."""
+    """A row for base, run and each control; "ahead" is the run's dev score minus the row's."""
     over = result.best_dev - result.base_dev
-    header = ["Spearman", "dev", "test", "trained", "run ahead by", "95 % interval"]
+    header = [metric_name(result.metric), "dev", "test", "trained", "run ahead by", "95 % interval"]
     rows = [
         ["base", correlation(result.base_dev), correlation(result.base_test),
          count(0), gain(over), ""],
@@ -104,8 +116,47 @@ def _table(result: RunFinished, width: int, chart_style: ChartStyle) -> list[Tex
     return [Text(line, style) for line, style in zip(table, styles, strict=True)]
 
 
+def _ranking(result: RunFinished, width: int) -> list[str]:
+    """With questions: intervals, the other figures of the ranking, and small vectors on test."""
+    if result.metric == "spearman":
+        return []
+    lines = []
+    low, high = result.gain_test_low, result.gain_test_high
+    if low is not None and high is not None:
+        over = gain(result.test_score - result.base_test)
+        lines.append(f"test: {over} over base (95 % {gain(low)} to {gain(high)})")
+    base, tuned = ranking_rows(result)
+    names = RANKING_COLUMNS[1:]
+    figures = [
+        f"{name} {before} to {after}"
+        for name, before, after in zip(names, base[2:], tuned[2:], strict=True)
+        if after != "-"
+    ]
+    lines += _filled([f"test: {figures[0]}", *figures[1:]] if figures else [], width)
+    if result.vector_scores:
+        sizes = [
+            f"{numbers} {dtype} {after} (base {before})"
+            for numbers, dtype, _, before, after in vector_rows(result)
+        ]
+        lines += _filled([f"small vectors: {sizes[0]}", *sizes[1:]], width)
+    return lines
+
+
+def _filled(pieces: list[str], width: int) -> list[str]:
+    """The pieces on as few lines as they need, with a comma between two."""
+    lines: list[str] = []
+    for piece in pieces:
+        longer = f"{lines[-1]}, {piece}" if lines else piece
+        if lines and len(longer) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(piece)
+    return lines
+
+
 def _facts(result: RunFinished, width: int) -> list[str]:
     share = result.params_added / result.params_base if result.params_base else float("nan")
+    apart = apart_words(result)
     facts = [
         f"{result.switches_kept} of {result.switches} switches kept",
         f"{count(result.params_added)} parameters added ({share:.2%})",
@@ -113,15 +164,9 @@ def _facts(result: RunFinished, width: int) -> list[str]:
         f"guard {correlation(result.guard_spearman)}",
         f"general {correlation(result.base_guard_scored_spearman)} to "
         f"{correlation(result.guard_scored_spearman)}",
+        *([f"on pairs that steer nothing {apart}"] if apart else []),
         f"{duration(result.train_seconds)} training, {duration(result.total_seconds)} in all",
         f"{result.pairs_per_second:.0f} pairs/s",
         f"peak {megabytes(result.peak_rss_mb)}",
     ]
-    lines = [""]
-    for fact in facts:
-        longer = f"{lines[-1]}, {fact}" if lines[-1] else fact
-        if len(longer) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(fact)
-    return lines
+    return _filled(facts, width)

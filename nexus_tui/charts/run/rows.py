@@ -11,6 +11,7 @@ from rich.style import Style
 from rich.text import Text
 
 from nexus_engine.errors import one_line
+from nexus_engine.metric_words import metric_name
 from nexus_engine.runs.summary import RunSummary
 from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.fitting import fitted, padded
@@ -75,7 +76,10 @@ _WHEN = _Column("age", 6, True, lambda run, now: age(now - run.started_unix_s))
 _TUNE = _Column("regime", 9, False, lambda run, _: run.tune)
 _CURVE = _Column("by epoch", CURVE_CELLS, False, lambda _, __: "")
 
-_ORDER = ("state", "data", "regime", "dev", "gain", "kept", "added", "by epoch", "age")
+_METRIC = _Column("metric", 8, False, lambda run, _: metric_name(run.metric))
+"""Shown only if a run of the list is judged by another metric than Spearman."""
+
+_ORDER = ("state", "data", "regime", "metric", "dev", "gain", "kept", "added", "by epoch", "age")
 """From left to right."""
 
 
@@ -90,16 +94,19 @@ class Columns:
 def columns_for(runs: Iterable[RunSummary], width: int) -> Columns:
     """The columns for `width` cells: the most important that fit uncut, then the longest names."""
     longest, data_width = MIN_NAME, 6
+    leading = [_STATE, _DEV]
     for run in runs:
         longest = max(longest, len(run.name))
         data_width = max(data_width, len(run.data))
+        if run.metric != "spearman" and _METRIC not in leading:
+            leading.insert(1, _METRIC)
     data = _Column("data", min(data_width, 20), False, lambda run, _: run.data)
     # Long names give way to the columns that every screen should have.
-    needed = LEAD + sum(GAP + column.width for column in (_STATE, _DEV))
+    needed = LEAD + sum(GAP + column.width for column in leading)
     name = max(MIN_NAME, min(longest, MAX_NAME, width - needed))
     left = width - LEAD - name
     chosen: list[_Column] = []
-    for column in (_STATE, _DEV, _GAIN, _WHEN, _KEPT, _CURVE, data, _TUNE, _ADDED):
+    for column in (*leading, _GAIN, _WHEN, _KEPT, _CURVE, data, _TUNE, _ADDED):
         if GAP + column.width > left:
             break
         left -= GAP + column.width

@@ -41,7 +41,7 @@ def sign_of(switch: SwitchView, chart_style: ChartStyle) -> tuple[str, Style]:
 
 
 def effect(switch: SwitchView) -> str:
-    """The signed gain in dev Spearman; `on trial` until it is measured."""
+    """The signed gain in the dev score; `on trial` until it is measured."""
     return "on trial" if switch.after is None else gain(switch.after - switch.before)
 
 

@@ -21,7 +21,7 @@ STATES = ("live", "failed", "stopped", "waiting")
 class HeatCell(NamedTuple):
     """`words` take at most seven cells, `sign` one; `under` goes on the line below if there is one.
 
-    `value` is the mean dev Spearman, which sets the colour; None while no run has finished.
+    `value` is the mean dev score, which sets the colour; None while no run has finished.
     """
 
     words: str
@@ -51,16 +51,16 @@ def _cell(
     states = {run.state for run in runs}
     state = next((state for state in STATES if state in states), "finished")
     sign = _sign(state, chart_style)
-    if point.dev_spearman is not None:
+    if point.dev_score is not None:
         if best:
             state, sign = "best", chart_style.glyphs.best
         under = f"{point.finished} of {point.runs}"
         if point.finished == point.runs:
             under = "" if point.deviation is None else f"sd {point.deviation:.4f}"
-        return HeatCell(correlation(point.dev_spearman), sign, under, point.dev_spearman, state)
+        return HeatCell(correlation(point.dev_score), sign, under, point.dev_score, state)
     if state == "live":
         live = [run for run in runs if run.state == "live"]
-        scores = [run.best_dev_spearman for run in live]
+        scores = [run.best_dev for run in live]
         finite = [value for value in scores if value is not None and math.isfinite(value)]
         words = correlation(max(finite)) if finite else "begun"
         progress = [f"{run.epoch}/{run.epochs}" for run in live if run.epochs]

@@ -1,4 +1,4 @@
-"""The heat map of a sweep: mean dev Spearman by two axes, one panel for each value of the others.
+"""The heat map of a sweep: mean dev score by two axes, one panel for each value of the others.
 
     switch_epochs 0,1   batch_size
     lr            32        64

@@ -10,6 +10,7 @@ from rich.style import Style
 from rich.text import Text
 
 from nexus_engine.errors import one_line
+from nexus_engine.metric_words import metric_name
 from nexus_engine.sweeps.following import SweepSummary
 from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.fitting import fitted, padded
@@ -36,10 +37,12 @@ class _Column(NamedTuple):
 
 _STATE = _Column("state", 10, False, lambda sweep, _: sweep.state)
 _DONE = _Column("runs", 7, True, lambda sweep, _: f"{sweep.done}/{sweep.runs}")
-_DEV = _Column("best", 6, True, lambda sweep, _: correlation(sweep.best_dev_spearman))
+_DEV = _Column("best", 6, True, lambda sweep, _: correlation(sweep.best_dev))
 _WHEN = _Column("age", 6, True, lambda sweep, now: age(now - sweep.created_unix_s))
+_METRIC = _Column("metric", 8, False, lambda sweep, _: metric_name(sweep.metric))
+"""Shown only if a sweep of the list is judged by another metric than Spearman."""
 _WITH = "with"
-_ORDER = ("state", "runs", "best", _WITH, "age")
+_ORDER = ("state", "runs", "metric", "best", _WITH, "age")
 
 
 class SweepColumns(NamedTuple):
@@ -51,18 +54,21 @@ class SweepColumns(NamedTuple):
 
 def sweep_columns(sweeps: Iterable[SweepSummary], width: int) -> SweepColumns:
     """The columns for `width` cells: the most important that fit; only the settings are cut."""
+    sweeps = tuple(sweeps)
     names = [cell_len(one_line(sweep.name, 100)) for sweep in sweeps]
-    needed = sum(GAP + column.width for column in (_STATE, _DONE, _DEV))
+    others = any(sweep.metric not in (None, "spearman") for sweep in sweeps)
+    leading = (_STATE, _DONE, *([_METRIC] if others else []), _DEV)
+    needed = sum(GAP + column.width for column in leading)
     longest = max(names, default=0)
     name = max(MIN_NAME, min(longest, MAX_NAME, width - needed))
     left = width - name
     chosen: list[_Column] = []
-    for column in (_STATE, _DONE, _DEV, _WHEN):
+    for column in (*leading, _WHEN):
         if GAP + column.width > left:
             break
         left -= GAP + column.width
         chosen.append(column)
-    if left >= GAP + MIN_SETTINGS and len(chosen) == 4:
+    if left >= GAP + MIN_SETTINGS and _WHEN in chosen:
         chosen.append(_Column(_WITH, left - GAP, False, lambda sweep, _: _settings(sweep)))
     return SweepColumns(name, tuple(sorted(chosen, key=lambda column: _ORDER.index(column.title))))
 

@@ -16,6 +16,7 @@ from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.fitting import fitted
 from nexus_tui.charts.sweep.rows import state_sign, sweep_state_words
 from nexus_tui.words.formats import aligned, correlation, count, duration, gain, settings_words
+from nexus_tui.words.metrics import lead_name
 
 __all__ = ["combination_lines", "run_words", "seed_order", "sweep_head"]
 
@@ -46,7 +47,7 @@ def sweep_head(
     best = best_point(points(view.cells))
     best_words = []
     if best is not None:
-        figure = f"best {correlation(best.dev_spearman)}"
+        figure = f"best {lead_name(view.metric)}{correlation(best.dev_score)}"
         best_words = [f"{figure}  {settings_words(summary.best_values)}", figure]
     lines.append(_two_sides(left, best_words, width, palette.text))
     if command:
@@ -68,9 +69,7 @@ def seed_order(runs: Sequence[CellView]) -> list[CellView]:
     """The runs of a combination that have begun, the best finished run first."""
     order = {"finished": 0, "live": 1, "stopped": 2, "failed": 3}
     begun = [run for run in runs if run.state != "waiting"]
-    return sorted(
-        begun, key=lambda r: (order[r.state], -(r.best_dev_spearman or -2.0), r.cell.seed)
-    )
+    return sorted(begun, key=lambda r: (order[r.state], -(r.best_dev or -2.0), r.cell.seed))
 
 
 def run_words(run: CellView) -> str:
@@ -78,7 +77,7 @@ def run_words(run: CellView) -> str:
     words = f"seed {run.cell.seed} "
     match run.state:
         case "finished":
-            return words + correlation(run.best_dev_spearman)
+            return words + correlation(run.best_dev)
         case "live" if run.epochs:
             return f"{words}epoch {run.epoch}/{run.epochs}"
         case "live":
@@ -143,20 +142,21 @@ def _tall(
 
 
 def _figures(point: PointView, runs: Sequence[CellView]) -> list[str]:
-    if point.dev_spearman is None:
+    metric = next((run.metric for run in runs if run.metric is not None), None)
+    if point.dev_score is None:
         if point.runs > 1:
             return [f"none of {point.runs} runs has finished"]
         return ["its run has not finished"]
-    pieces = [f"dev {correlation(point.dev_spearman)}"]
+    pieces = [f"dev {lead_name(metric)}{correlation(point.dev_score)}"]
     if point.deviation is not None:
         pieces[0] += f" sd {point.deviation:.4f}"
     if point.finished < point.runs:
         pieces[0] += f", {point.finished} of {point.runs} seeds"
-    base = next((r.base_dev_spearman for r in runs if r.base_dev_spearman is not None), None)
+    base = next((r.base_dev for r in runs if r.base_dev is not None), None)
     if base is not None:
-        pieces.append(f"{gain(point.dev_spearman - base)} over base")
-    if point.test_spearman is not None:
-        pieces.append(f"test {correlation(point.test_spearman)}")
+        pieces.append(f"{gain(point.dev_score - base)} over base")
+    if point.test_score is not None:
+        pieces.append(f"test {correlation(point.test_score)}")
     return pieces
 
 
@@ -198,8 +198,8 @@ def _table(
         rows.append((
             str(run.cell.seed),
             f"epoch {run.epoch}/{run.epochs}" if live else run.state,
-            correlation(run.best_dev_spearman),
-            correlation(run.test_spearman),
+            correlation(run.best_dev),
+            correlation(run.test_score),
             count(run.switches_kept),
             seconds,
         ))  # fmt: skip

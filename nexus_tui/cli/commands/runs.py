@@ -11,7 +11,9 @@ import typer
 from nexus_tui.terminal.failures import UsageError
 
 if TYPE_CHECKING:
-    from nexus_engine.runs.run_view import RunView
+    from collections.abc import Callable, Sequence
+
+    from nexus_engine.runs.run_view import EpochPoint, RunView
     from nexus_engine.runs.summary import RunSummary
 
 __all__ = ["app"]
@@ -58,18 +60,26 @@ def list_command(json: Json = False) -> None:
         if not index.unreadable:
             streams.say(f"no runs in {runs_root()}; start one with: nexus train")
         return
-    header = ("name", "state", "base", "best", "kept", "added", "age")
-    right = (False, False, True, True, True, True, True)
-    name_width = max(24, streams.width(sys.stdout) - 48)
-    streams.put(*table(header, [_row(run, name_width) for run in runs], right))
+    from nexus_tui.words.metrics import lead_name
+
+    # A list of runs on graded pairs alone keeps the columns that it always had.
+    with_metric = any(lead_name(run.metric) for run in runs)
+    metric = ("metric",) if with_metric else ()
+    header = ("name", "state", *metric, "base", "best", "kept", "added", "age")
+    right = (False, False, *(False for _ in metric), True, True, True, True, True)
+    name_width = max(24, streams.width(sys.stdout) - (58 if with_metric else 48))
+    rows = [_row(run, name_width, with_metric=with_metric) for run in runs]
+    streams.put(*table(header, rows, right))
 
 
-def _row(run: RunSummary, name_width: int) -> tuple[str, ...]:
+def _row(run: RunSummary, name_width: int, *, with_metric: bool) -> tuple[str, ...]:
+    from nexus_engine.metric_words import metric_name
     from nexus_tui.words.formats import correlation, count, shown
 
     return (
         shown(run.name, name_width),
         run.state,
+        *((metric_name(run.metric),) if with_metric else ()),
         correlation(run.base_dev),
         correlation(run.best_dev),
         count(run.switches_kept),
@@ -95,7 +105,7 @@ def show(
     run: Annotated[str, typer.Argument(help="A run, by name or folder, or latest.", metavar="RUN")],
     json: Json = False,
 ) -> None:
-    """Show a run: settings, result, switches, and dev Spearman by epoch."""
+    """Show a run: settings, result, switches, and the dev score by epoch."""
     from nexus_engine.runs.folder import find_run
     from nexus_engine.runs.run_view import RunView, reduce
     from nexus_engine.runs.summary import summarise
@@ -127,23 +137,23 @@ def _full_record(summary: RunSummary, facts: dict[str, Any], view: RunView) -> d
 def _print_run(summary: RunSummary, facts: dict[str, Any], view: RunView) -> None:
     from nexus_engine.errors import one_line
     from nexus_engine.events import RunFailed, RunFinished
+    from nexus_engine.metric_words import metric_name
+    from nexus_engine.settings.shown import shown_settings
     from nexus_tui.terminal import streams
-    from nexus_tui.words.formats import correlation
     from nexus_tui.words.lines import resume_command
     from nexus_tui.words.render import result_lines, switch_rows, table
 
     streams.put(f"{one_line(summary.name, 100)}: {summary.state}", "")
     settings = facts.get("settings")
     if isinstance(settings, dict):
-        pairs = [(str(key), one_line(_setting_text(value), 80)) for key, value in settings.items()]
+        shown = shown_settings(settings)
+        pairs = [(str(key), one_line(_setting_text(value), 80)) for key, value in shown.items()]
         streams.put(*table(("setting", "value"), pairs, (False, False)), "")
     for arm in view.arms:
-        rows = [
-            (str(p.epoch), correlation(p.score), correlation(p.guard_spearman)) for p in arm.points
-        ]
-        if rows:
+        if arm.points:
+            header, rows = _epochs(arm.points, metric_name(view.metric))
             streams.put(f"{one_line(arm.label, 60)}, dev by epoch:")
-            streams.put(*table(("epoch", "Spearman", "guard"), rows, (True, True, True)), "")
+            streams.put(*table(header, rows, [True for _ in header]), "")
         if arm.switches:
             streams.put(
                 *switch_rows(
@@ -165,10 +175,33 @@ def _print_run(summary: RunSummary, facts: dict[str, Any], view: RunView) -> Non
         streams.put(f"resume with: {resume_command(summary.name, str(summary.path))}")
 
 
+def _epochs(
+    points: Sequence[EpochPoint], metric: str
+) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """The header and rows of the table of epochs; columns without a value are left out."""
+    from nexus_tui.words.formats import correlation
+
+    columns: list[tuple[str, Callable[[EpochPoint], str]]] = [
+        ("epoch", lambda p: str(p.epoch)),
+        (metric, lambda p: correlation(p.score)),
+        ("MRR@10", lambda p: correlation(p.mrr_at_10)),
+        ("recall@1", lambda p: correlation(p.recall_at_1)),
+        ("recall@10", lambda p: correlation(p.recall_at_10)),
+        ("guard", lambda p: correlation(p.guard_spearman)),
+        ("rehearsal", lambda p: f"{p.keep_weight:g}" if p.keep_weight else "-"),
+    ]
+    filled = [(name, [get(p) for p in points]) for name, get in columns]
+    filled = [(name, values) for name, values in filled if any(v != "-" for v in values)]
+    names = tuple(name for name, _ in filled)
+    return names, list(zip(*(values for _, values in filled), strict=True))
+
+
 def _setting_text(value: object) -> str:
     """A setting as one would type it. A fitted rate is shown with six digits, not with sixteen."""
     if isinstance(value, list | tuple):
         return ",".join(map(_setting_text, value))
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, float):
         return f"{value:.6g}"
     return "-" if value is None else str(value)
