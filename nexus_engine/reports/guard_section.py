@@ -19,7 +19,7 @@ GUARD = (
 REHEARSAL = (
     "Rehearsal trains on general sentences beside the data, to keep what the base model knows. "
     "With auto, its weight rises while one half of the guard scores below the base model, and "
-    "falls while it does not. The other half neither trains nor steers: its Spearman shows what "
+    "falls while it does not. The test half neither trains nor steers: its Spearman shows what "
     "rehearsal keeps."
 )
 
@@ -98,7 +98,7 @@ def _rehearsal(runs: Sequence[Run]) -> list[Table]:
         return []
     header = (
         *("run", "--keep-general", "highest weight", "last weight"),
-        *("base, other half", "tuned, other half", "change"),
+        *("base, test half", "tuned, test half", "change"),
     )
     return [Table(header, tuple(rows), (False, False, True, True, True, True, True))]
 

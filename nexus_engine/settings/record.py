@@ -72,7 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     # fmt: off
     data: Annotated[str, Setting(
         group=MAIN, default="demo", metavar="SPEC", help=DATA_HELP,
-        form=FormField("Data", "demo, stsb, a file of pairs, or a folder", row=1))]
+        form=FormField("Data", "file or folder of pairs or questions", row=1))]
     task: Annotated[Task, Setting(
         group=MAIN, default="auto", metavar="TASK",
         help="pairs: graded pairs, judged by Spearman. retrieval: questions with passages, judged "
@@ -168,7 +168,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     patience: Annotated[int, Setting(
         group=GROWTH, min=1, max=1000, help="Epochs without a gain that count as a stall.")]
     min_gain: Annotated[float, Setting(
-        group=GROWTH, min=0, max=1, help="A set is kept if it gains more dev Spearman than this.")]
+        group=GROWTH, min=0, max=1, help="A set is kept if its gain on dev is above this.")]
     place: Annotated[tuple[SiteName, ...], Setting(
         group=GROWTH, example="q,v", help="Linear layers that grow units: {choices}.",
         form=FormField("Placement", "any of q, k, v, o, up, down, such as v,up", row=9))]

@@ -106,7 +106,7 @@ def vector_rows(result: RunFinished) -> list[tuple[str, ...]]:
 
 
 def apart_words(result: RunFinished) -> str:
-    """General quality on the half of the guard that neither trains nor steers; empty without it."""
+    """General quality on the guard's test half, which neither trains nor steers; empty without."""
     base, tuned = result.base_guard_apart_spearman, result.guard_apart_spearman
     if base is None or tuned is None:
         return ""

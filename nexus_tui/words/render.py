@@ -113,8 +113,8 @@ def _facts(result: RunFinished) -> list[str]:
 def _general(result: RunFinished) -> list[str]:
     """General quality, where a half of the guard was set apart to measure it."""
     words = apart_words(result)
-    guard = "general language, base to tuned: Spearman"
-    return [f"{guard} {words} on guard pairs that steer nothing"] if words else []
+    where = "on the guard's test half, which neither trains nor steers"
+    return [f"general language: Spearman {words} {where}"] if words else []
 
 
 def bar(value: float, cells: int = BAR_CELLS) -> str:

@@ -115,7 +115,7 @@ def test_an_index_reads_again_only_what_changed(root):
         opened.clear()
         again = index.refresh()
     assert set(opened) == {"beta"}
-    assert again[1].best_dev_spearman == 0.61
+    assert again[1].best_dev == 0.61
     assert again[0] == first[0]
 
 
@@ -133,7 +133,7 @@ def test_figures_come_from_the_log_and_a_rolled_back_set_is_taken_out(root):
     summary = read_record(root / "delta").summary
     assert (summary.switches_kept, summary.switches_tried) == (0, 2)
     assert summary.params_added == 32_292
-    assert summary.best_dev_spearman == 0.45
+    assert summary.best_dev == 0.45
     assert summary.state == "interrupted"
 
 

@@ -288,7 +288,7 @@ def test_a_spark_shows_each_value(values, text):
 
 
 def point(epoch, agreement, scored):
-    return EpochPoint(epoch=epoch, spearman=0.5, pearson=0.5, guard_spearman=agreement,
+    return EpochPoint(epoch=epoch, score=0.5, pearson=0.5, guard_spearman=agreement,
                       guard_scored_spearman=scored, is_best=False)  # fmt: skip
 
 

@@ -125,8 +125,8 @@ def test_all_readers_of_a_log_come_to_the_same_figures(tmp_path, name):
     assert cell.state == states.get(view.state, "live")
     if name != "finished":
         assert (cell.epoch, cell.epochs) == (main.points[-1].epoch, main.epochs)
-        assert cell.base_dev_spearman == main.base_score
-        assert cell.best_dev_spearman == main.best_score
+        assert cell.base_dev == main.base_score
+        assert cell.best_dev == main.best_score
 
     seen = list(_Tail(path / "events.jsonl", resumed=False).read("r"))
     assert (seen[-1].epoch, seen[-1].spearman) == points[-1]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from nexus_engine.data.files.locating import locate
+from nexus_engine.data.reading.sources import Source
 
-__all__ = ["glance"]
+__all__ = ["Glance", "glance", "glance_at"]
 
 MAX_COUNTED_BYTES = 50_000_000
 """Lines are counted only in files of at most this size together."""
@@ -28,7 +30,11 @@ def glance(spec: str) -> Glance:
 
     Raises DataError as loading would, for a file that is missing, unreadable or of unknown kind.
     """
-    sources = [source for files in locate(spec).files.values() for source, _ in files]
+    return glance_at([source for files in locate(spec).files.values() for source, _ in files])
+
+
+def glance_at(sources: Sequence[Source]) -> Glance:
+    """The size of these files. Raises DataError for one that is unreadable."""
     sizes = []
     for source in sources:
         with source.open() as file:

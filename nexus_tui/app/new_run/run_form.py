@@ -16,6 +16,7 @@ from nexus_engine.settings.setting import NamedSetting
 from nexus_tui.settings.environment import environment_settings
 from nexus_tui.settings.training import asked_config
 from nexus_tui.words.formats import epochs_words, value_text
+from nexus_tui.words.metrics import task_words
 
 __all__ = [
     "FIELDS",
@@ -209,7 +210,13 @@ def command_words(arguments: list[str]) -> str:
 
 
 def plan_in_words(settings: Settings) -> str:
-    """What a run with these settings will do, in a sentence."""
+    """What a run with these settings will do, in a sentence; graded pairs go without saying."""
+    plan = _plan(settings)
+    return plan if settings.task == "pairs" else f"{plan}; {task_words(settings.task)}"
+
+
+def _plan(settings: Settings) -> str:
+    """The length of the run, and when it grows what."""
     sets = settings.planned_switches
     length = epochs_words(settings.epochs, settings.epochs_per_pass)
     if not sets:

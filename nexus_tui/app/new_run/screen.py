@@ -194,19 +194,21 @@ class NewRunScreen(NexusScreen):
         settings = self._checked.settings
         if settings is None:
             return
-        spec = settings.data
+        spec, task = settings.data, settings.task
         self._glanced_data = self._checked.values.get("data")
 
         def read_data() -> tuple[str, str]:
             from nexus_engine.data.files.glance import glance
+            from nexus_engine.data.questions.glance import glance_at_questions
 
             try:
-                data = glance(spec)
+                data = glance(spec) if task == "pairs" else glance_at_questions(spec)
             except NexusError as error:
                 return one_line(error, 300), ""
             lines = "" if data.lines is None else f"{count(data.lines)} lines, "
             noun = "file" if data.files == 1 else "files"
-            return "", f"{data.files} {noun}, {lines}{size(data.size_bytes)}"
+            what = "pairs" if task == "pairs" else "questions"
+            return "", f"{what}: {data.files} {noun}, {lines}{size(data.size_bytes)}"
 
         self.run_worker(read_data, thread=True, group="glance", exclusive=True, exit_on_error=False)
 

@@ -124,14 +124,14 @@ def _result_facts(run: RunSummary, result: Mapping[str, Any]) -> list[tuple[str,
 
 
 def _general_facts(settings: Mapping[str, Any], result: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """General quality where the run may rehearse: on guard pairs that neither train nor steer."""
+    """General quality where the run may rehearse, on the half of the guard that steers nothing."""
     mode = settings.get("keep_general", "off")
     base = _float(result.get("base_guard_apart_spearman"))
     tuned = _float(result.get("guard_apart_spearman"))
     if mode == "off" or base is None or tuned is None:
         return []
     words = f"{correlation(base)} to {correlation(tuned)} ({gain(tuned - base)})"
-    return [("general", f"{words} by scores, keep_general {one_line(mode, 20)}")]
+    return [("general", f"{words} by scores; keep_general {one_line(mode, 20)}")]
 
 
 def _float(value: object) -> float | None:

@@ -124,7 +124,7 @@ def _ranking(result: RunFinished, width: int) -> list[str]:
     low, high = result.gain_test_low, result.gain_test_high
     if low is not None and high is not None:
         over = gain(result.test_score - result.base_test)
-        lines.append(f"test: {over} over base (95 % {gain(low)} to {gain(high)})")
+        lines.append(f"on test {over} over base (95 % {gain(low)} to {gain(high)})")
     base, tuned = ranking_rows(result)
     names = RANKING_COLUMNS[1:]
     figures = [
@@ -132,7 +132,7 @@ def _ranking(result: RunFinished, width: int) -> list[str]:
         for name, before, after in zip(names, base[2:], tuned[2:], strict=True)
         if after != "-"
     ]
-    lines += _filled([f"test: {figures[0]}", *figures[1:]] if figures else [], width)
+    lines += _filled(figures, width)
     if result.vector_scores:
         sizes = [
             f"{numbers} {dtype} {after} (base {before})"
@@ -164,7 +164,7 @@ def _facts(result: RunFinished, width: int) -> list[str]:
         f"guard {correlation(result.guard_spearman)}",
         f"general {correlation(result.base_guard_scored_spearman)} to "
         f"{correlation(result.guard_scored_spearman)}",
-        *([f"on pairs that steer nothing {apart}"] if apart else []),
+        *([f"on the guard's test half {apart}"] if apart else []),
         f"{duration(result.train_seconds)} training, {duration(result.total_seconds)} in all",
         f"{result.pairs_per_second:.0f} pairs/s",
         f"peak {megabytes(result.peak_rss_mb)}",

@@ -7,6 +7,8 @@ from typing import NamedTuple
 __all__ = ["split_rows"]
 
 MIN_CHART, MAX_CHART = 5, 12
+LEAST_CHART = 3
+"""Fewer rows would hold a chart's title and no plot."""
 TIMELINE = 4
 MIN_LOG = 2
 LOG_AFTER_END = 12
@@ -56,4 +58,6 @@ def split_rows(height: int, head: int, *, ended: bool) -> RowShares:
     chart_share = min(left // 2, MAX_CHART - MIN_CHART - extra) if log else left
     charts = max(0, min(MIN_CHART + extra + chart_share, height - head))
     log = log + left - chart_share if log else 0
+    if charts < LEAST_CHART:
+        charts = 0
     return RowShares(gap, charts, timeline_gap, timeline, guard_gap, guard, log)

@@ -34,7 +34,7 @@ def report(
     """Write report.html, a page without external files, and report.md.
 
     They show results with intervals, curves, switches, a sweep's grid as a heat map, parameters
-    against Spearman, controls, the forgetting guard, settings and machine.
+    against scores, controls, the forgetting guard, settings and machine.
     """
     from nexus_engine.reports.writing import write_report
     from nexus_tui.terminal import streams

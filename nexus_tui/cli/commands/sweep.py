@@ -31,7 +31,7 @@ def sweep(
     ] = None,
     data: Annotated[
         str | None,
-        setting_option("data", "demo, stsb, or a file or folder of pairs."),
+        setting_option("data", "demo, stsb, or a file or folder of pairs or questions."),
     ] = None,
     tune: Annotated[
         Tune | None,
