@@ -79,7 +79,7 @@ def different_metrics(metrics: Sequence[Metric]) -> str:
     names = [metric_name(metric) for metric in dict.fromkeys(metrics)]
     if len(names) < 2:
         return ""
-    return f"{' and '.join(names)} are different measures: not ranked together"
+    return f"{' and '.join(names)} are not ranked together"
 
 
 def ranking_rows(result: RunFinished) -> list[tuple[str, ...]]:
