@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from app_support import RUN_JSON, epoch_started, started, step, write_run
+from app_support import RUN_JSON, started, step, write_run
 
 from nexus_engine import events as ev
 from nexus_engine.scores import ControlResult, SwitchRecord, VectorScore
@@ -29,6 +29,10 @@ def judged(
         recall_at_100=score + 0.2, guard_spearman=1 - epoch / 100, guard_scored_spearman=0.91,
         is_best=split == "dev", best_epoch=epoch, eval_seconds=9.0, arm=arm, keep_weight=weight,
     )  # fmt: skip
+
+
+def epoch_started(epoch: int, *, arm: str = "main") -> ev.EpochStarted:
+    return ev.EpochStarted(epoch=epoch, epochs=2, steps=69, sets=1, params_trained=258_528, arm=arm)
 
 
 def evaluating(done: int, epoch: int = 1, arm: str = "main") -> ev.Evaluating:
