@@ -17,11 +17,18 @@ DEFAULT_SEED = 1
 
 
 class DataChoice(NamedTuple):
-    """A SPEC with the seed and score range to split and scale it as the run did."""
+    """A SPEC with what is needed to read, split and scale it as the run did.
+
+    `columns` and `skip_bad` are as the user wrote them for the run; `max_tokens` is how much of a
+    text the model read.
+    """
 
     spec: str
     seed: int
     score_range: tuple[float, float] | None
+    columns: str | None = None
+    skip_bad: bool = False
+    max_tokens: int = 256
 
 
 def own_data(model: str) -> DataChoice | None:
@@ -45,7 +52,15 @@ def _from_settings(settings: dict[str, Any]) -> DataChoice | None:
         return None
     if not 0 <= seed < 2**31:
         return None
-    return DataChoice(spec, seed, _range(score_range))
+    columns, max_tokens = settings.get("columns"), settings.get("max_length")
+    return DataChoice(
+        spec,
+        seed,
+        _range(score_range),
+        columns if isinstance(columns, str) else None,
+        settings.get("skip_bad") is True,
+        max_tokens if isinstance(max_tokens, int) and 32 <= max_tokens <= 512 else 256,
+    )
 
 
 def _range(value: object) -> tuple[float, float] | None:
@@ -75,9 +90,10 @@ def choose_data(models: Sequence[str], spec: str | None, score_range: str | None
         limits = (low, high)
     if spec is None:
         spec = "demo" if own is None else own.spec
-    if limits is None and own is not None and _same_data(spec, own.spec):
-        limits = own.score_range
-    return DataChoice(spec, DEFAULT_SEED if own is None else own.seed, limits)
+    seed = DEFAULT_SEED if own is None else own.seed
+    if own is None or not _same_data(spec, own.spec):
+        return DataChoice(spec, seed, limits)
+    return own._replace(spec=spec, score_range=limits or own.score_range)
 
 
 def _same_data(spec: str, other: str) -> bool:

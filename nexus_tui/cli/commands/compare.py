@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nexus_tui.cli.commands.query_options import (
+    ColumnsOption,
+    EvalCorpusOption,
     PrecisionOption,
     ScoreRangeOption,
+    SkipBadOption,
     SplitOption,
+    TaskOption,
 )
 from nexus_tui.terminal.failures import UsageError
 
@@ -32,25 +36,32 @@ def compare(
     data: Annotated[
         str | None,
         typer.Option(
-            "--data", help="Pairs to evaluate on. Default: the first run's own data, or demo."
+            "--data",
+            help="Pairs or questions to judge on. Default: the first run's own, or demo.",
         ),
     ] = None,
     split: SplitOption = "test",
     score_range: ScoreRangeOption = None,
     precision: PrecisionOption = "fp32",
+    task: TaskOption = "auto",
+    columns: ColumnsOption = None,
+    skip_bad: SkipBadOption = False,
+    eval_corpus: EvalCorpusOption = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object for each model on stdout.")
     ] = False,
 ) -> None:
-    """Show each model's correlations and how its Spearman differs from the first model's.
+    """Judge models on the same data and show how each differs from the first.
 
-    The 95 % interval comes from a paired bootstrap over the pairs. If it contains 0, the data show
+    Graded pairs are judged by Spearman, questions with passages by nDCG@10. The 95 % interval
+    comes from a paired bootstrap over the pairs or questions. If it contains 0, the data show
     no difference.
     """
     if len(models) < 2:
         raise UsageError("compare takes two models or more, such as: nexus compare base latest")
     from nexus_tui.terminal import streams
     from nexus_tui.work.model_data import choose_data, own_data
+    from nexus_tui.work.question_data import asked_data
     from nexus_tui.work.uses import record_use
 
     choice = choose_data(models, data, score_range)
@@ -61,6 +72,16 @@ def compare(
                 "warning: not all of these runs were trained on this data; choose it with --data"
             )
             break
+    asked = asked_data(choice, task, columns, skip_bad=skip_bad)
+    if asked.task == "retrieval":
+        from nexus_tui.cli.commands.question_commands import compare_on_questions
+
+        compare_on_questions(
+            models, asked, split, bf16=precision == "bf16", sample=eval_corpus, json=json
+        )
+        return
+    if eval_corpus is not None:
+        raise UsageError("--eval-corpus is for questions with passages")
     with streams.Counting() as progress:
         from nexus_engine.data import load_split_with_questions
         from nexus_engine.runs.saved_model import load_model
@@ -68,7 +89,12 @@ def compare(
 
         loaded = [load_model(name, bf16=precision == "bf16") for name in models]
         pairs, questions = load_split_with_questions(
-            choice.spec, split, seed=choice.seed, score_range=choice.score_range
+            choice.spec,
+            split,
+            seed=choice.seed,
+            score_range=choice.score_range,
+            columns=asked.columns,
+            skip_bad=asked.skip_bad,
         )
         for question in questions:
             streams.say(f"warning: {question}")

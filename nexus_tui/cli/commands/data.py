@@ -85,7 +85,6 @@ def _inspect(
 ) -> Inspection:
     from nexus_engine.data import load_data
     from nexus_engine.data.questions.loading import load_questions
-    from nexus_engine.errors import ConfigError
     from nexus_engine.model.base_model import find_base_model
     from nexus_engine.model.plain_tokenizer import plain_tokenizer
     from nexus_engine.scoring.inspection import (
@@ -106,9 +105,7 @@ def _inspect(
         )
         progress.begin("counting tokens", texts_to_measure(questions))
         return inspect_questions(questions, tokenizer, max_length, progress.advance)
-    if roles or skip_bad:
-        raise ConfigError("--columns and --skip-bad are for questions; add --task retrieval")
-    pairs = load_data(spec, seed=seed, score_range=score_range)
+    pairs = load_data(spec, seed=seed, score_range=score_range, columns=roles, skip_bad=skip_bad)
     progress.begin("counting tokens", texts_to_measure(pairs))
     return inspect_pairs(pairs, tokenizer, max_length, progress.advance)
 

@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from nexus_tui.cli.commands.query_options import PrecisionOption, ScoreRangeOption, SplitOption
+from nexus_tui.cli.commands.query_options import (
+    ColumnsOption,
+    EvalCorpusOption,
+    PrecisionOption,
+    ScoreRangeOption,
+    SkipBadOption,
+    SplitOption,
+    TaskOption,
+)
+from nexus_tui.terminal.failures import UsageError
 
 __all__ = ["evaluate"]
 
@@ -18,23 +27,51 @@ def evaluate(
     ],
     data: Annotated[
         str | None,
-        typer.Option("--data", help="Pairs to evaluate on. Default: the run's own data, or demo."),
+        typer.Option(
+            "--data", help="Pairs or questions to judge on. Default: the run's own data, or demo."
+        ),
     ] = None,
     split: SplitOption = "test",
     score_range: ScoreRangeOption = None,
     precision: PrecisionOption = "fp32",
+    task: TaskOption = "auto",
+    columns: ColumnsOption = None,
+    skip_bad: SkipBadOption = False,
+    eval_corpus: EvalCorpusOption = None,
+    dims: Annotated[
+        str | None,
+        typer.Option("--dims", help="Also judge vectors cut to these sizes.", metavar="48,96,192"),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    """Compute Spearman and Pearson of a model's cosine similarity with the scores of pairs."""
+    """Judge a model: Spearman and Pearson on graded pairs, nDCG@10 and recall on questions."""
     from rich.text import Text
 
     from nexus_tui.terminal import streams
     from nexus_tui.words.formats import correlation, count, gain, shown
     from nexus_tui.words.render import table
     from nexus_tui.work.model_data import choose_data
+    from nexus_tui.work.question_data import asked_data
     from nexus_tui.work.uses import record_use
 
     choice = choose_data([model], data, score_range)
+    asked = asked_data(choice, task, columns, skip_bad=skip_bad)
+    if asked.task == "retrieval":
+        from nexus_tui.cli.commands.question_commands import evaluate_on_questions
+        from nexus_tui.settings.training import parse_list
+
+        evaluate_on_questions(
+            model,
+            asked,
+            split,
+            bf16=precision == "bf16",
+            sample=eval_corpus,
+            dims=() if dims is None else tuple(parse_list("dims", dims)),
+            json=json,
+        )
+        return
+    if eval_corpus is not None or dims is not None:
+        raise UsageError("--eval-corpus and --dims are for questions with passages")
     with streams.Counting() as progress:
         from nexus_engine.data import load_split_with_questions
         from nexus_engine.runs.saved_model import load_model
@@ -44,7 +81,12 @@ def evaluate(
 
         loaded = load_model(model, bf16=precision == "bf16")
         pairs, data_questions = load_split_with_questions(
-            choice.spec, split, seed=choice.seed, score_range=choice.score_range
+            choice.spec,
+            split,
+            seed=choice.seed,
+            score_range=choice.score_range,
+            columns=asked.columns,
+            skip_bad=asked.skip_bad,
         )
         assert pairs.scores is not None
         record_use([model], f"eval {split}", pairs)

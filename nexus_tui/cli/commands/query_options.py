@@ -6,7 +6,15 @@ from typing import Annotated, Literal
 
 import typer
 
-__all__ = ["PrecisionOption", "ScoreRangeOption", "SplitOption"]
+__all__ = [
+    "ColumnsOption",
+    "EvalCorpusOption",
+    "PrecisionOption",
+    "ScoreRangeOption",
+    "SkipBadOption",
+    "SplitOption",
+    "TaskOption",
+]
 
 SplitOption = Annotated[
     Literal["test", "dev", "train", "all"],
@@ -17,6 +25,25 @@ ScoreRangeOption = Annotated[
     typer.Option("--score-range", help="Lowest and highest possible score.", metavar="LOW,HIGH"),
 ]
 
+TaskOption = Annotated[
+    Literal["auto", "pairs", "retrieval"],
+    typer.Option("--task", help="What the data is for; auto tells it from the data."),
+]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        help="Names of columns, such as question=prompt,positive=answer.",
+        metavar="ROLE=NAME,...",
+    ),
+]
+SkipBadOption = Annotated[
+    bool, typer.Option("--skip-bad", help="Leave out rows that cannot be used, and count them.")
+]
+EvalCorpusOption = Annotated[
+    int | None,
+    typer.Option("--eval-corpus", help="Rank questions among N passages, a sample.", min=100),
+]
 PrecisionOption = Annotated[
     Literal["fp32", "bf16"],
     typer.Option(

@@ -1,0 +1,138 @@
+"""Judging models on a file of questions, for commands that read it once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from nexus_engine.data.questions.answers import Answers, Ragged
+from nexus_engine.data.questions.question_data import QuestionData, QuestionSplit
+from nexus_engine.errors import DataError
+from nexus_engine.model.base_model import load_encoder
+from nexus_engine.model.sentence_model import SentenceModel
+from nexus_engine.model.tokens import Tokenizer, TokenStore
+from nexus_engine.runs.saved_model import LoadedModel, check_finite
+from nexus_engine.scoring.corpus import PairRows, QuestionCorpus, QuestionRows
+from nexus_engine.scoring.correlation import Interval
+from nexus_engine.scoring.evaluation import Judged
+from nexus_engine.scoring.judging import QuestionJudge, run_through
+from nexus_engine.scoring.ranking import bootstrap_mean, bootstrap_mean_gain
+from nexus_engine.scoring.small_vectors import SmallVectors
+
+__all__ = ["JudgedModel", "QuestionEvaluation", "base_of", "gains_over_first"]
+
+SplitName = Literal["train", "dev", "test", "all"]
+TEXTS_PER_CALL = 10_000
+
+
+class JudgedModel(NamedTuple):
+    """A model's judgement on a split: scores, nDCG@10 with its interval, and vector sizes."""
+
+    judged: Judged
+    interval: Interval
+    sizes: tuple[SmallVectors, ...]
+
+
+def base_of(loaded: LoadedModel) -> LoadedModel:
+    """The base model of a tuned one, which reads as many tokens of a text."""
+    model = SentenceModel(load_encoder(loaded.base)).eval()
+    model.dtype = loaded.model.dtype
+    return LoadedModel("base", model, loaded.tokenizer, loaded.base, None)
+
+
+class QuestionEvaluation:
+    """Questions of one split with the passages that they are ranked against.
+
+    `sample` is the number of passages for `--eval-corpus`, None for all of them.
+
+    Raises:
+        DataError: the split holds no question.
+    """
+
+    def __init__(
+        self, data: QuestionData, split: SplitName, sample: int | None = None, seed: int = 0
+    ) -> None:
+        self._data = data
+        splits = [data.train, data.dev, data.test] if split == "all" else [getattr(data, split)]
+        self._splits: list[QuestionSplit] = [part for part in splits if len(part)]
+        if not self._splits:
+            raise DataError(f"{data.name}: holds no {split} question")
+        self._sample, self._seed = sample, seed
+        self._corpora: dict[int, QuestionCorpus] = {}
+        self.note = ""
+        """How the passages are sampled; empty if they are not."""
+
+    def __len__(self) -> int:
+        return sum(map(len, self._splits))
+
+    @property
+    def passages(self) -> int:
+        """The number of passages of the corpus."""
+        return len(self._data.passages)
+
+    def judge(
+        self,
+        loaded: LoadedModel,
+        dims: Sequence[int] = (),
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> JudgedModel:
+        """Judge one model; `progress` gets the number of texts embedded since the last call.
+
+        Raises:
+            ModelError: the model's weights are too large to compute with.
+        """
+        corpus = self._corpus(loaded.tokenizer)
+
+        def embed(rows: npt.NDArray[np.int64]) -> Tensor:
+            vectors = check_finite(loaded.model.embed(corpus.store, rows), loaded.name)
+            progress(len(rows))
+            return vectors
+
+        judge = QuestionJudge(corpus)
+        judged = run_through(judge.judge(embed, "test", lambda: None))
+        sizes = tuple(judge.sizes("test", tuple(dims), lambda: None)) if dims else ()
+        return JudgedModel(judged, bootstrap_mean(judged.values), sizes)
+
+    def _corpus(self, tokenizer: Tokenizer) -> QuestionCorpus:
+        """The texts as `tokenizer` cuts them; tokenised once for each length."""
+        if tokenizer.max_tokens not in self._corpora:
+            corpus = self._tokenised(tokenizer)
+            if self._sample is not None:
+                corpus = corpus.sampled(self._sample, self._seed)
+                self.note = corpus.sample_note
+            self._corpora[tokenizer.max_tokens] = corpus
+        return self._corpora[tokenizer.max_tokens]
+
+    def _tokenised(self, tokenizer: Tokenizer) -> QuestionCorpus:
+        store = TokenStore(tokenizer)
+        texts = self._data.passages
+        passages = store.add_distinct(
+            texts.slice(i, TEXTS_PER_CALL).to_pylist() for i in range(0, len(texts), TEXTS_PER_CALL)
+        )
+        questions = store.add(split.questions.to_pylist() for split in self._splits)
+        lists = [
+            split.answers.rows.list_at(i).tolist()
+            for split in self._splits
+            for i in range(len(split))
+        ]
+        gains = np.concatenate([split.answers.gains for split in self._splits])
+        answers = Answers(Ragged.of(lists), gains)
+        none = np.zeros(0, np.int64)
+        nobody = QuestionRows(none, Answers.of([]), Ragged.of([]))
+        asked = QuestionRows(questions, answers, Ragged.of([[] for _ in lists]))
+        guard = PairRows(none, none, np.zeros(0, np.float32))
+        ranked = np.arange(len(passages))
+        return QuestionCorpus(
+            store, nobody, nobody, asked, guard, none, passages, ranked, (none, none)
+        )
+
+
+def gains_over_first(models: Sequence[JudgedModel]) -> list[Interval]:
+    """Each model's mean nDCG@10 minus the first's, with a paired bootstrap over questions."""
+    first = models[0].judged.values
+    rest = [bootstrap_mean_gain(model.judged.values, first) for model in models[1:]]
+    return [Interval(0.0, 0.0, 0.0), *rest]
