@@ -197,6 +197,45 @@ def little_data() -> str:
     return standalone(drawn, [name for name, _ in LITTLE])
 
 
+RETRIEVAL = (
+    (PLAIN, "up of layers 0 to 4, one unit", "tiny h1"),
+    (PLAIN, "four units", "4 n.5 8e-3"),
+    (PLAIN, "16 units, similar questions", "16 n.5"),
+    (PLAIN, "16 units, two hard negatives", "16 h2"),
+    (LORA, "LoRA on v and up", "lora16 v,up 5e-3 n.5"),
+    (LORA, "LoRA on all layers", "lora16 all 0.002 n.5"),
+    (FULL, "all weights", "full 0.0002 n.5"),
+)
+RETRIEVAL_KINDS = (LORA, PLAIN, FULL)
+BASE_NDCG = 0.6873
+
+
+def retrieval() -> str:
+    """Test nDCG@10 on MedQuAD against trained parameters."""
+    path = RESULTS / "retrieval-h200.jsonl"
+    runs = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    dots = []
+    for kind, name, case in RETRIEVAL:
+        found = [run for run in runs if run["case"] == case]
+        dots.append(
+            Dot(
+                name,
+                max(run["params"] for run in found),
+                *interval([run["test"] for run in found]),
+                RETRIEVAL_KINDS.index(kind),
+            )
+        )
+    drawn = scatter(
+        dots,
+        "MedQuAD: test nDCG@10 against parameters",
+        "trained parameters",
+        "nDCG@10",
+        BASE_NDCG,
+        "base model",
+    )
+    return standalone(drawn, RETRIEVAL_KINDS)
+
+
 def main() -> int:
     """Write every chart for which there are results."""
     CHARTS.mkdir(exist_ok=True)
@@ -204,6 +243,7 @@ def main() -> int:
         ("parameters", parameters()),
         ("epochs", curves()),
         ("little-data", little_data()),
+        ("retrieval", retrieval()),
     ):
         if chart:
             (CHARTS / f"{name}.svg").write_text(chart + "\n", encoding="utf-8")
