@@ -86,6 +86,9 @@ ONE_OF_EACH = [
     STARTED, EPOCH, step(1), evaluated(0, 0.8), grown(1, 30, 36894, 36894),
     settled(1, True, 0.8, 0.9), SAVED, ev.Log(message="a note"), ev.Warned(message="careful"),
     finished(), FAILED, STOPPED, ev.PauseChanged(paused=True),
+    ev.Evaluating(epoch=1, split="dev", done=9, total=10),
+    ev.GuardChecked(epoch=1, step=9, steering_spearman=0.9, base_steering_spearman=0.91,
+                    keep_weight=0.3),
 ]  # fmt: skip
 
 
@@ -138,21 +141,21 @@ def test_switches_are_kept_or_rolled_back_and_units_counted_from_what_was_kept()
     assert [(s.state, s.units) for s in arm.switches] == [
         ("kept", 30), ("rolled back", 30), ("trial", 30)
     ]  # fmt: skip
-    assert arm.best_spearman == 0.88
-    assert arm.base_spearman == 0.8
+    assert arm.best_score == 0.88
+    assert arm.base_score == 0.8
 
 
 def test_a_resumed_run_replaces_the_epochs_it_makes_again() -> None:
     view = fold(STARTED, evaluated(0, 0.8), evaluated(1, 0.81), evaluated(2, 0.82))
     again = msgspec.structs.replace(STARTED, resumed=True)
     view = reduce(reduce(view, again), evaluated(2, 0.83))
-    assert [(p.epoch, p.spearman) for p in view.arm().points] == [(0, 0.8), (1, 0.81), (2, 0.83)]
+    assert [(p.epoch, p.score) for p in view.arm().points] == [(0, 0.8), (1, 0.81), (2, 0.83)]
 
 
 def test_the_base_of_a_resumed_run_comes_from_its_first_test_event() -> None:
     test = evaluated(0, 0.7, split="test", best=0.8, is_best=False)
     arm = fold(STARTED, test).arm()
-    assert (arm.base_spearman, arm.base_test_spearman) == (0.8, 0.7)
+    assert (arm.base_score, arm.base_test_score) == (0.8, 0.7)
 
 
 def test_controls_are_arms_of_their_own() -> None:
@@ -161,7 +164,7 @@ def test_controls_are_arms_of_their_own() -> None:
     assert [arm.label for arm in view.arms] == ["run", "control no-dendrites"]
     assert view.current == "control:no-dendrites"
     assert lines_of(view, control)[0].plain.startswith("[control no-dendrites] base model")
-    assert view.arm("main").best_spearman == 0.9
+    assert view.arm("main").best_score == 0.9
 
 
 def test_numbers_that_are_not_finite_stay_in_view() -> None:
@@ -282,10 +285,10 @@ def test_a_resumed_run_keeps_the_base_models_test_score_apart_from_its_own() -> 
     before = [STARTED, evaluated(0, 0.78, 0.8, split="test"), evaluated(0, 0.8), EPOCH, step(1)]
     for event in [*before, STOPPED, STARTED, evaluated(0, 0.78, 0.8, split="test")]:
         view = reduce(view, event)
-    assert (view.arm().base_test_spearman, view.arm().test_spearman) == (0.78, None)
+    assert (view.arm().base_test_score, view.arm().test_score) == (0.78, None)
     for event in [EPOCH, step(2), evaluated(1, 0.9), evaluated(1, 0.87, 0.9, split="test")]:
         view = reduce(view, event)
-    assert (view.arm().base_test_spearman, view.arm().test_spearman) == (0.78, 0.87)
+    assert (view.arm().base_test_score, view.arm().test_score) == (0.78, 0.87)
 
 
 @pytest.mark.parametrize("best_epoch", [0, 1])
@@ -293,14 +296,14 @@ def test_the_base_models_test_comes_after_that_of_the_best_weights(best_epoch: i
     own = evaluated(best_epoch, 0.87, 0.9, split="test")
     base = evaluated(0, 0.78, 0.8, split="test")
     arm = fold(STARTED, evaluated(0, 0.8), EPOCH, step(1), evaluated(1, 0.9), own, base).arm()
-    assert (arm.base_test_spearman, arm.test_spearman) == (0.78, 0.87)
+    assert (arm.base_test_score, arm.test_score) == (0.78, 0.87)
 
 
 def test_a_run_resumed_after_its_last_epoch_shows_its_test_as_its_own() -> None:
     own, base = evaluated(1, 0.87, 0.9, split="test"), evaluated(0, 0.78, 0.8, split="test")
     before = [STARTED, evaluated(0, 0.8), EPOCH, step(1), evaluated(1, 0.9), STOPPED]
     arm = fold(*before, STARTED, base, own).arm()
-    assert (arm.base_test_spearman, arm.test_spearman) == (0.78, 0.87)
+    assert (arm.base_test_score, arm.test_score) == (0.78, 0.87)
 
 
 def test_a_fitted_rate_is_shown_in_three_digits():

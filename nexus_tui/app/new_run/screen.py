@@ -58,9 +58,9 @@ class NewRunScreen(NexusScreen):
 
     DEFAULT_CSS = """
     NewRunScreen #title { height: 1; padding: 0 1; }
-    NewRunScreen #form { height: 1fr; max-height: 12; scrollbar-size-vertical: 1; }
+    NewRunScreen #form { height: 1fr; max-height: 13; scrollbar-size-vertical: 1; }
     NewRunScreen.-small FormRow > .entry { width: 18; }
-    NewRunScreen #checks { height: 2; margin: 1 1 0 1; }
+    NewRunScreen #checks { height: 2; margin: 0 1; }
     NewRunScreen #forecast { height: 3; margin: 0 1; }
     NewRunScreen #command { height: 2; margin: 0 1; }
     NewRunScreen #buttons { height: 1; padding: 0 1; }
@@ -68,7 +68,6 @@ class NewRunScreen(NexusScreen):
     NewRunScreen.-tall #checks { margin: 1; }
     NewRunScreen.-tall #forecast { height: 4; margin: 0 1 1 1; }
     NewRunScreen.-tall #command { margin: 0 1 1 1; }
-    NewRunScreen.-short #checks { margin: 0 1; }
     NewRunScreen.-short #forecast { height: 2; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
