@@ -175,8 +175,12 @@ def _common(runs: Sequence[Run]) -> list[Table]:
     """The settings that all the runs share."""
     if not runs:
         return []
-    first = shown_settings(runs[0].settings)
-    shared = {k: v for k, v in first.items() if all(run.settings.get(k) == v for run in runs)}
+    first, *others = [shown_settings(run.settings) for run in runs]
+    shared = {
+        name: value
+        for name, value in first.items()
+        if all(name in other and other[name] == value for other in others)
+    }
     rows = tuple(
         (name, one_line(value_text(value), 80))
         for name, value in shared.items()

@@ -109,11 +109,13 @@ def test_a_report_on_pairs_is_as_it_was(pairs):
     assert not re.search(r"nDCG|recall|rehears", text)
 
 
-def test_settings_of_a_report_are_those_of_the_task(questions):
+def test_settings_of_a_report_are_those_of_the_task(questions, pairs):
     table = sections(questions)["Environment and settings"].tables[-1]
     shown = dict(table.rows)
     assert (shown["hard_negatives"], shown["control"]) == ("1", "true")
     assert not shown.keys() & {"fit", "score_range", "budget_parameters"}
+    both = sections(questions, pairs)["Environment and settings"].tables[-1]
+    assert {name for name, _ in both.rows} == {"tune", "recipe", "seed"}  # of each task
 
 
 def test_tensorboard_has_a_tag_for_each_figure_of_a_ranking(questions, pairs, monkeypatch):
