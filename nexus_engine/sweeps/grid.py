@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from nexus_engine.config import Settings, TrainConfig, Tune, config_from_mapping, resolve
-from nexus_engine.data.named_task import with_task
 from nexus_engine.errors import ConfigError, NexusError, one_line
+from nexus_engine.named_task import with_task
 from nexus_engine.scores import Metric
 
 __all__ = [

@@ -27,8 +27,8 @@ def asked_data(choice: DataChoice, task: str, columns: str | None, *, skip_bad: 
     Raises:
         ConfigError: `columns` cannot be understood.
     """
-    from nexus_engine.data.named_task import SHIPPED
     from nexus_engine.data.questions.fields import columns_option
+    from nexus_engine.named_task import SHIPPED
 
     named = columns or choice.columns
     roles = columns_option(named) if named else None

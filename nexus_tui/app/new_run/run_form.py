@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nexus_engine.config import Settings, TrainConfig, resolve
-from nexus_engine.data.named_task import with_task
 from nexus_engine.errors import ConfigError, NexusError
+from nexus_engine.named_task import with_task
 from nexus_engine.recipes import RECIPES
 from nexus_engine.settings.record import SETTINGS
 from nexus_engine.settings.setting import NamedSetting

@@ -79,7 +79,7 @@ def training_settings(config_file: str | None) -> list[Setting]:
     import msgspec
 
     from nexus_engine.config import resolve
-    from nexus_engine.data.named_task import with_task
+    from nexus_engine.named_task import with_task
     from nexus_engine.recipes import RECIPES
     from nexus_engine.settings.record import SETTINGS
     from nexus_tui.settings.environment import environment_settings

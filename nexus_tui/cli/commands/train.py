@@ -46,7 +46,7 @@ def train(
     FILE.toml or the train table of ./nexus.toml, your own nexus.toml, the recipe.
     """
     from nexus_engine.config import resolve
-    from nexus_engine.data.named_task import with_task
+    from nexus_engine.named_task import with_task
     from nexus_engine.runs.resuming import resumable
     from nexus_tui.settings.environment import unknown_variables
     from nexus_tui.settings.training import asked_config

@@ -9,7 +9,6 @@ from typing import Literal
 import msgspec
 
 from nexus_engine.config import TrainConfig
-from nexus_engine.data.questions.fields import columns_option
 
 __all__ = ["with_task"]
 
@@ -45,6 +44,8 @@ def _task_of(
 ) -> Literal["pairs", "retrieval"]:
     """The task of a file or folder as it was at `stamp`, which is only a key of the cache."""
     del stamp
-    from nexus_engine.data.task import task_of  # Arrow comes here
+    # numpy and Arrow come here; `nexus config show` needs neither for data that ships.
+    from nexus_engine.data.questions.fields import columns_option
+    from nexus_engine.data.task import task_of
 
     return task_of(data, columns_option(columns) if columns else None)
