@@ -239,7 +239,6 @@ def _after_step(view: RunView, event: Step) -> RunView:
     arm = view.arm(event.arm)
     arm = replace(
         arm,
-        evaluated=None,
         epoch=event.epoch,
         step=event.step,
         steps_total=event.steps_total,

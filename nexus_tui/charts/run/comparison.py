@@ -10,7 +10,7 @@ from typing import Any
 from rich.text import Text
 
 from nexus_engine.errors import one_line
-from nexus_engine.metric_words import METRIC_WORDS, RANKING_NAMES, metric_name
+from nexus_engine.metric_words import RANKING_NAMES, metric_name
 from nexus_engine.runs.summary import RunRecord
 from nexus_engine.scores import Metric
 from nexus_engine.settings.shown import shown_settings
@@ -104,8 +104,8 @@ def _legend(
         line = Text().append(f"{letter} ", chart_style.palette.title)
         words = f"{run.name}  {run.state}"
         if record.facts.get("data_fingerprint") != records[0].facts.get("data_fingerprint"):
-            examples = METRIC_WORDS[records[0].summary.metric].examples
-            words += f"  other {examples} or splits than {letters[0]}"
+            pairs = records[0].summary.metric == "spearman"
+            words += f"  other {'pairs or splits' if pairs else 'questions'} than {letters[0]}"
         lines.append(line.append(fitted(words, width - 2, chart_style), chart_style.palette.text))
     apart = different_metrics([record.summary.metric for record in records])
     if apart:
