@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nexus_engine.events import RunFinished, RunStarted
-from nexus_engine.metric_words import METRIC_WORDS, RANKING_NAMES, metric_name
+from nexus_engine.metric_words import RANKING_NAMES, metric_name
 from nexus_engine.runs.run_view import ArmView
 from nexus_engine.scores import Metric
 from nexus_tui.words.formats import correlation, count, gain
@@ -17,7 +17,6 @@ __all__ = [
     "counts_words",
     "different_metrics",
     "evaluated_words",
-    "examples_words",
     "lead_name",
     "ranking_rows",
     "run_counts",
@@ -59,11 +58,6 @@ def run_counts(event: RunStarted) -> str:
     """How many examples each split of a run has."""
     names = ("train_pairs", "dev_pairs", "test_pairs", "task", "passages")
     return counts_words({name: getattr(event, name) for name in names})
-
-
-def examples_words(metric: Metric) -> str:
-    """What a score is a mean or a correlation over: pairs, or questions."""
-    return METRIC_WORDS[metric].examples
 
 
 def evaluated_words(arm: ArmView) -> str:
