@@ -12,7 +12,7 @@ import math
 __all__ = ["initial_weight", "next_weight"]
 
 # Measured on MedQuAD (16 units, one hard negative, seed 1, H200): with these constants and a check
-# each 32,768 tokens, test nDCG@10 0.8721 and guard 0.9157; at the fixed weight 1, 0.8718 and 0.9182;
+# each 32,768 tokens, test nDCG@10 0.8721 and guard 0.9157; at the fixed weight 1, 0.8718 and 0.9182,
 # with LIFT 0.3, FALL 0.5 and a check each 65,536 tokens, 0.8685 and 0.9162.
 TOLERANCE = 0.002
 """By so much the guard's Spearman may lie under the base model's."""
