@@ -9,10 +9,13 @@ from nexus_engine.events import GuardChecked
 from nexus_engine.scoring.corpus import PairRows
 from nexus_engine.scoring.correlation import spearman
 from nexus_engine.training.arm.arm import Arm
+from nexus_engine.training.arm.spec import ArmProgress
 from nexus_engine.training.steps.keep_general import next_weight
 
 __all__ = ["TOKENS_PER_GUARD_CHECK", "GuardChecks", "steering_half"]
 
+FIRST_TOKENS = 8_192
+"""Trained tokens before the first check."""
 TOKENS_PER_GUARD_CHECK = 32_768
 """Trained tokens between two checks in an epoch. A check embeds about 5,000 tokens, forward only,
 which a step does for a third of its cost: about 5 % of the time of these steps."""
@@ -21,6 +24,15 @@ which a step does for a third of its cost: about 5 % of the time of these steps.
 def steering_half(guard: PairRows) -> PairRows:
     """The guard pairs that steer: those of even number."""
     return PairRows(guard.first[::2], guard.second[::2], guard.scores[::2])
+
+
+def tokens_until_check(progress: ArmProgress) -> int:
+    """Trained tokens from the last check to the next.
+
+    They are few at first, since little data is soon learned, and `TOKENS_PER_GUARD_CHECK` from the
+    third check on.
+    """
+    return min(TOKENS_PER_GUARD_CHECK, FIRST_TOKENS << min(progress.guard_checks, 8))
 
 
 class GuardChecks:
@@ -39,7 +51,7 @@ class GuardChecks:
     def before_step(self) -> Iterator[GuardChecked]:
         """A check, if enough has been trained since the last one."""
         arm, progress = self._arm, self._arm.progress
-        if not self._steers or progress.tokens_since_check < TOKENS_PER_GUARD_CHECK:
+        if not self._steers or progress.tokens_since_check < tokens_until_check(progress):
             return
         begun = time.perf_counter()
         half = steering_half(arm.corpus.guard)
@@ -57,6 +69,7 @@ class GuardChecks:
         arm, progress = self._arm, self._arm.progress
         arm.set_keep_weight(next_weight(progress.keep_weight, steering, self._base))
         progress.tokens_since_check = 0
+        progress.guard_checks += 1
         return GuardChecked(
             time_unix_s=time.time(),
             arm=arm.spec.name,

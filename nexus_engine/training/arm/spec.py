@@ -48,6 +48,7 @@ class ArmProgress(msgspec.Struct, kw_only=True):
     finished: bool = False
     keep_weight: float = 0.0
     tokens_since_check: int = 0
+    guard_checks: int = 0
 
 
 def plan_main(settings: Settings, sites: tuple[str, ...], switches: int) -> ArmSpec:
