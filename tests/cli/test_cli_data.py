@@ -100,7 +100,7 @@ def test_documents_are_cut_at_the_length(capfd, home):
         (["one.csv", "--task", "retrieval"], 3, "no question with an answer among the columns"),
         (["one.csv"], 3, ""),
         (["demo", "--columns", "question"], 2, "columns: write ROLE=NAME"),
-        (["demo", "--columns", "sentence1=a"], 2, "--task retrieval"),
+        (["demo", "--columns", "sentence1=a"], 2, "name both sentence1 and sentence2"),
         (["demo", "--max-length", "7"], 2, "32"),
         (["folder"], 3, "holds 1 document and no questions"),
     ],

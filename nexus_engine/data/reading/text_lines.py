@@ -163,8 +163,11 @@ def _nul_error(source: Source, row: int) -> DataError:
 
     In UTF-16 every second byte of Latin text is NUL, and the parity of these bytes tells the order.
     """
-    with source.open() as file, _plain(source, file) as plain:
-        head = plain.peek(CHUNK_BYTES)[:CHUNK_BYTES]
+    try:
+        with source.open() as file, _plain(source, file) as plain:
+            head = plain.peek(CHUNK_BYTES)[:CHUNK_BYTES]
+    except DamagedDataError as error:
+        return row_error(source.label, row, str(error))
     even, odd = head[::2].count(0), head[1::2].count(0)
     if max(even, odd) > len(head) // 4 and min(even, odd) < len(head) // 16:
         order = "UTF-16BE" if even > odd else "UTF-16LE"
@@ -176,8 +179,16 @@ def _nul_error(source: Source, row: int) -> DataError:
 def _decoding_error(source: Source, advice: str) -> DataError:
     """The refusal with the row and byte at which decoding failed, and `advice` for ASCII so far.
 
-    It takes a second pass, because the first decodes ahead of the line that it yields.
+    It takes a second pass, because the first decodes ahead of the line that it yields. Packed data
+    that is damaged is refused for that, since its text ends there.
     """
+    try:
+        return _decoding_error_at(source, advice)
+    except DamagedDataError as error:
+        return file_error(source.label, str(error))
+
+
+def _decoding_error_at(source: Source, advice: str) -> DataError:
     bytes_read = row = 0
     is_ascii = True
     with source.open() as file:
