@@ -32,7 +32,7 @@ from nexus_engine.model.regimes import build_model
 from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.model.tokens import Tokenizer
 from nexus_engine.runs.folder import find_run
-from nexus_engine.scores import Score, either
+from nexus_engine.scores import Metric, Score, either
 from nexus_engine.system.ownership import not_permitted
 from nexus_engine.system.user_paths import user_path
 
@@ -78,6 +78,11 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     def __post_init__(self) -> None:
         _ = self.dev_score
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that decided."""
+        return "spearman" if self.dev_ndcg_at_10 is None else "ndcg_at_10"
 
     @property
     def dev_score(self) -> float:

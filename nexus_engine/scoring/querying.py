@@ -24,10 +24,11 @@ from torch import Tensor
 from nexus_engine.disk.regular_files import FileStamp
 from nexus_engine.disk.regular_files import stamp_of as file_stamp
 from nexus_engine.errors import ModelError
-from nexus_engine.model.base_model import BaseModel, find_base_model, load_encoder
+from nexus_engine.model.base_model import MAX_TOKENS, BaseModel, find_base_model, load_encoder
 from nexus_engine.model.sentence_model import SentenceModel, cosine
 from nexus_engine.model.tokens import Tokenizer, TokenStore
 from nexus_engine.runs.saved_model import LoadedModel, ModelCard, check_finite, load_saved
+from nexus_engine.scores import Metric
 from nexus_engine.scoring.evaluation import embed_all
 
 __all__ = [
@@ -67,8 +68,8 @@ def stamp_of(folder: Path) -> FileStamp | None:
 class Embedder:
     """A model and its recent embeddings. Any thread may call it.
 
-    `compute_lock` serialises the batches of all embedders that share it. `epoch` and `dev_spearman`
-    belong to the tuned weights; they are None for a base model.
+    `compute_lock` serialises the batches of all embedders that share it. `epoch`, `dev_score` and
+    the `metric` that decided belong to the tuned weights; they are None for a base model.
     """
 
     def __init__(
@@ -78,18 +79,25 @@ class Embedder:
         compute_lock: threading.Lock,
         *,
         epoch: int | None = None,
-        dev_spearman: float | None = None,
+        dev_score: float | None = None,
+        metric: Metric | None = None,
         max_remembered: int = MAX_REMEMBERED,
     ) -> None:
         self.model = model
         self.epoch = epoch
-        self.dev_spearman = dev_spearman
+        self.dev_score = dev_score
+        self.metric = metric
         self._name = "base" if epoch is None else f"the tuned model of epoch {epoch}"
         self._tokenizer = tokenizer
         self._compute_lock = compute_lock
         self._max_remembered = max_remembered
         self._memory: OrderedDict[str, Tensor] = OrderedDict()
         self._memory_lock = threading.Lock()
+
+    @property
+    def max_tokens(self) -> int:
+        """Tokens of a text that the model reads."""
+        return self._tokenizer.max_tokens
 
     def embed(
         self,
@@ -165,7 +173,10 @@ class Embedder:
 
 
 class ModelPair(NamedTuple):
-    """The base model and, if there is one, the tuned model. Their weights never change."""
+    """The base model and, if there is one, the tuned model. Their weights never change.
+
+    Both read as many tokens of a text: as many as the tuned model was trained on.
+    """
 
     base: Embedder
     tuned: Embedder | None
@@ -210,8 +221,10 @@ class Querier:
                 return ModelPair(self._base_embedder(), None)
             if folder != self._folder or stamp != self._stamp or self._tuned is None:
                 self._read_tuned(folder)
-            assert self._base is not None
-            return ModelPair(self._base, self._tuned)
+            assert self._base_model is not None
+            assert self._tuned is not None
+            base = self._base_reading(self._base_model, self._tuned.max_tokens)
+            return ModelPair(base, self._tuned)
 
     def adopt(self, loaded: LoadedModel) -> ModelPair:
         """`loaded`, which was read elsewhere, and its base, which computes in the same format."""
@@ -224,16 +237,20 @@ class Querier:
             return ModelPair(*self._with_base(loaded))
 
     def _base_embedder(self) -> Embedder:
-        if self._base is None:
-            self._set_base(find_base_model())
-        assert self._base is not None
-        return self._base
+        if self._base_model is None:
+            self._base_model = find_base_model()
+        return self._base_reading(self._base_model, MAX_TOKENS)
 
-    def _set_base(self, base: BaseModel) -> None:
-        model = SentenceModel(load_encoder(base)).eval()
-        model.dtype = self._dtype
-        self._base = self._embedder(model, Tokenizer(base.folder))
-        self._base_model = base
+    def _base_reading(self, base: BaseModel, max_tokens: int) -> Embedder:
+        """The base model, reading `max_tokens` of a text. Its weights are read only once."""
+        if self._base is None or self._base_model is None or self._base_model.sha256 != base.sha256:
+            model = SentenceModel(load_encoder(base)).eval()
+            model.dtype = self._dtype
+            self._base = self._embedder(model, Tokenizer(base.folder, max_tokens))
+            self._base_model = base
+        elif self._base.max_tokens != max_tokens:
+            self._base = self._embedder(self._base.model, Tokenizer(base.folder, max_tokens))
+        return self._base
 
     def _read_tuned(self, folder: Path) -> None:
         for attempts_left in reversed(range(READ_ATTEMPTS)):
@@ -250,13 +267,11 @@ class Querier:
 
     def _with_base(self, loaded: LoadedModel) -> tuple[Embedder, Embedder]:
         """The base model that `loaded` was trained from, and `loaded`, which shares its weights."""
-        if self._base_model is None or self._base_model.sha256 != loaded.base.sha256:
-            self._set_base(loaded.base)
-        assert self._base is not None
+        base = self._base_reading(loaded.base, loaded.tokenizer.max_tokens)
         assert loaded.card is not None
-        share_weights(loaded.model, self._base.model)
+        share_weights(loaded.model, base.model)
         tuned = self._embedder(loaded.model.eval(), loaded.tokenizer, loaded.card)
-        return self._base, tuned
+        return base, tuned
 
     def _embedder(
         self, model: SentenceModel, tokenizer: Tokenizer, card: ModelCard | None = None
@@ -266,7 +281,8 @@ class Querier:
             tokenizer,
             self._compute_lock,
             epoch=None if card is None else card.epoch,
-            dev_spearman=None if card is None else card.dev_spearman,
+            dev_score=None if card is None else card.dev_score,
+            metric=None if card is None else card.metric,
             max_remembered=self._max_remembered,
         )
 

@@ -17,6 +17,7 @@ from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.model.tokens import Tokenizer, TokenStore
 from nexus_engine.runs.saved_model import LoadedModel, check_finite
 from nexus_engine.scoring.corpus import PairRows, QuestionCorpus, QuestionRows
+from nexus_engine.scoring.corpus_sample import sample_corpus
 from nexus_engine.scoring.correlation import Interval
 from nexus_engine.scoring.evaluation import Judged
 from nexus_engine.scoring.judging import QuestionJudge, run_through
@@ -47,7 +48,8 @@ def base_of(loaded: LoadedModel) -> LoadedModel:
 class QuestionEvaluation:
     """Questions of one split with the passages that they are ranked against.
 
-    `sample` is the number of passages for `--eval-corpus`, None for all of them.
+    `sample` is the number of passages for `--eval-corpus`, None for all of them. The sample of a
+    seed is the one that a run with that seed judges dev and test against.
 
     Raises:
         DataError: the split holds no question.
@@ -56,23 +58,32 @@ class QuestionEvaluation:
     def __init__(
         self, data: QuestionData, split: SplitName, sample: int | None = None, seed: int = 0
     ) -> None:
-        self._data = data
-        splits = [data.train, data.dev, data.test] if split == "all" else [getattr(data, split)]
-        self._splits: list[QuestionSplit] = [part for part in splits if len(part)]
+        parts = [data.train, data.dev, data.test] if split == "all" else [getattr(data, split)]
+        self._splits: list[QuestionSplit] = [part for part in parts if len(part)]
         if not self._splits:
-            raise DataError(f"{data.name}: holds no {split} question")
-        self._sample, self._seed = sample, seed
+            which = "question" if split == "all" else f"{split} question"
+            raise DataError(f"{data.name}: holds no {which}; choose another part with --split")
+        self.data = data
+        kept = [data.dev, data.test, *parts]
+        size = len(data.passages) if sample is None else sample
+        self._sample = sample_corpus(
+            [part.answers for part in kept], len(data.passages), size, seed
+        )
         self._corpora: dict[int, QuestionCorpus] = {}
-        self.note = ""
-        """How the passages are sampled; empty if they are not."""
 
     def __len__(self) -> int:
+        """The number of questions."""
         return sum(map(len, self._splits))
 
     @property
     def passages(self) -> int:
-        """The number of passages of the corpus."""
-        return len(self._data.passages)
+        """The number of passages that each question is ranked against."""
+        return len(self._sample.rows)
+
+    @property
+    def note(self) -> str:
+        """How the passages are sampled; empty if they are not."""
+        return self._sample.note
 
     def judge(
         self,
@@ -80,7 +91,10 @@ class QuestionEvaluation:
         dims: Sequence[int] = (),
         progress: Callable[[int], None] = lambda _: None,
     ) -> JudgedModel:
-        """Judge one model; `progress` gets the number of texts embedded since the last call.
+        """Judge one model on the vectors as they are and, with `dims`, on those cut to these sizes.
+
+        `progress` gets the number of texts embedded since the last call. It counts up to the
+        passages and questions together, and may raise to stop.
 
         Raises:
             ModelError: the model's weights are too large to compute with.
@@ -97,19 +111,23 @@ class QuestionEvaluation:
         sizes = tuple(judge.sizes("test", tuple(dims), lambda: None)) if dims else ()
         return JudgedModel(judged, bootstrap_mean(judged.values), sizes)
 
+    def cut_texts(self, loaded: LoadedModel) -> int:
+        """How many of the texts are longer than the model reads."""
+        corpus = self._corpus(loaded.tokenizer)
+        rows = np.concatenate([corpus.passages, corpus.test.questions])
+        return len(corpus.store.cut_among(rows))
+
     def _corpus(self, tokenizer: Tokenizer) -> QuestionCorpus:
         """The texts as `tokenizer` cuts them; tokenised once for each length."""
         if tokenizer.max_tokens not in self._corpora:
-            corpus = self._tokenised(tokenizer)
-            if self._sample is not None:
-                corpus = corpus.sampled(self._sample, self._seed)
-                self.note = corpus.sample_note
-            self._corpora[tokenizer.max_tokens] = corpus
+            self._corpora[tokenizer.max_tokens] = self._tokenised(tokenizer)
         return self._corpora[tokenizer.max_tokens]
 
     def _tokenised(self, tokenizer: Tokenizer) -> QuestionCorpus:
         store = TokenStore(tokenizer)
-        texts = self._data.passages
+        texts = self.data.passages
+        if self.passages < len(texts):
+            texts = texts.take(self._sample.rows)
         passages = store.add_distinct(
             texts.slice(i, TEXTS_PER_CALL).to_pylist() for i in range(0, len(texts), TEXTS_PER_CALL)
         )
@@ -120,14 +138,14 @@ class QuestionEvaluation:
             for i in range(len(split))
         ]
         gains = np.concatenate([split.answers.gains for split in self._splits])
-        answers = Answers(Ragged.of(lists), gains)
+        answers = self._sample.answers(Answers(Ragged.of(lists), gains))
         none = np.zeros(0, np.int64)
         nobody = QuestionRows(none, Answers.of([]), Ragged.of([]))
-        asked = QuestionRows(questions, answers, Ragged.of([[] for _ in lists]))
+        judged = QuestionRows(questions, answers, Ragged.of([[] for _ in lists]))
         guard = PairRows(none, none, np.zeros(0, np.float32))
         ranked = np.arange(len(passages))
         return QuestionCorpus(
-            store, nobody, nobody, asked, guard, none, passages, ranked, (none, none)
+            store, nobody, nobody, judged, guard, none, passages, ranked, (none, none)
         )
 
 

@@ -1,94 +1,29 @@
-"""Search in a file of sentences: those nearest to a query by the base and by the tuned model."""
+"""Search in a corpus: the texts nearest to a query by the base and by the tuned model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nexus_engine.data.messages import file_error, row_error
-from nexus_engine.data.reading.sources import file_source
-from nexus_engine.data.reading.text_lines import text_lines
-from nexus_engine.errors import DataError
 from nexus_engine.scoring.querying import Check, Embedder, ModelPair, Progress
-from nexus_engine.system.user_paths import user_path
+from nexus_engine.scoring.search_texts import SearchTexts
 
-__all__ = ["Match", "SearchIndex", "SearchResult", "read_sentences", "search"]
-
-MAX_SENTENCES = 100_000
-"""Distinct sentences in a file. Their embeddings take 154 MB per model."""
-MAX_CHARACTERS = 100_000_000
-"""Characters of all distinct sentences in a file."""
-MAX_SENTENCE_CHARACTERS = 1_000_000
-"""Characters of a sentence; the same as in files of pairs."""
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class SentenceFile:
-    """The distinct sentences of a text file, in its order. `repr` does not show them."""
-
-    label: str
-    """The file's name for messages, printable."""
-    sentences: Sequence[str]
-    lines: Sequence[int]
-    """The number, from 1, of the first line with each sentence."""
-    times: Sequence[int]
-    """The number of lines with each sentence."""
-
-    def __len__(self) -> int:
-        return len(self.sentences)
-
-
-def read_sentences(
-    path: Path, check: Check = lambda: None, *, max_sentences: int = MAX_SENTENCES
-) -> SentenceFile:
-    """Read a text file with one sentence per line: UTF-8 or UTF-16, optionally gzipped.
-
-    `check` is called every few thousand lines and may raise to stop.
-
-    Raises:
-        DataError: the file is missing, not a regular file, empty, not text, or too large.
-    """
-    source = file_source(user_path(path, DataError))
-    lines: dict[str, int] = {}
-    times: list[int] = []
-    indices: dict[str, int] = {}
-    characters = 0
-    for number, line in enumerate(text_lines(source, only_utf=True), start=1):
-        sentence = line.strip()
-        if not sentence:
-            continue
-        if sentence in lines:
-            times[indices[sentence]] += 1
-            continue
-        characters += len(sentence)
-        if len(sentence) > MAX_SENTENCE_CHARACTERS:
-            raise row_error(source.label, number, "the sentence is longer than 1 MB; shorten it")
-        if len(lines) == max_sentences or characters > MAX_CHARACTERS:
-            limit = f"{max_sentences:,} sentences and {MAX_CHARACTERS // 1_000_000} MB of text"
-            raise file_error(source.label, f"is too large: the limit is {limit}; split the file")
-        indices[sentence] = len(times)
-        lines[sentence] = number
-        times.append(1)
-        if not number % 10_000:
-            check()
-    if not lines:
-        raise file_error(
-            source.label, "holds no sentence; give a text file with one sentence per line"
-        )
-    return SentenceFile(source.label, list(lines), list(lines.values()), times)
+__all__ = ["Match", "SearchIndex", "SearchResult", "search"]
 
 
 class Match(NamedTuple):
-    """A sentence near the query, with its cosine similarity and rank, from 1, by each model.
+    """A text near the query, with its cosine similarity and rank, from 1, by each model.
 
-    `line` is the first of the `times` lines with the sentence. `tuned` and `tuned_rank` are None
-    without a tuned model.
+    `line` is the first of the `times` lines or passages with the text. `tuned` and `tuned_rank` are
+    None without a tuned model. `source` is the document that a passage was cut from and `heading`
+    the headings above it, "" without any. `is_answer` says whether it is known to answer the query.
+
+    In a search by document, similarities and ranks are the document's, and the text is its best
+    passage by the model whose list the match stands in.
     """
 
     line: int
@@ -98,19 +33,28 @@ class Match(NamedTuple):
     base_rank: int
     tuned: float | None
     tuned_rank: int | None
+    source: str = ""
+    heading: str = ""
+    is_answer: bool = False
 
     @property
     def rise(self) -> int | None:
-        """The number of ranks that training moved the sentence up; None without a tuned model."""
+        """The number of ranks that training moved the text up; None without a tuned model."""
         return None if self.tuned_rank is None else self.base_rank - self.tuned_rank
+
+    @property
+    def rank(self) -> int:
+        """The rank by the tuned model where there is one, else by the base model."""
+        return self.base_rank if self.tuned_rank is None else self.tuned_rank
 
 
 class SearchResult(NamedTuple):
-    """The nearest sentences by each model, nearest first.
+    """The nearest texts by each model, nearest first.
 
-    `sentences` counts the distinct sentences of the file, `cut` those of them that are longer than
-    the model reads. `query_cut` says whether the query is. Without a
-    tuned model `by_tuned` is empty.
+    `sentences` counts the distinct texts of the corpus, `cut` those of them that are longer than
+    the `max_tokens` that the model reads. `query_cut` says whether the query is. Without a tuned
+    model `by_tuned` is empty. If the query is a question of the corpus, `question` is its place
+    there, and `answers` are its known answers by rank, wherever they rank.
     """
 
     by_base: list[Match]
@@ -118,15 +62,18 @@ class SearchResult(NamedTuple):
     sentences: int
     cut: int = 0
     query_cut: bool = False
+    max_tokens: int = 256
+    question: int | None = None
+    answers: tuple[Match, ...] = ()
 
 
 class SearchIndex:
-    """The sentences of a file and their embeddings by each model, normalised float32, in memory."""
+    """The texts of a corpus and their embeddings by each model, normalised float32, in memory."""
 
-    def __init__(self, file: SentenceFile) -> None:
+    def __init__(self, file: SearchTexts) -> None:
         self.file = file
         self.cut = 0
-        """The number of sentences longer than the model reads; 0 until they are embedded."""
+        """The number of texts longer than the model reads; 0 until they are embedded."""
         self._vectors: dict[int, tuple[Embedder, Tensor]] = {}
 
     def missing(self, models: ModelPair) -> int:
@@ -137,28 +84,37 @@ class SearchIndex:
     def embed(
         self, models: ModelPair, progress: Progress = lambda _: None, check: Check = lambda: None
     ) -> None:
-        """Embed the sentences with those of `models` that are new; drop all other embeddings."""
+        """Embed the texts with those of `models` that are new; drop all other embeddings."""
         embedders = {id(embedder): embedder for embedder in models.each()}
         self._vectors = {key: entry for key, entry in self._vectors.items() if key in embedders}
+        cut: list[int] = []
         for key, embedder in embedders.items():
             if key not in self._vectors:
-                cut: list[int] = []
                 vectors = embedder.embed(
                     self.file.sentences, progress, check, remember=False, cut=cut.append
                 )
-                self.cut = max(self.cut, sum(cut))
                 self._vectors[key] = embedder, F.normalize(vectors, dim=1)
+        self.cut = max(cut, default=self.cut)
 
     def scores(
         self, embedder: Embedder, query: str, cut: Callable[[int], None] = lambda _: None
     ) -> Tensor:
-        """The cosine similarity of each sentence with the query, (n,), -1..1.
+        """The cosine similarity of each text with the query, (n,), -1..1.
 
         `cut` receives 1 if the query is longer than the model reads, else 0; it is not
         called for a remembered query.
         """
         _, vectors = self._vectors[id(embedder)]
         return vectors @ F.normalize(embedder.embed([query], cut=cut), dim=1)[0]
+
+
+class _Ranked(NamedTuple):
+    """What one model finds, (m,) each: texts, or documents with their best text in `texts`."""
+
+    scores: Tensor
+    order: Tensor
+    ranks: Tensor
+    texts: Tensor
 
 
 def search(
@@ -168,42 +124,67 @@ def search(
     top: int,
     progress: Progress = lambda _: None,
     check: Check = lambda: None,
+    *,
+    by_document: bool = False,
 ) -> SearchResult:
-    """The `top` sentences nearest to `query` by each model.
+    """The `top` texts nearest to `query` by each model, or the documents with the nearest passages.
 
-    Embeds the file first if `models` are new to `index`. Equally near sentences keep the order of
-    the file.
+    Embeds the corpus first if `models` are new to `index`. Equally near texts keep the order of
+    the corpus. `by_document` needs a corpus with documents.
     """
     index.embed(models, progress, check)
+    file = index.file
+    numbers = None
+    if by_document:
+        assert file.documents is not None
+        numbers = torch.from_numpy(file.documents.numbers)
     query_cut: list[int] = []
-    base = index.scores(models.base, query, query_cut.append)
-    tuned = None if models.tuned is None else index.scores(models.tuned, query)
-    base_order, base_ranks = _rank(base)
-    tuned_order, tuned_ranks = (None, None) if tuned is None else _rank(tuned)
+    base = _ranked(index.scores(models.base, query, query_cut.append), numbers)
+    tuned = None if models.tuned is None else _ranked(index.scores(models.tuned, query), numbers)
+    question = None if file.questions is None else file.questions.place_of(query)
+    answers: list[int] = []
+    if question is not None and file.questions is not None:
+        rows = torch.from_numpy(file.questions.answers.rows.list_at(question))
+        answers = (rows if numbers is None else numbers[rows].unique()).tolist()
 
-    def match(i: int) -> Match:
+    def match(i: int, by: _Ranked) -> Match:
+        text = int(by.texts[i])
+        documents = file.documents
         return Match(
-            line=index.file.lines[i],
-            times=index.file.times[i],
-            sentence=index.file.sentences[i],
-            base=float(base[i]),
-            base_rank=int(base_ranks[i]),
-            tuned=None if tuned is None else float(tuned[i]),
-            tuned_rank=None if tuned_ranks is None else int(tuned_ranks[i]),
+            line=file.lines[text],
+            times=file.times[text],
+            sentence=file.sentences[text],
+            base=float(base.scores[i]),
+            base_rank=int(base.ranks[i]),
+            tuned=None if tuned is None else float(tuned.scores[i]),
+            tuned_rank=None if tuned is None else int(tuned.ranks[i]),
+            source="" if documents is None else documents.names[int(documents.numbers[text])],
+            heading="" if documents is None else documents.headings[text],
+            is_answer=i in answers,
         )
 
     return SearchResult(
-        [match(i) for i in base_order[:top].tolist()],
-        [] if tuned_order is None else [match(i) for i in tuned_order[:top].tolist()],
-        len(index.file),
+        [match(i, base) for i in base.order[:top].tolist()],
+        [] if tuned is None else [match(i, tuned) for i in tuned.order[:top].tolist()],
+        len(file),
         index.cut,
         any(query_cut),
+        models.base.max_tokens,
+        question,
+        tuple(sorted((match(i, tuned or base) for i in answers), key=lambda known: known.rank)),
     )
 
 
-def _rank(scores: Tensor) -> tuple[Tensor, Tensor]:
-    """The indices (n,) by falling score, and the rank of each index (n,), from 1."""
+def _ranked(scores: Tensor, documents: Tensor | None) -> _Ranked:
+    """Texts by falling score (n,), or the documents that they are cut from, by their best text."""
+    texts = torch.arange(len(scores))
+    if documents is not None:
+        by_score = torch.argsort(scores, descending=True, stable=True)
+        grouped = by_score[torch.argsort(documents[by_score], stable=True)]
+        sizes = torch.bincount(documents)
+        texts = grouped[torch.cumsum(sizes, 0) - sizes]  # the first of each document
+        scores = scores[texts]
     order = torch.argsort(scores, descending=True, stable=True)
     ranks = torch.empty_like(order)
     ranks[order] = torch.arange(1, len(order) + 1)
-    return order, ranks
+    return _Ranked(scores, order, ranks, texts)

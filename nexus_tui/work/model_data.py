@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from nexus_engine.errors import ConfigError, RunError
 from nexus_engine.system.user_paths import user_path
@@ -19,8 +19,8 @@ DEFAULT_SEED = 1
 class DataChoice(NamedTuple):
     """A SPEC with what is needed to read, split and scale it as the run did.
 
-    `columns` and `skip_bad` are as the user wrote them for the run; `max_tokens` is how much of a
-    text the model read.
+    `columns` and `skip_bad` are as the user wrote them for the run, `task` is what it trained for,
+    None if nothing tells. `max_tokens` is how much of a text the model read.
     """
 
     spec: str
@@ -29,6 +29,7 @@ class DataChoice(NamedTuple):
     columns: str | None = None
     skip_bad: bool = False
     max_tokens: int = 256
+    task: Literal["pairs", "retrieval"] | None = None
 
 
 def own_data(model: str) -> DataChoice | None:
@@ -53,6 +54,7 @@ def _from_settings(settings: dict[str, Any]) -> DataChoice | None:
     if not 0 <= seed < 2**31:
         return None
     columns, max_tokens = settings.get("columns"), settings.get("max_length")
+    task = settings.get("task", "pairs")  # runs of earlier versions trained on pairs
     return DataChoice(
         spec,
         seed,
@@ -60,6 +62,7 @@ def _from_settings(settings: dict[str, Any]) -> DataChoice | None:
         columns if isinstance(columns, str) else None,
         settings.get("skip_bad") is True,
         max_tokens if isinstance(max_tokens, int) and 32 <= max_tokens <= 512 else 256,
+        task if task in ("pairs", "retrieval") else None,
     )
 
 

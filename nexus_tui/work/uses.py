@@ -12,7 +12,7 @@ from nexus_engine.system.user_paths import user_path
 if TYPE_CHECKING:
     from nexus_engine.data import Pairs
 
-__all__ = ["note_uses", "record_use"]
+__all__ = ["note_questions", "note_uses", "record_questions", "record_use"]
 
 
 def record_use(
@@ -23,29 +23,52 @@ def record_use(
     `typed` data gets no fingerprint. A use that cannot be noted gives a warning on stderr and
     stops nothing: a run may be kept read-only.
     """
-    from nexus_tui.terminal import streams
+    _say(note_uses(_folders(models), use, data, typed=typed))
 
-    folders = list(dict.fromkeys(_run_folders(models)))
-    for message in note_uses(folders, use, data, typed=typed):
-        streams.say(f"warning: {message}")
+
+def record_questions(models: Sequence[str], use: str, questions: int, fingerprint: str) -> None:
+    """The same for `questions` questions, of data with this `fingerprint`."""
+    _say(_noted(_folders(models), use, fingerprint, questions))
 
 
 def note_uses(
     folders: Sequence[Path], use: str, data: Pairs | Sequence[str], *, typed: bool = False
 ) -> list[str]:
     """Note the use in run folders; the warnings for the user, one a line."""
+    fingerprint = None if typed or not folders else _fingerprint(data)
+    return _noted(folders, use, fingerprint, len(data))
+
+
+def note_questions(
+    folders: Sequence[Path], use: str, questions: int, fingerprint: str
+) -> list[str]:
+    """The same for `questions` questions, of data with this `fingerprint`."""
+    return _noted(folders, use, fingerprint, questions)
+
+
+def _noted(folders: Sequence[Path], use: str, fingerprint: str | None, size: int) -> list[str]:
     from nexus_engine.runs.audit import note_use
     from nexus_engine.runs.exposure import exposures
 
-    fingerprint = None if typed or not folders else _fingerprint(data)
     warnings = []
     for folder in folders:
         warnings += exposures(folder)
         try:
-            note_use(folder, use, fingerprint=fingerprint, size=len(data))
+            note_use(folder, use, fingerprint=fingerprint, size=size)
         except OSError as error:
             warnings.append(f"this use is not noted in {one_line(folder, 200)}: {error.strerror}")
     return warnings
+
+
+def _say(warnings: Sequence[str]) -> None:
+    from nexus_tui.terminal import streams
+
+    for message in warnings:
+        streams.say(f"warning: {message}")
+
+
+def _folders(models: Sequence[str]) -> list[Path]:
+    return list(dict.fromkeys(_run_folders(models)))
 
 
 def _fingerprint(data: Pairs | Sequence[str]) -> str:

@@ -93,8 +93,8 @@ def test_runs_that_do_not_fit_are_counted_and_nothing_is_cut(root):
 )
 def test_an_interval_is_told_in_a_word(root, low, high, word):
     judged = [
-        Judged(spearman=0.5, difference=0.0, low=0.0, high=0.0),
-        Judged(spearman=0.5, difference=0.0, low=low, high=high),
+        Judged(score=0.5, difference=0.0, low=0.0, high=0.0),
+        Judged(score=0.5, difference=0.0, low=low, high=high),
     ]
     lines = table(root, ["alpha", "beta"], judged=judged, judged_on="on 368 test pairs")
     assert "on 368 test pairs" in lines
@@ -116,7 +116,7 @@ def test_marked_runs_are_shown_with_their_curves(root):
 
 def test_the_question_takes_what_is_marked_while_others_can_be_chosen(root):
     words = "on 368 test pairs"
-    judged = Judged(spearman=0.5, difference=0.1, low=0.05, high=0.15)
+    judged = Judged(score=0.5, difference=0.1, low=0.05, high=0.15)
 
     async def act(app, pilot):
         await pilot.press("a", "b")
@@ -167,8 +167,8 @@ def test_b_judges_in_a_thread_and_the_interval_is_shown(root):
     def stand_in(paths, progress, cancelled):
         judged_names.append([path.name for path in paths])
         progress(0.5)
-        first = Judged(spearman=0.5, difference=0.0, low=0.0, high=0.0)
-        second = Judged(spearman=0.6, difference=0.1, low=0.05, high=0.15)
+        first = Judged(score=0.5, difference=0.0, low=0.0, high=0.0)
+        second = Judged(score=0.6, difference=0.1, low=0.05, high=0.15)
         return Judgement((first, second), "on the 368 test pairs of the first run")
 
     async def act(app, pilot):
@@ -212,7 +212,7 @@ def test_judging_real_weights_agrees_with_the_command(home, small_data, base_mod
     assert judgement is not None
     assert judgement.error == ""
     first, second = judgement.judged
-    assert second.difference == pytest.approx(second.spearman - first.spearman)
+    assert second.difference == pytest.approx(second.score - first.score)
     assert second.low <= second.difference <= second.high
     assert shares[-1] == pytest.approx(1.0)
     assert judge(paths, shares.append, lambda: True) is None

@@ -27,7 +27,9 @@ class WordSide:
 
     def __init__(self, twist: float, epoch: int | None = None) -> None:
         self.epoch = epoch
-        self.dev_spearman = None if epoch is None else 0.5 + epoch / 100
+        self.dev_score = None if epoch is None else 0.5 + epoch / 100
+        self.metric = None if epoch is None else "spearman"
+        self.max_tokens = 256
         self.twist = twist
         self.asked: list[str] = []
         self.gate = threading.Event()

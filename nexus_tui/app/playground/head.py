@@ -8,11 +8,13 @@ from rich.text import Text
 from textual import events
 from textual.message import Message
 
+from nexus_engine.scores import Metric
 from nexus_tui.app.kit.canvas import Canvas
 from nexus_tui.app.playground.state import playground_of
 from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.pairs.bars import clipped
 from nexus_tui.words.formats import correlation
+from nexus_tui.words.metrics import lead_name
 
 __all__ = ["PARTS", "PlaygroundHead"]
 
@@ -24,6 +26,7 @@ def model_words(
     name: str,
     epoch: int | None,
     dev: float | None,
+    metric: Metric | None,
     *,
     run: bool,
     room: int,
@@ -33,7 +36,7 @@ def model_words(
     if not run:
         return "model: base alone" if room >= 17 else "base"
     weights = "" if epoch is None else f", epoch {epoch}"
-    score = "" if dev is None else f", dev {correlation(dev)}"
+    score = "" if dev is None else f", dev {lead_name(metric)}{correlation(dev)}"
     for words in (f"model: {name}{weights}{score}", f"model: {name}{weights}", f"{name}{weights}"):
         if len(words) <= room:
             return words
@@ -45,6 +48,7 @@ def head_picture(
     name: str,
     epoch: int | None,
     dev: float | None,
+    metric: Metric | None,
     *,
     run: bool,
     width: int,
@@ -60,7 +64,13 @@ def head_picture(
         )
     room = width - line.cell_len - 2
     words = model_words(
-        clipped(name, 60, chart_style), epoch, dev, run=run, room=room, chart_style=chart_style
+        clipped(name, 60, chart_style),
+        epoch,
+        dev,
+        metric,
+        run=run,
+        room=room,
+        chart_style=chart_style,
     )
     words = clipped(words, room, chart_style)
     line.append(" " * max(0, room - Text(words).cell_len + 1))
@@ -92,7 +102,8 @@ class PlaygroundHead(Canvas):
                 self.part,
                 playground.model.name,
                 playground.epoch,
-                playground.dev_spearman,
+                playground.dev_score,
+                playground.metric,
                 run=playground.model.run is not None,
                 width=width,
                 chart_style=self.chart_style,

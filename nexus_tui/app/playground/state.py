@@ -17,6 +17,7 @@ from textual.message_pump import MessagePump
 
 from nexus_engine.errors import ConfigError, RunError
 from nexus_engine.runs.folder import find_run
+from nexus_engine.scores import Metric
 from nexus_tui.app.kit.host import Host
 from nexus_tui.app.playground.pinned import PinBook, pins_file, read_pins, write_pins
 from nexus_tui.app.playground.queried_model import BASE_ALONE, QueriedModel, Stamp, stamp_of
@@ -78,7 +79,8 @@ class PlaygroundState:
         self.ready = False
         """Whether a model has answered yet; the first answer waits for torch and the weights."""
         self.epoch: int | None = None
-        self.dev_spearman: float | None = None
+        self.dev_score: float | None = None
+        self.metric: Metric | None = None
         self.error = ""
         """Why the last pair could not be scored; empty if it could."""
         self.answer: Answer | None = None
@@ -131,7 +133,7 @@ class PlaygroundState:
             return
         if model != self.model:
             self.pin_cosines = {}
-        self.epoch = self.dev_spearman = None
+        self.epoch = self.dev_score = self.metric = None
         self.model, self._stamp = model, stamp
         self.changed("model")
         if self.wanted_pair is not None:
@@ -217,7 +219,8 @@ class PlaygroundState:
         self.ready = True
         tuned = models.tuned
         self.epoch = None if tuned is None else tuned.epoch
-        self.dev_spearman = None if tuned is None else tuned.dev_spearman
+        self.dev_score = None if tuned is None else tuned.dev_score
+        self.metric = None if tuned is None else tuned.metric
         self.changed("model")
 
     def keep(self) -> None:

@@ -30,12 +30,12 @@ MAX_LEGEND = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """Test score of a run on the first run's test split, and its difference to the first.
+    """Score of a run on the first run's test split, by its metric, and the difference to the first.
 
     `low` and `high` bound the 95 % confidence interval of the difference.
     """
 
-    spearman: float
+    score: float
     difference: float
     low: float
     high: float
@@ -238,7 +238,7 @@ def _test_gain(record: RunRecord) -> float | None:
 
 
 def _judged_rows(judged: Sequence[Judged | None]) -> list[_Row]:
-    scores = [None if run is None else run.spearman for run in judged]
+    scores = [None if run is None else run.score for run in judged]
     others = judged[1:]
     return [
         _Row("test", ["-" if n is None else correlation(n) for n in scores], scores, max),

@@ -1,4 +1,4 @@
-"""`nexus compare`: compares models on the same pairs."""
+"""`nexus compare`: compares models on the same pairs or questions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from nexus_tui.cli.commands.query_options import (
     ColumnsOption,
     EvalCorpusOption,
+    MaxLengthOption,
     PrecisionOption,
     ScoreRangeOption,
     SkipBadOption,
@@ -46,6 +47,7 @@ def compare(
     task: TaskOption = "auto",
     columns: ColumnsOption = None,
     skip_bad: SkipBadOption = False,
+    max_length: MaxLengthOption = None,
     eval_corpus: EvalCorpusOption = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object for each model on stdout.")
@@ -55,13 +57,14 @@ def compare(
 
     Graded pairs are judged by Spearman, questions with passages by nDCG@10. The 95 % interval
     comes from a paired bootstrap over the pairs or questions. If it contains 0, the data show
-    no difference.
+    no difference. Each model reads as much of a text as it was trained on, and base as much as
+    the first tuned model.
     """
     if len(models) < 2:
         raise UsageError("compare takes two models or more, such as: nexus compare base latest")
     from nexus_tui.terminal import streams
     from nexus_tui.work.model_data import choose_data, own_data
-    from nexus_tui.work.question_data import asked_data
+    from nexus_tui.work.question_data import data_request
     from nexus_tui.work.uses import record_use
 
     choice = choose_data(models, data, score_range)
@@ -72,12 +75,18 @@ def compare(
                 "warning: not all of these runs were trained on this data; choose it with --data"
             )
             break
-    asked = asked_data(choice, task, columns, skip_bad=skip_bad)
-    if asked.task == "retrieval":
+    request = data_request(choice, task, columns, skip_bad=skip_bad)
+    if request.task == "retrieval":
         from nexus_tui.cli.commands.question_commands import compare_on_questions
 
         compare_on_questions(
-            models, asked, split, bf16=precision == "bf16", sample=eval_corpus, json=json
+            models,
+            request,
+            split,
+            bf16=precision == "bf16",
+            max_tokens=max_length,
+            sample=eval_corpus,
+            json=json,
         )
         return
     if eval_corpus is not None:
@@ -86,15 +95,17 @@ def compare(
         from nexus_engine.data import load_split_with_questions
         from nexus_engine.runs.saved_model import load_model
         from nexus_engine.scoring import similarity
+        from nexus_engine.scoring.text_length import aligned
 
-        loaded = [load_model(name, bf16=precision == "bf16") for name in models]
+        bf16 = precision == "bf16"
+        loaded = aligned([load_model(name, bf16=bf16) for name in models], max_length)
         pairs, questions = load_split_with_questions(
             choice.spec,
             split,
             seed=choice.seed,
             score_range=choice.score_range,
-            columns=asked.columns,
-            skip_bad=asked.skip_bad,
+            columns=request.columns,
+            skip_bad=request.skip_bad,
         )
         for question in questions:
             streams.say(f"warning: {question}")

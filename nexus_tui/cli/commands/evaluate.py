@@ -1,4 +1,4 @@
-"""`nexus eval`: measures how well a model orders held-out pairs."""
+"""`nexus eval`: judges a model on held-out pairs or questions."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from nexus_tui.cli.commands.query_options import (
     ColumnsOption,
     EvalCorpusOption,
+    MaxLengthOption,
     PrecisionOption,
     ScoreRangeOption,
     SkipBadOption,
@@ -37,10 +38,15 @@ def evaluate(
     task: TaskOption = "auto",
     columns: ColumnsOption = None,
     skip_bad: SkipBadOption = False,
+    max_length: MaxLengthOption = None,
     eval_corpus: EvalCorpusOption = None,
     dims: Annotated[
         str | None,
-        typer.Option("--dims", help="Also judge vectors cut to these sizes.", metavar="48,96,192"),
+        typer.Option(
+            "--dims",
+            help="Also judge vectors cut to these sizes, as float32, int8 and signs.",
+            metavar="48,96,192",
+        ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
@@ -51,22 +57,22 @@ def evaluate(
     from nexus_tui.words.formats import correlation, count, gain, shown
     from nexus_tui.words.render import table
     from nexus_tui.work.model_data import choose_data
-    from nexus_tui.work.question_data import asked_data
+    from nexus_tui.work.question_data import data_request
     from nexus_tui.work.uses import record_use
 
     choice = choose_data([model], data, score_range)
-    asked = asked_data(choice, task, columns, skip_bad=skip_bad)
-    if asked.task == "retrieval":
+    request = data_request(choice, task, columns, skip_bad=skip_bad)
+    if request.task == "retrieval":
         from nexus_tui.cli.commands.question_commands import evaluate_on_questions
-        from nexus_tui.settings.training import parse_list
 
         evaluate_on_questions(
             model,
-            asked,
+            request,
             split,
             bf16=precision == "bf16",
+            max_tokens=max_length,
             sample=eval_corpus,
-            dims=() if dims is None else tuple(parse_list("dims", dims)),
+            dims=() if dims is None else _sizes(dims),
             json=json,
         )
         return
@@ -78,15 +84,16 @@ def evaluate(
         from nexus_engine.scoring.direction import direction_question
         from nexus_engine.scoring.evaluation import correlate
         from nexus_engine.scoring.similarity import distinct_sentences, score_pairs
+        from nexus_engine.scoring.text_length import aligned
 
-        loaded = load_model(model, bf16=precision == "bf16")
+        [loaded] = aligned([load_model(model, bf16=precision == "bf16")], max_length)
         pairs, data_questions = load_split_with_questions(
             choice.spec,
             split,
             seed=choice.seed,
             score_range=choice.score_range,
-            columns=asked.columns,
-            skip_bad=asked.skip_bad,
+            columns=request.columns,
+            skip_bad=request.skip_bad,
         )
         assert pairs.scores is not None
         record_use([model], f"eval {split}", pairs)
@@ -129,3 +136,21 @@ def evaluate(
     streams.put(*table(("model", "Spearman", "Pearson"), rows, (False, True, True)))
     where = f"{shown(choice.spec, 200)}, {split}"
     streams.put(f"{count(len(pairs))} pairs of {where}, in {seconds:.1f} s")
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    """The vector sizes of `--dims`.
+
+    Raises:
+        ConfigError: it is no list of sizes in the range of the setting.
+    """
+    from nexus_engine.errors import ConfigError
+    from nexus_engine.settings.record import SETTINGS
+    from nexus_tui.settings.training import parse_list
+
+    sizes = tuple(parse_list("dims", text))
+    notes = SETTINGS["dims"].notes
+    for size in sizes:
+        if not (notes.min or 1) <= size <= (notes.max or size):
+            raise ConfigError(f"--dims {size}: give sizes from {notes.min:g} to {notes.max:g}")
+    return sizes

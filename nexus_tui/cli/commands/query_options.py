@@ -9,6 +9,7 @@ import typer
 __all__ = [
     "ColumnsOption",
     "EvalCorpusOption",
+    "MaxLengthOption",
     "PrecisionOption",
     "ScoreRangeOption",
     "SkipBadOption",
@@ -18,7 +19,7 @@ __all__ = [
 
 SplitOption = Annotated[
     Literal["test", "dev", "train", "all"],
-    typer.Option("--split", help="The part of the pairs to use."),
+    typer.Option("--split", help="The part of the data to use."),
 ]
 ScoreRangeOption = Annotated[
     str | None,
@@ -43,6 +44,15 @@ SkipBadOption = Annotated[
 EvalCorpusOption = Annotated[
     int | None,
     typer.Option("--eval-corpus", help="Rank questions among N passages, a sample.", min=100),
+]
+MaxLengthOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-length",
+        help="Tokens of a text that are read. Default: as the model was trained, 256 for base.",
+        min=32,
+        max=512,
+    ),
 ]
 PrecisionOption = Annotated[
     Literal["fp32", "bf16"],

@@ -1,21 +1,23 @@
-"""`nexus search`: finds the sentences of a file nearest to a query, by tuned and base model."""
+"""`nexus search`: finds the texts of a corpus nearest to a query, by tuned and base model."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from nexus_engine.errors import DataError
-from nexus_tui.cli.commands.query_options import PrecisionOption
+from nexus_tui.cli.commands.query_options import ColumnsOption, PrecisionOption, SkipBadOption
 from nexus_tui.terminal.typed_text import typed_text
 
 if TYPE_CHECKING:
     from nexus_engine.scoring.searching import Match, SearchResult
 
 __all__ = ["search"]
+
+SOURCE_WIDTH = 24
+"""Cells for the name of a document."""
 
 
 def search(
@@ -25,120 +27,154 @@ def search(
     query: Annotated[str, typer.Argument(help="A sentence or words to look for.", metavar="QUERY")],
     corpus: Annotated[
         str,
-        typer.Option("--corpus", help="A text file with one sentence a line.", metavar="FILE"),
+        typer.Option(
+            "--corpus",
+            help="A text file with a sentence a line, a file or folder of questions with passages, "
+            "a folder of documents, or demo-search.",
+            metavar="CORPUS",
+        ),
     ],
     top: Annotated[
-        int, typer.Option("--top", help="Number of sentences to show.", min=1, max=10_000)
+        int, typer.Option("--top", help="Number of matches to show.", min=1, max=10_000)
     ] = 10,
+    by: Annotated[
+        Literal["passage", "document"],
+        typer.Option("--by", help="Rank passages, or documents by their best passage."),
+    ] = "passage",
+    columns: ColumnsOption = None,
+    skip_bad: SkipBadOption = False,
     precision: PrecisionOption = "fp32",
     json: Annotated[
-        bool, typer.Option("--json", help="Print a JSON object for each sentence on stdout.")
+        bool, typer.Option("--json", help="Print a JSON object for each match on stdout.")
     ] = False,
 ) -> None:
-    """Find the sentences of a file that are nearest to QUERY, by the tuned model and by its base.
+    """Find what is nearest to QUERY in a corpus, by the tuned model and by its base.
 
-    Equal sentences count as one, at the first of their lines. `moved` is the number of ranks by
-    which training moved a sentence up (+) or down (-). A file or pipe gets the table as TSV with a
-    header; there a sentence that begins with = + - @ gets a leading apostrophe, so that no
-    spreadsheet takes it for a formula. --json leaves sentences as they are. Put -- before a query
-    that begins with -.
+    Equal texts count as one, at the first of their lines or passages. `moved` is the number of
+    ranks by which training moved a text up (+) or down (-). If QUERY is a question of the corpus,
+    its known answers are marked with *, and those that rank lower follow the others. A file or
+    pipe gets the table as TSV with a header; there a text that begins with = + - @ gets a leading
+    apostrophe, so that no spreadsheet takes it for a formula. --json leaves texts as they are. Put
+    -- before a query that begins with -.
     """
     query_text = typed_text(query, "the query")
     if not query_text.strip():
         raise DataError("the query is empty; give a sentence or words")
     from nexus_tui.terminal import streams
+    from nexus_tui.work.model_data import choose_data
+    from nexus_tui.work.question_data import read_requested
     from nexus_tui.work.uses import record_use
 
     with streams.Counting() as progress:
         from nexus_engine.runs.saved_model import load_model
         from nexus_engine.scoring.cut_texts import cut_note
         from nexus_engine.scoring.querying import Querier
-        from nexus_engine.scoring.searching import SearchIndex, read_sentences
+        from nexus_engine.scoring.searching import SearchIndex
         from nexus_engine.scoring.searching import search as search_index
 
-        contents = read_sentences(Path(corpus))
-        index = SearchIndex(contents)
-        record_use([model], "search", contents.sentences)
-        models = Querier().adopt(load_model(model, bf16=precision == "bf16"))
+        loaded = load_model(model, bf16=precision == "bf16")
+        choice = choose_data([model], corpus, None)
+        texts = read_requested(
+            choice, loaded.tokenizer.max_tokens, columns=columns, skip_bad=skip_bad
+        )
+        if by == "document" and texts.documents is None:
+            raise DataError(
+                f"{texts.label}: holds no documents; --by document is for a folder of .txt and .md"
+            )
+        index = SearchIndex(texts)
+        record_use([model], "search", texts.sentences)
+        models = Querier().adopt(loaded)
         progress.begin("embedding", index.missing(models))
-        result = search_index(models, index, query_text, top, progress.advance)
+        result = search_index(
+            models, index, query_text, top, progress.advance, by_document=by == "document"
+        )
     if result.query_cut:
-        streams.note(f"the query: {cut_note(1, 1)}")
-    streams.note(cut_note(result.cut, result.sentences))
+        streams.note(f"the query: {cut_note(1, 1, result.max_tokens)}")
+    streams.note(cut_note(result.cut, result.sentences, result.max_tokens))
     if json:
-        _print_json(result)
+        _print_json(result, texts.unit)
     elif streams.is_live(sys.stdout):
-        _print_table(result)
+        _print_table(result, texts.unit)
     else:
-        _print_tsv(result)
+        _print_tsv(result, texts.unit)
 
 
 def _nearest(result: SearchResult) -> list[Match]:
-    """The matches by the tuned model where there is one, else by the base model."""
-    return result.by_tuned or result.by_base
+    """The matches by the tuned model where there is one, else by the base model.
+
+    Known answers that are not among them follow.
+    """
+    matches = result.by_tuned or result.by_base
+    ranks = {match.rank for match in matches}
+    return [*matches, *(known for known in result.answers if known.rank not in ranks)]
 
 
 def _moved(match: Match) -> str:
     return "" if match.rise is None else f"{match.rise:+d}" if match.rise else "0"
 
 
-def _print_json(result: SearchResult) -> None:
+def _print_json(result: SearchResult, unit: str) -> None:
     from nexus_tui.terminal import streams
 
-    for rank, match in enumerate(_nearest(result), start=1):
-        streams.put_json(
-            {
-                "rank": rank,
-                "line": match.line,
-                "times": match.times,
-                "sentence": match.sentence,
-                "base": match.base,
-                "tuned": match.tuned,
-                "base_rank": match.base_rank,
-                "rank_change": match.rise,
+    for match in _nearest(result):
+        facts = {
+            "rank": match.rank,
+            unit: match.line,
+            "times": match.times,
+            "sentence": match.sentence,
+            "base": match.base,
+            "tuned": match.tuned,
+            "base_rank": match.base_rank,
+            "rank_change": match.rise,
+        }
+        if unit == "passage":
+            facts |= {
+                "source": match.source,
+                "heading": match.heading,
+                "is_answer": match.is_answer,
             }
-        )
+        streams.put_json(facts)
 
 
-def _print_table(result: SearchResult) -> None:
+def _print_table(result: SearchResult, unit: str) -> None:
+    """The matches, with their document where one is known.
+
+    A `*` after the rank marks a known answer.
+    """
     from nexus_tui.terminal import streams
     from nexus_tui.words.formats import correlation, shown
     from nexus_tui.words.render import table
 
     matches = _nearest(result)
-    sentence_width = max(8, streams.width(sys.stdout) - 42)
-    if not result.by_tuned:
-        base_rows = [
-            (str(rank), correlation(m.base), str(m.line), shown(m.sentence, sentence_width))
-            for rank, m in enumerate(matches, start=1)
-        ]
-        base_header = ("rank", "base", "line", "sentence")
-        streams.put(*table(base_header, base_rows, (True, True, True, False)))
-        return
-    rows = [
-        (
-            str(rank),
-            correlation(m.base),
-            correlation(m.tuned),
-            _moved(m),
-            str(m.line),
-            shown(m.sentence, sentence_width),
-        )
-        for rank, m in enumerate(matches, start=1)
-    ]
-    header = ("rank", "base", "tuned", "moved", "line", "sentence")
-    streams.put(*table(header, rows, (True, True, True, True, True, False)))
+    is_tuned = bool(result.by_tuned)
+    has_sources = any(match.source for match in matches)
+    header = ["rank", "base", *(["tuned", "moved"] if is_tuned else []), unit]
+    numeric = [True] * len(header)
+    room = max(8, streams.width(sys.stdout) - 43 - (SOURCE_WIDTH + 2) * has_sources)
+    rows = []
+    for match in matches:
+        rank = f"{match.rank}{'*' if match.is_answer else ' ' if result.answers else ''}"
+        tuned = [correlation(match.tuned), _moved(match)] if is_tuned else []
+        source = [shown(match.source, SOURCE_WIDTH)] if has_sources else []
+        texts = [*source, shown(match.sentence, room)]
+        rows.append((rank, correlation(match.base), *tuned, str(match.line), *texts))
+    header += ["document"] * has_sources + ["sentence"]
+    numeric += [False] * (len(header) - len(numeric))
+    streams.put(*table(tuple(header), rows, tuple(numeric)))
 
 
-def _print_tsv(result: SearchResult) -> None:
+def _print_tsv(result: SearchResult, unit: str) -> None:
     from nexus_tui.terminal import streams
     from nexus_tui.words.formats import cell
 
-    lines = ["rank\tbase\ttuned\tmoved\tline\tsentence"]
-    for rank, match in enumerate(_nearest(result), start=1):
+    more = ("answer", "document", "heading") if unit == "passage" else ()
+    lines = ["\t".join(("rank", "base", "tuned", "moved", unit, *more, "sentence"))]
+    for match in _nearest(result):
         tuned = "" if match.tuned is None else f"{match.tuned:.6f}"
         moved = "" if match.rise is None else str(match.rise)
-        lines.append(
-            f"{rank}\t{match.base:.6f}\t{tuned}\t{moved}\t{match.line}\t{cell(match.sentence)}"
-        )
+        cells = [str(match.rank), f"{match.base:.6f}", tuned, moved, str(match.line)]
+        if more:
+            answer = "yes" if match.is_answer else "no" if result.question is not None else ""
+            cells += [answer, cell(match.source), cell(match.heading)]
+        lines.append("\t".join((*cells, cell(match.sentence))))
     streams.put_lines(lines)
