@@ -145,7 +145,7 @@ def search(
     answers: list[int] = []
     if question is not None and file.questions is not None:
         rows = torch.from_numpy(file.questions.answers.rows.list_at(question))
-        answers = (rows if numbers is None else numbers[rows].unique()).tolist()
+        answers = list(dict.fromkeys((rows if numbers is None else numbers[rows]).tolist()))
 
     def match(i: int, by: _Ranked) -> Match:
         text = int(by.texts[i])

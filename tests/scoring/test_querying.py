@@ -15,8 +15,8 @@ from nexus_engine.errors import DataError, ModelError
 from nexus_engine.model.base_model import find_base_model
 from nexus_engine.model.regimes import build_model
 from nexus_engine.runs.saved_model import load_model, load_saved
-from nexus_engine.scoring.querying import Querier, distinct, score, share_weights, stamp_of
 from nexus_engine.scoring.corpus_reading import read_sentences
+from nexus_engine.scoring.querying import Querier, distinct, score, share_weights, stamp_of
 from nexus_engine.scoring.searching import SearchIndex, search
 
 PAIRS = [

@@ -1,4 +1,4 @@
-"""The playground's screen: pairs as you type, many pairs at once, and search in a text file."""
+"""The playground's screen: pairs as you type, many pairs at once, and search in a corpus."""
 
 from __future__ import annotations
 
@@ -48,6 +48,8 @@ class PlaygroundScreen(NexusScreen):
     PlaygroundScreen.-short #pair-pins { margin: 0 1; max-height: 5; }
     PlaygroundScreen.-short AnswerBars { margin: 0 1; }
     PlaygroundScreen #many-rows, PlaygroundScreen #search-rows { margin: 0 1; }
+    PlaygroundScreen.-medium #part-search.-passages MatchInFull { height: 6; }
+    PlaygroundScreen.-tall #part-search.-passages MatchInFull { height: 10; }
     PlaygroundScreen.-wide #part-pair {
         layout: grid; grid-size: 2 2; grid-columns: 1fr 1fr; grid-rows: auto 1fr; grid-gutter: 0 2;
     }
@@ -57,6 +59,9 @@ class PlaygroundScreen(NexusScreen):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("i,enter", "type", "Type", key_display="i", id="play.type"),
+        Binding("n", "question(1)", "Next question", id="play.question"),
+        Binding("N", "question(-1)", "Question before", show=False, id="play.question_before"),
+        Binding("a", "answer", "Answer", id="play.answer"),
         Binding("right_square_bracket,ctrl+t", "part(1)", "Next part", id="play.next"),
         Binding("left_square_bracket", "part(-1)", "Part before", show=False, id="play.previous"),
         Binding("p,ctrl+n", "pin", "Pin", id="play.pin"),
@@ -108,6 +113,7 @@ class PlaygroundScreen(NexusScreen):
         self.playground.changed = self._changed
         self.playground.read_pins()
         self._show_part(self._part)
+        self._search.propose()
         self.set_interval(PROGRESS_SECONDS * (1 + self.nexus.settings.low_bandwidth), self._tick)
 
     def on_screen_resume(self) -> None:
@@ -124,6 +130,8 @@ class PlaygroundScreen(NexusScreen):
     def _changed(self, what: str) -> None:
         if not self.is_attached:
             return
+        if what == "data":
+            self._search.propose()
         if what == "model":
             self.query_one(PlaygroundHead).redraw()
             self._many.tick()
@@ -181,6 +189,10 @@ class PlaygroundScreen(NexusScreen):
                 return (self._part == "many" and bool(many.many.order)) or (
                     self._part == "search" and search.work.matches is not None
                 )
+            case "question":
+                return self._part == "search" and bool(search.path.value.strip())
+            case "answer":
+                return self._part == "search" and search.work.place is not None
             case "give_up":
                 return bool(many.many.doing or search.work.doing)
             case "pin" | "swap" | "clear" | "history" | "switch_pins":
@@ -264,7 +276,7 @@ class PlaygroundScreen(NexusScreen):
         self.action_type()
 
     def action_search(self) -> None:
-        """Search in a text file."""
+        """Search in a corpus."""
         self._show_part("search")
         self.action_type()
 
@@ -290,6 +302,15 @@ class PlaygroundScreen(NexusScreen):
             self._many.many.again()
         else:
             self._search.work.again()
+
+    def action_question(self, step: int) -> None:
+        """Search for the next question of the corpus, or the one before."""
+        self._search.step(step)
+
+    def action_answer(self) -> None:
+        """Go to the next known answer in the list."""
+        if not self._search.to_answer():
+            self.nexus.tell("no known answer is among the nearest here")
 
     def action_give_up(self) -> None:
         """Cancel long work."""

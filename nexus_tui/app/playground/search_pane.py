@@ -1,4 +1,4 @@
-"""The part Search: the sentences of a text file nearest to a query, by base and by tuned."""
+"""The part Search: the texts of a corpus nearest to a query, by base and by tuned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from nexus_tui.app.kit.text_input import LabelledInput, TextInput
 from nexus_tui.app.playground.corpus_search import CorpusSearch
 from nexus_tui.app.playground.work_line import WorkLine
 from nexus_tui.charts.pairs.bars import clipped
-from nexus_tui.charts.pairs.tables import match_row, match_words, side_width
+from nexus_tui.charts.pairs.tables import answers_line, match_row, match_words, side_width
 from nexus_tui.words.formats import count
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ MIN_TWO_COLUMNS = 70
 
 
 class MatchRows(Rows):
-    """The nearest sentences by rank; left and right switch between base and tuned."""
+    """The nearest texts by rank; left and right switch between base and tuned."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,h", "side(0)", "By base", show=False, id="list.left"),
@@ -90,10 +90,13 @@ class MatchRows(Rows):
         if self._search.doing or self._search.matches is not None:
             return ()
         dim = self.chart_style.palette.dim
-        return [
-            Text("  Press i and enter the path of a text file, one sentence a", dim),
-            Text("  line. Then enter what to look for.", dim),
+        lines = [
+            "  Press i and enter the path of a text file, a sentence a",
+            "  line, or of questions, or of documents. Then enter what",
+            "  to look for. Of questions, n takes the next one, and",
+            "  marks its known answers.",
         ]
+        return [Text(line, dim) for line in lines]
 
     def row(self, index: int, width: int) -> Text:
         """One rank, by each side."""
@@ -122,7 +125,27 @@ class MatchRows(Rows):
     def _cell(self, match: Match, side: int, width: int) -> Text:
         rank = match.base_rank if side == 0 else match.tuned_rank or 0
         cosine = match.base if side == 0 or match.tuned is None else match.tuned
-        return match_row(rank, cosine, match.rise, match.sentence, width, self.chart_style)
+        return match_row(
+            rank,
+            cosine,
+            match.rise,
+            match.sentence,
+            width,
+            self.chart_style,
+            is_answer=match.is_answer,
+        )
+
+    def to_answer(self) -> bool:
+        """Move the cursor to the next known answer on its side; False if none is in the list."""
+        sides, total = self._sides(), self.count()
+        if not total:
+            return False
+        matches = sides[self.side][1]
+        places = [(self.cursor + step) % total for step in range(1, total + 1)]
+        place = next((place for place in places if matches[place].is_answer), None)
+        if place is not None:
+            self.action_move(place - self.cursor)
+        return place is not None
 
     def action_side(self, side: int) -> None:
         """Move the cursor to a column."""
@@ -137,22 +160,48 @@ class MatchRows(Rows):
         super().on_click(event)
 
 
+class AnswerLine(Canvas):
+    """The question's place in the corpus, and how the ranks of its known answers changed."""
+
+    DEFAULT_CSS = "AnswerLine { height: 1; margin: 0 1; display: none; }"
+
+    def __init__(self, search: CorpusSearch) -> None:
+        super().__init__(id="search-answers")
+        self._search = search
+
+    def picture(self, width: int, height: int) -> Sequence[Text]:  # noqa: ARG002
+        """One line."""
+        place, matches = self._search.place, self._search.matches
+        if place is None or matches is None:
+            return []
+        ranks = [(match.base_rank, match.tuned_rank) for match in matches.answers]
+        return [answers_line(*place, ranks, width, self.chart_style)]
+
+
 class MatchInFull(Canvas):
-    """The sentence under the cursor, with its line and ranks."""
+    """The text under the cursor, with its line or passage and its ranks."""
 
     DEFAULT_CSS = "MatchInFull { height: 3; margin: 0 1; }"
 
-    def __init__(self, rows: MatchRows) -> None:
+    def __init__(self, search: CorpusSearch, rows: MatchRows) -> None:
         super().__init__()
+        self._search = search
         self._rows = rows
 
     def picture(self, width: int, height: int) -> Sequence[Text]:
-        """Its line and ranks, then the sentence."""
+        """Its place and ranks, then the text."""
         match = self._rows.match
         if match is None:
             return []
         words = match_words(
-            match.line, match.times, match.base_rank, match.base, match.tuned_rank, match.tuned
+            match.line,
+            match.times,
+            match.base_rank,
+            match.base,
+            match.tuned_rank,
+            match.tuned,
+            unit=self._search.unit,
+            source=one_line(match.source, 200),
         )
         rows = height - 1
         sentence = Text(one_line(match.sentence, 4 * width * max(1, rows)))
@@ -164,24 +213,30 @@ class MatchInFull(Canvas):
 
 
 class SearchPane(Container):
-    """File and query, progress, matches, and the selected match in full."""
+    """Corpus and query, progress, known answers, matches, and the selected match in full."""
 
     def __init__(self, playground: PlaygroundState) -> None:
         super().__init__(id="part-search")
-        self.work = CorpusSearch(playground, self._changed)
+        self._playground = playground
+        self.work = CorpusSearch(playground, self._changed, self._show_question)
         self._rows = MatchRows(self.work)
+        self._proposed = ""
+        """The run's own data, where it fills the path."""
 
     def compose(self) -> ComposeResult:
-        """File and query, the progress, the matches, the selected match."""
-        yield LabelledInput("file", TextInput(placeholder="path of a text file", id="search-path"))
+        """Corpus and query, the progress, the known answers, the matches, the selected match."""
+        yield LabelledInput(
+            "corpus", TextInput(placeholder="path of texts, or demo-search", id="search-path")
+        )
         yield LabelledInput("query", TextInput(placeholder="what to look for", id="search-query"))
         yield WorkLine(self.work, self._result, "search-work")
+        yield AnswerLine(self.work)
         yield self._rows
-        yield MatchInFull(self._rows)
+        yield MatchInFull(self.work, self._rows)
 
     @property
     def path(self) -> TextInput:
-        """The file's line."""
+        """The corpus's line."""
         return self.query_one("#search-path", TextInput)
 
     @property
@@ -194,14 +249,43 @@ class SearchPane(Container):
         if work.matches is None:
             return ""
         epoch = "" if work.epoch is None else f", epoch {work.epoch}"
-        return f"{count(work.matches.sentences)} sentences by {work.model_name}{epoch}"
+        texts = "sentences" if work.unit == "line" else "passages"
+        return f"{count(work.matches.sentences)} {texts} by {work.model_name}{epoch}"
 
     def _changed(self) -> None:
         if self.is_attached:
+            self.set_class(self.work.unit == "passage", "-passages")
+            self.query_one(AnswerLine).display = self.work.place is not None
             self.tick()
             self._rows.redraw()
+            self.query_one(AnswerLine).redraw()
             self.query_one(MatchInFull).redraw()
             self.screen.refresh_bindings()
+
+    def propose(self) -> None:
+        """Fill the path with the run's own questions, unless the user has entered another."""
+        data = self._playground.own_data
+        spec = data.spec if data is not None and data.task == "retrieval" else ""
+        if self.path.value == self._proposed:
+            self.path.value = spec
+        self._proposed = spec
+
+    def step(self, step: int) -> None:
+        """Search for the next question of the corpus, or the one before."""
+        path = self.path.value.strip()
+        if path:
+            self._rows.cursor = 0
+            self.work.step(path, step)
+            self._rows.focus()
+
+    def to_answer(self) -> bool:
+        """Move the cursor to the next known answer; False if none is in the list."""
+        self._rows.focus()
+        return self._rows.to_answer()
+
+    def _show_question(self, text: str) -> None:
+        self.query_line.value = text
+        self.query_line.cursor_position = 0
 
     def home(self) -> Rows:
         """The widget that gets the focus when a line loses it."""
@@ -212,7 +296,7 @@ class SearchPane(Container):
         self.query_one(WorkLine).redraw()
 
     def begin(self) -> None:
-        """Focus the query if there is a file, else the file."""
+        """Focus the query if there is a corpus, else the corpus."""
         (self.query_line if self.path.value.strip() else self.path).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

@@ -22,6 +22,7 @@ from nexus_tui.app.kit.host import Host
 from nexus_tui.app.playground.pinned import PinBook, pins_file, read_pins, write_pins
 from nexus_tui.app.playground.queried_model import BASE_ALONE, QueriedModel, Stamp, stamp_of
 from nexus_tui.app.playground.work_queue import Check, WorkQueue
+from nexus_tui.work.model_data import DataChoice, own_data
 
 if TYPE_CHECKING:
     from nexus_engine.data import Pairs
@@ -59,7 +60,10 @@ class Answer:
 
 
 class PlaygroundState:
-    """See the module. After a change it calls `changed` with answer, model, pins or history."""
+    """See the module.
+
+    After a change it calls `changed` with answer, data, model, pins or history.
+    """
 
     def __init__(self, app: Host) -> None:
         self._app = app
@@ -74,6 +78,8 @@ class PlaygroundState:
         self.rest_seconds = REST_SECONDS
         """Seconds without typing before a pair is scored."""
         self.model = BASE_ALONE
+        self.own_data: DataChoice | None = None
+        """The data that the queried run was trained on; None for the base model alone."""
         self.opened = False
         """Whether the playground has been opened."""
         self.ready = False
@@ -136,9 +142,23 @@ class PlaygroundState:
         self.epoch = self.dev_score = self.metric = None
         self.model, self._stamp = model, stamp
         self.changed("model")
+        self._read_own_data()
         if self.wanted_pair is not None:
             self.score_pair(*self.wanted_pair)
         self.score_pins()
+
+    def _read_own_data(self) -> None:
+        model = self.model
+
+        def done(data: DataChoice | None) -> None:
+            if model == self.model:
+                self.own_data = data
+                self.changed("data")
+
+        def work(_: Check) -> DataChoice | None:
+            return None if model.run is None else own_data(str(model.run))
+
+        self.quick.submit("own data", work, done, _nothing)
 
     @property
     def stamp(self) -> Stamp | None:

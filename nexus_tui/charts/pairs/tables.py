@@ -16,6 +16,7 @@ __all__ = [
     "FULL_BELOW",
     "FULL_BESIDE",
     "PAIR_COLUMNS",
+    "answers_line",
     "heading",
     "match_row",
     "match_words",
@@ -158,24 +159,83 @@ def side_width(width: int) -> int:
 
 
 def match_row(
-    rank: int, cosine: float, moved: int | None, sentence: str, width: int, chart_style: ChartStyle
+    rank: int,
+    cosine: float,
+    moved: int | None,
+    sentence: str,
+    width: int,
+    chart_style: ChartStyle,
+    *,
+    is_answer: bool = False,
 ) -> Text:
-    """A match: its rank, cosine, ranks moved by training (None without a tuned model), sentence."""
+    """A match: its rank, cosine, ranks moved by training (None without a tuned model), sentence.
+
+    A known answer of the query has a star.
+    """
     palette = chart_style.palette
     line = Text().append(f"{rank:>3} ", palette.dim)
     line.append(correlation(cosine), palette.text if math.isfinite(cosine) else palette.bad)
     words, style = rise(moved, chart_style)
     line.append(f" {words:<5} " if moved is not None else "  ", style)
-    line.append(clipped(sentence, width - line.cell_len, chart_style), palette.text)
+    if is_answer:
+        line.append(f"{chart_style.glyphs.best} ", palette.good)
+    style = palette.good if is_answer else palette.text
+    line.append(clipped(sentence, width - line.cell_len, chart_style), style)
     return line
 
 
 def match_words(
-    line: int, times: int, base_rank: int, base: float, tuned_rank: int | None, tuned: float | None
+    line: int,
+    times: int,
+    base_rank: int,
+    base: float,
+    tuned_rank: int | None,
+    tuned: float | None,
+    *,
+    unit: str = "line",
+    source: str = "",
 ) -> str:
-    """The line and the ranks of a match in words."""
+    """The line or passage of a match, its document if known, and its ranks in words."""
     more = f" and {times - 1:,} more" if times > 1 else ""
-    words = f"line {line:,}{more}: rank {base_rank:,} by base ({correlation(base)})"
+    where = f" of {source}" if source else ""
+    words = f"{unit} {line:,}{more}{where}: rank {base_rank:,} by base ({correlation(base)})"
     if tuned_rank is None:
         return words
     return f"{words}, rank {tuned_rank:,} by tuned ({correlation(tuned)})"
+
+
+def answers_line(
+    number: int,
+    total: int,
+    split: str,
+    ranks: Sequence[tuple[int, int | None]],
+    width: int,
+    chart_style: ChartStyle,
+) -> Text:
+    """Which question of the corpus the query is, and the ranks of its known answers.
+
+    `ranks` are those by base and by tuned, None without a tuned model: "answer: rank 14 -> 2".
+    """
+    palette, glyphs = chart_style.palette, chart_style.glyphs
+    line = Text()
+    label = "answer: rank " if len(ranks) == 1 else f"{len(ranks)} answers: ranks "
+    for lead in (f"question {number:,} of {total:,}, {split}  ", f"question {number:,}  ", ""):
+        if len(lead) + len(label) + 18 <= width:
+            line.append(lead, palette.dim)
+            break
+    line.append(label, palette.text)
+    for place, (base, tuned) in enumerate(ranks):
+        after = "" if tuned is None else f" {glyphs.arrow} {tuned:,}"
+        words = f"{', ' if place else ''}{base:,}{after}"
+        rest = len(ranks) - place
+        more = f" and {rest} more"
+        last = place == len(ranks) - 1
+        if place and line.cell_len + len(words) + (0 if last else len(more)) > width:
+            line.append(clipped(more, width - line.cell_len, chart_style), palette.dim)
+            break
+        style = palette.text
+        if tuned is not None and tuned != base:
+            style = palette.good if tuned < base else palette.warn
+        line.append(words, style)
+    line.truncate(width)
+    return line
