@@ -88,7 +88,8 @@ def test_a_bad_file_is_exit_3_in_a_line(capfd, home, name, content, reason):
 
 def test_a_folder_a_pipe_and_an_empty_query_are_exit_3(capfd, home, notes):
     os.mkfifo(home / "pipe")
-    assert refused(capfd, "base", "--corpus", str(home), "q")[0] == 3
+    (home / "nothing").mkdir()
+    assert refused(capfd, "base", "--corpus", "nothing", "q")[0] == 3
     assert refused(capfd, "base", "--corpus", "pipe", "q")[0] == 3
     assert refused(capfd, "base", "--corpus", str(notes), "  ")[0] == 3
 
