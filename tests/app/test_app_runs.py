@@ -379,8 +379,12 @@ def test_nothing_is_painted_for_the_list_behind_another_screen(root):
     async def act(app, pilot):
         await app.push_screen(QuickRunsScreen())
         await app.push_screen(ListScreen(RunList()))
-        await pilot.pause(0.3)
         painted = paints(app)
+        for _ in range(20):  # a loaded machine paints the new screen late
+            painted.clear()
+            await pilot.pause(0.2)
+            if not painted:
+                break
         await pilot.pause(0.4)
         assert painted == []
 
