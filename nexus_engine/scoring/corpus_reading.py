@@ -22,7 +22,7 @@ from nexus_engine.data.questions.beir import corpus_texts
 from nexus_engine.data.questions.documents import DocumentCutter
 from nexus_engine.data.questions.layout import layout_of
 from nexus_engine.data.questions.loading import DEMO, load_questions, spec_path
-from nexus_engine.data.questions.question_data import Origins, QuestionData
+from nexus_engine.data.questions.question_data import QuestionData
 from nexus_engine.data.reading.formats import FileKind, known_kind, stem_of_name
 from nexus_engine.data.reading.sources import file_source, refused_access
 from nexus_engine.data.reading.text_lines import text_lines
@@ -194,7 +194,7 @@ def _documents_alone(
                 headings.append(" > ".join(passage.headings))
     if not len(texts):
         raise file_error(shown_path(folder), "its documents are empty; give documents with text")
-    return texts.searched("passage", _documents(sources, headings))
+    return texts.searched("passage", Documents.of(sources, headings))
 
 
 def _question_texts(data: QuestionData, label: str) -> SearchTexts:
@@ -222,7 +222,7 @@ def _question_texts(data: QuestionData, label: str) -> SearchTexts:
         range(1, count + 1),
         [1] * count,
         "passage",
-        None if data.origins is None else _of_origins(data.origins),
+        None if data.origins is None else Documents.of_origins(data.origins),
         known if len(known) else None,
     )
 
@@ -232,20 +232,3 @@ def _lengths(texts: pa.Array) -> NDArray[np.int64]:
 
     lengths: NDArray[np.int64] = pc.utf8_length(texts).to_numpy(zero_copy_only=False)
     return lengths
-
-
-def _of_origins(origins: Origins) -> Documents:
-    return _documents(origins.sources.to_pylist(), origins.headings.to_pylist())
-
-
-def _documents(sources: Sequence[str], headings: Sequence[str]) -> Documents:
-    numbers, names, known = [], list[str](), dict[str, int]()
-    for source in sources:
-        number = known.get(source) if source else None
-        if number is None:
-            number = len(names)
-            names.append(source)
-            if source:
-                known[source] = number
-        numbers.append(number)
-    return Documents(np.asarray(numbers, np.int64), names, headings)

@@ -21,7 +21,13 @@ from nexus_engine.scoring.corpus_sample import sample_corpus
 from nexus_engine.scoring.correlation import Interval
 from nexus_engine.scoring.evaluation import Judged
 from nexus_engine.scoring.judging import QuestionJudge, run_through
-from nexus_engine.scoring.ranking import bootstrap_mean, bootstrap_mean_gain
+from nexus_engine.scoring.ranking import (
+    best_passage_ranks,
+    bootstrap_mean,
+    bootstrap_mean_gain,
+    score_ranks,
+)
+from nexus_engine.scoring.search_texts import Documents
 from nexus_engine.scoring.small_vectors import SmallVectors
 
 __all__ = ["JudgedModel", "QuestionEvaluation", "base_of", "gains_over_first"]
@@ -49,14 +55,21 @@ class QuestionEvaluation:
     """Questions of one split with the passages that they are ranked against.
 
     `sample` is the number of passages for `--eval-corpus`, None for all of them. The sample of a
-    seed is the one that a run with that seed judges dev and test against.
+    seed is the one that a run with that seed judges dev and test against. `by_document` ranks
+    documents by their best passage instead: an answer is then a document that holds one.
 
     Raises:
-        DataError: the split holds no question.
+        DataError: the split holds no question, or no passage was cut from a document.
     """
 
     def __init__(
-        self, data: QuestionData, split: SplitName, sample: int | None = None, seed: int = 0
+        self,
+        data: QuestionData,
+        split: SplitName,
+        sample: int | None = None,
+        seed: int = 0,
+        *,
+        by_document: bool = False,
     ) -> None:
         parts = [data.train, data.dev, data.test] if split == "all" else [getattr(data, split)]
         self._splits: list[QuestionSplit] = [part for part in parts if len(part)]
@@ -70,6 +83,12 @@ class QuestionEvaluation:
             [part.answers for part in kept], len(data.passages), size, seed
         )
         self._corpora: dict[int, QuestionCorpus] = {}
+        self._documents: npt.NDArray[np.int64] | None = None
+        if by_document:
+            if data.origins is None:
+                reason = "holds no documents; --by document is for a folder of .txt and .md"
+                raise DataError(f"{data.name}: {reason}")
+            self._documents = Documents.of_origins(data.origins).numbers[self._sample.rows]
 
     def __len__(self) -> int:
         """The number of questions."""
@@ -79,6 +98,13 @@ class QuestionEvaluation:
     def passages(self) -> int:
         """The number of passages that each question is ranked against."""
         return len(self._sample.rows)
+
+    @property
+    def ranked_words(self) -> str:
+        """What each question is ranked against: "448 passages"."""
+        if self._documents is None:
+            return f"{self.passages:,} passages"
+        return f"{len(np.unique(self._documents)):,} documents, each by its best passage"
 
     @property
     def note(self) -> str:
@@ -108,6 +134,8 @@ class QuestionEvaluation:
 
         judge = QuestionJudge(corpus)
         judged = run_through(judge.judge(embed, "test", lambda: None))
+        if self._documents is not None:
+            judged = _judged_by_document(judge, corpus.test.answers, self._documents)
         sizes = tuple(judge.sizes("test", tuple(dims), lambda: None)) if dims else ()
         return JudgedModel(judged, bootstrap_mean(judged.values), sizes)
 
@@ -147,6 +175,31 @@ class QuestionEvaluation:
         return QuestionCorpus(
             store, nobody, nobody, judged, guard, none, passages, ranked, (none, none)
         )
+
+
+def _judged_by_document(
+    judge: QuestionJudge, answers: Answers, documents: npt.NDArray[np.int64]
+) -> Judged:
+    """The judgement of the embeddings in `judge`, with a document as good as its best passage.
+
+    A document that holds several answers counts once, with the largest of their gains.
+    """
+    assert judge.questions is not None
+    assert judge.passages is not None
+    lists: list[dict[int, float]] = [{} for _ in range(len(answers))]
+    places = documents[answers.rows.values].tolist()
+    for owner, document, gain in zip(
+        answers.rows.owners().tolist(), places, answers.gains.tolist(), strict=True
+    ):
+        lists[owner][document] = max(gain, lists[owner].get(document, 0.0))
+    of_documents = Answers.of(
+        [list(gains) for gains in lists], [list(gains.values()) for gains in lists]
+    )
+    ranks = best_passage_ranks(judge.questions, judge.passages, documents, of_documents)
+    ranking = score_ranks(ranks, of_documents)
+    details = ranking.mean()._asdict()
+    score = details.pop("ndcg_at_10")
+    return Judged(score, ranking.ndcg_at_10, details)
 
 
 def gains_over_first(models: Sequence[JudgedModel]) -> list[Interval]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from nexus_engine.data.questions.answers import Answers
 from nexus_engine.data.questions.gathering import folded
+from nexus_engine.data.questions.question_data import Origins
 
 __all__ = ["Documents", "KnownQuestions", "SearchTexts"]
 
@@ -25,6 +26,27 @@ class Documents:
     """Of each document, its path in its folder; "" for a text outside all documents."""
     headings: Sequence[str]
     """Of each text, the headings above it; "" without any."""
+
+    @classmethod
+    def of(cls, sources: Sequence[str], headings: Sequence[str]) -> Documents:
+        """From the document of each text, "" without one, and the headings above it."""
+        numbers: list[int] = []
+        names: list[str] = []
+        known: dict[str, int] = {}
+        for source in sources:
+            number = known.get(source) if source else None
+            if number is None:
+                number = len(names)
+                names.append(source)
+                if source:
+                    known[source] = number
+            numbers.append(number)
+        return cls(np.asarray(numbers, np.int64), names, headings)
+
+    @classmethod
+    def of_origins(cls, origins: Origins) -> Documents:
+        """From where each passage of questions beside documents comes from."""
+        return cls.of(origins.sources.to_pylist(), origins.headings.to_pylist())
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

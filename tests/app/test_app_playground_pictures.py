@@ -28,7 +28,7 @@ from nexus_tui.charts.pairs.bars import (
     path,
     two_sides,
 )
-from nexus_tui.charts.pairs.tables import match_row, pin_row
+from nexus_tui.charts.pairs.tables import answers_line, match_row, pin_row
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -93,11 +93,31 @@ def test_paths_show_every_value_and_what_is_not_finite():
     assert path([], 8, CHART_STYLE).plain == ""
 
 
+def test_known_answers_tell_their_ranks_and_say_how_many_are_left_out():
+    one = answers_line(3, 110, "test", [(14, 2)], 80, CHART_STYLE).plain
+    assert one == "question 3 of 110, test  answer: rank 14 → 2"
+    assert answers_line(3, 110, "test", [(14, None)], 80, CHART_STYLE).plain.endswith("rank 14")
+    many = [(10_000 + n, n) for n in range(1, 40)]
+    for width in (20, 40, 58, 80, 118):
+        line = answers_line(3, 110, "test", many, width, CHART_STYLE)
+        assert line.cell_len <= width
+        if width >= 40:
+            shown = line.plain.count("→")
+            assert line.plain.endswith(f"and {39 - shown} more")
+    styles = {span.style for span in answers_line(1, 2, "dev", [(2, 9)], 80, CHART_STYLE).spans}
+    assert CHART_STYLE.palette.warn in styles
+    assert CHART_STYLE.palette.good not in styles
+    assert answers_line(1, 2, "dev", [(2, 1)], 80, PLAIN).plain.isascii()
+
+
 def test_rows_are_as_wide_as_they_may_be():
     wide = "日本語の文 " * 20
     for width in (30, 58, 80, 118):
         assert pin_row((wide, A), 0.5, 0.6, [0.4, 0.6], width, CHART_STYLE).cell_len == width
         assert match_row(3, 0.5, -12, wide, width, CHART_STYLE).cell_len <= width
+        answer = match_row(3, 0.5, -12, wide, width, CHART_STYLE, is_answer=True)
+        assert answer.cell_len <= width
+        assert CHART_STYLE.glyphs.best in answer.plain
         assert len(two_sides(A, B, width, CHART_STYLE)) <= width
     assert clipped("one two three four five six", 20, CHART_STYLE) == "one two three four…"
     assert clipped("\x1b[31mred", 20, CHART_STYLE) == "[31mred"

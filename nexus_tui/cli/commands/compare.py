@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nexus_tui.cli.commands.query_options import (
+    ByOption,
     ColumnsOption,
     EvalCorpusOption,
     MaxLengthOption,
@@ -49,6 +50,7 @@ def compare(
     skip_bad: SkipBadOption = False,
     max_length: MaxLengthOption = None,
     eval_corpus: EvalCorpusOption = None,
+    by: ByOption = "passage",
     json: Annotated[
         bool, typer.Option("--json", help="Print a JSON object for each model on stdout.")
     ] = False,
@@ -86,11 +88,12 @@ def compare(
             bf16=precision == "bf16",
             max_tokens=max_length,
             sample=eval_corpus,
+            by_document=by == "document",
             json=json,
         )
         return
-    if eval_corpus is not None:
-        raise UsageError("--eval-corpus is for questions with passages")
+    if eval_corpus is not None or by == "document":
+        raise UsageError("--eval-corpus and --by are for questions with passages")
     with streams.Counting() as progress:
         from nexus_engine.data import load_split_with_questions
         from nexus_engine.runs.saved_model import load_model

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nexus_tui.cli.commands.query_options import (
+    ByOption,
     ColumnsOption,
     EvalCorpusOption,
     MaxLengthOption,
@@ -40,6 +41,7 @@ def evaluate(
     skip_bad: SkipBadOption = False,
     max_length: MaxLengthOption = None,
     eval_corpus: EvalCorpusOption = None,
+    by: ByOption = "passage",
     dims: Annotated[
         str | None,
         typer.Option(
@@ -72,12 +74,13 @@ def evaluate(
             bf16=precision == "bf16",
             max_tokens=max_length,
             sample=eval_corpus,
+            by_document=by == "document",
             dims=() if dims is None else _sizes(dims),
             json=json,
         )
         return
-    if eval_corpus is not None or dims is not None:
-        raise UsageError("--eval-corpus and --dims are for questions with passages")
+    if eval_corpus is not None or dims is not None or by == "document":
+        raise UsageError("--eval-corpus, --dims and --by are for questions with passages")
     with streams.Counting() as progress:
         from nexus_engine.data import load_split_with_questions
         from nexus_engine.runs.saved_model import load_model

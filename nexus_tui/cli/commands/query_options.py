@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 __all__ = [
+    "ByOption",
     "ColumnsOption",
     "EvalCorpusOption",
     "MaxLengthOption",
@@ -40,6 +41,10 @@ ColumnsOption = Annotated[
 ]
 SkipBadOption = Annotated[
     bool, typer.Option("--skip-bad", help="Leave out rows that cannot be used, and count them.")
+]
+ByOption = Annotated[
+    Literal["passage", "document"],
+    typer.Option("--by", help="Rank passages, or documents by their best passage."),
 ]
 EvalCorpusOption = Annotated[
     int | None,

@@ -30,6 +30,7 @@ def evaluate_on_questions(
     bf16: bool,
     max_tokens: int | None,
     sample: int | None,
+    by_document: bool,
     dims: tuple[int, ...],
     json: bool,
 ) -> None:
@@ -49,7 +50,9 @@ def evaluate_on_questions(
 
         [loaded] = aligned([load_model(model, bf16=bf16)], max_tokens)
         data = load_requested(request, loaded.tokenizer.max_tokens)
-        evaluation = QuestionEvaluation(data, split, sample, request.choice.seed)
+        evaluation = QuestionEvaluation(
+            data, split, sample, request.choice.seed, by_document=by_document
+        )
         _tell([model], f"eval {split}", evaluation)
         sides = [loaded] if loaded.card is None else [base_of(loaded), loaded]
         progress.begin("embedding", len(sides) * (evaluation.passages + len(evaluation)))
@@ -115,6 +118,7 @@ def compare_on_questions(
     bf16: bool,
     max_tokens: int | None,
     sample: int | None,
+    by_document: bool,
     json: bool,
 ) -> None:
     """Judge models on the same questions; each is compared with the first."""
@@ -129,7 +133,9 @@ def compare_on_questions(
 
         loaded = aligned([load_model(name, bf16=bf16) for name in models], max_tokens)
         data = load_requested(request, loaded[0].tokenizer.max_tokens)
-        evaluation = QuestionEvaluation(data, split, sample, request.choice.seed)
+        evaluation = QuestionEvaluation(
+            data, split, sample, request.choice.seed, by_document=by_document
+        )
         _tell(models, f"compare {split}", evaluation)
         progress.begin("embedding", len(models) * (evaluation.passages + len(evaluation)))
         judged = [evaluation.judge(model, (), progress.advance) for model in loaded]
@@ -213,7 +219,7 @@ def _where(request: DataRequest, split: SplitName, evaluation: QuestionEvaluatio
 
     return (
         f"{count(len(evaluation))} questions of {shown(request.choice.spec, 200)}, {split}, "
-        f"each ranked against {count(evaluation.passages)} passages"
+        f"each ranked against {evaluation.ranked_words}"
     )
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nexus_engine.errors import DataError
-from nexus_tui.cli.commands.query_options import ColumnsOption, PrecisionOption, SkipBadOption
+from nexus_tui.cli.commands.query_options import (
+    ByOption,
+    ColumnsOption,
+    PrecisionOption,
+    SkipBadOption,
+)
 from nexus_tui.terminal.typed_text import typed_text
 
 if TYPE_CHECKING:
@@ -37,10 +42,7 @@ def search(
     top: Annotated[
         int, typer.Option("--top", help="Number of matches to show.", min=1, max=10_000)
     ] = 10,
-    by: Annotated[
-        Literal["passage", "document"],
-        typer.Option("--by", help="Rank passages, or documents by their best passage."),
-    ] = "passage",
+    by: ByOption = "passage",
     columns: ColumnsOption = None,
     skip_bad: SkipBadOption = False,
     precision: PrecisionOption = "fp32",
