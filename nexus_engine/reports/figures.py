@@ -38,7 +38,10 @@ def estimate(values: Sequence[float]) -> Estimate | None:
         return None
     n = len(values)
     if n < 2 or not all(abs(value) <= MAX_VALUE for value in values):  # also false for NaN
-        return Estimate(mean=sum(value / n for value in values), n=n)
+        mean = sum(value / n for value in values)
+        if all(map(math.isfinite, values)):  # rounding may lead past the largest float
+            mean = min(max(mean, min(values)), max(values))
+        return Estimate(mean=mean, n=n)
     mean, deviation = statistics.fmean(values), statistics.stdev(values)
     half = float(stats.t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
     return Estimate(mean=mean, n=n, deviation=deviation, low=mean - half, high=mean + half)
