@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from app_support import RUN_JSON, finished, make_app, screen_text, until, whole_run, write_run
@@ -215,4 +216,29 @@ def test_judging_real_weights_agrees_with_the_command(home, small_data, base_mod
     assert second.difference == pytest.approx(second.score - first.score)
     assert second.low <= second.difference <= second.high
     assert shares[-1] == pytest.approx(1.0)
+    assert judge(paths, shares.append, lambda: True) is None
+
+
+def test_runs_on_questions_are_judged_by_ndcg_as_the_command_does(home, base_model, capfd):
+    from question_folders import write_questions
+    from saved_models import save_grown_model
+
+    from nexus_tui.cli import main as cli
+
+    root, data = home / "data" / "nexus" / "runs", write_questions(home / "q", (6, 6, 10), 20)
+    settings = {**RUN_JSON["settings"], "data": str(data), "task": "retrieval", "max_length": 256}
+    paths = [write_run(root, name, whole_run(), settings=settings) for name in ("alpha", "beta")]
+    for path, strength in zip(paths, (0.1, 0.6), strict=True):
+        save_grown_model(path / "best", 1, strength, base_model)
+    shares: list[float] = []
+    judgement = judge(paths, shares.append, lambda: False)
+    assert judgement.error == ""
+    assert judgement.words.startswith("nDCG@10 on the 10 test questions of the first run")
+    assert shares[-1] == pytest.approx(1.0)
+    assert cli.main(["compare", "alpha", "beta", "--json"]) == 0
+    rows = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    for judged, row in zip(judgement.judged, rows, strict=True):
+        assert judged.score == pytest.approx(row["ndcg_at_10"], abs=1e-6)
+        assert judged.difference == pytest.approx(row["difference"], abs=1e-6)
+        assert judged.low == pytest.approx(row["difference_low"], abs=1e-6)
     assert judge(paths, shares.append, lambda: True) is None

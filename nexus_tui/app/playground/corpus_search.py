@@ -99,15 +99,19 @@ class CorpusSearch(LongWork):
         def choose(index: SearchIndex) -> str:
             steps, self._steps = self._steps, 0
             questions = index.file.questions
-            if questions is None:
-                raise DataError(f"{index.file.label}: holds no questions with known answers")
+            assert questions is not None
             start = (-1 if steps > 0 else 0) if before is None else before.number - 1
             return questions.texts[(start + steps) % len(questions)]
 
-        self._begin(path, choose, self._question_taken)
+        self._begin(path, choose, self._question_taken, is_step=True)
 
     def _begin(
-        self, path: str, choose: Callable[[SearchIndex], str], taken: Callable[[str], None]
+        self,
+        path: str,
+        choose: Callable[[SearchIndex], str],
+        taken: Callable[[str], None],
+        *,
+        is_step: bool = False,
     ) -> None:
         model, stamp = self.playground.model, self.playground.stamp
         self._path = path
@@ -117,6 +121,8 @@ class CorpusSearch(LongWork):
 
             models = self.playground.models(model)
             index = self._opened(path, None if model.run is None else model.run, models, check)
+            if is_step and index.file.questions is None:
+                raise DataError("this corpus holds no questions with known answers")
             if self._audited != (model.run, self._corpus):  # not for each query
                 self.playground.note(model, "search", index.file.sentences)
                 self._audited = model.run, self._corpus
