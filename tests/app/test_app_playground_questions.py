@@ -42,6 +42,7 @@ def test_the_next_question_shows_how_the_rank_of_its_answer_changed(run, questio
     async def act(app, pilot):
         pane = await to_search(app, pilot)
         assert pane.path.value == str(questions)
+        assert "Press n for the first question of the run's own data" in screen_text(app)
         for number in (1, 2, 3):
             await pilot.press("n")
             await answered(app, pilot)

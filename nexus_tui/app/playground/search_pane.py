@@ -96,6 +96,13 @@ class MatchRows(Rows):
             "  to look for. Of questions, n takes the next one, and",
             "  marks its known answers.",
         ]
+        own_data = self._search.playground.own_data
+        if own_data is not None and own_data.task == "retrieval":
+            lines = [
+                "  Press n for the first question of the run's own data:",
+                "  its known answers are marked, with their ranks. i takes",
+                "  any other query or corpus.",
+            ]
         return [Text(line, dim) for line in lines]
 
     def row(self, index: int, width: int) -> Text:
@@ -269,6 +276,7 @@ class SearchPane(Container):
         if self.path.value == self._proposed:
             self.path.value = spec
         self._proposed = spec
+        self._rows.redraw()
 
     def step(self, step: int) -> None:
         """Search for the next question of the corpus, or the one before."""
