@@ -1,1 +1,1 @@
-"""The playground: single pairs, files of pairs, and search in a text file."""
+"""The playground: single pairs, files of pairs, and search in a corpus."""
