@@ -16,12 +16,12 @@ from typer.main import get_command
 __all__ = ["COMMANDS", "LazyCommands"]
 
 COMMANDS = {
-    "train": ("train:train", "Train on scored pairs, growing dendrites where they help."),
+    "train": ("train:train", "Train on pairs or questions, growing dendrites where they help."),
     "data": ("data:data", "Say what data holds, without training: rows, lengths, leaks."),
-    "eval": ("evaluate:evaluate", "Compute Spearman and Pearson of a model on scored pairs."),
+    "eval": ("evaluate:evaluate", "Judge a model on held-out pairs or questions."),
     "similarity": ("similarity:similarity", "Score pairs by cosine similarity, tuned and base."),
-    "search": ("search:search", "Find the sentences of a file nearest to a query."),
-    "compare": ("compare:compare", "Compare models on the same pairs, with intervals."),
+    "search": ("search:search", "Find the texts of a corpus nearest to a query."),
+    "compare": ("compare:compare", "Compare models on the same data, with intervals."),
     "sweep": ("sweep:sweep", "Train a grid of settings, and show which is best."),
     "report": ("report:report", "Write runs and sweeps as an HTML page and Markdown."),
     "runs": ("runs:app", "List, show and remove the runs on this machine."),

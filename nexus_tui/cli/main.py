@@ -30,7 +30,7 @@ OFFLINE = {
 app = typer.Typer(
     name="nexus",
     cls=LazyCommands,
-    help="Fine-tune a sentence-embedding model on your own pairs by growing dendrites, offline.",
+    help="Fine-tune a sentence-embedding model on your own data by growing dendrites, offline.",
     epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 data or model, 4 memory or disk, 5 diverged, "
     "130/143/129 stopped by INT/TERM/HUP with a checkpoint that --resume continues.",
     pretty_exceptions_enable=False,
@@ -59,7 +59,7 @@ def root(
         bool, typer.Option("--low-bandwidth", help="Redraw the app less often.")
     ] = False,
 ) -> None:
-    """Fine-tune a sentence-embedding model on your own pairs by growing dendrites, offline.
+    """Fine-tune a sentence-embedding model on your own data by growing dendrites, offline.
 
     Without a command, on a terminal, it opens the app.
     """

@@ -9,6 +9,8 @@ from nexus_tui.work.model_data import DataChoice
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tokenizers import Tokenizer
+
     from nexus_engine.data.questions.question_data import QuestionData
     from nexus_engine.scoring.search_texts import SearchTexts
 
@@ -47,8 +49,12 @@ def data_request(
     return DataRequest(choice, known, roles, skip_bad or choice.skip_bad)
 
 
-def load_requested(request: DataRequest, max_tokens: int) -> QuestionData:
-    """The questions. Documents are cut into passages of at most `max_tokens`.
+def load_requested(
+    request: DataRequest, max_tokens: int, tokenizer: Tokenizer | None = None
+) -> QuestionData:
+    """The questions. Documents are cut into passages of at most `max_tokens` of the base model.
+
+    `tokenizer` is the base model's from `plain_tokenizer`, for a caller who has it already.
 
     Raises:
         DataError: they cannot be used.
@@ -62,7 +68,7 @@ def load_requested(request: DataRequest, max_tokens: int) -> QuestionData:
         seed=request.choice.seed,
         columns=request.columns,
         skip_bad=request.skip_bad,
-        tokenizer=plain_tokenizer(find_base_model().folder),
+        tokenizer=tokenizer or plain_tokenizer(find_base_model().folder),
         max_tokens=max_tokens,
     )
 

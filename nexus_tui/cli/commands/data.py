@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nexus_tui.cli.commands.query_options import ScoreRangeOption
+from nexus_tui.cli.commands.query_options import (
+    ColumnsOption,
+    ScoreRangeOption,
+    SkipBadOption,
+    TaskOption,
+)
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from nexus_engine.scoring.inspection import Inspection
     from nexus_tui.terminal.streams import Counting
+    from nexus_tui.work.question_data import DataRequest
 
 __all__ = ["data"]
 
@@ -26,21 +32,9 @@ def data(
             metavar="SPEC",
         ),
     ],
-    task: Annotated[
-        Literal["auto", "pairs", "retrieval"],
-        typer.Option("--task", help="Read it as graded pairs or as questions; auto: as it looks."),
-    ] = "auto",
-    columns: Annotated[
-        str | None,
-        typer.Option(
-            "--columns",
-            help="Names of columns, such as question=prompt,positive=answer.",
-            metavar="ROLE=NAME,...",
-        ),
-    ] = None,
-    skip_bad: Annotated[
-        bool, typer.Option("--skip-bad", help="Leave out rows that cannot be used, and count them.")
-    ] = False,
+    task: TaskOption = "auto",
+    columns: ColumnsOption = None,
+    skip_bad: SkipBadOption = False,
     score_range: ScoreRangeOption = None,
     seed: Annotated[
         int, typer.Option("--seed", help="Seed of the split of a single file.", min=0)
@@ -55,36 +49,24 @@ def data(
     Lengths are in the model's tokens, its start and end tokens included. A leak is a text that
     stands in two splits.
     """
-    from nexus_engine.data.questions.fields import columns_option
-    from nexus_engine.data.task import task_of
     from nexus_tui.terminal import streams
     from nexus_tui.work.model_data import choose_data
+    from nexus_tui.work.question_data import data_request
 
-    roles = columns_option(columns) if columns else None
-    limits = choose_data([], spec, score_range).score_range
+    choice = choose_data([], spec, score_range)._replace(seed=seed)
     with streams.Counting() as progress:
-        resolved = task_of(spec, roles) if task == "auto" else task
-        inspection = _inspect(spec, resolved, roles, skip_bad, limits, seed, max_length, progress)
+        request = data_request(choice, task, columns, skip_bad=skip_bad)
+        inspection = _inspect(request, max_length, progress)
     if json:
-        streams.put_json(_as_json(spec, resolved, max_length, inspection))
+        streams.put_json(_as_json(spec, request.task, max_length, inspection))
         return
     streams.put(*_as_lines(max_length, inspection))
     for doubt in inspection.doubts:
         streams.say(_warning(doubt))
 
 
-def _inspect(
-    spec: str,
-    task: Literal["pairs", "retrieval"],
-    roles: dict[str, str] | None,
-    skip_bad: bool,
-    score_range: tuple[float, float] | None,
-    seed: int,
-    max_length: int,
-    progress: Counting,
-) -> Inspection:
+def _inspect(request: DataRequest, max_length: int, progress: Counting) -> Inspection:
     from nexus_engine.data import load_data
-    from nexus_engine.data.questions.loading import load_questions
     from nexus_engine.model.base_model import find_base_model
     from nexus_engine.model.plain_tokenizer import plain_tokenizer
     from nexus_engine.scoring.inspection import (
@@ -92,20 +74,21 @@ def _inspect(
         inspect_questions,
         texts_to_measure,
     )
+    from nexus_tui.work.question_data import load_requested
 
     tokenizer = plain_tokenizer(find_base_model().folder)
-    if task == "retrieval":
-        questions = load_questions(
-            spec,
-            seed=seed,
-            columns=roles,
-            skip_bad=skip_bad,
-            tokenizer=tokenizer,
-            max_tokens=max_length,
-        )
+    if request.task == "retrieval":
+        questions = load_requested(request, max_length, tokenizer)
         progress.begin("counting tokens", texts_to_measure(questions))
         return inspect_questions(questions, tokenizer, max_length, progress.advance)
-    pairs = load_data(spec, seed=seed, score_range=score_range, columns=roles, skip_bad=skip_bad)
+    choice = request.choice
+    pairs = load_data(
+        choice.spec,
+        seed=choice.seed,
+        score_range=choice.score_range,
+        columns=request.columns,
+        skip_bad=request.skip_bad,
+    )
     progress.begin("counting tokens", texts_to_measure(pairs))
     return inspect_pairs(pairs, tokenizer, max_length, progress.advance)
 
@@ -116,7 +99,7 @@ def _as_json(spec: str, task: str, max_length: int, inspection: Inspection) -> d
         "task": task,
         "summary": inspection.summary,
         "notes": list(inspection.notes),
-        "questions": list(inspection.doubts),
+        "doubts": list(inspection.doubts),
         "splits": {_key(name): _keyed(counts) for name, counts in inspection.splits.items()},
         "max_length": max_length,
         "tokens": {

@@ -40,7 +40,7 @@ def train(
     verbose: options.Verbose = False,
     **options_given: Any,
 ) -> None:
-    """Train on scored pairs of sentences, growing dendrites where they help.
+    """Train on scored pairs or on questions, growing dendrites where they help.
 
     Settings come from the first of: the option, its variable (such as NEXUS_EPOCHS), --config
     FILE.toml or the train table of ./nexus.toml, your own nexus.toml, the recipe.
