@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from app_support import make_app, screen_text, until
 from question_folders import write_questions
 
 from nexus_engine.data.questions.glance import glance_at_questions
+from nexus_engine.data.task import task_of
 from nexus_engine.errors import DataError
 from nexus_tui.app.new_run.run_form import FIELDS, check, plan_in_words
 from nexus_tui.app.new_run.screen import NewRunScreen
@@ -44,6 +46,29 @@ def test_the_form_says_that_the_data_are_questions_and_starts_the_run(folder, si
         assert (begun[0].task, begun[0].loss) == ("retrieval", "ranking")
 
     asyncio.run(drive())
+
+
+def test_typing_a_path_reads_nothing_in_the_thread_of_the_screen(folder, monkeypatch):
+    readers = []
+
+    def noting(spec, columns=None):
+        readers.append(threading.current_thread())
+        return task_of(spec, columns)
+
+    monkeypatch.setattr("nexus_engine.data.task.task_of", noting)
+
+    async def drive():
+        app = make_app()
+        form = NewRunScreen(glance_seconds=0.01, probe_seconds=60)
+        async with app.run_test() as pilot:
+            app.push_screen(form)
+            await until(pilot, lambda: app.screen is form and form.is_mounted)
+            await pilot.press(*folder)
+            await until(pilot, lambda: "judged by nDCG@10" in " ".join(screen_text(app).split()))
+
+    asyncio.run(drive())
+    assert readers
+    assert threading.main_thread() not in readers
 
 
 def test_a_plan_on_pairs_goes_without_saying_it(folder):

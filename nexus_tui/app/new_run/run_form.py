@@ -5,30 +5,38 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from nexus_engine.config import Settings, TrainConfig, resolve
-from nexus_engine.errors import ConfigError, NexusError
-from nexus_engine.named_task import with_task
+from nexus_engine.errors import ConfigError, NexusError, one_line
+from nexus_engine.named_task import SHIPPED, with_task
 from nexus_engine.recipes import RECIPES
 from nexus_engine.settings.record import SETTINGS
 from nexus_engine.settings.setting import NamedSetting
 from nexus_tui.settings.environment import environment_settings
 from nexus_tui.settings.training import asked_config
-from nexus_tui.words.formats import epochs_words, value_text
+from nexus_tui.words.formats import count, epochs_words, size, value_text
 from nexus_tui.words.metrics import task_words
 
 __all__ = [
     "FIELDS",
     "Checked",
     "Field",
+    "Glanced",
+    "Tasks",
     "check",
     "choices",
     "command_words",
+    "glance_at_data",
     "measured_values",
     "plan_in_words",
     "recipes_of",
 ]
+
+Tasks = Mapping[tuple[str, str | None], Literal["pairs", "retrieval"]]
+"""What data is for, by its SPEC and columns."""
 
 TO_BE_FITTED = "to be fitted"
 """Follows a value that `Settings.fit` will lower for a small data set, until a forecast tells to
@@ -75,13 +83,14 @@ class Checked:
 
     `values` has the fields that the user filled in. `settings` is None while there is an error.
     `errors` are by field, under "" if they belong to none. `shown` has the value that applies to
-    each field left blank.
+    each field left blank. `config` is what the form asks for, None if a field cannot be read.
     """
 
     values: Mapping[str, Any]
     settings: Settings | None
     errors: Mapping[str, str]
     shown: Mapping[str, str] = field(default_factory=dict)
+    config: TrainConfig | None = None
 
     @property
     def arguments(self) -> list[str]:
@@ -126,23 +135,59 @@ def choices() -> dict[str, tuple[tuple[str, ...], str]]:
     return options_of
 
 
-def check(typed: Mapping[str, str]) -> Checked:
+def check(typed: Mapping[str, str], tasks: Tasks | None = None) -> Checked:
     """Check the text typed into each field; variables, files and recipe decide blank fields.
 
-    The messages are those of the command line. A choice left at its default counts as blank.
+    The messages are those of the command line. A choice left at its default counts as blank. The
+    task of data is read from it, which may take seconds in a large folder. With `tasks` nothing is
+    read: data that is not among them counts as graded pairs.
     """
     values, errors = _read(typed)
     if errors:
         return Checked(values, None, errors)
+    config = None
     try:
-        config = with_task(asked_config({**environment_settings(), **values}, None))
+        config = asked_config({**environment_settings(), **values}, None)
+        config = _with_task(config, tasks)
         settings = resolve(config)
     except ConfigError as error:
         message = str(error)
-        return Checked(values, None, {_field_of(message): message})
+        return Checked(values, None, {_field_of(message): message}, config=config)
     except NexusError as error:
-        return Checked(values, None, {"": str(error)})
-    return Checked(values, settings, {}, _effective_values(config, settings))
+        return Checked(values, None, {"": str(error)}, config=config)
+    return Checked(values, settings, {}, _effective_values(config, settings), config)
+
+
+def _with_task(config: TrainConfig, tasks: Tasks | None) -> TrainConfig:
+    if tasks is None or config.task != "auto" or config.data in SHIPPED:
+        return with_task(config)
+    task = tasks.get((config.data, config.columns), "auto")
+    return msgspec.structs.replace(config, task=task)
+
+
+class Glanced(NamedTuple):
+    """The configuration with the task of its data, why the data cannot be used, what it holds."""
+
+    config: TrainConfig
+    error: str
+    note: str
+
+
+def glance_at_data(config: TrainConfig) -> Glanced:
+    """The task of the data, and the number and size of its files. Blocking."""
+    from nexus_engine.data.files.glance import glance
+    from nexus_engine.data.questions.glance import glance_at_questions
+
+    try:
+        config = with_task(config)
+        is_pairs = config.task == "pairs"
+        data = glance(config.data) if is_pairs else glance_at_questions(config.data)
+    except NexusError as error:
+        return Glanced(config, one_line(error, 300), "")
+    lines = "" if data.lines is None else f"{count(data.lines)} lines, "
+    noun = "file" if data.files == 1 else "files"
+    what = "pairs" if is_pairs else "questions"
+    return Glanced(config, "", f"{what}: {data.files} {noun}, {lines}{size(data.size_bytes)}")
 
 
 def _read(typed: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -30,14 +30,15 @@ from nexus_tui.app.new_run.form_row import FormRow
 from nexus_tui.app.new_run.run_form import (
     FIELDS,
     Checked,
+    Glanced,
     check,
     choices,
     command_words,
+    glance_at_data,
     measured_values,
     recipes_of,
 )
 from nexus_tui.words.forecasting import Forecasted
-from nexus_tui.words.formats import count, size
 from nexus_tui.work.background import Detached, begin_detached
 
 __all__ = ["NewRunScreen"]
@@ -94,6 +95,8 @@ class NewRunScreen(NexusScreen):
         self._checked = Checked({}, None, {})
         self._data_error = ""
         self._data_note = ""
+        self._tasks: dict[tuple[str, str | None], Literal["pairs", "retrieval"]] = {}
+        """What data is for, as far as glances at it have told."""
         self._glanced_data: str | None = None
         """The data, as typed, that `_data_error` and `_data_note` are about."""
         self._forecast: Forecasted | None = None
@@ -147,9 +150,12 @@ class NewRunScreen(NexusScreen):
             recipe.offer(recipes_of(tune.selected), "default")
         self._check()
 
+    def _typed(self) -> dict[str, str]:
+        return {row.field.name: row.value for row in self.query(FormRow)}
+
     def _check(self) -> None:
         before = self._checked.arguments
-        self._checked = check({row.field.name: row.value for row in self.query(FormRow)})
+        self._checked = check(self._typed(), self._tasks)
         if self._checked.values.get("data") != self._glanced_data:
             self._data_error = self._data_note = ""
         self._update_rows()
@@ -190,34 +196,29 @@ class NewRunScreen(NexusScreen):
     # The data
 
     def _glance_at_data(self) -> None:
-        settings = self._checked.settings
-        if settings is None:
+        config = self._checked.config
+        if config is None:
             return
-        spec, task = settings.data, settings.task
         self._glanced_data = self._checked.values.get("data")
 
-        def read_data() -> tuple[str, str]:
-            from nexus_engine.data.files.glance import glance
-            from nexus_engine.data.questions.glance import glance_at_questions
-
-            try:
-                data = glance(spec) if task == "pairs" else glance_at_questions(spec)
-            except NexusError as error:
-                return one_line(error, 300), ""
-            lines = "" if data.lines is None else f"{count(data.lines)} lines, "
-            noun = "file" if data.files == 1 else "files"
-            what = "pairs" if task == "pairs" else "questions"
-            return "", f"{what}: {data.files} {noun}, {lines}{size(data.size_bytes)}"
-
-        self.run_worker(read_data, thread=True, group="glance", exclusive=True, exit_on_error=False)
+        self.run_worker(
+            lambda: glance_at_data(config),
+            thread=True,
+            group="glance",
+            exclusive=True,
+            exit_on_error=False,
+        )
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Show the result of a worker: a glance at the data, a forecast, or a detached start."""
         if event.state is not WorkerState.SUCCESS:
             return
         result = event.worker.result
-        if event.worker.group == "glance":
-            self._data_error, self._data_note = result or ("", "")
+        if isinstance(result, Glanced):
+            config, self._data_error, self._data_note = result
+            if config.task != "auto":
+                self._tasks[config.data, config.columns] = config.task
+                self._checked = check(self._typed(), self._tasks)
             self._update_rows()
         elif event.worker.group == "forecast" and isinstance(result, Forecasted):
             self._measuring = ""
@@ -288,6 +289,7 @@ class NewRunScreen(NexusScreen):
 
     def _ready(self) -> bool:
         """Whether the run can start; if not, focus the field with the error and say so."""
+        self._checked = check(self._typed())  # the task is read now if no glance has told it
         invalid = "data" if self._data_error else next(iter(self._checked.errors), None)
         if invalid is None and self._checked.settings is not None:
             return True
