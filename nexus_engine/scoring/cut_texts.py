@@ -16,13 +16,15 @@ from nexus_engine.scoring.corpus import Corpus, PairRows, QuestionCorpus
 __all__ = ["corpus_notes", "cut_note", "indistinct", "pair_notes", "refuse_indistinct"]
 
 
-def cut_note(cut: int, sentences: int, max_tokens: int = MAX_TOKENS) -> str:
-    """A line that says how many of the distinct sentences are cut; empty if none is."""
+def cut_note(
+    cut: int, total: int, max_tokens: int = MAX_TOKENS, *, texts: str = "sentences"
+) -> str:
+    """A line that says how many of the distinct texts are cut; empty if none is."""
     if not cut:
         return ""
     are = "is" if cut == 1 else "are"
     return (
-        f"{cut:,} of {sentences:,} sentences {are} longer than the {max_tokens} tokens that the "
+        f"{cut:,} of {total:,} {texts} {are} longer than the {max_tokens} tokens that the "
         "model reads: the rest is cut off"
     )
 

@@ -199,3 +199,14 @@ def test_no_text_reaches_the_run_folder(capfd, home, run):
     _, err = called(capfd, "eval", "asks", "--data", "faq.jsonl")
     assert CANARY not in err
     assert all(CANARY not in f.read_text() for f in run.rglob("*.json*") if f.is_file())
+
+
+def test_cut_texts_are_called_what_they_are(capfd, home):
+    rows = [{"question": f"what is thing {i}", "answer": f"thing {i} is a tool"} for i in range(60)]
+    rows[0]["answer"] += " that cuts" * 200
+    path = home / "long.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    _, err = called(capfd, "eval", "base", "--data", str(path), "--split", "all")
+    assert "note: 1 of 120 questions and passages is longer than the 256 tokens" in err
+    _, err = called(capfd, "search", "base", "tool", "--corpus", str(path), "--top", "1")
+    assert "note: 1 of 60 passages is longer than the 256 tokens" in err

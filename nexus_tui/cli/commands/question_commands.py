@@ -12,6 +12,7 @@ from rich.text import Text
 from nexus_tui.work.question_data import DataRequest, load_requested
 
 if TYPE_CHECKING:
+    from nexus_engine.runs.saved_model import LoadedModel
     from nexus_engine.scoring.question_evaluation import JudgedModel, QuestionEvaluation
 
 __all__ = ["compare_on_questions", "evaluate_on_questions"]
@@ -223,15 +224,15 @@ def _where(request: DataRequest, split: SplitName, evaluation: QuestionEvaluatio
     )
 
 
-def _cut_words(evaluation: QuestionEvaluation, loaded: Any) -> str:
+def _cut_words(evaluation: QuestionEvaluation, loaded: LoadedModel) -> str:
     """How many texts are longer than a model reads; empty if none is."""
-    cut, total = evaluation.cut_texts(loaded), evaluation.passages + len(evaluation)
-    if not cut:
-        return ""
-    are = "is" if cut == 1 else "are"
-    return (
-        f"{cut:,} of {total:,} questions and passages {are} longer than the "
-        f"{loaded.tokenizer.max_tokens} tokens that the model reads: the rest is cut off"
+    from nexus_engine.scoring.cut_texts import cut_note
+
+    return cut_note(
+        evaluation.cut_texts(loaded),
+        evaluation.passages + len(evaluation),
+        loaded.tokenizer.max_tokens,
+        texts="questions and passages",
     )
 
 

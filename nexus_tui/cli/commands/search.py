@@ -92,7 +92,8 @@ def search(
         )
     if result.query_cut:
         streams.note(f"the query: {cut_note(1, 1, result.max_tokens)}")
-    streams.note(cut_note(result.cut, result.sentences, result.max_tokens))
+    kind = "sentences" if texts.unit == "line" else "passages"
+    streams.note(cut_note(result.cut, result.sentences, result.max_tokens, texts=kind))
     if json:
         _print_json(result, texts.unit)
     elif streams.is_live(sys.stdout):
