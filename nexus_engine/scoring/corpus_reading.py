@@ -168,7 +168,8 @@ def _check_size(label: str, texts: int, characters: int, max_texts: int = MAX_SE
 def _beir_corpus(path: Path, check: Check, *, skip_bad: bool) -> SearchTexts:
     source = file_source(path)
     texts = _Distinct(source.label)
-    for number, titled in enumerate(corpus_texts(source, [] if skip_bad else None), start=1):
+    skip = (lambda _: None) if skip_bad else None
+    for number, titled in enumerate(corpus_texts(source, skip), start=1):
         texts.add(titled.text, number)
         if not number % 10_000:
             check()

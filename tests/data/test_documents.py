@@ -164,6 +164,23 @@ def test_an_answer_over_two_passages_has_both_and_a_strange_one_is_a_passage(tmp
     assert data.origins.starts[-1] == -1
 
 
+@pytest.mark.parametrize(
+    ("header", "cell"), [("source", "{}.md"), ("answer", "made in the year {} by hand")]
+)
+def test_a_column_without_a_name_is_neither_source_nor_answer(tmp_path, tokenizer, header, cell):
+    for year in range(1800, 1830):
+        (tmp_path / f"{year}.md").write_text(
+            f"# A handle of {year}\nIt was made in the year {year} by hand. It is of oak and tin."
+        )
+    rows = [f"{i},when was thing {i} built,{cell.format(1800 + i)}\n" for i in range(30)]
+    table = f",question,{header}\n" + "".join(rows)  # as pandas writes it
+    (tmp_path / "questions.csv").write_text(table)
+    data = load_questions(str(tmp_path), tokenizer=tokenizer)
+    [answer] = known(data)["when was thing 7 built"]
+    assert "1807" in answer
+    assert len(data.passages) == 30
+
+
 def test_few_questions_are_all_held_out_and_weak_pairs_train(tmp_path, tokenizer):
     data = load_questions(folder_of(tmp_path, 40), tokenizer=tokenizer)
     assert [len(split) for split in splits(data)] == [0, 20, 20]

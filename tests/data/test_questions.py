@@ -247,3 +247,27 @@ def test_judgements_that_fit_nothing_are_refused(tmp_path, qrel, reason):
     path.write_text(f"{path.read_text()}{qrel}\n")
     with pytest.raises(DataError, match=reason):
         load_questions(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "reason"),
+    [
+        ("corpus.jsonl", {"text": "lost"}, "has no _id"),
+        ("corpus.jsonl", {"_id": "d0", "text": "another"}, "its _id stands twice"),
+        ("corpus.jsonl", ["d999"], "not a JSON object"),
+        ("queries.jsonl", {"text": "lost"}, "has no _id"),
+        ("queries.jsonl", {"_id": "q0", "text": "another"}, "its _id stands twice"),
+        ("queries.jsonl", 17, "not a JSON object"),
+    ],
+)
+def test_texts_of_beir_without_an_id_of_their_own_are_refused_or_skipped(
+    tmp_path, name, line, reason
+):
+    folder = write_beir(tmp_path / "set", zipped=False)
+    path = folder / name
+    path.write_text(f"{path.read_text()}{json.dumps(line)}\n")
+    with pytest.raises(DataError, match=rf"{name}:\d+: .*{reason}"):
+        load_questions(str(folder))
+    data = load_questions(str(folder), skip_bad=True)
+    assert data.counts.skipped == 1
+    assert known(data) == EXPECTED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,22 +66,25 @@ def _named(folder: Path, stem: str) -> Path | None:
     return None
 
 
-def corpus_texts(source: Source, skipped: list[int] | None = None) -> Iterator[TitledText]:
-    """The passages of a corpus. With `skipped`, rows that cannot be used are noted there.
+def corpus_texts(
+    source: Source, skip: Callable[[DataError], None] | None = None
+) -> Iterator[TitledText]:
+    """The passages of a corpus.
 
-    Raises DataError, with the row, for a passage without an id or a text.
+    Raises DataError, with the row, for a passage without an id or a text; such rows are handed to
+    `skip`, if it is given, and left out.
     """
-    for row, record in read_records(source, FileKind.JSONL):
+    for row, record in read_records(source, FileKind.JSONL, skip):
         try:
             key = _identity(source.label, row, record)
             title, body = record.get("title") or "", record.get("text")
             title = title.strip() if isinstance(title, str) else ""
             if not (title and isinstance(body, str) and not body.strip()):
                 body = checked_text(source.label, row, body, "passage")
-        except DataError:
-            if skipped is None:
+        except DataError as error:
+            if skip is None:
                 raise
-            skipped.append(row)
+            skip(error)
             continue
         yield TitledText(row, key, title, body.strip())
 
@@ -89,26 +92,37 @@ def corpus_texts(source: Source, skipped: list[int] | None = None) -> Iterator[T
 def gather_beir(into: Gathered, files: Mapping[str, Path], *, skip_bad: bool = False) -> list[str]:
     """Gather a folder in BEIR's layout; notes on how its files were read.
 
-    Raises DataError, with file and row, for what cannot be used: an id that stands twice, a
-    judgement of an unknown question or passage, a score that is no number. With `skip_bad` such
-    rows are counted.
+    Raises DataError, with file and row, for what cannot be used: a text without an id or with that
+    of another, a judgement of an unknown question or passage, a score that is no number. With
+    `skip_bad` such rows are left out and counted; of two texts with one id the first stays.
     """
-    passages = {}
-    skipped: list[int] = []
+
+    def meet(error: DataError) -> None:
+        if not skip_bad:
+            raise error
+        into.skipped += 1
+
+    passages: dict[str, int] = {}
     corpus = source = file_source(files["corpus"])
-    for titled in corpus_texts(source, skipped if skip_bad else None):
+    for titled in corpus_texts(source, meet):
         if titled.key in passages:
             reason = "its _id stands twice; give each passage its own"
-            raise row_error(source.label, titled.row, reason)
-        passages[titled.key] = into.passage(source.label, titled.row, titled.text)
-    into.skipped += len(skipped)
+            meet(row_error(source.label, titled.row, reason))
+        else:
+            passages[titled.key] = into.passage(source.label, titled.row, titled.text)
     questions: dict[str, tuple[int, object]] = {}
     source = file_source(files["queries"])
-    for row, record in read_records(source, FileKind.JSONL):
-        key = _identity(source.label, row, record)
+    for row, record in read_records(source, FileKind.JSONL, meet):
+        try:
+            key = _identity(source.label, row, record)
+        except DataError as error:
+            meet(error)
+            continue
         if key in questions:
-            raise row_error(source.label, row, "its _id stands twice; give each question its own")
-        questions[key] = (row, record.get("text"))
+            reason = "its _id stands twice; give each question its own"
+            meet(row_error(source.label, row, reason))
+        else:
+            questions[key] = (row, record.get("text"))
     read = [corpus, source]
     for split in SPLITS:
         if split not in files:
@@ -119,10 +133,8 @@ def gather_beir(into: Gathered, files: Mapping[str, Path], *, skip_bad: bool = F
             into.rows += 1
             try:
                 _judge(into, judged.label, row, cells, split, passages, questions, source.label)
-            except DataError:
-                if not skip_bad:
-                    raise
-                into.skipped += 1
+            except DataError as error:
+                meet(error)
     return [f"{each.label}: {remark}" for each in read for remark in each.remarks]
 
 

@@ -201,7 +201,7 @@ def _cut_documents(
 
 
 def _titled_corpus(corpus: Path, *, skip_bad: bool) -> Iterator[TitledBody]:
-    for titled in corpus_texts(file_source(corpus), [] if skip_bad else None):
+    for titled in corpus_texts(file_source(corpus), (lambda _: None) if skip_bad else None):
         if titled.body:
             yield TitledBody(titled.title, titled.body)
 

@@ -207,7 +207,7 @@ class _Reader:
         positives = [
             checked_text(label, row, value, "answer") for value in _texts(self._positive(record))
         ]
-        named = "" if self._places is None else _word(record.get(fields.source))
+        named = "" if self._places is None else self._word(record, fields.source)
         if not positives and not named:
             raise row_error(label, row, "the question has no answer; fill or remove the row")
         negatives = [
@@ -238,7 +238,7 @@ class _Reader:
         record: Mapping[str, Any],
     ) -> None:
         if self._places is not None:
-            heading = _word(record.get(self._fields.heading)) if self._fields.heading else ""
+            heading = self._word(record, self._fields.heading)
             for text in positives or [""]:
                 place = AnswerPlace(self._label, row, question, text, named, heading, is_answer)
                 self._places.append(place)
@@ -251,7 +251,14 @@ class _Reader:
                 self._into.negative(question, passage)
 
     def _positive(self, record: Mapping[str, Any]) -> object:
-        return record.get(self._fields.positive)
+        # A column without a name, as pandas writes for its index, is not the field "".
+        return record.get(self._fields.positive) if self._fields.positive else None
+
+    @staticmethod
+    def _word(record: Mapping[str, Any], name: str) -> str:
+        """The text of the field `name`, where the file has it; else ""."""
+        value = record.get(name) if name else None
+        return value.strip() if isinstance(value, str) else ""
 
     def _is_answer(self, row: int, record: Mapping[str, Any]) -> bool:
         """Whether the row's mark is 1, as it is without marks. DataError for any other mark."""
@@ -275,10 +282,6 @@ class _Reader:
             names = tuple(n for n in key if squeezed(n).rstrip("0123456789") in NEGATIVES)
             self._negatives[key] = names
         return names
-
-
-def _word(value: object) -> str:
-    return value.strip() if isinstance(value, str) else ""
 
 
 def _texts(value: object) -> Iterator[object]:
