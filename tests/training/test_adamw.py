@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 import torch
 from torch import nn
 
@@ -35,6 +36,24 @@ def test_it_steps_as_torch_does_bit_by_bit():
         assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
     for our, their in zip(ours, theirs, strict=True):
         assert our_optimizer.state[our].keys() == torch_optimizer.state[their].keys()
+
+
+def test_a_rate_that_is_a_tensor_stays_the_same_object():
+    """A step in chunks between two replays of a CUDA graph sets the rate that the graph reads."""
+    rate = torch.tensor(0.0)
+    number, tensor = (
+        {"params": [nn.Parameter(torch.ones(2))], "lr": lr, "base_lr": 1e-2, "weight_decay": 0.0}
+        for lr in (0.0, rate)
+    )
+    optimizer = AdamW([number, tensor])
+    for factor in (1.0, 0.25):
+        optimizer.scale_rates(factor)
+        assert tensor["lr"] is rate
+        assert float(rate) == pytest.approx(number["lr"]) == 1e-2 * factor
+    for group in (number, tensor):
+        group["params"][0].grad = torch.ones(2)
+    optimizer.step()
+    assert torch.allclose(number["params"][0], tensor["params"][0])
 
 
 def test_it_does_not_import_the_compiler():

@@ -30,6 +30,18 @@ class AdamW:
         self.param_groups = list(groups)
         self.state: defaultdict[nn.Parameter, dict[str, Tensor]] = defaultdict(dict)
 
+    def scale_rates(self, factor: float) -> None:
+        """Set each group's `lr` to `factor` times its `base_lr`; a tensor stays the same object.
+
+        CUDA graphs read that tensor, and steps that are not captured may come between theirs.
+        """
+        for group in self.param_groups:
+            rate = group["base_lr"] * factor
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+
     def zero_grad(self) -> None:
         """Drop all gradients."""
         for group in self.param_groups:

@@ -108,8 +108,7 @@ class GraphedSteps:
             shape = self._shapes[key] = _Shape(
                 batch.to(device), tuple(values.to(device) for values in targets)
             )
-        for group in self.rule.optimizer.param_groups:
-            group["lr"].fill_(group["base_lr"] * factor)
+        self.rule.optimizer.scale_rates(factor)
         self._stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(self._stream):
             shape.fill(batch, targets)

@@ -104,8 +104,7 @@ class TrainingSteps:
     ) -> tuple[Tensor, Tensor]:
         """Loss and gradient norm of a step; `rows`, (m,), are the sentences of its batch."""
         assert self._optimizer is not None
-        for group in self._optimizer.param_groups:
-            group["lr"] = group["base_lr"] * factor
+        self._optimizer.scale_rates(factor)
         device = self._model.device
         on_device = tuple(values.to(device, non_blocking=True) for values in targets)
         masks = ChunkMasks(self.pool, number, device)  # both passes of a step use the same masks
