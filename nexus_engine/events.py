@@ -86,11 +86,17 @@ class RunStarted(_Event, frozen=True, kw_only=True, tag="run_started"):
 
 
 class EpochStarted(_Event, frozen=True, kw_only=True, tag="epoch_started"):
-    """An epoch begins. Epochs count from 1; `steps` is the number of its optimizer steps."""
+    """An epoch begins. Epochs count from 1; `steps` is the number of its optimizer steps.
+
+    Its last one is step `last_step` of the arm, which has `steps_total`. Both are 0 in logs of
+    earlier versions, whose epochs all have as many steps.
+    """
 
     epoch: int
     epochs: int
     steps: int
+    last_step: int = 0
+    steps_total: int = 0
     sets: int
     params_trained: int
 

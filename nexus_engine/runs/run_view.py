@@ -84,6 +84,8 @@ class ArmView:
     step: int = 0
     steps_total: int = 0
     epoch_steps: int = 0
+    last_step: int = 0
+    """The last step of the epoch under way; 0 before the first."""
     loss: float | None = None
     lr: float | None = None
     grad_norm: float | None = None
@@ -182,7 +184,8 @@ def reduce(view: RunView, event: Event) -> RunView:
                 epoch=event.epoch,
                 epochs=event.epochs,
                 epoch_steps=event.steps,
-                steps_total=event.epochs * event.steps,
+                last_step=event.last_step or event.epoch * event.steps,
+                steps_total=event.steps_total or event.epochs * event.steps,
                 sets=event.sets,
                 params_trained=event.params_trained,
             )
@@ -253,7 +256,7 @@ def _after_step(view: RunView, event: Step) -> RunView:
         paces=arm.paces.add(event.step, event.pairs_per_second),
     )
     # An evaluation follows the last step of an epoch, and its event comes only when it is over.
-    is_last = arm.epoch_steps > 0 and event.step >= event.epoch * arm.epoch_steps
+    is_last = 0 < arm.last_step <= event.step
     return _with_arm(
         replace(
             view,

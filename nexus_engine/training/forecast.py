@@ -112,7 +112,6 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
     if settings.control:
         arms += control_specs(main, switches, settings.epochs)
     probes = [probe_type(spec, base, corpus, hardware) for spec in arms]
-    steps = len(probes[0].batches)
     tokens = _Tokens(corpus, settings)
     train_seconds, evaluate_seconds = 0.0, 0.0
     main_seconds = 0.0
@@ -150,7 +149,7 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
         batch_size=settings.batch_size,
         lr=settings.lr,
         dendrite_lr=settings.dendrite_lr,
-        steps=steps * settings.epochs,
+        steps=probes[0].steps,
         arms=len(arms),
         switches=len(switches) if settings.dendrites else 0,
         params_added=params_added,

@@ -96,6 +96,7 @@ class Probe:
             mined = np.concatenate([weak, self.arm.negatives.any_lengths()])
             self._example_lengths = self._example_lengths + mined
             self.rows_to_mine = self.arm.negatives.embedded
+        self.steps = self.arm.steps_until(spec.plan.epochs)
         self.epoch_tokens = self.tokens_in(self.arm.weak_epochs + 1)
         self.sets = spec.plan.switches if spec.grow_sets is None else spec.grow_sets
         self.params_added = 0
@@ -155,7 +156,7 @@ class Probe:
         if steps_timed < 2 or self.encoder_frozen or self._hardware.device.type != "cpu":
             return 0.0
         slope = max(0.0, self._resident_mb[-1] - self._resident_mb[0]) / (steps_timed**0.5 - 1)
-        steps = min(MAX_GROWTH_STEPS, len(self.batches) * self.spec.epochs)
+        steps = min(MAX_GROWTH_STEPS, self.steps)
         return float(slope * max(0.0, steps**0.5 - steps_timed**0.5))
 
     def release(self) -> None:

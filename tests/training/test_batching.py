@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
-from nexus_engine.training.steps.batching import epoch_batches
+from nexus_engine.training.steps.batching import epoch_batches, steps_of_epoch
+from nexus_engine.training.steps.negatives import neighbour_batches
 
 LENGTHS = np.random.default_rng(0).integers(5, 60, 1000)
 
@@ -38,3 +40,14 @@ def test_a_pass_has_no_more_epochs_than_batches():
     assert [len(part) for part in parts] == [1] * (len(undivided) + 1)
     assert np.array_equal(parts[0][0], undivided[0])
     assert np.array_equal(parts[-1][0], batches(2)[0])  # the next pass, in another order
+
+
+@pytest.mark.parametrize("per_pass", [1, 2, 3, 40])
+@pytest.mark.parametrize("examples", [1, 2, 7, 8, 9, 15, 16, 17, 100, 129])
+def test_steps_are_counted_without_batches(examples, per_pass):
+    lengths, vectors = np.ones(examples, np.int64), torch.randn(examples, 4)
+    for epoch in range(1, 6):
+        steps = steps_of_epoch(examples, 8, epoch, per_pass)
+        assert steps == len(epoch_batches(lengths, 8, seed=1, epoch=epoch, per_pass=per_pass))
+        near = neighbour_batches(vectors, 8, seed=1, epoch=epoch, per_pass=per_pass)
+        assert steps == len(near)

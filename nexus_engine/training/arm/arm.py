@@ -154,6 +154,10 @@ class Arm:
         """The batches of an epoch, each as train pair indices (b,); none for epoch 0."""
         return [] if epoch == 0 else self._order.batches(epoch)
 
+    def steps_until(self, epoch: int) -> int:
+        """The number of batches of all epochs up to the end of `epoch`."""
+        return sum(map(self._order.steps, range(1, epoch + 1)))
+
     @property
     def weak_epochs(self) -> int:
         """The epochs at the start that train on weak pairs."""

@@ -96,6 +96,8 @@ class ArmLoop:
                 epoch=progress.epoch,
                 epochs=arm.spec.plan.epochs,
                 steps=len(batches),
+                last_step=progress.step - progress.step_in_epoch + len(batches),
+                steps_total=arm.steps_until(arm.spec.plan.epochs),
                 sets=arm.growth.kept + int(arm.growth.before is not None),
                 params_trained=arm.params_trained(),
             )
@@ -126,7 +128,7 @@ class ArmLoop:
                 unreported_losses.clear()
                 # Reading a loss waits for the device; that wait is part of the steps' time.
                 progress.step_seconds += time.perf_counter() - now
-                yield self._step_event(loss, norm, result.lr, len(batches))
+                yield self._step_event(loss, norm, result.lr)
                 self._check_finite(loss, norm)
         return self._steering.take_request()
 
@@ -162,19 +164,19 @@ class ArmLoop:
                 f"summed covariance with the remaining error {first:.3g} -> {last:.3g}",
             )
 
-    def _step_event(self, loss: float, norm: float, lr: float, steps: int) -> Step:
+    def _step_event(self, loss: float, norm: float, lr: float) -> Step:
         progress = self.arm.progress
         event: Step = self._event(
             Step,
             epoch=progress.epoch,
             step=progress.step,
-            steps_total=self.arm.spec.plan.epochs * steps,
+            steps_total=self.arm.steps_until(self.arm.spec.plan.epochs),
             loss=loss,
             lr=lr,
             grad_norm=norm,
             pairs_per_second=progress.pairs / max(progress.step_seconds, 1e-9),
             elapsed_seconds=time.perf_counter() - self._started,
-            remaining_seconds=self._remaining(steps),
+            remaining_seconds=self._remaining(),
             rss_mb=rss_mb(),
         )
         return event
@@ -189,11 +191,12 @@ class ArmLoop:
             "weights are kept; lower --lr, or train with --precision fp32"
         )
 
-    def _remaining(self, steps: int) -> float:
-        """Seconds that this arm still takes at its pace so far; an epoch has `steps` steps."""
-        progress = self.arm.progress
-        epochs_left = self.arm.spec.plan.epochs - progress.epoch
-        steps_left = epochs_left * steps + steps - progress.step_in_epoch
+    def _remaining(self) -> float:
+        """Seconds that this arm still takes at its pace so far."""
+        arm, progress = self.arm, self.arm.progress
+        epochs_left = arm.spec.plan.epochs - progress.epoch
+        steps_done = arm.steps_until(progress.epoch - 1) + progress.step_in_epoch
+        steps_left = arm.steps_until(arm.spec.plan.epochs) - steps_done
         per_step = progress.step_seconds / max(progress.step, 1)
         per_evaluation = progress.eval_seconds / max(progress.epoch - 1, 1)
         return steps_left * per_step + (epochs_left + 1) * per_evaluation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["epoch_batches"]
+__all__ = ["epoch_batches", "steps_of_epoch"]
 
 BATCHES_PER_POOL = 50
 """Pairs are sorted by length within pools of this many batches: batches are alike in length, yet
@@ -32,6 +32,19 @@ def epoch_batches(
     passes_done, part = divmod(epoch - 1, per_pass)
     batches = _pass_batches(lengths, batch_size, (seed, passes_done + 1), like_length=like_length)
     return batches[len(batches) * part // per_pass : len(batches) * (part + 1) // per_pass]
+
+
+def steps_of_epoch(examples: int, batch_size: int, epoch: int, per_pass: int = 1) -> int:
+    """The number of batches that `epoch_batches` gives of `examples` examples, without any order.
+
+    `neighbour_batches` of the same arguments are as many.
+    """
+    whole = -(-examples // batch_size)
+    if whole > 1 and examples % batch_size == 1:
+        whole -= 1
+    per_pass = max(1, min(per_pass, whole))
+    part = (epoch - 1) % per_pass
+    return whole * (part + 1) // per_pass - whole * part // per_pass
 
 
 def _pass_batches(

@@ -1,0 +1,88 @@
+"""Runs that train on weak pairs: of a corpus with few questions before those, or alone."""
+
+from __future__ import annotations
+
+import json
+from itertools import accumulate
+
+import numpy as np
+import pytest
+
+from nexus_engine.config import TrainConfig, resolve
+from nexus_engine.events import EpochStarted, RunFinished, Step
+from nexus_engine.runs.folder import RunFolder
+from nexus_engine.runs.run_view import RunView, reduce
+from nexus_engine.training import inputs
+from nexus_engine.training.arm import loop
+from nexus_engine.training.forecast import forecast
+from nexus_engine.training.probe import Costs, Probe
+from nexus_engine.training.run import train
+
+PASSAGES = 200
+QUESTIONS = {"train": range(20), "dev": range(100, 120), "test": range(120, 140)}
+SMALL = {
+    "task": "retrieval", "place": ("v",), "layers": (5,), "units": 1, "lr": 3e-2, "epochs": 3,
+    "batch_size": 8, "max_length": 32, "threads": 1, "keep_general": "off",
+}  # fmt: skip
+
+
+class FixedCosts(Probe):
+    """Costs that do not depend on the machine."""
+
+    def time_costs(self):
+        return Costs(1e-3, 1e-4, 1e-4)
+
+
+def write_lines(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+@pytest.fixture(scope="module", params=["few questions", "documents alone"])
+def data(request, tmp_path_factory):
+    """A corpus whose passages have titles: they make 400 weak pairs."""
+    folder = tmp_path_factory.mktemp("titled")
+    (folder / "qrels").mkdir()
+    write_lines(folder / "corpus.jsonl", [
+        {"_id": f"p{i}", "title": f"Item {i}", "text": f"It holds part {i} of the old machine. "
+         f"Part {i} was made by hand, out of oak and two sheets of tin."} for i in range(PASSAGES)
+    ])  # fmt: skip
+    questions = [{"_id": f"q{i}", "text": f"where is piece {i}"} for i in range(PASSAGES)]
+    write_lines(folder / "queries.jsonl", questions)
+    for split, chosen in QUESTIONS.items():
+        if split != "train" or request.param == "few questions":
+            rows = "".join(f"q{i}\tp{i}\t1\n" for i in chosen)
+            (folder / "qrels" / f"{split}.tsv").write_text(rows)
+    return folder
+
+
+@pytest.fixture
+def settings(data):
+    return resolve(TrainConfig(data=str(data), **SMALL))
+
+
+@pytest.fixture(autouse=True)
+def small_guard(monkeypatch):
+    guard = inputs.load_guard().take(np.arange(8))
+    monkeypatch.setattr(inputs, "load_guard", lambda: guard)
+    monkeypatch.setattr(loop, "STEP_EVENT_SECONDS", 0.0)
+
+
+def test_steps_are_counted_where_epochs_differ(home, settings):
+    events = list(train(settings, RunFolder.create(home / "run", "test")))
+    assert isinstance(events[-1], RunFinished), events[-1]
+    steps = [event for event in events if isinstance(event, Step)]
+    starts = [event for event in events if isinstance(event, EpochStarted)]
+    assert len({start.steps for start in starts}) == 2
+    ends = list(accumulate(start.steps for start in starts))
+    assert [start.last_step for start in starts] == ends
+    assert {event.steps_total for event in (*starts, *steps)} == {ends[-1]} == {steps[-1].step}
+
+    view = RunView()
+    for event in events:
+        view = reduce(view, event)
+        if isinstance(event, Step):
+            assert (view.state == "evaluating") == (event.step in ends)
+            assert view.arm().fraction == pytest.approx(event.step / ends[-1])
+
+    told = forecast(settings, probe_type=FixedCosts)
+    assert told.steps == ends[-1]
