@@ -24,6 +24,7 @@ from nexus_engine.scoring.corpus import (
     QuestionCorpus,
     QuestionRows,
     train_examples,
+    weak_examples,
 )
 from nexus_engine.scoring.cut_texts import corpus_notes, refuse_indistinct
 from nexus_engine.scoring.direction import ask_direction
@@ -123,8 +124,8 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
         encode = encode or first.encode
         arm_train = _train_seconds(probe, first, last, switches)
         each_epoch = tokens.each_epoch + tokens.of(probe.rows_to_mine)
-        each_epoch += probe.guard_checks * tokens.steering
-        arm_evaluate = (probe.spec.epochs * each_epoch + tokens.test) * last.embed
+        checks = probe.guard_checks * tokens.steering
+        arm_evaluate = (probe.spec.epochs * each_epoch + checks + tokens.test) * last.embed
         if probe.encoder_frozen:
             # The encoder runs once over every sentence; from then on only the adapter runs.
             arm_train += tokens.all * encode if settings.tune != "adapter" else 0.0
@@ -139,7 +140,7 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
     return Forecast(
         data=data.name,
         tune=settings.tune,
-        train_pairs=train_examples(corpus),
+        train_pairs=train_examples(corpus) or weak_examples(corpus),
         dev_pairs=len(corpus.dev),
         test_pairs=len(corpus.test),
         passages=0 if isinstance(corpus, Corpus) else len(corpus.ranked),
@@ -159,10 +160,7 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
         evaluate_seconds=evaluate_seconds + base_seconds,
         prepare_seconds=prepare_seconds,
         peak_rss_mb=peak,
-        pairs_per_second=train_examples(corpus)
-        * settings.passes_per_epoch
-        / settings.epochs_per_pass
-        / max(probes[0].epoch_seconds, 1e-9),
+        pairs_per_second=probes[0].epoch_pairs / max(probes[0].epoch_seconds, 1e-9),
         device=hardware.device.type,
         precision=hardware.precision,
         threads=hardware.threads,

@@ -20,7 +20,7 @@ from nexus_engine.model.tokens import Rows
 from nexus_engine.scoring.corpus import Corpus, QuestionCorpus
 from nexus_engine.scoring.evaluation import TOKENS_PER_FORWARD, Measured, embed_all
 from nexus_engine.training.arm.arm import Arm
-from nexus_engine.training.arm.guard_checks import TOKENS_PER_GUARD_CHECK
+from nexus_engine.training.arm.guard_checks import tokens_until_check
 from nexus_engine.training.arm.snapshots import BestWeights
 from nexus_engine.training.arm.spec import ArmSpec
 from nexus_engine.training.arm.state import arm_state
@@ -86,7 +86,7 @@ class Probe:
         self.batches = self.arm.batches(self.arm.weak_epochs + 1) or self.arm.batches(1)
         self._example_lengths = self.arm.objective.lengths
         self.guard_checks = 0
-        """Checks of the guard in an epoch."""
+        """Checks of the guard between the steps of all epochs."""
         if spec.settings.keep_general == "auto":
             self.guard_checks = self._count_guard_checks()
         self.rows_to_mine = np.zeros(0, np.int64)
@@ -97,7 +97,8 @@ class Probe:
             self._example_lengths = self._example_lengths + mined
             self.rows_to_mine = self.arm.negatives.embedded
         self.steps = self.arm.steps_until(spec.plan.epochs)
-        self.epoch_tokens = self.tokens_in(self.arm.weak_epochs + 1)
+        self.epoch_tokens = int(self._example_lengths[np.concatenate(self.batches)].sum())
+        self.epoch_pairs = sum(map(len, self.batches))
         self.sets = spec.plan.switches if spec.grow_sets is None else spec.grow_sets
         self.params_added = 0
         self.steps_made = 0
@@ -109,12 +110,16 @@ class Probe:
 
     def _count_guard_checks(self) -> int:
         """As `GuardChecks` makes them: before a step, once enough is trained since the last."""
-        checks, trained = 0, 0
-        for batch in self.batches:
-            if trained >= TOKENS_PER_GUARD_CHECK:
-                checks, trained = checks + 1, 0
-            trained += int(self._example_lengths[batch].sum())
-        return checks
+        assert self.arm is not None
+        between_steps, checks = 0, 0
+        for epoch in range(1, self.spec.epochs + 1):
+            trained = 0  # the evaluation before the epoch was a check
+            for batch in self.arm.batches(epoch):
+                if trained >= tokens_until_check(checks):
+                    between_steps, checks, trained = between_steps + 1, checks + 1, 0
+                trained += int(self._example_lengths[batch].sum())
+            checks += 1
+        return between_steps
 
     def tokens_in(self, epoch: int) -> int:
         """Tokens of the steps of `epoch`."""

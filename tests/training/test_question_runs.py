@@ -30,7 +30,7 @@ from nexus_engine.runs.folder import RunFolder
 from nexus_engine.runs.saved_model import intact_card
 from nexus_engine.scoring import evaluation, judging
 from nexus_engine.scoring.ranking import bootstrap_mean, bootstrap_mean_gain
-from nexus_engine.training import inputs, preparation, probe
+from nexus_engine.training import inputs, preparation
 from nexus_engine.training.arm import guard_checks, mining
 from nexus_engine.training.arm import judging as events_of_judging
 from nexus_engine.training.forecast import forecast
@@ -351,8 +351,9 @@ def test_a_forecast_counts_the_tokens_that_the_run_embeds(home, tmp_path, monkey
     with pytest.MonkeyPatch.context() as patch:
         for module in (evaluation, judging, mining, preparation):
             patch.setattr(module, "embed_all", counting)
-        for module in (guard_checks, probe):
-            monkeypatch.setattr(module, "TOKENS_PER_GUARD_CHECK", 400)
+        # The first checks come earlier than the others, as in every run.
+        monkeypatch.setattr(guard_checks, "FIRST_TOKENS", 100)
+        monkeypatch.setattr(guard_checks, "TOKENS_PER_GUARD_CHECK", 400)
         events = run(settings, home / "run")
     assert isinstance(events[-1], RunFinished), events[-1]
     told = forecast(settings, probe_type=FixedCosts)

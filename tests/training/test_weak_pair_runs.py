@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nexus_engine.config import TrainConfig, resolve
-from nexus_engine.events import EpochStarted, RunFinished, Step
+from nexus_engine.events import EpochStarted, RunFinished, RunStarted, Step
 from nexus_engine.runs.folder import RunFolder
 from nexus_engine.runs.run_view import RunView, reduce
 from nexus_engine.training import inputs
@@ -86,3 +86,6 @@ def test_steps_are_counted_where_epochs_differ(home, settings):
 
     told = forecast(settings, probe_type=FixedCosts)
     assert told.steps == ends[-1]
+    assert told.pairs_per_second > 0
+    (started,) = (event for event in events if isinstance(event, RunStarted))
+    assert told.train_pairs == started.train_pairs

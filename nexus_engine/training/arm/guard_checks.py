@@ -9,10 +9,9 @@ from nexus_engine.events import GuardChecked
 from nexus_engine.scoring.corpus import PairRows
 from nexus_engine.scoring.correlation import spearman
 from nexus_engine.training.arm.arm import Arm
-from nexus_engine.training.arm.spec import ArmProgress
 from nexus_engine.training.steps.keep_general import next_weight
 
-__all__ = ["TOKENS_PER_GUARD_CHECK", "GuardChecks", "steering_half"]
+__all__ = ["GuardChecks", "steering_half", "tokens_until_check"]
 
 FIRST_TOKENS = 8_192
 """Trained tokens before the first check."""
@@ -26,13 +25,13 @@ def steering_half(guard: PairRows) -> PairRows:
     return PairRows(guard.first[::2], guard.second[::2], guard.scores[::2])
 
 
-def tokens_until_check(progress: ArmProgress) -> int:
-    """Trained tokens from the last check to the next.
+def tokens_until_check(checks: int) -> int:
+    """Trained tokens from the last of `checks` checks to the next.
 
     They are few at first, since little data is soon learned, and `TOKENS_PER_GUARD_CHECK` from the
     third check on.
     """
-    return min(TOKENS_PER_GUARD_CHECK, FIRST_TOKENS << min(progress.guard_checks, 8))
+    return min(TOKENS_PER_GUARD_CHECK, FIRST_TOKENS << min(checks, 8))
 
 
 class GuardChecks:
@@ -51,7 +50,8 @@ class GuardChecks:
     def before_step(self) -> Iterator[GuardChecked]:
         """A check, if enough has been trained since the last one."""
         arm, progress = self._arm, self._arm.progress
-        if not self._steers or progress.tokens_since_check < tokens_until_check(progress):
+        tokens = tokens_until_check(progress.guard_checks)
+        if not self._steers or progress.tokens_since_check < tokens:
             return
         begun = time.perf_counter()
         half = steering_half(arm.corpus.guard)

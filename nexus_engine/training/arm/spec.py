@@ -31,7 +31,7 @@ class ArmProgress(msgspec.Struct, kw_only=True):
     """The counters of an arm: plain numbers, which a checkpoint stores as JSON.
 
     `keep_weight` is the weight of the rehearsal now, `tokens_since_check` the tokens of examples
-    that were trained since the guard last set it.
+    that were trained since the guard last set it, `guard_checks` how often it has.
     """
 
     epoch: int = 0
