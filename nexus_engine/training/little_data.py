@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from nexus_engine.config import Settings
@@ -57,7 +59,7 @@ MAX_PASSES = 15
 many passes, up to 15, as give 56 steps. Learning rates shrink with the square root of the batch: on
 the shipped demo, 16 units at 8e-3 in batches of 64 end below the base model, at 3e-3 0.07 above it
 (dev nDCG@10, one seed). Measured on MedQuAD with 100, 300 and 1,000 questions
-(docs/recipes.md)."""
+(docs/retrieval.md)."""
 
 
 def _fit_to_questions(settings: Settings, examples: int) -> Settings:
@@ -84,7 +86,7 @@ def _fit_to_questions(settings: Settings, examples: int) -> Settings:
     )
 
 
-DOCUMENTS_ALONE = {
+DOCUMENTS_ALONE: dict[str, Any] = {
     "units": 4,
     "lr": 2e-3,
     "dendrite_lr": 2e-3,
@@ -104,4 +106,6 @@ def fit_to_documents(settings: Settings, data: PairData | QuestionData) -> Setti
     changes = {name: DOCUMENTS_ALONE[name] for name in settings.fit if name in DOCUMENTS_ALONE}
     if "lr" in settings.fit:
         changes["dendrite_lr"] = DOCUMENTS_ALONE["dendrite_lr"]
+    if "units" in changes:
+        changes["units"] = min(settings.units, DOCUMENTS_ALONE["units"])  # a budget may allow fewer
     return msgspec.structs.replace(settings, **changes)

@@ -15,6 +15,7 @@ from nexus_engine.runs.run_view import RunView, reduce
 from nexus_engine.training import inputs
 from nexus_engine.training.arm import loop
 from nexus_engine.training.forecast import forecast
+from nexus_engine.training.little_data import fit_to_documents
 from nexus_engine.training.probe import Costs, Probe
 from nexus_engine.training.run import train
 
@@ -37,10 +38,8 @@ def write_lines(path, rows):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-@pytest.fixture(scope="module", params=["few questions", "documents alone"])
-def data(request, tmp_path_factory):
-    """A corpus whose passages have titles: they make 400 weak pairs."""
-    folder = tmp_path_factory.mktemp("titled")
+def titled_corpus(folder, splits):
+    """A corpus whose passages have titles, which make 400 weak pairs; questions in `splits`."""
     (folder / "qrels").mkdir()
     write_lines(folder / "corpus.jsonl", [
         {"_id": f"p{i}", "title": f"Item {i}", "text": f"It holds part {i} of the old machine. "
@@ -48,11 +47,15 @@ def data(request, tmp_path_factory):
     ])  # fmt: skip
     questions = [{"_id": f"q{i}", "text": f"where is piece {i}"} for i in range(PASSAGES)]
     write_lines(folder / "queries.jsonl", questions)
-    for split, chosen in QUESTIONS.items():
-        if split != "train" or request.param == "few questions":
-            rows = "".join(f"q{i}\tp{i}\t1\n" for i in chosen)
-            (folder / "qrels" / f"{split}.tsv").write_text(rows)
+    for split in splits:
+        rows = "".join(f"q{i}\tp{i}\t1\n" for i in QUESTIONS[split])
+        (folder / "qrels" / f"{split}.tsv").write_text(rows)
     return folder
+
+
+@pytest.fixture(params=[("train", "dev", "test"), ("dev", "test")], ids=["questions", "none"])
+def data(request, tmp_path):
+    return titled_corpus(tmp_path, request.param)
 
 
 @pytest.fixture
@@ -89,3 +92,15 @@ def test_steps_are_counted_where_epochs_differ(home, settings):
     assert told.pairs_per_second > 0
     (started,) = (event for event in events if isinstance(event, RunStarted))
     assert told.train_pairs == started.train_pairs
+
+
+@pytest.mark.parametrize(("budget", "units"), [("1.2%", 4), ("0.05%", 1)])
+def test_a_budget_holds_for_documents_alone_too(tmp_path, budget, units):
+    """Fewer units than in the recipe are trained on them, but not more than the budget's."""
+    data = titled_corpus(tmp_path, ("dev", "test"))
+    settings = resolve(TrainConfig(data=str(data), task="retrieval", budget=budget))
+    opened = inputs.open_inputs(settings)
+    fitted = fit_to_documents(settings, opened.data)
+    assert (fitted.units, fitted.epochs_per_pass) == (units, 4)
+    start = inputs.untrained(fitted, opened.base)
+    assert start.plan(fitted, 0).plan.switches == 1
