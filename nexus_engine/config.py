@@ -109,6 +109,8 @@ def resolve(config: TrainConfig) -> Settings:
     if config.grower == "perforatedai" and config.keep_general == "auto":
         values["keep_general"] = "off"  # the library's steps rehearse nothing
     values["fit"] = tuple(name for name in recipe["fit"] if name not in user_set)
+    if values["epochs_per_pass"] > 1 and config.passes_per_epoch is None:
+        values["passes_per_epoch"] = 1  # of the two, the user's
     if config.lr is not None and config.dendrite_lr is None and config.tune != "full":
         values["dendrite_lr"] = config.lr
     planned = _planned_switches(config, recipe["switch_epochs"])
@@ -172,6 +174,6 @@ def _best_placement(budget: int, ladder: tuple[Rung, ...]) -> dict[str, Any]:
         if rung.parameters <= budget:
             return rung.recipe
     raise ConfigError(
-        f"--budget allows {budget} parameters; the smallest set of dendrites has "
+        f"--budget allows {budget} parameters; the smallest set that it chooses from has "
         f"{ladder[-1].parameters}"
     )

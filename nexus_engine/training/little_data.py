@@ -56,10 +56,10 @@ BATCHES_PER_PASS = 4
 QUESTION_STEPS = 56
 MAX_PASSES = 15
 """With few questions the batches get smaller, down to 32, until a pass has four; and a run makes as
-many passes, up to 15, as give 56 steps. Learning rates shrink with the square root of the batch: on
-the shipped demo, 16 units at 8e-3 in batches of 64 end below the base model, at 3e-3 0.07 above it
-(dev nDCG@10, one seed). Measured on MedQuAD with 100, 300 and 1,000 questions
-(docs/retrieval.md)."""
+many passes, up to 15 and then to the end of an epoch, as give 56 steps. Learning rates shrink with
+the square root of the batch: on the shipped demo, 16 units at 8e-3 in batches of 64 end below the
+base model, at 3e-3 0.07 above it (dev nDCG@10, one seed). Measured on MedQuAD with 100, 300 and
+1,000 questions (docs/retrieval.md)."""
 
 
 def _fit_to_questions(settings: Settings, examples: int) -> Settings:
@@ -72,9 +72,9 @@ def _fit_to_questions(settings: Settings, examples: int) -> Settings:
             batch_size = max(MIN_QUESTION_BATCH, batch_size // 2)
     if "epochs" in settings.fit:
         steps = -(-examples // batch_size)
-        planned = settings.epochs * settings.passes_per_epoch
-        passes = max(planned, min(MAX_PASSES, round(QUESTION_STEPS / steps)))
-        epochs = -(-passes // settings.passes_per_epoch)
+        per_pass, per_epoch = settings.epochs_per_pass, settings.passes_per_epoch
+        passes = min(MAX_PASSES, round(QUESTION_STEPS / steps))
+        epochs = max(settings.epochs, -(-passes * per_pass // per_epoch))
     factor = (batch_size / settings.batch_size) ** 0.5 if "lr" in settings.fit else 1.0
     return msgspec.structs.replace(
         settings,

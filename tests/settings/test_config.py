@@ -162,3 +162,29 @@ def test_little_data_gets_smaller_batches_unless_the_user_says_otherwise(pairs, 
 def test_little_data_gets_a_larger_rate_unless_the_user_says_otherwise(pairs, config, rate):
     fitted = fit_to_data(resolve(TrainConfig(**config)), pairs)
     assert fitted.dendrite_lr == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    ("questions", "config", "expected"),
+    [
+        (5000, {}, (256, 2, 8e-3)),
+        (1000, {}, (128, 4, 8e-3 * 0.5**0.5)),
+        (300, {}, (64, 6, 4e-3)),
+        (100, {}, (32, 7, 8e-3 * 0.125**0.5)),
+        (300, {"epochs": 3}, (64, 3, 4e-3)),
+        (300, {"epochs_per_pass": 2}, (64, 22, 4e-3)),
+        (300, {"passes_per_epoch": 1}, (64, 11, 4e-3)),
+        (300, {"batch_size": 256, "lr": 1e-2}, (256, 8, 1e-2)),
+    ],
+)
+def test_few_questions_get_smaller_batches_and_more_passes(questions, config, expected):
+    fitted = fit_to_data(resolve(TrainConfig(task="retrieval", **config)), questions)
+    assert (fitted.batch_size, fitted.epochs, fitted.lr) == pytest.approx(expected)
+
+
+def test_parts_of_a_pass_take_the_place_of_passes_in_an_epoch():
+    questions = {"task": "retrieval", "epochs_per_pass": 2}
+    assert resolve(TrainConfig(task="retrieval")).passes_per_epoch == 2
+    assert resolve(TrainConfig(**questions)).passes_per_epoch == 1
+    with pytest.raises(ConfigError, match="needs questions with passages and --epochs-per-pass 1"):
+        resolve(TrainConfig(passes_per_epoch=2, **questions))
