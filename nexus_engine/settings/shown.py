@@ -10,7 +10,13 @@ __all__ = ["shown_settings"]
 INTERNAL = ("fit", "warmup_after_first_set", "budget_parameters")
 """Derived by `nexus_engine.config`; a budget is shown under the user's name for it."""
 OF_PAIRS = ("score_range",)
-OF_RETRIEVAL = ("eval_corpus", "hard_negatives", "negative_margin", "dims")
+OF_RETRIEVAL = (
+    "eval_corpus",
+    "passes_per_epoch",
+    "weak_epochs",
+    "hard_negatives",
+    "negative_margin",
+)
 
 
 def shown_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -157,6 +157,8 @@ def test_a_shown_run_has_the_settings_of_its_task_and_its_metrics_by_epoch(home)
 def test_settings_of_the_other_task_are_left_out():
     pairs = shown_settings({**SETTINGS, "task": "pairs", "budget_parameters": 769})
     assert "hard_negatives" not in pairs
+    trained = {"task": "pairs", "dims": [48], "weak_epochs": 0, "passes_per_epoch": 1}
+    assert shown_settings(trained) == {"task": "pairs", "dims": [48]}
     assert (pairs["budget"], "score_range" in pairs) == (769, True)
     assert "eval_corpus" not in shown_settings({"eval_corpus": None, "tune": "full"})
     assert "eval_corpus" in shown_settings({"eval_corpus": None, "task": "retrieval"})
