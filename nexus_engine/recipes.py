@@ -1,4 +1,4 @@
-"""The recipes of each regime: settings that measured best over several seeds (docs/recipes.md)."""
+"""The recipes of each regime, by task: settings that measured best (docs/recipes.md, retrieval.md)."""
 
 from __future__ import annotations
 
@@ -194,7 +194,8 @@ RETRIEVAL: dict[tuple[str, str], dict[str, Any]] = {
     ("adapter", "default"): {**_RANKING, "lr": 1e-3, "dendrite_lr": 1e-3, "epochs": 4},
     ("full", "default"): {**_RANKING, "lr": 2e-4, "layer_decay": 1.0},
 }
-"""What differs from `RECIPES` where the data are questions with passages."""
+"""What differs from `RECIPES` where the data are questions with passages (docs/retrieval.md): default
+and best measured over three seeds, test and full over one, fast and adapter not at all."""
 
 RETRIEVAL_LADDER: tuple[Rung, ...] = (
     Rung(259_680, {**_UNITS, **_NEGATIVES}),
@@ -212,4 +213,5 @@ RETRIEVAL_LADDER: tuple[Rung, ...] = (
         },
     ),
 )
-"""As `BUDGET_LADDER`, for questions with passages."""
+"""As `BUDGET_LADDER`, for questions with passages: the largest and the smallest placement measured
+over three seeds, the other over one (docs/retrieval.md)."""
