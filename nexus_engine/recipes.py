@@ -1,4 +1,7 @@
-"""The recipes of each regime, by task: settings that measured best (docs/recipes.md, retrieval.md)."""
+"""The recipes of each regime, by task: settings that measured best.
+
+The figures are in docs/recipes.md and docs/retrieval.md.
+"""
 
 from __future__ import annotations
 
@@ -194,8 +197,8 @@ RETRIEVAL: dict[tuple[str, str], dict[str, Any]] = {
     ("adapter", "default"): {**_RANKING, "lr": 1e-3, "dendrite_lr": 1e-3, "epochs": 4},
     ("full", "default"): {**_RANKING, "lr": 2e-4, "layer_decay": 1.0},
 }
-"""What differs from `RECIPES` where the data are questions with passages (docs/retrieval.md): default
-and best measured over three seeds, test and full over one, fast and adapter not at all."""
+"""What differs from `RECIPES` where the data are questions with passages: default and best measured
+over three seeds, test and full over one, fast and adapter not at all (docs/retrieval.md)."""
 
 RETRIEVAL_LADDER: tuple[Rung, ...] = (
     Rung(259_680, {**_UNITS, **_NEGATIVES}),
