@@ -98,7 +98,9 @@ def release_memory() -> None:
     """Return free memory of the C heap and of Arrow's pool to the system, where it can be done.
 
     The tensors of training steps and of evaluations differ in size and fragment the heap. Called
-    before and after an evaluation, this lowers the peak of a run on STS-B by 250 MB (measured).
+    before and after an evaluation, this lowers the peak of a run on STS-B by 250 MB. Called before
+    each step that is cut into chunks, it keeps steps of 256 questions at 1.4 GB, where memory grew
+    to 2.1 GB in 4 steps, and takes 0.08 of 13 s (MedQuAD).
     """
     arrow = sys.modules.get("pyarrow")
     if arrow is not None:

@@ -15,6 +15,7 @@ from nexus_engine.errors import one_line
 
 __all__ = [
     "aligned",
+    "best_epoch_words",
     "cell",
     "correlation",
     "count",
@@ -33,6 +34,13 @@ __all__ = [
 def correlation(value: float | None) -> str:
     """A score or cosine with four decimals; "-" for None."""
     return "-" if value is None else f"{value:.4f}"
+
+
+def best_epoch_words(best: int, epochs: int) -> str:
+    """Which of `epochs` was best; epoch 0 is the base model."""
+    if best:
+        return f"best epoch {best} of {epochs}"
+    return "no epoch beat the base model, so its weights are the result"
 
 
 def gain(value: float | None) -> str:

@@ -11,6 +11,7 @@ from nexus_engine.events import RunFinished
 from nexus_engine.metric_words import metric_name
 from nexus_tui.words.formats import (
     aligned,
+    best_epoch_words,
     correlation,
     count,
     duration,
@@ -101,12 +102,14 @@ def _facts(result: RunFinished) -> list[str]:
     return [
         f"dendrites: {result.switches_kept} of {result.switches} switches kept, "
         f"{count(result.params_added)} parameters added ({share:.4%} of the base model)",
-        f"best epoch {result.best_epoch} of {result.epochs}; "
+        f"{best_epoch_words(result.best_epoch, result.epochs)}; "
         f"trained in {duration(result.train_seconds)}, {duration(result.total_seconds)} in total; "
         f"{result.pairs_per_second:.0f} pairs/s; peak memory {megabytes(result.peak_rss_mb)}",
         *_general(result),
         f"run folder: {one_line(result.run_dir, 300)}",
-        'next: nexus similarity latest "one sentence" "another sentence"',
+        'next: nexus similarity latest "one sentence" "another sentence"'
+        if result.metric == "spearman"
+        else 'next: nexus search latest "a question"',
     ]
 
 

@@ -135,7 +135,8 @@ def _with_cuts(
     names = " and ".join(SPLITS[place] for place in missing)
     cut = _cut(assembly, split, chosen, wanted=len(missing), share=HELD_OUT_SHARE)
     if cut is None:
-        reason = f"{_counted(len(chosen), 'question')} are too few to cut {names} from"
+        few = "question is" if len(chosen) == 1 else "questions are"
+        reason = f"{len(chosen):,} {few} too few to cut {names} from"
         advice = "give more, or a folder with train, dev and test files"
         raise file_error(assembly.label, f"{reason}; {advice}")
     split[chosen] = np.array([UNUSED, TRAIN, *missing], np.int8)[cut.split + 1]

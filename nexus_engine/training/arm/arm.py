@@ -90,7 +90,7 @@ class Arm:
         if general is not None:
             self.rehearsal = Rehearsed(objective, corpus.general, general.cpu().numpy(), 0.0)
         self.objective = self.rehearsal or objective
-        self.set_keep_weight(initial_weight(settings.keep_general))
+        self.set_keep_weight(initial_weight(settings.keep_general, settings.task))
         self._order = ExampleOrder(self.objective.lengths, weak_examples(corpus), spec, neighbours)
         self.optimizer: AdamW | None = None
         self.steps = TrainingSteps(self.embed, self.objective, settings, hardware)

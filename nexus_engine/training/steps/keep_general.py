@@ -11,20 +11,17 @@ import math
 
 __all__ = ["initial_weight", "next_weight"]
 
-# Measured on MedQuAD (16 units, one hard negative, seed 1, H200), with a tolerance of 0.002: with
-# LIFT 1, FALL 0.8 and a check each 32,768 tokens, test nDCG@10 0.8721 and guard 0.9157; with LIFT
-# 0.3, FALL 0.5 and 65,536 tokens, 0.8685 and 0.9162; at the fixed weight 1, 0.8718 and 0.9182.
 TOLERANCE = 0.0
 """By so much the Spearman of the guard's steering half may lie under the base model's. It may not:
-the other half falls further. On the demo set (seed 1, CPU) a tolerance of 0.002 ends with the whole
-guard at 0.9095, none and earlier checks at 0.9125; the base model has 0.9143."""
-FIRST_WEIGHT = 0.0
-"""The weight of `auto` before the first look at the guard."""
-LIFT = 1.0
+the other half falls further."""
+FIRST_WEIGHTS = {"pairs": 0.0, "retrieval": 0.5}
+"""By task, the weight of `auto` before the first look at the guard. A ranking loss soon costs
+general quality, graded pairs of broad language do not."""
+LIFT = 0.25
 """The weight to which zero, or less than this, rises."""
-RISE = 2.0
-FALL = 0.8
-HIGHEST = 4.0
+RISE = 1.25
+FALL = 0.9
+HIGHEST = 2.0
 """No need raises the weight above this."""
 LOWEST = 0.05
 """A weight that falls under this is zero: the step then embeds no general sentence."""
@@ -47,8 +44,8 @@ def next_weight(
     return fallen if fallen >= LOWEST else 0.0
 
 
-def initial_weight(mode: str) -> float:
+def initial_weight(mode: str, task: str) -> float:
     """The weight at the start of a run with `--keep-general MODE`: off, auto or a weight."""
     if mode == "off":
         return 0.0
-    return FIRST_WEIGHT if mode == "auto" else float(mode)
+    return FIRST_WEIGHTS[task] if mode == "auto" else float(mode)

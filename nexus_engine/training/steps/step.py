@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from nexus_engine.config import Settings
 from nexus_engine.model.cpu.mask_pool import DropoutPool
 from nexus_engine.model.tokens import Rows
-from nexus_engine.training.hardware import Hardware, autocast
+from nexus_engine.training.hardware import Hardware, autocast, release_memory
 from nexus_engine.training.steps.adamw import AdamW
 from nexus_engine.training.steps.cuda_graphs import GraphedSteps, StepRule
 from nexus_engine.training.steps.features import Embedder
@@ -120,6 +120,7 @@ class TrainingSteps:
             assert self._optimizer is not None
             self._optimizer.zero_grad()
             if chunks is not None:
+                release_memory()
                 return cached_gradients(embed, chunks, loss_of, masks)
             self.pool.begin(number)
             loss = loss_of(embed(np.arange(len(rows))))

@@ -11,7 +11,15 @@ from nexus_engine.runs.run_view import RunView
 from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.fitting import fitted
 from nexus_tui.charts.run.heading import Head, name_line
-from nexus_tui.words.formats import aligned, correlation, count, duration, gain, megabytes
+from nexus_tui.words.formats import (
+    aligned,
+    best_epoch_words,
+    correlation,
+    count,
+    duration,
+    gain,
+    megabytes,
+)
 from nexus_tui.words.metrics import (
     RANKING_COLUMNS,
     apart_words,
@@ -160,7 +168,7 @@ def _facts(result: RunFinished, width: int) -> list[str]:
     facts = [
         f"{result.switches_kept} of {result.switches} switches kept",
         f"{count(result.params_added)} parameters added ({share:.2%})",
-        f"best epoch {result.best_epoch} of {result.epochs}",
+        best_epoch_words(result.best_epoch, result.epochs),
         f"guard {correlation(result.guard_spearman)}",
         f"general {correlation(result.base_guard_scored_spearman)} to "
         f"{correlation(result.guard_scored_spearman)}",

@@ -40,8 +40,14 @@ def data(
         int, typer.Option("--seed", help="Seed of the split of a single file.", min=0)
     ] = 1,
     max_length: Annotated[
-        int, typer.Option("--max-length", help="Tokens that the model reads.", min=32, max=512)
-    ] = 256,
+        int | None,
+        typer.Option(
+            "--max-length",
+            help="Tokens that the model reads; by default as in training.",
+            min=32,
+            max=512,
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Say what training would read: rows, lengths, duplicates and leaks. Nothing is trained.
@@ -49,6 +55,7 @@ def data(
     Lengths are in the model's tokens, its start and end tokens included. A leak is a text that
     stands in two splits.
     """
+    from nexus_engine.config import TrainConfig, resolve
     from nexus_tui.terminal import streams
     from nexus_tui.work.model_data import choose_data
     from nexus_tui.work.question_data import data_request
@@ -56,6 +63,8 @@ def data(
     choice = choose_data([], spec, score_range)._replace(seed=seed)
     with streams.Counting() as progress:
         request = data_request(choice, task, columns, skip_bad=skip_bad)
+        if max_length is None:
+            max_length = resolve(TrainConfig(task=request.task)).max_length
         inspection = _inspect(request, max_length, progress)
     if json:
         streams.put_json(_as_json(spec, request.task, max_length, inspection))
