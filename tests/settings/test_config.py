@@ -128,10 +128,11 @@ def test_an_unknown_name_brings_a_suggestion():
     ("pairs", "config", "expected"),
     [
         (5749, {}, (64, 3)),
-        (1104, {}, (16, 3)),
+        (1104, {}, (16, 6)),
+        (1105, {}, (16, 3)),
         (3000, {}, (32, 3)),
-        (100, {}, (16, 3)),
-        (100, {"batch_size": 64}, (64, 3)),
+        (100, {}, (16, 6)),
+        (100, {"batch_size": 64}, (64, 6)),
         (100, {"epochs": 9}, (16, 9)),
         (100, {"tune": "full"}, (64, 8)),
         (100, {"tune": "adapter"}, (32, 12)),
@@ -146,8 +147,9 @@ def test_little_data_gets_smaller_batches_unless_the_user_says_otherwise(pairs, 
     ("pairs", "config", "rate"),
     [
         (5749, {}, 1.7e-3),
-        (1104, {}, 1.7e-3 * (400 / 207) ** 0.5),
-        (300, {}, 1.7e-3 * (400 / 57) ** 0.5),
+        (1104, {}, 1.7e-3),
+        (1104, {"epochs": 3}, 1.7e-3 * (400 / 207) ** 0.5),
+        (300, {}, 1.7e-3 * (400 / 114) ** 0.5),
         (100, {}, 3 * 1.7e-3),
         (1, {}, 3 * 1.7e-3),
         (100, {"lr": 1e-3}, 1e-3),
@@ -162,6 +164,14 @@ def test_little_data_gets_smaller_batches_unless_the_user_says_otherwise(pairs, 
 def test_little_data_gets_a_larger_rate_unless_the_user_says_otherwise(pairs, config, rate):
     fitted = fit_to_data(resolve(TrainConfig(**config)), pairs)
     assert fitted.dendrite_lr == pytest.approx(rate)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "config", "units"),
+    [(1104, {}, 4), (1105, {}, 2), (100, {"units": 1}, 1), (100, {"recipe": "test"}, 2)],
+)
+def test_few_pairs_get_four_units_unless_the_user_says_otherwise(pairs, config, units):
+    assert fit_to_data(resolve(TrainConfig(**config)), pairs).units == units
 
 
 @pytest.mark.parametrize(
