@@ -62,6 +62,7 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     epochs: int
     epochs_per_pass: int
     batch_size: int
+    units: int
     lr: float
     dendrite_lr: float
     steps: int
@@ -148,6 +149,7 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
         epochs=settings.epochs,
         epochs_per_pass=settings.epochs_per_pass,
         batch_size=settings.batch_size,
+        units=settings.units,
         lr=settings.lr,
         dendrite_lr=settings.dendrite_lr,
         steps=probes[0].steps,

@@ -50,7 +50,10 @@ def test_each_value_names_the_nearest_place_that_set_it(home, capfd, monkeypatch
     assert of("train.lr") == (0.002, "variable NEXUS_LR")
     assert of("train.dendrite_lr") == (0.002, "other settings")
     assert of("train.batch_size") == (64, "recipe dendrites/default")
-    assert {key for key, row in rows.items() if row["fitted"]} == {"train.batch_size"}
+    assert {key for key, row in rows.items() if row["fitted"]} == {
+        "train.batch_size",
+        "train.units",
+    }
     assert of("train.data") == ("demo", "default")
     assert of("train.threads") == (None, "default")
     assert of("ui.theme") == ("nexus-light", str(own))
@@ -77,7 +80,13 @@ def test_people_get_a_table(capfd):
         line.split() == ["train.place", "v,up", "recipe", "dendrites/default"] for line in lines
     )
     fitted = {line.split()[0]: line for line in lines if "fitted to the data" in line}
-    assert list(fitted) == ["train.batch_size", "train.lr", "train.dendrite_lr"]
+    assert list(fitted) == [
+        "train.epochs",
+        "train.batch_size",
+        "train.lr",
+        "train.dendrite_lr",
+        "train.units",
+    ]
     assert "64, fitted to the data" in fitted["train.batch_size"]
 
 

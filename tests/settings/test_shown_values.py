@@ -20,7 +20,7 @@ from nexus_tui.app.new_run.run_form import FIELDS, check, measured_values
 from nexus_tui.cli import main as cli
 from nexus_tui.words.formats import value_text
 
-FITTED = {"batch_size", "lr", "dendrite_lr"}
+FITTED = {"batch_size", "epochs", "units", "lr", "dendrite_lr"}
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def recorded(home, monkeypatch):
 
 
 def test_the_form_config_show_and_the_forecast_show_what_the_run_uses(recorded, monkeypatch, capfd):
-    assert (recorded["batch_size"], round(recorded["lr"], 5)) == (16, 0.00236)
+    assert (recorded["batch_size"], recorded["epochs"], recorded["units"]) == (16, 6, 4)
     monkeypatch.setattr(engine.Probe, "measure", lambda self: (engine.Costs(0, 0, 0),) * 2)
     figures = msgspec.to_builtins(engine.forecast(resolve(TrainConfig())))
     assert all(figures[name] == recorded[name] for name in FITTED)
