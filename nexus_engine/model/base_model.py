@@ -28,6 +28,7 @@ __all__ = [
     "BaseModel",
     "find_base_model",
     "load_encoder",
+    "published_names",
 ]
 
 BASE_NAME = "all-MiniLM-L6-v2"
@@ -185,8 +186,9 @@ def _check_folder(folder: Path) -> None:
             )
 
 
-def _published_names(shape: EncoderShape) -> dict[str, str]:
+def published_names(shape: EncoderShape | None = None) -> dict[str, str]:
     """For each of our parameter names, the name in the published file."""
+    layers = (shape or EncoderShape()).layers
     names = {
         "words.weight": "embeddings.word_embeddings.weight",
         "places.weight": "embeddings.position_embeddings.weight",
@@ -204,7 +206,7 @@ def _published_names(shape: EncoderShape) -> dict[str, str]:
         "attention_norm": "attention.output.LayerNorm",
         "output_norm": "output.LayerNorm",
     }
-    for layer in range(shape.layers):
+    for layer in range(layers):
         for ours, theirs in parts.items():
             for leaf in ("weight", "bias"):
                 names[f"layers.{layer}.{ours}.{leaf}"] = f"encoder.layer.{layer}.{theirs}.{leaf}"
@@ -224,12 +226,12 @@ def load_encoder(base: BaseModel, dropout: float = 0.1) -> Encoder:
     try:
         with safe_open(path, framework="pt") as file:
             present = set(file.keys())
-            published_names = _published_names(encoder.shape)
-            for name in sorted(present - set(published_names.values()) - UNUSED_WEIGHTS):
+            names = published_names(encoder.shape)
+            for name in sorted(present - set(names.values()) - UNUSED_WEIGHTS):
                 raise ModelError(
                     f"{one_line(path)}: weight {one_line(name, 60)} does not belong to {BASE_NAME}"
                 )
-            for ours, theirs in published_names.items():
+            for ours, theirs in names.items():
                 if theirs not in present:
                     raise ModelError(f"{one_line(path)}: weight {theirs} is missing")
                 tensor = file.get_tensor(theirs)
