@@ -6,6 +6,7 @@ NexusError
 ├── ModelError       a model folder that cannot be used       exit 3
 ├── ResourceError    out of memory or disk                    exit 4
 ├── DivergedError    a loss, weight or metric is not finite   exit 5
+├── ExportError      an export that fails its check           exit 1
 └── RunError         a run that cannot be opened or resumed   exit 1
 
 A message is one line: what is wrong, where (file, row, setting) and what to do. It never quotes a
@@ -21,6 +22,7 @@ __all__ = [
     "DataError",
     "DivergedError",
     "ExitCode",
+    "ExportError",
     "ModelError",
     "NexusError",
     "ResourceError",
@@ -86,6 +88,12 @@ class DivergedError(NexusError):
     """A loss, gradient, weight or metric is no longer finite."""
 
     exit_code = ExitCode.DIVERGED
+
+
+class ExportError(NexusError):
+    """An exported model differs from the run by more than is allowed, or cannot be read."""
+
+    exit_code = ExitCode.FAILED
 
 
 class RunError(NexusError):

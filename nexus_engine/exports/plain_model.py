@@ -100,8 +100,10 @@ def fold(weight: Floats, bias: Floats, units: SiteUnits) -> tuple[Floats, Floats
     )
 
 
-def plain_model(loaded: LoadedModel) -> PlainModel:
+def plain_model(loaded: LoadedModel, *, folded: bool = True) -> PlainModel:
     """The model `loaded`, a run's best weights or the base model, with linear units folded in.
+
+    Without `folded`, linear units stay units too.
 
     Raises:
         ModelError: the base model's file cannot be read, or a folded weight is not finite.
@@ -120,7 +122,7 @@ def plain_model(loaded: LoadedModel) -> PlainModel:
         units = _units(site, layer)
         if units is None:
             continue
-        if units.nonlinearity != "linear":
+        if units.nonlinearity != "linear" or not folded:
             remaining.append(units)
         elif site == "adapter":
             assert adapter is not None
@@ -129,9 +131,9 @@ def plain_model(loaded: LoadedModel) -> PlainModel:
         else:
             name = published_site(site)
             leaves = (f"{name}.weight", f"{name}.bias")
-            folded = fold(weights[leaves[0]], weights[leaves[1]], units)
-            _check_finite(loaded.name, site, *folded)
-            weights |= dict(zip(leaves, folded, strict=True))
+            layer_weights = fold(weights[leaves[0]], weights[leaves[1]], units)
+            _check_finite(loaded.name, site, *layer_weights)
+            weights |= dict(zip(leaves, layer_weights, strict=True))
     return PlainModel(
         weights, tuple(remaining), adapter, loaded.tokenizer.max_tokens, loaded.base.folder
     )

@@ -9,6 +9,7 @@ disk, so the folder always holds a complete model.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -27,9 +28,9 @@ from nexus_engine.disk.tensor_files import MAX_WEIGHT_BYTES, write_tensors
 from nexus_engine.errors import ModelError, one_line
 from nexus_engine.event_ranges import MAX_EPOCHS, is_correlation
 from nexus_engine.model.base_model import BaseModel, find_base_model, load_encoder
-from nexus_engine.model.dendrites import UNIT_PARAMETERS
+from nexus_engine.model.dendrites import UNIT_PARAMETERS, DendriteLinear
 from nexus_engine.model.regimes import build_model
-from nexus_engine.model.sentence_model import SentenceModel
+from nexus_engine.model.sentence_model import SentenceModel, identity_adapter
 from nexus_engine.model.tokens import Tokenizer
 from nexus_engine.runs.folder import find_run
 from nexus_engine.scores import Metric, Score, either
@@ -37,8 +38,11 @@ from nexus_engine.system.ownership import not_permitted
 from nexus_engine.system.user_paths import user_path
 
 __all__ = [
+    "EXPORT_CARD",
     "LoadedModel",
+    "ModelCard",
     "check_finite",
+    "export_card",
     "intact_card",
     "load_model",
     "load_saved",
@@ -46,6 +50,11 @@ __all__ = [
 ]
 
 CARD_FILE = "model.json"
+EXPORT_CARD = "nexus_model.json"
+"""The card in an exported sentence-transformers folder."""
+EXPORTED_WEIGHTS = "model.safetensors"
+DENSE = "2_Dense"
+"""The folder of an exported adapter."""
 WEIGHTS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 TRAINED: dict[Tune, tuple[str, ...]] = {
     "dendrites": (),
@@ -116,13 +125,25 @@ def save_model(folder: Path, snapshot: dict[str, Tensor], facts: dict[str, Any])
             old.unlink(missing_ok=True)
 
 
-def _read_card(folder: Path) -> ModelCard:
-    path = folder / CARD_FILE
+def export_card(card: ModelCard, weights: bytes) -> dict[str, Any]:
+    """The card of an export of the model of `card` whose weights file has these bytes."""
+    exported = msgspec.structs.replace(
+        card,
+        base_folder=None,  # a path of this machine
+        weights_file=EXPORTED_WEIGHTS,
+        weights_sha256=hashlib.sha256(weights).hexdigest(),
+    )
+    fields: dict[str, Any] = msgspec.to_builtins(exported)
+    return fields
+
+
+def _read_card(folder: Path, file: str = CARD_FILE) -> ModelCard:
+    path = folder / file
     try:
         card = msgspec.convert(read_json(path), ModelCard, strict=False)
     except FileNotFoundError:
         raise ModelError(
-            f"{one_line(folder)}: no trained model there yet ({CARD_FILE} is missing)"
+            f"{one_line(folder)}: no trained model there yet ({file} is missing)"
         ) from None
     except PermissionError:
         raise ModelError(f"{one_line(path)}: {not_permitted(path)}") from None
@@ -232,6 +253,8 @@ def load_saved(folder: Path, name: str) -> LoadedModel:
 def load_model(name: str, *, bf16: bool = False) -> LoadedModel:
     """The model `name`: `base`, a run (name, folder or `latest`), or the folder of a model.
 
+    The folder may be a sentence-transformers folder that `nexus export` wrote.
+
     With `bf16` matrix products are computed in bfloat16: twice as fast on a CPU that supports it,
     and similarities differ by about 0.001.
 
@@ -254,8 +277,63 @@ def _load_by_name(name: str) -> LoadedModel:
     with contextlib.suppress(OSError, ValueError):
         if os.path.lexists(folder / CARD_FILE):
             return load_saved(folder, one_line(folder.name, 60))
+        if os.path.lexists(folder / EXPORT_CARD):
+            return _load_exported(folder, one_line(folder.name, 60))
     run = find_run(name)
     return load_saved(run.best, run.name)
+
+
+def _load_exported(folder: Path, name: str) -> LoadedModel:
+    """The model in the sentence-transformers folder `folder`, as `nexus export` writes it.
+
+    Raises:
+        ModelError: it is damaged, or its adapter is a chain of modules.
+    """
+    card = _read_card(folder, EXPORT_CARD)
+    base = find_base_model()
+    if base.sha256 != card.base_sha256:
+        raise ModelError(
+            f"{one_line(folder)}: exported from a model on other base weights (SHA-256 "
+            f"{one_line(card.base_sha256, 13)}, found {base.sha256[:12]}…); name the run instead"
+        )
+    path = folder / EXPORTED_WEIGHTS
+    try:
+        digest = sha256_of(path, MAX_WEIGHT_BYTES)
+    except OSError as error:
+        raise ModelError(f"{one_line(path)}: {error.strerror}") from None
+    if digest != card.weights_sha256:
+        raise ModelError(
+            f"{one_line(path)}: changed since its export (its SHA-256 differs from {EXPORT_CARD})"
+        )
+    model = SentenceModel(load_encoder(BaseModel(folder, "exported", digest, published=False)))
+    if os.path.lexists(folder / DENSE):
+        if os.path.lexists(folder / "3_Dense"):
+            raise ModelError(
+                f"{one_line(folder)}: its adapter is a chain of Dense modules, which NEXUS does "
+                "not read; name the run instead"
+            )
+        model.adapter = identity_adapter(model.encoder.shape.width)
+        _copy_dense(folder / DENSE / EXPORTED_WEIGHTS, model.adapter)
+    tokenizer = Tokenizer(folder, card.max_tokens)
+    return LoadedModel(name, model.eval(), tokenizer, base, card)
+
+
+def _copy_dense(path: Path, layer: DendriteLinear) -> None:
+    """Copy the weights of a Dense module at `path` into `layer`."""
+    try:
+        sha256_of(path, MAX_WEIGHT_BYTES)  # refuses what is no regular file
+        tensors = load_file(path)
+    except OSError as error:
+        raise ModelError(f"{one_line(path)}: {error.strerror}") from None
+    except (ValueError, SafetensorError) as error:
+        raise ModelError(f"{one_line(path)}: {one_line(error, 120)}") from None
+    expected = {"linear.weight": layer.weight, "linear.bias": layer.bias}
+    for weight, parameter in expected.items():
+        tensor = tensors.get(weight)
+        if tensor is None or tensor.shape != parameter.shape or tensor.dtype != torch.float32:
+            raise ModelError(f"{one_line(path)}: weight {weight} is missing or does not fit")
+        with torch.no_grad():
+            parameter.copy_(tensor)
 
 
 def check_finite(vectors: Tensor, name: str) -> Tensor:

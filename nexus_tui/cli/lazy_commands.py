@@ -24,6 +24,7 @@ COMMANDS = {
     "compare": ("compare:compare", "Compare models on the same data, with intervals."),
     "sweep": ("sweep:sweep", "Train a grid of settings, and show which is best."),
     "report": ("report:report", "Write runs and sweeps as an HTML page and Markdown."),
+    "export": ("export:export", "Write a run's model for other software, and check it."),
     "runs": ("runs:app", "List, show and remove the runs on this machine."),
     "attach": ("attach:attach", "Open the live screen on a run of any process."),
     "stop": ("stop:stop", "Stop a live run with a checkpoint to resume from."),

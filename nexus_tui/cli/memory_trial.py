@@ -127,7 +127,7 @@ def _read_log() -> None:
 
 
 TRIALS: dict[str, Callable[[], None]] = {
-    **dict.fromkeys(("eval", "similarity", "search", "compare", "doctor"), _query_model),
+    **dict.fromkeys(("eval", "similarity", "search", "compare", "doctor", "export"), _query_model),
     **dict.fromkeys(("train", "sweep"), _train),
     "report": _report,
     "attach": _read_log,

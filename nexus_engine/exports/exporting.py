@@ -1,0 +1,289 @@
+"""`export`: write a run's best weights in another format, read them back, keep them if they agree.
+
+Everything is written into a hidden folder beside OUT and renamed to OUT at the end, so OUT is
+complete or absent. A killed export leaves its hidden folder; the next one to OUT removes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from nexus_engine.disk.files import FOLDER_MODE, create_file, sync, write_all
+from nexus_engine.disk.new_folders import usable_path
+from nexus_engine.errors import ConfigError, ExportError, ResourceError, one_line
+from nexus_engine.exports.checking import (
+    Checked,
+    check_sums,
+    check_vectors,
+    embedded,
+    read_fresh,
+)
+from nexus_engine.exports.delta import named_units
+from nexus_engine.exports.dev_texts import CheckTexts, check_texts, run_data
+from nexus_engine.exports.formats import Format, Written, written
+from nexus_engine.exports.linear_fit import fitted
+from nexus_engine.exports.model_card import CardFacts, model_card
+from nexus_engine.exports.plain_model import PlainModel, plain_model
+from nexus_engine.exports.small_files import json_bytes
+from nexus_engine.exports.writers import writer
+from nexus_engine.metric_words import METRIC_WORDS
+from nexus_engine.runs.folder import RunFolder
+from nexus_engine.runs.saved_model import EXPORT_CARD, LoadedModel, export_card, load_saved
+from nexus_engine.runs.summary import read_record
+from nexus_engine.scoring.question_evaluation import base_of
+from nexus_engine.system.shortages import OUT_OF_ROOM
+
+__all__ = ["MAX_LOSS", "Exported", "Stage", "export"]
+
+MAX_LOSS = 0.005
+"""What an export may lose of the deciding metric on dev, unless the user allows another loss."""
+ROOM_BYTES = {
+    "st": 100_000_000,
+    "onnx": 100_000_000,
+    "onnx-int8": 230_000_000,  # 200 MB of them only while the weights are rounded
+    "gguf": 100_000_000,
+    "delta": 4_000_000,
+}
+
+
+class Stage(NamedTuple):
+    """What the export does now, and the share that is done, 0..1."""
+
+    words: str
+    fraction: float
+
+
+class Exported(NamedTuple):
+    """A finished export. `notes` are for the user, `checks` say how it was checked, a line each."""
+
+    path: Path
+    format: Format
+    size_bytes: int
+    files: tuple[str, ...]
+    notes: tuple[str, ...]
+    checks: tuple[str, ...]
+    checked: Checked
+    metric: str
+
+
+def export(
+    run: RunFolder,
+    format_: Format,
+    out: Path,
+    *,
+    max_loss: float = MAX_LOSS,
+    approximate: bool = False,
+) -> Iterator[Stage | Exported]:
+    """Export the best weights of `run` into the new folder `out`; the last item is the `Exported`.
+
+    `max_loss`, 0 or more, bounds what the export may lose of the metric that decides, on the run's
+    dev data. With `approximate`, nonlinear units are replaced by linear ones (`linear_fit`).
+
+    Raises:
+        ConfigError: `out` exists, its parent does not, or a package is missing.
+        ModelError: the run has no best weights, or the format cannot hold them.
+        ResourceError: the disk is full.
+        ExportError: what was written differs from the run by more than is allowed.
+    """
+    path = usable_path(out)
+    _check_place(path, format_)
+    yield Stage("loading the run", 0.0)
+    loaded = load_saved(run.best, run.name)
+    assert loaded.card is not None
+    temporary = path.with_name(f".{path.name}.export-{os.getpid()}")
+    try:
+        os.mkdir(temporary, FOLDER_MODE)
+        yield from _export(run, loaded, format_, path, temporary, max_loss, approximate)
+    except OSError as error:
+        if error.errno in OUT_OF_ROOM:
+            raise ResourceError(
+                f"--out {one_line(path)}: no room on the disk ({error.strerror}); nothing was left"
+            ) from None
+        raise ConfigError(f"--out {one_line(path)}: {error.strerror}; nothing was left") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _export(
+    run: RunFolder,
+    loaded: LoadedModel,
+    format_: Format,
+    path: Path,
+    temporary: Path,
+    max_loss: float,
+    approximate: bool,
+) -> Iterator[Stage | Exported]:
+    card = loaded.card
+    assert card is not None
+    yield Stage("reading the run's data", 0.1)
+    data = run_data(run, loaded.base)
+    texts = check_texts(data, card.metric)
+    model = plain_model(loaded)
+    fit_words: list[str] = []
+    if approximate and model.units:
+        yield Stage("fitting linear units on the train text", 0.2)
+        if isinstance(data, str):
+            raise ConfigError(f"--fold approximate needs the run's train text: {data}")
+        model, fit_words = fitted(loaded, model, data)
+    yield Stage(f"writing {format_}", 0.3)
+    base = plain_model(base_of(loaded)) if format_ == "delta" else model
+    parts = written(format_, model, plain_model(loaded, folded=False), base, card)
+    if fit_words:
+        parts = parts._replace(tolerance=float("inf"), min_cosine=0.9, loses=True)
+    _refuse_unjudged(parts, texts, format_)
+    _write(parts, temporary)
+    if format_ == "st" and "model.safetensors" in parts.files:
+        own = export_card(card, parts.files["model.safetensors"])
+        _write_file(temporary / EXPORT_CARD, json_bytes(own))
+    yield Stage("reading it back in a fresh process", 0.5)
+    checked = _check(parts, loaded, model, texts, temporary)
+    _refuse_loss(checked, max_loss, texts, format_)
+    checks = tuple(_check_lines(checked, parts, texts, max_loss))
+    record = read_record(run.path)
+    finished = record.last if record.summary.state == "finished" else {}
+    facts = CardFacts(
+        name=run.name,
+        format=format_,
+        card=card,
+        settings=record.settings,
+        result=finished,
+        usage=parts.usage,
+        notes=(*parts.notes, *fit_words),
+        checks=checks,
+        published=loaded.base.published,
+    )
+    _write_file(temporary / "README.md", model_card(facts).encode())
+    yield Stage("finishing", 0.95)
+    for folder in {file.parent for file in temporary.rglob("*")}:
+        sync(folder)
+    files = sorted(p for p in temporary.rglob("*") if p.is_file())
+    names = tuple(str(file.relative_to(temporary)) for file in files)
+    size = sum(file.stat().st_size for file in files)
+    if os.path.lexists(path):  # rename would replace an empty folder that was just made
+        raise OSError(errno.EEXIST, "exists by now", str(path))
+    os.rename(temporary, path)
+    sync(path.parent)
+    notes = (*parts.notes, *fit_words)
+    yield Exported(path, format_, size, names, notes, checks, checked, card.metric)
+
+
+def _check_place(path: Path, format_: Format) -> None:
+    """Refuse an `out` that exists or cannot be made; remove what killed exports to it left."""
+    if os.path.lexists(path):
+        raise ConfigError(f"--out {one_line(path)}: exists; name a new folder")
+    if not path.parent.is_dir():
+        raise ConfigError(f"--out {one_line(path)}: there is no folder {one_line(path.parent)}")
+    for leftover in path.parent.glob(f".{_literal(path.name)}.export-*"):
+        pid = leftover.name.rpartition("-")[2]
+        if pid.isdecimal() and not _lives(int(pid)):
+            shutil.rmtree(leftover, ignore_errors=True)
+    free = shutil.disk_usage(path.parent).free
+    if free < ROOM_BYTES[format_]:
+        raise ResourceError(
+            f"--out {one_line(path)}: {free / 1e6:,.0f} MB are free there, and --format {format_} "
+            f"takes {ROOM_BYTES[format_] / 1e6:,.0f} MB while it is written; free some room"
+        )
+
+
+def _literal(name: str) -> str:
+    """`name` as a pattern that matches itself alone."""
+    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
+
+
+def _write(parts: Written, folder: Path) -> None:
+    for name, content in parts.files.items():
+        _write_file(folder / name, content)
+    if parts.write is not None:
+        parts.write(folder)
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    if not path.parent.is_dir():
+        os.mkdir(path.parent, FOLDER_MODE)
+    handle = create_file(path)
+    try:
+        write_all(handle, content)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _check(
+    parts: Written,
+    loaded: LoadedModel,
+    model: PlainModel,
+    texts: CheckTexts,
+    folder: Path,
+) -> Checked:
+    """Read the export in a fresh process, and compare it with the run."""
+    facts, vectors = read_fresh(parts.readings, folder, loaded.base.folder, parts.file, texts.texts)
+    if model.adapter is not None:
+        facts.pop("pooled_difference", None)  # the token states know no adapter
+    if vectors is not None:
+        return check_vectors(facts, vectors, embedded(loaded, texts.texts), texts, parts)
+    if "gguf" in parts.readings:
+        return check_sums(facts, writer("gguf_file", "gguf_tensors")(model))
+    expected = dict(model.weights)
+    if model.adapter is not None:
+        expected["adapter.weight"], expected["adapter.bias"] = model.adapter
+    for units in model.units:
+        expected |= named_units(units)
+    return check_sums(facts, expected)
+
+
+def _refuse_unjudged(parts: Written, texts: CheckTexts, format_: Format) -> None:
+    """Refuse an export that loses something where no data can tell how much."""
+    if parts.loses and texts.score is None:
+        raise ConfigError(
+            f"--format {format_} changes the embeddings and is judged on the run's dev data, which "
+            f"cannot be read: {texts.missing}"
+        )
+
+
+def _refuse_loss(checked: Checked, max_loss: float, texts: CheckTexts, format_: Format) -> None:
+    """Refuse an export that loses more than `max_loss` of the deciding metric."""
+    loss = checked.loss
+    if loss is not None and loss > max_loss:
+        name = METRIC_WORDS[texts.metric].name
+        raise ExportError(
+            f"--format {format_} loses {loss:.4f} {name} on {texts.words} ({checked.own_score:.4f} "
+            f"to {checked.score:.4f}), more than --max-loss {max_loss:g}; the folder was removed"
+        )
+
+
+def _check_lines(
+    checked: Checked, parts: Written, texts: CheckTexts, max_loss: float
+) -> Iterator[str]:
+    """How the export was checked, a line each; equal for equal exports."""
+    if checked.difference is None:
+        yield f"Every weight, read in a fresh process by {checked.library}, has NEXUS's bits."
+    else:
+        words = f"Read in a fresh process by {checked.library}: {len(texts.texts):,} texts embedded"
+        if parts.tolerance < 1:
+            words += f", no number further than {parts.tolerance:.0e} from NEXUS's"
+        yield f"{words}, mean cosine to NEXUS's embeddings {checked.cosine:.4f}."
+    if checked.score is not None:
+        name = METRIC_WORDS[texts.metric].name
+        yield (
+            f"{name} on {texts.words}: {checked.score:.4f}, NEXUS {checked.own_score:.4f} "
+            f"(a loss up to {max_loss:g} is allowed)."
+        )
+    elif texts.score is None:
+        yield f"The metric on dev was not computed: {texts.missing}."
+    else:
+        yield f"Equal weights score equally: {METRIC_WORDS[texts.metric].name} was not computed."
