@@ -6,6 +6,7 @@ complete or absent. A killed export leaves its hidden folder; the next one to OU
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -32,6 +33,7 @@ from nexus_engine.exports.plain_model import PlainModel, plain_model
 from nexus_engine.exports.small_files import json_bytes
 from nexus_engine.exports.writers import writer
 from nexus_engine.metric_words import METRIC_WORDS
+from nexus_engine.runs.audit import note_use
 from nexus_engine.runs.folder import RunFolder
 from nexus_engine.runs.saved_model import EXPORT_CARD, LoadedModel, export_card, load_saved
 from nexus_engine.runs.summary import read_record
@@ -122,6 +124,11 @@ def _export(
     assert card is not None
     yield Stage("reading the run's data", 0.1)
     data = run_data(run, loaded.base)
+    if not isinstance(data, str):
+        with contextlib.suppress(OSError):  # a run may be kept read-only
+            note_use(
+                run.path, f"export {format_}", fingerprint=data.fingerprint, size=len(data.dev)
+            )
     texts = check_texts(data, card.metric)
     model = plain_model(loaded)
     fit_words: list[str] = []

@@ -90,7 +90,7 @@ def _figures(facts: CardFacts) -> str:
         ("dev", result.get(f"base_dev_{metric}"), facts.card.dev_score),
         ("test", result.get(f"base_test_{metric}"), result.get(f"test_{metric}")),
     ]
-    lines = [f"| {METRIC_WORDS[metric]} | base model | this model |", "|---|---|---|"]
+    lines = [f"| {METRIC_WORDS[metric].name} | base model | this model |", "|---|---|---|"]
     lines += [f"| {name} | {_figure(base)} | {_figure(tuned)} |" for name, base, tuned in rows]
     guard = (
         "Guard, general pairs that were never trained on: rank correlation of their similarities "

@@ -33,11 +33,17 @@ class DataChoice(NamedTuple):
 
 
 def own_data(model: str) -> DataChoice | None:
-    """The data that the run `model` was trained on; None for `base` or a mere model folder."""
+    """The data that the run `model` was trained on; None for `base` or a mere model folder.
+
+    An exported folder names data that ships with the project, and no other.
+    """
     from nexus_engine.runs.folder import find_run
 
     if model == "base":
         return None
+    exported = _exported_data(model)
+    if exported is not None:
+        return exported
     try:
         settings = find_run(model).read_run().get("settings")
     except (RunError, ConfigError):  # not a run: loading the model reports any error
@@ -45,6 +51,21 @@ def own_data(model: str) -> DataChoice | None:
     if not isinstance(settings, dict):
         return None
     return _from_settings(settings)
+
+
+def _exported_data(model: str) -> DataChoice | None:
+    """The shipped data that the exported folder `model` was trained on, read as by default."""
+    from nexus_engine.disk.regular_files import read_json
+    from nexus_engine.named_task import SHIPPED
+    from nexus_engine.runs.saved_model import EXPORT_CARD
+
+    try:
+        card = read_json(user_path(model) / EXPORT_CARD)
+    except (OSError, ValueError, ConfigError):
+        return None
+    name = card.get("data_name") if isinstance(card, dict) else None
+    task = SHIPPED.get(name) if isinstance(name, str) else None
+    return None if task is None else DataChoice(str(name), DEFAULT_SEED, None, task=task)
 
 
 def _from_settings(settings: dict[str, Any]) -> DataChoice | None:

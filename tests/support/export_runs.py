@@ -1,0 +1,99 @@
+"""Runs to export, made without a training: real base weights, and units with random gains."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import torch
+
+from nexus_engine.config import TrainConfig, resolve
+from nexus_engine.disk.json_text import plain
+from nexus_engine.model.regimes import build_model
+from nexus_engine.runs.folder import RunFolder
+from nexus_engine.runs.saved_model import save_model
+
+CANARY = "kanarienvogel"
+SITES = ("0.v", "2.up", "4.down")
+UNITS = ("incoming", "threshold", "cascade", "gain")
+
+
+def write_pairs(folder: Path, pairs: int = 12) -> Path:
+    """Graded pairs; every sentence holds the canary."""
+    folder.mkdir()
+    words = ("pump", "valve", "seal", "motor", "filter", "belt", "gauge", "hose", "tank", "fan",
+             "lamp", "rope")  # fmt: skip
+    for split in ("train", "dev", "test"):
+        with (folder / f"{split}.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("sentence1", "sentence2", "score"))
+            for i in range(pairs):
+                other = words[(i * 5 + len(split)) % 12]
+                first = f"The {CANARY} {words[i % 12]} of unit {i} {split}"
+                writer.writerow((first, f"A {CANARY} {other} fails, {split} {i}", i % 6))
+    return folder
+
+
+def make_run(
+    folder: Path, base, data: str | Path, *, tune="dendrites", nonlinearity="linear", sites=SITES,
+    gain=0.05, sets=2, **settings,
+) -> RunFolder:  # fmt: skip
+    """A run folder with best weights: `sets` sets of 2 units on each of `sites`."""
+    config = TrainConfig(data=str(data), tune=tune, nonlinearity=nonlinearity, seed=3, **settings)
+    run = RunFolder.create(folder, "x")
+    facts = {"settings": plain(resolve(config)), "data_name": Path(data).name, "pid": 1}
+    run.write_run(facts)
+    model = build_model(base, tune)
+    generator = torch.Generator().manual_seed(4)
+    for site in sites:
+        layer = model.sites()[site]
+        for _ in range(sets):
+            layer.grow(2, generator)
+        layer.gain.data.normal_(0, gain, generator=generator)
+        layer.threshold.data.normal_(0, 0.2, generator=generator)
+        layer.cascade.data.normal_(0, 0.3, generator=generator)
+    if model.adapter is not None:
+        model.adapter.weight.data += 0.02 * torch.randn(384, 384, generator=generator)
+    prefixes = {"dendrites": (), "adapter": ("adapter.",), "full": ("adapter.", "encoder.")}[tune]
+    snapshot = {
+        name: parameter.detach()
+        for name, parameter in model.named_parameters()
+        if name.rpartition(".")[2] in UNITS or name.startswith(prefixes)
+    }
+    save_model(
+        run.best,
+        snapshot,
+        {
+            "tune": tune, "nonlinearity": nonlinearity, "base_sha256": base.sha256,
+            "base_folder": None, "epoch": 2, "dev_spearman": 0.5, "params_added": 99,
+            "data_name": Path(data).name, "data_fingerprint": "f" * 64,
+            "tokenizer_sha256": base.tokenizer_sha256, "max_tokens": 96,
+        },
+    )  # fmt: skip
+    return run
+
+
+def export_to(run: RunFolder, format_: str, out: Path, **options):
+    """The last item of a whole export."""
+    from nexus_engine.exports.exporting import export
+
+    *stages, exported = export(run, format_, out, **options)
+    assert [stage.fraction for stage in stages] == sorted(stage.fraction for stage in stages)
+    return exported
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The bytes of each file by its name in `folder`."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def embeddings(run: RunFolder, texts: list[str]):
+    """NEXUS's own embeddings of length 1."""
+    from nexus_engine.exports.checking import embedded
+    from nexus_engine.runs.saved_model import load_saved
+
+    return embedded(load_saved(run.best, run.name), texts)
