@@ -1,8 +1,9 @@
 """`--fold approximate`: each set of nonlinear units replaced by its least-squares linear fit.
 
-For a layer with inputs x and units d(x), the affine map d(x) ≈ A x + a that is nearest over the
-tokens of the run's train text is found by least squares, and folded: W' = W + Tᵀ A, b' = b + Tᵀ a,
-with T (K, out) the gains. Layers are fitted in forward order on the activations of the exact model.
+For a layer with inputs x and units d(x), the affine map d(x) ≈ A x + a that is nearest over
+the tokens of the run's train text is found by least squares, and folded: W' = W + Tᵀ A,
+b' = b + Tᵀ a, with T (K, out) the gains. Where there are few train texts, general sentences join
+them: a fit of 385 numbers a unit to a few hundred tokens would be exact there and wrong elsewhere.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from nexus_engine.data import PairData
+from nexus_engine.data.files.general import load_general
 from nexus_engine.data.questions.question_data import QuestionData
 from nexus_engine.errors import ModelError
 from nexus_engine.exports.plain_model import Adapter, PlainModel, published_site
@@ -25,6 +27,8 @@ from nexus_engine.runs.saved_model import LoadedModel
 __all__ = ["fitted"]
 
 MAX_TEXTS = 2_000
+MIN_TEXTS = 1_000
+"""With fewer train texts, general sentences fill up to this number."""
 BATCH = 32
 RIDGE = 1e-6
 """Share of the mean variance of an input that is added to each, for inputs that never vary."""
@@ -78,9 +82,10 @@ def fitted(
             "--fold approximate: this run has full dendrites, which are not fitted; use --format "
             "onnx"
         )
-    texts = _train_texts(data)
-    if not texts:
+    own = _train_texts(data)
+    if not own:
         raise ModelError("--fold approximate: the run's data hold no train text to fit on")
+    texts = list(dict.fromkeys([*own, *load_general()[: max(0, MIN_TEXTS - len(own))]]))
     sites = {units.site: _Sums(loaded.model.sites()[units.site]) for units in model.units}
     _collect(loaded, sites, texts)
     weights, adapter, shares = dict(model.weights), model.adapter, []
@@ -96,10 +101,12 @@ def fitted(
         name = published_site(units.site)
         for leaf, change in (("weight", added), ("bias", shift)):
             weights[f"{name}.{leaf}"] = _sum(weights[f"{name}.{leaf}"], change)
+    general = f" and {len(texts) - len(own):,} general sentences" if len(texts) > len(own) else ""
     words = (
         f"Approximate: the nonlinear units of {len(shares)} layers were replaced by their linear "
-        f"fit on {len(texts):,} train texts, which leaves {100 * np.mean(shares):.0f} % of their "
-        f"variance on average and {100 * max(shares):.0f} % at most. This is not the run's model."
+        f"fit on {len(own):,} train texts{general}, which leaves {100 * np.mean(shares):.0f} % of "
+        f"their variance on average and {100 * max(shares):.0f} % at most. This is not the run's "
+        "model."
     )
     return PlainModel(weights, (), adapter, model.max_tokens, model.base_folder), [words]
 

@@ -70,7 +70,7 @@ def test_folded_weights_give_the_same_embeddings(base_model):
             base.encoder.get_parameter(ours).copy_(torch.from_numpy(plain.weights[theirs]))
         base.adapter.weight.copy_(torch.from_numpy(plain.adapter.weight))
         base.adapter.bias.copy_(torch.from_numpy(plain.adapter.bias))
-        base = SentenceModel(base.encoder, base.adapter)
+        base = SentenceModel(base.encoder, base.adapter).eval()
         got = base.embed(store, rows)
     unit = torch.nn.functional.normalize
     assert (unit(got) - unit(want)).abs().max() < 1e-6
