@@ -27,11 +27,12 @@ from nexus_engine.exports.checking import (
 from nexus_engine.exports.delta import named_units
 from nexus_engine.exports.dev_texts import CheckTexts, check_texts, run_data
 from nexus_engine.exports.formats import Format, Written, written
+from nexus_engine.exports.gguf_file import gguf_tensors
 from nexus_engine.exports.linear_fit import fitted
 from nexus_engine.exports.model_card import CardFacts, model_card
+from nexus_engine.exports.onnx_graph import token_states_suffice
 from nexus_engine.exports.plain_model import PlainModel, plain_model
 from nexus_engine.exports.small_files import json_bytes
-from nexus_engine.exports.writers import writer
 from nexus_engine.metric_words import METRIC_WORDS
 from nexus_engine.runs.audit import note_use
 from nexus_engine.runs.folder import RunFolder
@@ -139,7 +140,7 @@ def _export(
         model, fit_words = fitted(loaded, model, data)
     yield Stage(f"writing {format_}", 0.3)
     base = plain_model(base_of(loaded)) if format_ == "delta" else model
-    parts = written(format_, model, plain_model(loaded, folded=False), base, card)
+    parts = written(format_, model, plain_model(loaded, folded=False), base, card, temporary)
     if fit_words:
         parts = parts._replace(tolerance=float("inf"), min_cosine=0.9, loses=True)
     _refuse_unjudged(parts, texts, format_)
@@ -239,12 +240,12 @@ def _check(
 ) -> Checked:
     """Read the export in a fresh process, and compare it with the run."""
     facts, vectors = read_fresh(parts.readings, folder, loaded.base.folder, parts.file, texts.texts)
-    if model.adapter is not None:
-        facts.pop("pooled_difference", None)  # the token states know no adapter
+    if not token_states_suffice(model) or "modules" in facts:
+        facts.pop("pooled_difference", None)  # the token states do not know the adapter
     if vectors is not None:
         return check_vectors(facts, vectors, embedded(loaded, texts.texts), texts, parts)
     if "gguf" in parts.readings:
-        return check_sums(facts, writer("gguf_file", "gguf_tensors")(model))
+        return check_sums(facts, gguf_tensors(model))
     expected = dict(model.weights)
     if model.adapter is not None:
         expected["adapter.weight"], expected["adapter.bias"] = model.adapter

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from nexus_engine.exports.delta import DELTA_FILE, delta_files
+from nexus_engine.exports.gguf_file import check_plain, write_gguf
+from nexus_engine.exports.onnx_graph import onnx_bytes, token_states_suffice
+from nexus_engine.exports.onnx_int8 import int8_bytes
 from nexus_engine.exports.plain_model import PlainModel
 from nexus_engine.exports.st_folder import ONNX_FILE, folds, onnx_folder, st_folder
-from nexus_engine.exports.writers import writer
 from nexus_engine.runs.saved_model import ModelCard
 
 __all__ = ["FORMATS", "TOLERANCE", "Format", "Written", "written"]
@@ -54,8 +56,9 @@ ADAPTER_NOTE = (
     "vectors."
 )
 ADAPTER_ONNX_NOTE = (
-    "The output `sentence_embedding` includes the adapter. Readers that take the mean of the first "
-    "output, as fastembed, Chroma and Transformers.js do, miss it and give other vectors."
+    "The output `sentence_embedding` includes the adapter, whose units are nonlinear. Readers that "
+    "take the mean of the first output, as fastembed, Chroma and Transformers.js do, miss it and "
+    "give other vectors."
 )
 
 
@@ -81,9 +84,16 @@ class Written(NamedTuple):
 
 
 def written(
-    format_: Format, model: PlainModel, unfolded: PlainModel, base: PlainModel, card: ModelCard
+    format_: Format,
+    model: PlainModel,
+    unfolded: PlainModel,
+    base: PlainModel,
+    card: ModelCard,
+    scratch: Path,
 ) -> Written:
     """The files of `model` in a format. `unfolded` keeps linear units; `base` is the base model.
+
+    `scratch` is a folder for temporary files.
 
     Raises:
         ModelError: the format cannot hold the model.
@@ -93,16 +103,12 @@ def written(
         case "st":
             return _st(model)
         case "onnx":
-            onnx_bytes = writer("onnx_graph", "onnx_bytes")
             return _onnx(model, Path(ONNX_FILE).name, onnx_bytes(model))
         case "onnx-int8":
-            onnx_bytes = writer("onnx_graph", "onnx_bytes")
-            int8_bytes = writer("onnx_int8", "int8_bytes")
-            written_ = _onnx(model, INT8_NAME, int8_bytes(onnx_bytes(model)))
-            return written_._replace(tolerance=math.inf, min_cosine=0.9, loses=True)
+            rounded = _onnx(model, INT8_NAME, int8_bytes(onnx_bytes(model), scratch))
+            return rounded._replace(tolerance=math.inf, min_cosine=0.9, loses=True)
         case "gguf":
-            write_gguf = writer("gguf_file", "write_gguf")
-            writer("gguf_file", "check_plain")(model)
+            check_plain(model)
             return Written(
                 {},
                 GGUF_FILE,
@@ -136,7 +142,7 @@ def _st(model: PlainModel) -> Written:
 
 def _onnx(model: PlainModel, name: str, content: bytes) -> Written:
     file = f"onnx/{name}"
-    notes = () if model.adapter is None else (ADAPTER_ONNX_NOTE,)
+    notes = () if token_states_suffice(model) else (ADAPTER_ONNX_NOTE,)
     return Written(
         onnx_folder(model, name, content),
         file,

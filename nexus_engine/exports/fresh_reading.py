@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import math
 import os
 import sys
 import threading
@@ -39,7 +40,8 @@ def with_sentence_transformers(folder: Path, texts: list[str]) -> Result:
 def with_onnxruntime(folder: Path, texts: list[str], file: str) -> Result:
     """Embeddings by the output `sentence_embedding`.
 
-    `pooled_difference` is how far the normalised mean of the first output is from them.
+    `pooled_difference` is how far the normalised mean of the first output is from them. Where the
+    folder has Dense modules, these compute the embeddings from that mean.
     """
     import numpy as np
     from tokenizers import Tokenizer
@@ -55,6 +57,7 @@ def with_onnxruntime(folder: Path, texts: list[str], file: str) -> Result:
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     lengths = [len(encoded.ids) for encoded in tokenizer.encode_batch(texts, True)]
     order = np.argsort([len(text) for text in texts], kind="stable")
+    dense = dense_modules(folder)
     vectors: Any = None
     difference = 0.0
     for start in range(0, len(order), BATCH):
@@ -66,8 +69,13 @@ def with_onnxruntime(folder: Path, texts: list[str], file: str) -> Result:
         states, pooled = session.run(["last_hidden_state", "sentence_embedding"], feeds)
         weight = mask[:, :, None].astype(np.float32)
         mean = (states * weight).sum(1) / weight.sum(1)
-        mean /= np.linalg.norm(mean, axis=1, keepdims=True)
+        through = mean
+        for module in dense:
+            through = module(through)
+        mean = mean / np.linalg.norm(mean, axis=1, keepdims=True)
         difference = max(difference, float(np.abs(mean - pooled).max()))
+        if dense:
+            pooled = through / np.linalg.norm(through, axis=1, keepdims=True)
         if vectors is None:
             vectors = np.zeros((len(texts), pooled.shape[1]), np.float32)
         vectors[rows] = pooled
@@ -77,7 +85,34 @@ def with_onnxruntime(folder: Path, texts: list[str], file: str) -> Result:
         "pooled_difference": difference,
         "first_output": session.get_outputs()[0].name,
     }
+    if dense:
+        facts["modules"] = len(dense)
     return facts, vectors
+
+
+def dense_modules(folder: Path) -> list[Callable[[Any], Any]]:
+    """The Dense modules that `modules.json` names, as functions of rows (n, in)."""
+    import numpy as np
+    from safetensors.numpy import load_file
+
+    def gelu(rows: Any) -> Any:
+        erf = np.vectorize(math.erf, otypes=[np.float64])
+        return (rows * (1 + erf(rows / math.sqrt(2))) / 2).astype(np.float32)
+
+    functions = {
+        "GELU": gelu,
+        "ReLU": lambda rows: np.maximum(rows, 0),
+        "Identity": lambda rows: rows,
+    }
+
+    def module(path: Path) -> Callable[[Any], Any]:
+        layer = load_file(path / "model.safetensors")
+        name = json.loads((path / "config.json").read_text())["activation_function"]
+        function = functions[name.rpartition(".")[2]]
+        return lambda rows: function(rows @ layer["linear.weight"].T + layer["linear.bias"])
+
+    entries = json.loads((folder / "modules.json").read_text())
+    return [module(folder / e["path"]) for e in entries if e["type"].endswith(".Dense")]
 
 
 def with_numpy(folder: Path, base_folder: Path, file: str) -> Result:

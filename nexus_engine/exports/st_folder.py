@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from safetensors.numpy import save
 
 from nexus_engine.exports.adapter_modules import dense_modules
+from nexus_engine.exports.onnx_graph import onnx_bytes
 from nexus_engine.exports.plain_model import Floats, PlainModel
 from nexus_engine.exports.small_files import module_files, tokenizer_files
-from nexus_engine.exports.writers import writer
 
 __all__ = ["ONNX_FILE", "WEIGHTS_FILE", "folds", "onnx_folder", "st_folder", "tensor_bytes"]
 
@@ -39,7 +39,9 @@ def st_folder(model: PlainModel) -> dict[str, bytes]:
     files = _without_weights(model)
     if folds(model):
         return files | {WEIGHTS_FILE: tensor_bytes(model.weights)}
-    return files | {ONNX_FILE: writer("onnx_graph", "onnx_bytes")(model)}
+    # The adapter is in the Dense modules, so it may not be in the token states too.
+    encoder = tuple(units for units in model.units if units.site != "adapter")
+    return files | {ONNX_FILE: onnx_bytes(model._replace(units=encoder, adapter=None))}
 
 
 def onnx_folder(model: PlainModel, name: str, content: bytes) -> dict[str, bytes]:

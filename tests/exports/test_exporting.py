@@ -218,3 +218,12 @@ def test_a_units_run_that_no_format_holds_is_refused(tmp_path, base_model, capfd
     with pytest.raises((ModelError, ConfigError)):
         export_to(run, "gguf", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_without_the_packages_of_the_extra_one_line_says_what_to_install(
+    capfd, kept, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    code, line = refused(capfd, kept.path, "--format", "onnx", "--out", tmp_path / "out")
+    assert (code, "nexus-dendrites[export]" in line) == (2, True)
+    assert not (tmp_path / "out").exists()
