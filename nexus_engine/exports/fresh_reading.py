@@ -55,7 +55,7 @@ def with_onnxruntime(folder: Path, texts: list[str], file: str) -> Result:
         str(folder / file), options, providers=["CPUExecutionProvider"]
     )
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    lengths = [len(encoded.ids) for encoded in tokenizer.encode_batch(texts, True)]
+    longest = 0
     order = np.argsort([len(text) for text in texts], kind="stable")
     dense = dense_modules(folder)
     vectors: Any = None
@@ -64,6 +64,7 @@ def with_onnxruntime(folder: Path, texts: list[str], file: str) -> Result:
         rows = order[start : start + BATCH]
         encoded = tokenizer.encode_batch([texts[row] for row in rows])
         ids = np.array([one.ids for one in encoded], np.int64)
+        longest = max(longest, ids.shape[1])
         mask = np.array([one.attention_mask for one in encoded], np.int64)
         feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         states, pooled = session.run(["last_hidden_state", "sentence_embedding"], feeds)
@@ -81,7 +82,7 @@ def with_onnxruntime(folder: Path, texts: list[str], file: str) -> Result:
         vectors[rows] = pooled
     facts = {
         "library": f"onnxruntime {onnxruntime.__version__}",
-        "max_tokens": max(lengths, default=0),
+        "max_tokens": longest,
         "pooled_difference": difference,
         "first_output": session.get_outputs()[0].name,
     }
@@ -96,8 +97,9 @@ def dense_modules(folder: Path) -> list[Callable[[Any], Any]]:
     from safetensors.numpy import load_file
 
     def gelu(rows: Any) -> Any:
-        erf = np.vectorize(math.erf, otypes=[np.float64])
-        return (rows * (1 + erf(rows / math.sqrt(2))) / 2).astype(np.float32)
+        wide = rows.astype(np.float64)
+        erf = np.array([math.erf(value) for value in (wide / math.sqrt(2)).ravel()])
+        return (wide * (1 + erf.reshape(wide.shape)) / 2).astype(np.float32)
 
     functions = {
         "GELU": gelu,
