@@ -101,7 +101,7 @@ def dense_modules(folder: Path) -> list[Callable[[Any], Any]]:
         erf = np.array([math.erf(value) for value in (wide / math.sqrt(2)).ravel()])
         return (wide * (1 + erf.reshape(wide.shape)) / 2).astype(np.float32)
 
-    functions = {
+    functions: dict[str, Callable[[Any], Any]] = {
         "GELU": gelu,
         "ReLU": lambda rows: np.maximum(rows, 0),
         "Identity": lambda rows: rows,
