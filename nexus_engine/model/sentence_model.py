@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from nexus_engine.model.cpu import FastEncoder, lay_out
 from nexus_engine.model.cpu.mask_pool import DropoutPool
+from nexus_engine.model.cpu.question_encoder import QuestionEncoder
 from nexus_engine.model.dendrites import DendriteLinear
 from nexus_engine.model.encoder import Encoder
 from nexus_engine.model.tokens import TokenStore
@@ -43,6 +45,7 @@ class SentenceModel(nn.Module):
         self.encoder = encoder
         self.adapter = adapter
         self._fast: dict[torch.dtype, FastEncoder] = {}
+        self._question: QuestionEncoder | None = None
 
     @property
     def device(self) -> torch.device:
@@ -107,6 +110,22 @@ class SentenceModel(nn.Module):
     ) -> Tensor:
         """Embeddings of the store's sentences `rows`, (m, width), not normalised; see `pooled`."""
         return self.adapt(self.pooled(store, rows, dtype, pool, plain=plain))
+
+    @property
+    def embeds_single(self) -> bool:
+        """Whether `embed_single` computes this model: on a CPU, in float32, in inference mode."""
+        return self._computes_fast() and self.dtype == torch.float32 and not self.training
+
+    def embed_single(self, ids: Sequence[int]) -> Tensor:
+        """The embedding of one sentence from its token ids, (1, width), not normalised.
+
+        It equals `embed` to 1e-6 and takes a third of the time. The weights are packed at the first
+        call, in 43 MB, and must not change afterwards. See `embeds_single`.
+        """
+        if self._question is None:
+            self._question = QuestionEncoder(self.encoder)
+        with torch.inference_mode():
+            return self.adapt(self._question(ids))
 
 
 def cosine(first: Tensor, second: Tensor) -> Tensor:

@@ -13,12 +13,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nexus_engine.model.sentence_model import cosine
+from nexus_engine.model.sentence_model import SentenceModel, cosine
 from nexus_engine.model.tokens import Rows, TokenStore
 from nexus_engine.scoring.corpus import PairRows
 from nexus_engine.scoring.correlation import pearson, spearman
 
 __all__ = [
+    "FEW",
     "Baseline",
     "Correlations",
     "Cosines",
@@ -27,6 +28,7 @@ __all__ = [
     "Measured",
     "correlate",
     "embed_all",
+    "embed_few",
     "measured_at",
     "pair_cosines",
     "score_guard",
@@ -35,6 +37,8 @@ __all__ = [
 
 TOKENS_PER_FORWARD = 2048
 """Tokens in an inference batch; bounds its memory."""
+FEW = 2
+"""Up to this many sentences are embedded one by one, as somebody waits for them."""
 MAX_MIXED_TOKENS = 64
 """Sentences up to this length share batches in random order. The plain encoder pads a batch to its
 longest sentence, so one of 256 tokens among short ones would cost half a gigabyte."""
@@ -138,6 +142,15 @@ def embed_all(
             embeddings[torch.from_numpy(batch)] = vectors
         assert embeddings is not None
         return embeddings[torch.from_numpy(inverse)]
+
+
+def embed_few(model: SentenceModel, store: TokenStore, rows: Rows) -> Tensor:
+    """Embeddings of a few of the store's `rows` (m,), one by one: (m, width), not normalised.
+
+    See `SentenceModel.embed_single`.
+    """
+    ids = (store.tokens(rows[place : place + 1])[0].tolist() for place in range(len(rows)))
+    return torch.cat([model.embed_single(each) for each in ids])
 
 
 def pair_cosines(

@@ -29,7 +29,7 @@ from nexus_engine.model.sentence_model import SentenceModel, cosine
 from nexus_engine.model.tokens import Tokenizer, TokenStore
 from nexus_engine.runs.saved_model import LoadedModel, ModelCard, check_finite, load_saved
 from nexus_engine.scores import Metric
-from nexus_engine.scoring.evaluation import embed_all
+from nexus_engine.scoring.evaluation import FEW, embed_all, embed_few
 
 __all__ = [
     "Embedder",
@@ -143,9 +143,12 @@ class Embedder:
         rows = store.add([sentences])
         cut(len(store.cut_among(rows)))
 
+        is_question = len(sentences) <= FEW and self.model.embeds_single
+        compute = embed_few if is_question else SentenceModel.embed
+
         def embed(batch: npt.NDArray[np.int64]) -> Tensor:
             with self._compute_lock:
-                vectors = check_finite(self.model.embed(store, batch), self._name)
+                vectors = check_finite(compute(self.model, store, batch), self._name)
             progress(len(batch))
             return vectors
 

@@ -21,7 +21,14 @@ from nexus_engine.runs.saved_model import LoadedModel, check_finite
 from nexus_engine.scoring.corpus import PairRows, pair_rows
 from nexus_engine.scoring.correlation import Interval, bootstrap_gain
 from nexus_engine.scoring.cut_texts import indistinct, pair_notes
-from nexus_engine.scoring.evaluation import Correlations, Cosines, correlate, pair_cosines
+from nexus_engine.scoring.evaluation import (
+    FEW,
+    Correlations,
+    Cosines,
+    correlate,
+    embed_few,
+    pair_cosines,
+)
 
 __all__ = ["SideBySide", "compare", "distinct_sentences", "evaluate", "score_pairs"]
 
@@ -45,12 +52,14 @@ class SideBySide(NamedTuple):
 def _cosines(
     model: SentenceModel, name: str, store: TokenStore, pairs: PairRows, progress: Progress
 ) -> Cosines:
+    model.eval()
+    compute = embed_few if len(store) <= FEW and model.embeds_single else SentenceModel.embed
+
     def embed(rows: npt.NDArray[np.int64]) -> Tensor:
-        vectors = check_finite(model.embed(store, rows), name)
+        vectors = check_finite(compute(model, store, rows), name)
         progress(len(rows))
         return vectors
 
-    model.eval()
     return pair_cosines(embed, store, pairs)
 
 

@@ -15,11 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["linear", "linear_back", "outer"]
+__all__ = ["has_onednn", "linear", "linear_back", "outer"]
 
 
 @functools.cache
-def _onednn() -> bool:
+def has_onednn() -> bool:
     """Whether oneDNN's linear operator exists and computes correctly."""
     if platform.machine().lower() not in ("x86_64", "amd64"):
         return False
@@ -41,7 +41,7 @@ def linear(
 
     Not differentiable.
     """
-    if rows.device.type == "cpu" and len(rows) and _onednn():
+    if rows.device.type == "cpu" and len(rows) and has_onednn():
         name, algorithm = ("gelu", "none") if gelu else ("none", "")
         product: Tensor = torch.ops.mkldnn._linear_pointwise(
             rows, weight, bias, name, [], algorithm
