@@ -14,7 +14,15 @@ from torch import Tensor
 from nexus_engine.data.questions.answers import Answers
 from nexus_engine.scoring.ranking import ranks_by_product, score_ranks, unit_rows
 
-__all__ = ["FORMATS", "SmallVectors", "as_int8", "as_signs", "int8_scale", "judge_small_vectors"]
+__all__ = [
+    "FORMATS",
+    "HIGHEST",
+    "SmallVectors",
+    "as_int8",
+    "as_signs",
+    "int8_scale",
+    "judge_small_vectors",
+]
 
 FORMATS = ("float32", "int8", "signs")
 HIGHEST = 127
