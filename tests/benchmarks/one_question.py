@@ -23,8 +23,8 @@ QUESTIONS = 200
 QUESTION = "how long does a broken wrist take to heal number {} after surgery"
 
 
-def medians(embed: Callable[[str], torch.Tensor], offset: int) -> tuple[float, float]:
-    """Milliseconds of wall and of processor time per question, at the median of QUESTIONS."""
+def measured(embed: Callable[[str], torch.Tensor], offset: int) -> tuple[float, float, float]:
+    """Milliseconds a question: wall at the median and at the fastest tenth, processor time."""
     walls, processors = [], []
     for number in range(QUESTIONS):
         question = QUESTION.format(offset + number)
@@ -32,7 +32,9 @@ def medians(embed: Callable[[str], torch.Tensor], offset: int) -> tuple[float, f
         embed(question)
         walls.append(time.perf_counter() - wall)
         processors.append(time.process_time() - processor)
-    return 1000 * statistics.median(walls), 1000 * statistics.median(processors)
+    fastest = sorted(walls)[QUESTIONS // 10]
+    median = statistics.median(walls)
+    return 1000 * median, 1000 * fastest, 1000 * statistics.median(processors)
 
 
 def main() -> None:
@@ -59,9 +61,10 @@ def main() -> None:
     for number in range(rounds):
         load = os.getloadavg()[0]
         for words, way in (("long way", long_way), ("short way", short_way)):
-            wall, processor = medians(way, 1000 * number)
+            wall, fastest, processor = measured(way, 1000 * number)
             print(
-                f"load {load:4.1f}  {words:9}  {wall:6.2f} ms wall  {processor:6.2f} ms processor"
+                f"load {load:4.1f}  {words:9}  {wall:6.2f} ms wall at the median, {fastest:6.2f} at "
+                f"the fastest tenth, {processor:6.2f} ms of processor"
             )
 
 
