@@ -1,0 +1,297 @@
+"""Build an index, and add to one.
+
+A build works in a hidden folder beside its goal, which gets its name in one step at the end. An
+addition writes behind the last passage of the index, and `index.json` takes it in in one step. Both
+go on after a kill when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from nexus_engine.disk.files import make_folder, replace_json, sync
+from nexus_engine.disk.lock import LOCK_FILE, RunLock
+from nexus_engine.disk.new_folders import usable_path
+from nexus_engine.errors import ConfigError, DataError, NexusError, ResourceError, one_line
+from nexus_engine.indexing.corpus_stream import CorpusOptions, corpus_documents, corpus_path
+from nexus_engine.indexing.embedding import (
+    BLOCK_TEXTS,
+    EmbeddingJob,
+    IndexProgress,
+    embed_passages,
+    mean_cosine,
+    read_job,
+)
+from nexus_engine.indexing.index_card import (
+    TEXTS_FILE,
+    Dtype,
+    IndexCard,
+    read_card,
+    write_card,
+)
+from nexus_engine.indexing.index_model import embedder_of, identity_of, keep_copy, load_copy
+from nexus_engine.indexing.intake import COMMIT_PASSAGES, Intake, take_in
+from nexus_engine.indexing.text_store import TextStore
+from nexus_engine.runs.saved_model import LoadedModel, load_model
+from nexus_engine.scoring.querying import Querier
+
+__all__ = [
+    "BUSY",
+    "DEFAULT_BLOCKS",
+    "JOB_FILE",
+    "Blocks",
+    "add",
+    "build",
+    "building_folder",
+    "cosine_to_base",
+]
+
+JOB_FILE = "job.json"
+FIRST_VECTORS = "vectors-0001"
+BUSY = "is being written by {holder}; wait until it ends"
+
+
+class Blocks(NamedTuple):
+    """How much is done between two records of progress."""
+
+    texts: int = BLOCK_TEXTS
+    passages: int = COMMIT_PASSAGES
+
+
+DEFAULT_BLOCKS = Blocks()
+
+
+def building_folder(out: Path) -> Path:
+    """Where the index `out` is built."""
+    return out.with_name(f".{out.name}.building")
+
+
+def build(
+    corpus: str,
+    model: str,
+    out: Path,
+    *,
+    dims: int = 48,
+    dtype: Dtype = "int8",
+    bf16: bool = False,
+    columns: dict[str, str] | None = None,
+    skip_bad: bool = False,
+    seed: int = 0,
+    blocks: Blocks = DEFAULT_BLOCKS,
+) -> Iterator[IndexProgress]:
+    """Build the index `out` of `corpus` by `model`: `base`, a run, or a folder with a model.
+
+    Where the same build was killed, it goes on; another unfinished build at `out` is dropped.
+
+    Raises:
+        ConfigError: `out` exists, or a setting is out of range.
+        DataError: the corpus cannot be used.
+        ModelError: the model is missing or damaged.
+        RunError: there is no such run, or another process builds at `out`.
+    """
+    out = usable_path(out)
+    if not 1 <= dims <= 384:
+        raise ConfigError(f"--dims {dims}: give 1 to 384")
+    if os.path.lexists(out):
+        advice = "add to an index: nexus index add INDEX CORPUS; or name a new folder"
+        raise ConfigError(f"--out {one_line(out)}: exists; {advice}")
+    path = corpus_path(corpus)
+    loaded = load_model(model, bf16=bf16)
+    identity = identity_of(loaded, model)
+    options = CorpusOptions(identity.max_tokens, columns, skip_bad, seed)
+    order = EmbeddingJob(
+        model=identity, dims=dims, dtype=dtype, corpus=str(path),
+        options=_told(options, bf16), vectors=FIRST_VECTORS,
+    )  # fmt: skip
+    folder = building_folder(out)
+    _make(folder)
+    with RunLock(folder, BUSY):
+        job = read_job(folder / JOB_FILE)
+        if job is None or not job.is_same_order(order):
+            _empty(folder)
+            job = order
+            replace_json(folder / JOB_FILE, job)
+        try:
+            keep_copy(folder, identity, model)
+            with TextStore(folder / TEXTS_FILE, create=True) as store:
+                yield from _read(store, corpus, options, 0, blocks)
+                stop = store.next_id()
+                if not stop:
+                    raise DataError(f"{one_line(path)}: holds no passage; give a corpus with text")
+                yield from _embed(store, folder, job, loaded, stop, blocks)
+                job = read_job(folder / JOB_FILE) or job
+                yield IndexProgress("finishing", stop, stop)
+                with store.transaction():
+                    store.count_frequent()
+                store.compact()
+                write_card(folder, _card(job, store, loaded, stop, 0))
+        except NexusError as error:
+            if not isinstance(error, ResourceError):  # with more room it can go on
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        _publish(folder, out)
+        os.unlink(out / JOB_FILE)  # last: without it a killed build would begin anew
+
+
+def add(
+    index: Path,
+    corpus: str,
+    *,
+    columns: dict[str, str] | None = None,
+    skip_bad: bool = False,
+    seed: int = 0,
+    bf16: bool = False,
+    blocks: Blocks = DEFAULT_BLOCKS,
+) -> Iterator[IndexProgress | Intake]:
+    """Add `corpus` to `index`, by the model of the index; the last item is what was read.
+
+    A document that the index has already is left, and one that changed is replaced. Until the end
+    searches see the index as it was. An unfinished addition of another corpus is undone.
+
+    Raises:
+        DataError: there is no index, or the corpus cannot be used.
+        ModelError: the model of the index is damaged.
+        RunError: another process writes the index.
+    """
+    read_card(index)
+    path = corpus_path(corpus)
+    with RunLock(index, BUSY):
+        card = read_card(index)
+        loaded = load_copy(index, card.model)
+        if bf16:
+            import torch
+
+            loaded.model.dtype = torch.bfloat16
+        options = CorpusOptions(card.model.max_tokens, columns, skip_bad, seed)
+        order = EmbeddingJob(
+            model=card.model, dims=card.dims, dtype=card.dtype, corpus=str(path),
+            options=_told(options, bf16), vectors=card.vectors, rows=card.passages,
+            scale=card.scale,
+        )  # fmt: skip
+        job = read_job(index / JOB_FILE)
+        generation = card.generation + 1
+        with TextStore(index / TEXTS_FILE) as store:
+            is_continued = job is not None and job.is_same_order(order)
+            if not is_continued or job is None:
+                undo(index, store, card)
+                job = order
+                replace_json(index / JOB_FILE, job)
+            try:
+                intake = yield from _read(store, corpus, options, generation, blocks)
+                stop = store.next_id()
+                yield from _embed(store, index, job, loaded, stop, blocks)
+            except DataError:
+                undo(index, store, card)
+                raise
+            with store.transaction():
+                store.count_frequent()
+            words = store.words()
+        publish = msgspec.structs.replace(card, passages=stop, generation=generation, words=words)
+        write_card(index, publish)
+        os.unlink(index / JOB_FILE)
+        yield intake
+
+
+def undo(index: Path, store: TextStore, card: IndexCard) -> None:
+    """Remove what an unfinished addition wrote."""
+    with store.transaction():
+        store.drop_from(card.passages, card.generation)
+    (index / JOB_FILE).unlink(missing_ok=True)
+
+
+def _read(
+    store: TextStore, corpus: str, options: CorpusOptions, generation: int, blocks: Blocks
+) -> Generator[IndexProgress, None, Intake]:
+    intake = Intake()
+    for intake in take_in(store, corpus_documents(corpus, options), generation, blocks.passages):
+        yield IndexProgress("reading", intake.passages)
+    return intake
+
+
+def _embed(
+    store: TextStore,
+    folder: Path,
+    job: EmbeddingJob,
+    loaded: LoadedModel,
+    stop: int,
+    blocks: Blocks,
+) -> Iterator[IndexProgress]:
+    yield IndexProgress("embedding", job.rows, stop)
+    path = folder / JOB_FILE
+    for state in embed_passages(store, embedder_of(loaded), job, path, stop, blocks.texts):
+        yield IndexProgress("embedding", state.rows, stop)
+
+
+def _card(
+    job: EmbeddingJob, store: TextStore, loaded: LoadedModel, passages: int, generation: int
+) -> IndexCard:
+    return IndexCard(
+        model=job.model,
+        dims=job.dims,
+        dtype=job.dtype,
+        scale=job.scale,
+        vectors=job.vectors,
+        passages=passages,
+        generation=generation,
+        words=store.words(),
+        texts_per_second=job.embedded / job.seconds if job.seconds else 0.0,
+        cosine_to_base=cosine_to_base(store, passages, loaded),
+        made_unix_s=time.time(),
+    )
+
+
+def cosine_to_base(store: TextStore, passages: int, loaded: LoadedModel) -> float | None:
+    """How near the vectors by `loaded` are to the base model's; None for the base model."""
+    if loaded.card is None:
+        return None
+    models = Querier().adopt(loaded)
+    assert models.tuned is not None
+    return mean_cosine(store, passages, models.base, models.tuned)
+
+
+def _told(options: CorpusOptions, bf16: bool) -> tuple[str, ...]:
+    columns = sorted((options.columns or {}).items())
+    return (
+        *(f"{role}={name}" for role, name in columns),
+        f"skip_bad={options.skip_bad}",
+        f"seed={options.seed}",
+        f"bf16={bf16}",
+    )
+
+
+def _make(folder: Path) -> None:
+    try:
+        make_folder(folder.parent)
+        make_folder(folder, inside_run=True)
+    except OSError as error:
+        raise ConfigError(
+            f"--out {one_line(folder.parent)}: cannot make the index there ({error.strerror})"
+        ) from None
+
+
+def _empty(folder: Path) -> None:
+    """Remove an unfinished build of another order."""
+    for entry in folder.iterdir():
+        if entry.name == LOCK_FILE:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _publish(folder: Path, out: Path) -> None:
+    if os.path.lexists(out):
+        raise ConfigError(f"--out {one_line(out)}: was made by another process meanwhile")
+    sync(folder)
+    os.rename(folder, out)
+    with contextlib.suppress(PermissionError):
+        sync(out.parent)

@@ -1,0 +1,145 @@
+"""`index.json`: what an index holds, and the model that its vectors come from.
+
+The card is replaced in one step, so a reader sees the state before a change or after it. It holds
+no sentence.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from nexus_engine.disk.files import replace_json
+from nexus_engine.disk.regular_files import read_json
+from nexus_engine.errors import DataError, one_line
+from nexus_engine.system.ownership import not_permitted
+
+__all__ = [
+    "CARD_FILE",
+    "DTYPES",
+    "FORMAT",
+    "TEXTS_FILE",
+    "Dtype",
+    "IndexCard",
+    "ModelIdentity",
+    "read_card",
+    "row_bytes",
+    "write_card",
+]
+
+CARD_FILE = "index.json"
+TEXTS_FILE = "texts.db"
+FORMAT = 1
+Dtype = Literal["int8", "f32", "f16", "binary"]
+DTYPES: tuple[Dtype, ...] = ("int8", "f32", "f16", "binary")
+FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,100}")
+MAX_DIMS = 384
+
+
+class ModelIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The model of an index. Two are the same model if `fingerprint` is equal."""
+
+    source: str
+    """`base`, the path of a run, or that of a folder with a model."""
+    base_sha256: str
+    """SHA-256 of the base model's weights."""
+    weights_sha256: str | None = None
+    """SHA-256 of the trained weights' file; None for the base model."""
+    max_tokens: int = 256
+    """Tokens of a text that the model reads."""
+    folder: str | None = None
+    """The folder in the index with a copy of the trained weights; None for the base model."""
+
+    @property
+    def fingerprint(self) -> tuple[str, str | None, int]:
+        """What vectors depend on."""
+        return self.base_sha256, self.weights_sha256, self.max_tokens
+
+
+class IndexCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The state of an index. Passages from `passages` on belong to an unfinished `index add`."""
+
+    format: int = FORMAT
+    model: ModelIdentity
+    dims: int
+    """Numbers of a vector: the first of the encoder's 384, at length 1."""
+    dtype: Dtype
+    scale: float | None = None
+    """What numbers are multiplied with before they are rounded to int8."""
+    vectors: str
+    """The file of vectors, a row a passage."""
+    passages: int
+    generation: int = 0
+    """Counts the changes of texts. Documents of a later one are not yet part of the index."""
+    words: int = 0
+    """Indexed words of all passages, for BM25's mean length."""
+    texts_per_second: float = 0.0
+    """Embedded while the vectors were made."""
+    cosine_to_base: float | None = None
+    """Mean cosine similarity between the base model's vector of a passage and this model's."""
+    made_unix_s: float = 0.0
+    """When the vectors' file was completed."""
+
+
+def row_bytes(dims: int, dtype: Dtype) -> int:
+    """Bytes of a vector on disk."""
+    return {"int8": dims, "f32": 4 * dims, "f16": 2 * dims, "binary": -(-dims // 8)}[dtype]
+
+
+def read_card(folder: Path) -> IndexCard:
+    """The card of the index in `folder`.
+
+    Raises:
+        DataError: there is no index, or its card is damaged or of a later version.
+    """
+    path = folder / CARD_FILE
+    try:
+        raw = read_json(path)
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(
+            f"{one_line(folder)}: no index there; make one: nexus index build CORPUS --model RUN "
+            "--out INDEX"
+        ) from None
+    except PermissionError:
+        raise DataError(f"{one_line(path)}: {not_permitted(path)}") from None
+    except OSError as error:
+        raise DataError(f"{one_line(path)}: not an index ({error.strerror})") from None
+    except ValueError as error:
+        raise _damaged(path, one_line(error, 120)) from None
+    if isinstance(raw, dict) and isinstance(raw.get("format"), int) and raw["format"] > FORMAT:
+        raise DataError(f"{one_line(path)}: of a later version of NEXUS; update NEXUS")
+    try:
+        card = msgspec.convert(raw, IndexCard)
+    except msgspec.ValidationError as error:
+        raise _damaged(path, one_line(error, 120)) from None
+    if not _is_sound(card):
+        raise _damaged(path, "a value is out of range")
+    return card
+
+
+def _is_sound(card: IndexCard) -> bool:
+    names = [card.vectors, *([card.model.folder] if card.model.folder else [])]
+    has_scale = card.scale is not None and math.isfinite(card.scale) and card.scale > 0
+    return (
+        card.format == FORMAT
+        and 1 <= card.dims <= MAX_DIMS
+        and 0 <= card.passages < 2**40
+        and card.words >= 0
+        and 2 < card.model.max_tokens <= 512
+        and (card.dtype != "int8" or has_scale)
+        and (card.model.folder is None) == (card.model.weights_sha256 is None)
+        and all(FILE_NAME.fullmatch(name) for name in names)
+    )
+
+
+def _damaged(path: Path, reason: str) -> DataError:
+    return DataError(f"{one_line(path)}: damaged ({reason}); build the index again")
+
+
+def write_card(folder: Path, card: IndexCard) -> None:
+    """Replace the card in `folder` in one step."""
+    replace_json(folder / CARD_FILE, card)

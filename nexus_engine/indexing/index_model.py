@@ -1,0 +1,177 @@
+"""The model of an index: who it is, and the copy of its trained weights that the index keeps.
+
+With its own copy an index answers by the model that made its vectors, whatever happens to the run.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from pathlib import Path
+
+from nexus_engine.disk.files import create_file, make_folder, sync, write_all
+from nexus_engine.disk.regular_files import read_regular
+from nexus_engine.disk.tensor_files import MAX_WEIGHT_BYTES
+from nexus_engine.errors import ModelError, RunError, one_line
+from nexus_engine.indexing.index_card import ModelIdentity
+from nexus_engine.runs.folder import find_run
+from nexus_engine.runs.saved_model import (
+    CARD_FILE as MODEL_CARD,
+)
+from nexus_engine.runs.saved_model import (
+    LoadedModel,
+    intact_card,
+    load_model,
+    load_saved,
+)
+from nexus_engine.scoring.querying import Embedder
+from nexus_engine.system.user_paths import user_path
+
+__all__ = [
+    "embedder_of",
+    "folder_name",
+    "identity_of",
+    "keep_copy",
+    "latest_identity",
+    "load_copy",
+    "load_source",
+]
+
+
+def load_source(name: str, *, bf16: bool = False) -> tuple[LoadedModel, ModelIdentity]:
+    """The model `name`, as `load_model` reads it, and who it is.
+
+    Raises:
+        ModelError: the model is missing or damaged.
+        RunError: there is no run of that name.
+    """
+    loaded = load_model(name, bf16=bf16)
+    return loaded, identity_of(loaded, name)
+
+
+def identity_of(loaded: LoadedModel, name: str) -> ModelIdentity:
+    """Who the model is that `load_model(name)` read."""
+    if loaded.card is None:
+        return ModelIdentity(
+            source="base",
+            base_sha256=loaded.base.sha256,
+            max_tokens=loaded.tokenizer.max_tokens,
+        )
+    weights = loaded.card.weights_sha256
+    return ModelIdentity(
+        source=str(_named_folder(name)),
+        base_sha256=loaded.base.sha256,
+        weights_sha256=weights,
+        max_tokens=loaded.card.max_tokens,
+        folder=folder_name(weights),
+    )
+
+
+def folder_name(weights_sha256: str) -> str:
+    """The name of the copy's folder in an index."""
+    return f"model-{weights_sha256[:16]}"
+
+
+def latest_identity(source: str) -> ModelIdentity | None:
+    """Who the model of `source` is now; None if it is gone or has no intact model."""
+    if source == "base":
+        return None
+    try:
+        card = intact_card(_saved_folder(source))
+    except (ModelError, RunError, OSError, ValueError):
+        return None
+    if card is None:
+        return None
+    return ModelIdentity(
+        source=str(_named_folder(source)),
+        base_sha256=card.base_sha256,
+        weights_sha256=card.weights_sha256,
+        max_tokens=card.max_tokens,
+        folder=folder_name(card.weights_sha256),
+    )
+
+
+def _named_folder(name: str) -> Path:
+    folder = user_path(name, ModelError)
+    if os.path.lexists(folder / MODEL_CARD):
+        return folder.absolute()
+    return find_run(name).path.resolve()
+
+
+def _saved_folder(name: str) -> Path:
+    folder = _named_folder(name)
+    return folder if os.path.lexists(folder / MODEL_CARD) else find_run(name).best
+
+
+def keep_copy(index: Path, identity: ModelIdentity, name: str) -> None:
+    """Copy the trained weights of the model `name` into `index`, unless they are there.
+
+    Raises:
+        ModelError: the model was replaced while it was copied.
+    """
+    if identity.folder is None:
+        return
+    copy = index / identity.folder
+    if _is_copy(copy, identity):
+        return
+    shutil.rmtree(copy, ignore_errors=True)
+    saved = _saved_folder(name)
+    make_folder(copy)
+    card = intact_card(saved)
+    if card is not None:
+        for file in (card.weights_file, MODEL_CARD):  # the card last: it makes the copy valid
+            _copy_file(saved / file, copy / file)
+        sync(copy)
+    if not _is_copy(copy, identity):
+        raise ModelError(f"{one_line(name, 200)}: its model changed while it was read; try again")
+
+
+def _is_copy(copy: Path, identity: ModelIdentity) -> bool:
+    try:
+        card = intact_card(copy)
+    except ModelError:
+        return False
+    return card is not None and card.weights_sha256 == identity.weights_sha256
+
+
+def _copy_file(path: Path, copy: Path) -> None:
+    content = read_regular(path, MAX_WEIGHT_BYTES)
+    handle = create_file(copy)
+    try:
+        write_all(handle, content)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def load_copy(index: Path, identity: ModelIdentity) -> LoadedModel:
+    """The model of the index in the folder `index`.
+
+    Raises:
+        ModelError: the copy is damaged, or the base model on this machine is another.
+    """
+    if identity.folder is None:
+        loaded = load_model("base")
+    else:
+        loaded = load_saved(index / identity.folder, one_line(Path(identity.source).name, 60))
+    weights = None if loaded.card is None else loaded.card.weights_sha256
+    if (loaded.base.sha256, weights) != (identity.base_sha256, identity.weights_sha256):
+        raise ModelError(
+            f"{one_line(index)}: its vectors are of another model than the weights here "
+            "(SHA-256); build the index again"
+        )
+    return loaded
+
+
+def embedder_of(loaded: LoadedModel) -> Embedder:
+    """What embeds texts by `loaded`."""
+    card = loaded.card
+    return Embedder(
+        loaded.model.eval(),
+        loaded.tokenizer,
+        threading.Lock(),
+        epoch=None if card is None else card.epoch,
+        dev_score=None if card is None else card.dev_score,
+        metric=None if card is None else card.metric,
+    )
