@@ -24,8 +24,10 @@ from nexus_engine.indexing.text_store import Document, TextStore
 from nexus_engine.indexing.vector_file import Codec, VectorFile, nearest_rows
 from nexus_engine.indexing.words import bm25, distinct_words, idf, words_of
 
-__all__ = ["Hit", "OpenIndex", "fuse"]
+__all__ = ["HYBRID", "Hit", "OpenIndex", "fuse"]
 
+HYBRID = True
+"""Whether words count beside vectors unless a search says so."""
 DEPTH = 100
 """Ranks of each of the two lists that are fused."""
 MAX_READ = 40_000
@@ -132,11 +134,11 @@ class OpenIndex:
         Raises:
             DataError: the index is damaged, or no file fits `file` and `folder`.
         """
-        with self._lock:
+        with self._lock, torch.inference_mode():
             allowed = self._allowed_by(file, folder)
             scores = self._vectors.scores(F.normalize(vector[: self.card.dims].float(), dim=0))
             if allowed is not None:
-                scores = scores.masked_fill_(~torch.from_numpy(allowed), float("-inf"))
+                scores.masked_fill_(~torch.from_numpy(allowed), float("-inf"))
             depth = max(DEPTH, 2 * top)
             nearest = nearest_rows(scores, depth)
             by_word = np.zeros(0, np.int64)

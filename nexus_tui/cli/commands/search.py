@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nexus_engine.errors import DataError
+from nexus_tui.cli.commands.index_search import search_in_index
 from nexus_tui.cli.commands.query_options import (
     ByOption,
     ColumnsOption,
     PrecisionOption,
     SkipBadOption,
 )
+from nexus_tui.terminal.failures import UsageError
 from nexus_tui.terminal.typed_text import typed_text
 
 if TYPE_CHECKING:
@@ -27,21 +30,50 @@ SOURCE_WIDTH = 24
 
 def search(
     model: Annotated[
-        str, typer.Argument(help="A run, latest, a folder with a model, or base.", metavar="MODEL")
-    ],
-    query: Annotated[str, typer.Argument(help="A sentence or words to look for.", metavar="QUERY")],
-    corpus: Annotated[
         str,
+        typer.Argument(
+            help="A run, latest, a folder with a model, or base; not needed with --index.",
+            metavar="MODEL",
+        ),
+    ],
+    query: Annotated[
+        str | None,
+        typer.Argument(
+            help="A sentence or words to look for.", metavar="QUERY", show_default=False
+        ),
+    ] = None,
+    corpus: Annotated[
+        str | None,
         typer.Option(
             "--corpus",
             help="A text file with a sentence a line, a file or folder of questions with passages, "
             "a folder of documents, or demo-search.",
             metavar="CORPUS",
         ),
-    ],
+    ] = None,
+    index_folder: Annotated[
+        Path | None,
+        typer.Option("--index", help="An index, in place of --corpus.", metavar="INDEX"),
+    ] = None,
     top: Annotated[
-        int, typer.Option("--top", help="Number of matches to show.", min=1, max=10_000)
+        int, typer.Option("--top", "-k", help="Number of matches to show.", min=1, max=10_000)
     ] = 10,
+    hybrid: Annotated[
+        bool | None,
+        typer.Option(
+            "--hybrid/--no-hybrid",
+            help="Rank in an index by words too, or by vectors alone.",
+            show_default=False,
+        ),
+    ] = None,
+    file: Annotated[
+        str | None,
+        typer.Option("--file", help="Only files of the index whose name fits.", metavar="GLOB"),
+    ] = None,
+    folder: Annotated[
+        str | None,
+        typer.Option("--folder", help="Only files of the index in this folder.", metavar="NAME"),
+    ] = None,
     by: ByOption = "passage",
     columns: ColumnsOption = None,
     skip_bad: SkipBadOption = False,
@@ -58,7 +90,32 @@ def search(
     pipe gets the table as TSV with a header; there a text that begins with = + - @ gets a leading
     apostrophe, so that no spreadsheet takes it for a formula. --json leaves texts as they are. Put
     -- before a query that begins with -.
+
+    With --index, QUERY stands alone, and the model of the index ranks: see nexus index.
     """
+    if index_folder is not None:
+        if corpus is not None or columns is not None or skip_bad or by != "passage":
+            raise UsageError("search: --corpus, --columns, --skip-bad and --by are not for --index")
+        search_in_index(
+            index_folder,
+            model if query is None else query,
+            None if query is None else model,
+            top,
+            hybrid=hybrid,
+            file=file,
+            folder=folder,
+            json=json,
+        )
+        return
+    if query is None:
+        raise UsageError("QUERY is missing; give a sentence or words to look for")
+    if corpus is None:
+        raise UsageError(
+            "--corpus is missing; give a text file with a sentence a line, a file or folder of "
+            "questions with passages, a folder of documents, or demo-search; or give --index INDEX"
+        )
+    if hybrid is not None or file is not None or folder is not None:
+        raise UsageError("search: --hybrid, --file and --folder are for --index")
     query_text = typed_text(query, "the query")
     if not query_text.strip():
         raise DataError("the query is empty; give a sentence or words")
