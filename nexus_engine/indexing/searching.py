@@ -32,10 +32,16 @@ DEPTH = 100
 """Ranks of each of the two lists that are fused."""
 MAX_READ = 40_000
 """Ids that are read from the index of words for a query: 8 ms."""
-CANDIDATES = 200
+CANDIDATES = 100
 """Passages whose text is read for BM25, besides the nearest by vector."""
+NEAREST_READ = 50
+"""Passages nearest by vector whose text is read for BM25."""
 RANK_OFFSET = 60
 """Of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009)."""
+WORD_WEIGHT = 0.2
+"""Of the list by words, where that by vectors has 1. On 300 dev questions of MedQuAD with the base
+model: nDCG@10 +0.019 at 48 int8 numbers and +0.005 at 384 floats; with 1 it is +0.024 and -0.034.
+"""
 OPENING_TRIES = 3
 """A refresh may replace the vectors between the card and them; then both are read again."""
 Ids = npt.NDArray[np.int64]
@@ -144,7 +150,7 @@ class OpenIndex:
             by_word = np.zeros(0, np.int64)
             if hybrid:
                 by_word = self._by_words(query, scores.numpy(), nearest, depth)
-            order = fuse([nearest, by_word]) if len(by_word) else nearest
+            order = fuse(nearest, by_word) if len(by_word) else nearest
             return self._hits(order, scores, nearest, by_word, top)
 
     def _hits(self, order: Ids, scores: Tensor, nearest: Ids, by_word: Ids, top: int) -> list[Hit]:
@@ -162,13 +168,16 @@ class OpenIndex:
                     continue
                 texts.add(passage.text)
                 document = self._store.document_of(id_)
+                if document is None:
+                    continue
+                number = id_ - document.first + 1
                 hits.append(
                     Hit(
                         id=id_,
                         text=passage.text,
-                        folder="" if document is None else document.folder,
-                        file="" if document is None else document.name,
-                        start=passage.start,
+                        folder=document.folder,
+                        file=document.name,
+                        start=number if passage.start is None else passage.start,
                         heading=passage.heading,
                         cosine=float(scores[id_]),
                         vector_rank=vector_ranks.get(id_),
@@ -193,7 +202,7 @@ class OpenIndex:
         usable = np.isfinite(scores[ids])  # those outside the filter are -inf
         ids, sums = ids[usable], sums[usable]
         best = ids[np.lexsort((ids, -scores[ids], -sums))[:CANDIDATES]]
-        chosen = np.unique(np.concatenate([best, nearest]))
+        chosen = np.unique(np.concatenate([best, nearest[:NEAREST_READ]]))
         n = len(self)
         weights = {each.word: idf(n, each.passages) for each in words}
         mean_length = self.card.words / max(1, self.card.passages)
@@ -290,13 +299,14 @@ def _fits(document: Document, file: str | None, folder: str | None) -> bool:
     )
 
 
-def fuse(lists: Sequence[Ids]) -> Ids:
-    """The ids of all `lists` by reciprocal rank fusion, best first; equal sums by the first list.
+def fuse(by_vector: Ids, by_word: Ids, word_weight: float = WORD_WEIGHT) -> Ids:
+    """The ids of both lists by weighted reciprocal rank fusion, best first.
 
-    An id's sum is Σ 1 / (60 + rank) over the lists that hold it.
+    An id's sum is Σ weight / (60 + rank) over the lists that hold it. Equal sums keep the order of
+    `by_vector`.
     """
     sums: dict[int, float] = {}
-    for ids in lists:
+    for ids, weight in ((by_vector, 1.0), (by_word, word_weight)):
         for rank, id_ in enumerate(ids.tolist(), start=1):
-            sums[id_] = sums.get(id_, 0.0) + 1 / (RANK_OFFSET + rank)
+            sums[id_] = sums.get(id_, 0.0) + weight / (RANK_OFFSET + rank)
     return np.asarray(sorted(sums, key=lambda id_: -sums[id_]), np.int64)

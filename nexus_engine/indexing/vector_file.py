@@ -113,11 +113,15 @@ class VectorFile:
         else:
             flat = torch.empty(0, dtype=kind)
         self._stored = flat.view(rows, numbers)
+        # Fresh pages for each search would take as long as the product itself.
+        self._scores = torch.empty(rows)
+        self._products = torch.empty(rows if codec.dtype == "int8" else 0, 1, dtype=torch.int32)
 
     def scores(self, query: Tensor) -> Tensor:
         """The similarity of every row with `query` (dims,) of length 1: (rows,) float32.
 
-        It is the cosine similarity; for signs it is in proportion to the query's product with ±1.
+        The tensor is used again by the next call. It holds cosine similarities; for signs, what is
+        in proportion to the query's product with ±1.
         """
         if not self._rows:
             return torch.empty(0)
@@ -142,17 +146,17 @@ class VectorFile:
         own = HIGHEST / max(float(query.abs().max()), 1e-12)
         whole = as_int8(query, own)
         try:
-            products = torch._int_mm(self._stored, whole[:, None])[:, 0].float()
+            torch._int_mm(self._stored, whole[:, None], out=self._products)
+            self._scores.copy_(self._products[:, 0])
         except (AttributeError, RuntimeError):  # not for this processor or release of torch
-            products = self._float_scores(whole.float())
-        return products / (own * self._codec.scale)
+            self._float_scores(whole.float())
+        return self._scores.div_(own * self._codec.scale)
 
     def _float_scores(self, query: Tensor) -> Tensor:
-        scores = torch.empty(self._rows)
         for start in range(0, self._rows, BLOCK_ROWS):
             block = self._stored[start : start + BLOCK_ROWS].float()
-            torch.mv(block, query, out=scores[start : start + len(block)])
-        return scores
+            torch.mv(block, query, out=self._scores[start : start + len(block)])
+        return self._scores
 
     def _sign_scores(self, query: Tensor) -> Tensor:
         """By a table of the 256 sums that each byte of a row can mean."""

@@ -150,6 +150,13 @@ def test_equal_texts_are_shown_once(tmp_path):
     assert [hit.text for hit in hits(index, "water")] == ["Water boils.", "Ice melts."]
 
 
+def test_a_line_is_known_by_its_number(tmp_path):
+    (tmp_path / "lines.txt").write_text("Water boils.\n\nIce melts.\nSteam rises.\n")
+    index = built(tmp_path / "lines.txt", tmp_path / "index")
+    starts = {hit.text: hit.start for hit in hits(index, "water")}
+    assert starts == {"Water boils.": 1, "Ice melts.": 3, "Steam rises.": 4}
+
+
 @pytest.mark.parametrize("dtype", ["f32", "f16", "int8", "binary"])
 def test_each_dtype_finds_a_passage_by_its_own_text(tmp_path, dtype):
     lines = write_lines(tmp_path / "lines.txt", 50)

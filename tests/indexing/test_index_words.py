@@ -31,8 +31,11 @@ def test_bm25_is_the_published_formula():
     assert bm25(["knee"], weights, 3.0) == 0
 
 
-def test_fusion_sums_reciprocal_ranks():
-    order = fuse([np.array([7, 3, 9]), np.array([3, 5])])
+def test_fusion_sums_weighted_reciprocal_ranks():
+    by_vector, by_word = np.array([7, 3, 9]), np.array([3, 5])
     # 3: 1/62 + 1/61; 7: 1/61; 5: 1/62; 9: 1/63
-    assert order.tolist() == [3, 7, 5, 9]
-    assert fuse([np.array([4, 1]), np.array([1, 4])]).tolist() == [4, 1]  # equal: first list
+    assert fuse(by_vector, by_word, 1.0).tolist() == [3, 7, 5, 9]
+    # With a tenth: 3: 1/62 + 0.1/61; 7: 1/61; 9: 1/63; 5: 0.1/62
+    assert fuse(by_vector, by_word, 0.1).tolist() == [3, 7, 9, 5]
+    assert fuse(by_vector, by_word, 0.01).tolist() == [7, 3, 9, 5]
+    assert fuse(np.array([4, 1]), np.array([1, 4]), 1.0).tolist() == [4, 1]
