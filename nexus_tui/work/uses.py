@@ -12,7 +12,7 @@ from nexus_engine.system.user_paths import user_path
 if TYPE_CHECKING:
     from nexus_engine.data import Pairs
 
-__all__ = ["note_questions", "note_uses", "record_indexing", "record_questions", "record_use"]
+__all__ = ["note_questions", "note_uses", "record_index_use", "record_questions", "record_use"]
 
 
 def record_use(
@@ -31,9 +31,9 @@ def record_questions(models: Sequence[str], use: str, questions: int, fingerprin
     _say(_noted(_folders(models), use, fingerprint, questions))
 
 
-def record_indexing(model: str, passages: int) -> None:
+def record_index_use(model: str, use: str, passages: int) -> None:
     """The same for an index of `passages` passages, which stream and get no fingerprint."""
-    _say(_noted(_folders([model]), "index", None, passages))
+    _say(_noted(_folders([model]), use, None, passages))
 
 
 def note_uses(

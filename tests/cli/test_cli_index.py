@@ -99,6 +99,17 @@ def test_a_newer_model_of_the_run_is_noted(capfd, home, base_model):
     assert "between this model and the latest" in out
 
 
+def test_each_use_is_noted_beside_the_run_without_text(capfd, home, base_model):
+    save_grown_model(home / "run" / "best", 1, 0.3, base_model)
+    (home / "run" / "run.json").write_text("{}")
+    build(capfd, "run/best")
+    done(capfd, "search", CANARY, "--index", "ix")
+    audit = (home / "run" / "audit.jsonl").read_text()
+    assert [json.loads(line)["use"] for line in audit.splitlines()] == ["index", "search"]
+    assert [json.loads(line)["size"] for line in audit.splitlines()] == [4, 4]
+    assert CANARY not in audit
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),
     [

@@ -68,7 +68,7 @@ def build_command(
     trained weights.
     """
     from nexus_engine.indexing.building import build
-    from nexus_tui.work.uses import record_indexing
+    from nexus_tui.work.uses import record_index_use
 
     _follow(
         build(
@@ -83,7 +83,7 @@ def build_command(
         )
     )
     status = _status(out)
-    record_indexing(model, status.live_passages)
+    record_index_use(model, "index", status.live_passages)
     _print(out, status, json=json)
 
 
@@ -102,7 +102,7 @@ def add_command(
     """
     from nexus_engine.indexing.building import add
     from nexus_tui.terminal import streams
-    from nexus_tui.work.uses import record_indexing
+    from nexus_tui.work.uses import record_index_use
 
     read = _follow(
         add(
@@ -115,7 +115,7 @@ def add_command(
     )
     status = _status(index)
     if read is not None:
-        record_indexing(status.card.model.source, read.passages)
+        record_index_use(status.card.model.source, "index", read.passages)
         new = read.added - read.replaced
         streams.say(f"{new:,} new files, {read.replaced:,} replaced, {read.unchanged:,} unchanged")
     _print(index, status, json=json)
@@ -142,7 +142,7 @@ def refresh_command(
     from nexus_engine.indexing.index_card import read_card
     from nexus_engine.indexing.refreshing import refresh
     from nexus_tui.terminal import streams
-    from nexus_tui.work.uses import record_indexing
+    from nexus_tui.work.uses import record_index_use
 
     before = read_card(index).model
     _follow(refresh(index, model, bf16=precision == "bf16"))
@@ -150,7 +150,7 @@ def refresh_command(
     if status.card.model.fingerprint == before.fingerprint:
         streams.say("the index is by this model already")
     else:
-        record_indexing(status.card.model.source, status.live_passages)
+        record_index_use(status.card.model.source, "index", status.live_passages)
     _print(index, status, json=json)
 
 

@@ -44,6 +44,7 @@ def search_in_index(
     from nexus_engine.indexing.searching import HYBRID, OpenIndex
     from nexus_engine.scoring.cut_texts import cut_note
     from nexus_tui.terminal import streams
+    from nexus_tui.work.uses import record_index_use
 
     with OpenIndex(index) as opened:
         _check_model(index, opened.card, model)
@@ -58,6 +59,7 @@ def search_in_index(
             file=file,
             folder=folder,
         )
+        record_index_use(opened.card.model.source, "search", len(opened))
     if any(cut):
         streams.note(f"the query: {cut_note(1, 1, embedder.max_tokens)}")
     if json:
