@@ -23,10 +23,12 @@ def run(tmp_path_factory, base_model):
 def card_of(run, **changes):
     facts = CardFacts(
         name="run", format="st", card=load_saved(run.best, "run").card,
-        settings={"data": "/home/me/secret.csv", "base": "/x", "units": 4, "lr": 0.01, "loss": None},
+        settings={"data": "/home/me/secret.csv", "base": "/x",
+                  "units": 4, "lr": 0.01, "loss": None},
         result={
             "base_dev_spearman": 0.41, "base_test_spearman": 0.42, "test_spearman": 0.61,
-            "guard_spearman": 0.95, "guard_scored_spearman": 0.9, "base_guard_scored_spearman": 0.91,
+            "guard_spearman": 0.95, "guard_scored_spearman": 0.9,
+            "base_guard_scored_spearman": 0.91,
             "controls": [
                 {"name": "no dendrites", "dev_spearman": 0.44, "test_spearman": 0.45,
                  "gain_dev_spearman": 0.06}
