@@ -44,10 +44,10 @@ def test_a_forecast_counts_what_the_run_will_do(small_data):
     default = forecast_of(small_data)
     assert (default.train_pairs, default.dev_pairs, default.test_pairs) == (48, 24, 24)
     # Little data: smaller batches than in the recipe, as in the run itself.
-    assert (default.batch_size, default.epochs, default.steps, default.arms) == (16, 3, 9, 1)
+    assert (default.batch_size, default.epochs, default.steps, default.arms) == (16, 6, 18, 1)
     fitted = fit_to_data(settings(small_data), default.train_pairs)
     assert (default.lr, default.dendrite_lr) == (fitted.lr, fitted.dendrite_lr) != (1.7e-3, 1.7e-3)
-    assert (default.switches, default.params_added, default.params_base) == (2, 64_632, 22_565_376)
+    assert (default.switches, default.params_added, default.params_base) == (2, 129_456, 22_565_376)
     assert default.peak_rss_mb > 100
     assert any("scores from" in note for note in default.notes)  # as in the run's log
     shorter = forecast_of(small_data, epochs=2)
@@ -129,7 +129,7 @@ def test_the_command_measures_for_real_and_writes_nothing(
     assert process.returncode == 0, process.stderr
     (line,) = process.stdout.splitlines()
     printed = msgspec.convert(json.loads(line), Forecast)
-    assert printed.steps == 9
+    assert printed.steps == 18
     assert printed.probe_steps >= 6
     assert 0 < printed.train_seconds < printed.seconds
     assert not (tmp_path / "data").exists()

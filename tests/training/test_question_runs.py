@@ -38,7 +38,7 @@ from nexus_engine.training.probe import Costs, Probe
 from nexus_engine.training.run import train
 from nexus_engine.training.saving import RunSaver
 from nexus_engine.training.steering import Steering
-from nexus_engine.training.steps.keep_general import next_weight
+from nexus_engine.training.steps.keep_general import initial_weight, next_weight
 from nexus_tui.cli import main as cli
 
 GUARD_PAIRS, GENERAL = 12, 16
@@ -269,7 +269,7 @@ def test_auto_follows_the_steering_half_of_the_guard(home, data, monkeypatch):
     # A rate that harms the guard at once.
     events = run(settings_for(data, lr=0.5, epochs=4, batch_size=4), home / "run")
     assert isinstance(events[-1], RunFinished)
-    weight, evaluated = 0.0, []
+    weight, evaluated = initial_weight("auto", "retrieval"), []
     for event in events:
         if isinstance(event, GuardChecked):
             weight = next_weight(weight, event.steering_spearman, event.base_steering_spearman)
@@ -277,7 +277,7 @@ def test_auto_follows_the_steering_half_of_the_guard(home, data, monkeypatch):
         elif isinstance(event, Evaluated) and event.split == "dev":
             assert event.keep_weight == weight
             evaluated.append(weight)
-    assert max(evaluated) > 0
+    assert max(evaluated) > evaluated[0] > 0
     # One check after each evaluation, and further ones between steps.
     checks = of(events, GuardChecked)
     assert len(checks) > 2 * 4
