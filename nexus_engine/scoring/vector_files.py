@@ -31,7 +31,7 @@ NPY_HEADER = 128
 SAFETENSORS_HEADER = 2048
 """Bytes before the first vector. The number of rows is known at the end, so headers have a fixed
 size and are padded with spaces."""
-ROWS_PER_COPY = 16_384
+ROWS_PER_COPY = 4096
 """In a conversion, and in a row group of Parquet."""
 TYPES: dict[VectorType, tuple[str, str]] = {
     "f32": ("<f4", "F32"),
@@ -176,8 +176,10 @@ def _write_parquet(
         ],
         metadata=dict(facts),
     )
-    # Numbers of vectors hardly repeat, so a dictionary or compression only costs time.
-    options = {"compression": "NONE", "use_dictionary": False, "write_statistics": False}
+    # Parquet stores a plain byte in four. A dictionary of at most 256 values brings it back to one.
+    # Other numbers hardly repeat, so there a dictionary or compression only costs time.
+    is_small = form.dtype in ("int8", "binary")
+    options = {"compression": "NONE", "use_dictionary": is_small, "write_statistics": False}
     with pq.ParquetWriter(file, schema, **options) as writer:
         for numbers, vectors in blocks:
             flat = pa.array(np.ascontiguousarray(vectors).reshape(-1), element)

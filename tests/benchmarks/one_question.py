@@ -65,6 +65,8 @@ def main() -> None:
             print(
                 f"load {load:4.1f}  {words:9}  {wall:6.2f} ms wall at the median, {fastest:6.2f} "
                 f"at the fastest tenth, {processor:6.2f} ms of processor"
+                f"load {load:4.1f}  {words:9}  {wall:6.2f} ms wall at the median, "
+                f"{fastest:6.2f} at the fastest tenth, {processor:6.2f} ms of processor"
             )
 
 

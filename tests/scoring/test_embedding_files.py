@@ -21,7 +21,7 @@ from nexus_engine.errors import ConfigError, DataError, NexusError, ResourceErro
 from nexus_engine.model.tokens import TokenStore
 from nexus_engine.runs.model_fingerprint import model_fingerprint
 from nexus_engine.runs.saved_model import load_model
-from nexus_engine.scoring import embedding_files, embedding_partial
+from nexus_engine.scoring import embedding_files, embedding_partial, vector_files
 from nexus_engine.scoring.embedding_files import embed_file
 from nexus_engine.scoring.embedding_texts import EmbeddingTexts
 from nexus_engine.scoring.evaluation import embed_all
@@ -117,6 +117,17 @@ def test_each_type_and_format_is_read_back(suffix, dtype, model, texts, tmp_path
     assert facts["model_fingerprint"] == model_fingerprint(model)
     assert (facts["rows"], facts["dims"], facts["dtype"]) == (str(len(TEXTS)), "50", dtype)
     assert result.size_bytes == out.stat().st_size
+
+
+@pytest.mark.parametrize(("dtype", "bytes_each"), [("int8", 1), ("binary", 1), ("f16", 2)])
+def test_parquet_stores_small_numbers_in_few_bytes(dtype, bytes_each, tmp_path):
+    form = vector_files.VectorFormat(".parquet", dtype, 64)
+    unit = np.random.default_rng(1).standard_normal((9000, 64)).astype(np.float32) / 8
+    kept_file, out = tmp_path / "kept", tmp_path / "v.parquet"
+    kept_file.write_bytes(form.rows(list(range(1, 9001)), unit).tobytes())
+    vector_files.write_file(out, form, kept_file, 9000, {}, 100.0)
+    assert out.stat().st_size < 9000 * (form.columns * bytes_each * 1.05 + 12)
+    assert pq.read_table(out).column("row").to_pylist() == list(range(1, 9001))
 
 
 class Killed(BaseException):
