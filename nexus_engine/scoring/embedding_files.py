@@ -29,7 +29,7 @@ from nexus_engine.scoring.vector_files import VectorFormat, VectorType, format_o
 
 __all__ = ["EmbeddedFile", "embed_file"]
 
-WINDOW_TEXTS = 8192
+WINDOW_TEXTS = 4096
 WINDOW_CHARACTERS = 16_000_000
 """A window ends where it reaches one of the two, so its memory is bounded."""
 TOKENISED_AT_ONCE = 1024
