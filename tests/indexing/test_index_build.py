@@ -104,6 +104,8 @@ def test_add_leaves_what_is_there_and_replaces_what_changed(guides, tmp_path):
     assert "Travel\nPlanes are preferred to trains." in texts
     assert "Travel\nTrains are preferred to planes." not in texts
     assert "Parking\nCars are parked behind the hall." in texts
+    among = {hit.text for hit in hits(guides, "travel by train", file="travel.md")}
+    assert among == {"Travel\nPlanes are preferred to trains."}
     status = index_status(guides)
     assert status.live_passages == 5
     assert sorted(each.name for each in status.documents) == [
@@ -142,6 +144,14 @@ def test_an_unfinished_addition_is_not_seen_and_is_undone_by_another(guides, tmp
     after = contents(guides)
     assert after["passages"][:-1] == before["passages"]
     assert after["vectors"].startswith(before["vectors"])
+
+
+def test_a_build_that_ends_while_it_reads_goes_on_within_the_file(tmp_path):
+    lines = write_lines(tmp_path / "lines.txt", 40)
+    work = build(str(lines), "base", tmp_path / "index", blocks=SMALL)
+    next(work)
+    work.close()  # as a kill: what was committed stays
+    assert contents(built(lines, tmp_path / "index")) == contents(built(lines, tmp_path / "b"))
 
 
 def test_equal_texts_are_shown_once(tmp_path):
