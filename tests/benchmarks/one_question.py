@@ -63,8 +63,6 @@ def main() -> None:
         for words, way in (("long way", long_way), ("short way", short_way)):
             wall, fastest, processor = measured(way, 1000 * number)
             print(
-                f"load {load:4.1f}  {words:9}  {wall:6.2f} ms wall at the median, {fastest:6.2f} "
-                f"at the fastest tenth, {processor:6.2f} ms of processor"
                 f"load {load:4.1f}  {words:9}  {wall:6.2f} ms wall at the median, "
                 f"{fastest:6.2f} at the fastest tenth, {processor:6.2f} ms of processor"
             )
