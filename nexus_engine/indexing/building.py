@@ -194,8 +194,12 @@ def add(
             with store.transaction():
                 store.count_frequent()
             words = store.words()
-        publish = msgspec.structs.replace(card, passages=stop, generation=generation, words=words)
-        write_card(index, publish)
+            is_changed = store.has_documents_after(card.generation)
+        if is_changed:
+            write_card(
+                index,
+                msgspec.structs.replace(card, passages=stop, generation=generation, words=words),
+            )
         os.unlink(index / JOB_FILE)
         yield intake
 

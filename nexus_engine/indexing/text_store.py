@@ -272,6 +272,14 @@ class TextStore:
             ).fetchall()
         return [Document(*row) for row in rows]
 
+    def has_documents_after(self, generation: int) -> bool:
+        """Whether an addition after `generation` read a document."""
+        with self._errors():
+            (count,) = self._database.execute(
+                "SELECT count(*) FROM documents WHERE generation > ?", (generation,)
+            ).fetchone()
+        return bool(count)
+
     def document_of(self, passage: int) -> Document | None:
         """The document with the passage of this id."""
         with self._errors():

@@ -96,7 +96,7 @@ def test_add_leaves_what_is_there_and_replaces_what_changed(guides, tmp_path):
     corpus = tmp_path / "corpus"
     before = contents(guides)
     assert added(guides, corpus) == Intake(unchanged=4)
-    assert contents(guides)["vectors"] == before["vectors"]
+    assert contents(guides) == before
     (corpus / "guides/travel.md").write_text("# Travel\n\nPlanes are preferred to trains.\n")
     (corpus / "new.md").write_text("# Parking\n\nCars are parked behind the hall.\n")
     assert added(guides, corpus) == Intake(passages=2, added=2, replaced=1, unchanged=3)
