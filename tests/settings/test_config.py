@@ -168,7 +168,12 @@ def test_little_data_gets_a_larger_rate_unless_the_user_says_otherwise(pairs, co
 
 @pytest.mark.parametrize(
     ("pairs", "config", "units"),
-    [(1104, {}, 4), (1105, {}, 2), (100, {"units": 1}, 1), (100, {"recipe": "test"}, 2)],
+    [
+        (1104, {}, 4),
+        (1105, {}, 2),
+        (100, {"units": 1}, 1),
+        (100, {"recipe": "test"}, 2),
+    ],
 )
 def test_few_pairs_get_four_units_unless_the_user_says_otherwise(pairs, config, units):
     assert fit_to_data(resolve(TrainConfig(**config)), pairs).units == units

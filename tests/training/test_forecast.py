@@ -54,7 +54,7 @@ def test_a_forecast_counts_what_the_run_will_do(small_data):
     assert default.train_seconds > shorter.train_seconds > 0
     assert default.seconds > default.train_seconds
     parts = forecast_of(small_data, epochs_per_pass=3)
-    assert (parts.epochs, parts.epochs_per_pass, parts.steps) == (3, 3, 3)
+    assert (parts.epochs, parts.epochs_per_pass, parts.steps) == (6, 3, 6)
 
 
 def test_cost_is_tokens_times_what_was_measured(small_data):

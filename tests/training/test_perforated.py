@@ -204,7 +204,7 @@ def test_the_version_in_the_message_is_the_one_that_the_extra_installs():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     (pinned,) = project["optional-dependencies"]["perforated"]
     assert pinned.startswith(f"perforatedai=={PERFORATED_VERSION};")
-    assert "nexus-dendrites[perforated]" in project["optional-dependencies"]["test"]
+    assert "nexus-dendrites[perforated,export]" in project["optional-dependencies"]["test"]
     assert not any(name.startswith("perforatedai") for name in project["dependencies"])
 
 
