@@ -28,6 +28,7 @@ __all__ = [
     "sync",
     "write_all",
     "write_json",
+    "write_new",
 ]
 
 FOLDER_MODE = 0o700
@@ -80,6 +81,20 @@ def write_all(handle: int, content: bytes | memoryview) -> None:
         remaining = remaining[os.write(handle, remaining) :]
 
 
+def write_new(path: Path, content: bytes) -> None:
+    """Write the new file `path`, mode 0600, and sync it.
+
+    Raises:
+        OSError: it exists, or cannot be written.
+    """
+    handle = create_file(path)
+    try:
+        write_all(handle, content)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def sync(path: Path) -> None:
     """Sync a file's content, or a folder's entries, to the disk."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -96,12 +111,7 @@ def write_json(path: Path, value: Any) -> dict[str, Any]:
     """Write `value` as a new JSON file and sync it; return its `size_bytes` and `sha256`."""
     text = json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=1)
     content = (text + "\n").encode("utf-8", "replace")
-    handle = create_file(path)
-    try:
-        write_all(handle, content)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    write_new(path, content)
     return {"size_bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from nexus_engine.disk.files import FOLDER_MODE, create_file, sync, write_all
+import psutil
+
+from nexus_engine.disk.files import FOLDER_MODE, sync, write_new
 from nexus_engine.disk.new_folders import usable_path
 from nexus_engine.errors import ConfigError, ExportError, ResourceError, one_line
 from nexus_engine.exports.checking import (
@@ -186,9 +189,9 @@ def _check_place(path: Path, format_: Format) -> None:
         raise ConfigError(f"--out {one_line(path)}: exists; name a new folder")
     if not path.parent.is_dir():
         raise ConfigError(f"--out {one_line(path)}: there is no folder {one_line(path.parent)}")
-    for leftover in path.parent.glob(f".{_literal(path.name)}.export-*"):
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.export-*"):
         pid = leftover.name.rpartition("-")[2]
-        if pid.isdecimal() and not _lives(int(pid)):
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
             shutil.rmtree(leftover, ignore_errors=True)
     free = shutil.disk_usage(path.parent).free
     if free < ROOM_BYTES[format_]:
@@ -196,21 +199,6 @@ def _check_place(path: Path, format_: Format) -> None:
             f"--out {one_line(path)}: {free / 1e6:,.0f} MB are free there, and --format {format_} "
             f"takes {ROOM_BYTES[format_] / 1e6:,.0f} MB while it is written; free some room"
         )
-
-
-def _literal(name: str) -> str:
-    """`name` as a pattern that matches itself alone."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        pass
-    return True
 
 
 def _write(parts: Written, folder: Path) -> None:
@@ -223,12 +211,7 @@ def _write(parts: Written, folder: Path) -> None:
 def _write_file(path: Path, content: bytes) -> None:
     if not path.parent.is_dir():
         os.mkdir(path.parent, FOLDER_MODE)
-    handle = create_file(path)
-    try:
-        write_all(handle, content)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    write_new(path, content)
 
 
 def _check(

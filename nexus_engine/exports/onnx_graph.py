@@ -18,7 +18,12 @@ import numpy as np
 
 from nexus_engine.exports.extra import required
 from nexus_engine.exports.onnx_nodes import FUNCTIONS, GraphParts
-from nexus_engine.exports.plain_model import Adapter, PlainModel, SiteUnits
+from nexus_engine.exports.plain_model import (
+    Adapter,
+    PlainModel,
+    SiteUnits,
+    published_site,
+)
 from nexus_engine.model.encoder import EncoderShape
 
 __all__ = ["INPUTS", "OUTPUTS", "onnx_bytes", "token_states_suffice"]
@@ -28,14 +33,6 @@ FORMAT_VERSION = 8
 """The version of the file format that goes with opset 17; the package's own default rises."""
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 OUTPUTS = ("last_hidden_state", "sentence_embedding")
-PARTS = {
-    "q": "attention.self.query",
-    "k": "attention.self.key",
-    "v": "attention.self.value",
-    "o": "attention.output.dense",
-    "up": "intermediate.dense",
-    "down": "output.dense",
-}
 LOWEST = float(np.finfo(np.float32).min)
 """Added to the attention scores of padding."""
 SHORTEST = 1e-12
@@ -168,7 +165,7 @@ class _Writer:
 
     def _linear(self, layer: int, part: str, rows: str) -> str:
         """A linear layer of the encoder, with the units on it."""
-        name = f"encoder.layer.{layer}.{PARTS[part]}"
+        name = published_site(f"{layer}.{part}")
         weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
         return self._product(f"{layer}.{part}", name, Adapter(weight, bias), rows)
 

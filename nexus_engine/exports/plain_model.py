@@ -1,12 +1,6 @@
 """A trained model as plain BERT weights: linear units become part of the layers they stand on.
 
-For a layer y = W x + b with K units, d = (I - C)⁻¹ (U x + β) if the units are linear, and so
-
-    W' = W + Tᵀ (I - C)⁻¹ U        b' = b + Tᵀ (I - C)⁻¹ β
-
-with U (K, in) the incoming weights, β (K,) the thresholds, C (K, K) the cascade weights below the
-diagonal and T (K, out) the gains. It is computed in float64 and rounded once to float32. Units
-behind a nonlinearity stay units.
+`nexus_engine.model.folding` has the formula. Units behind a nonlinearity stay units.
 """
 
 from __future__ import annotations
@@ -22,11 +16,11 @@ from torch import Tensor
 from nexus_engine.errors import ModelError, one_line
 from nexus_engine.model.base_model import BaseModel, published_names
 from nexus_engine.model.dendrites import DendriteLinear
+from nexus_engine.model.folding import Floats, cascade_matrix, fold
 from nexus_engine.runs.saved_model import LoadedModel
 
-__all__ = ["Adapter", "Floats", "PlainModel", "SiteUnits", "fold", "plain_model", "published_site"]
+__all__ = ["Adapter", "Floats", "PlainModel", "SiteUnits", "plain_model", "published_site"]
 
-Floats = npt.NDArray[np.float32]
 POOLER = ("pooler.dense.weight", "pooler.dense.bias")
 """Weights of a BertModel that no sentence model uses; without them, transformers warns."""
 
@@ -50,6 +44,10 @@ class SiteUnits(NamedTuple):
     def full(self) -> bool:
         """Whether they are full dendrites, with a weight row for every neuron."""
         return self.incoming.ndim == 3
+
+    def folded_into(self, weight: Floats, bias: Floats) -> tuple[Floats, Floats]:
+        """The `weight` (out, in) and `bias` (out,) of the layer with these linear units."""
+        return fold(weight, bias, self.incoming, self.threshold, self.cascade, self.gain)
 
 
 class Adapter(NamedTuple):
@@ -79,27 +77,6 @@ def published_site(site: str) -> str:
     return published_names()[f"layers.{site}.weight"].removesuffix(".weight")
 
 
-def fold(weight: Floats, bias: Floats, units: SiteUnits) -> tuple[Floats, Floats]:
-    """The `weight` (out, in) and `bias` (out,) of a layer with its linear `units` folded in."""
-    wide = [a.astype(np.float64) for a in (units.incoming, units.threshold, units.cascade)]
-    incoming, threshold, cascade = wide
-    gain = units.gain.astype(np.float64)
-    count = len(gain)
-    if units.full:
-        # Each neuron has its own units: the same formula, once for each of them.
-        by_neuron = np.eye(count) - np.moveaxis(cascade, 2, 0)
-        shares = np.linalg.solve(np.swapaxes(by_neuron, 1, 2), gain.T[:, :, None])[:, :, 0]
-        added = np.einsum("ok,koi->oi", shares, incoming)
-        shift = np.einsum("ok,ko->o", shares, threshold)
-    else:
-        shares = np.linalg.solve((np.eye(count) - cascade).T, gain).T
-        added, shift = shares @ incoming, shares @ threshold
-    return (
-        (weight.astype(np.float64) + added).astype(np.float32),
-        (bias.astype(np.float64) + shift).astype(np.float32),
-    )
-
-
 def plain_model(loaded: LoadedModel, *, folded: bool = True) -> PlainModel:
     """The model `loaded`, a run's best weights or the base model, with linear units folded in.
 
@@ -126,12 +103,12 @@ def plain_model(loaded: LoadedModel, *, folded: bool = True) -> PlainModel:
             remaining.append(units)
         elif site == "adapter":
             assert adapter is not None
-            adapter = Adapter(*fold(*adapter, units))
+            adapter = Adapter(*units.folded_into(*adapter))
             _check_finite(loaded.name, site, *adapter)
         else:
             name = published_site(site)
             leaves = (f"{name}.weight", f"{name}.bias")
-            layer_weights = fold(weights[leaves[0]], weights[leaves[1]], units)
+            layer_weights = units.folded_into(weights[leaves[0]], weights[leaves[1]])
             _check_finite(loaded.name, site, *layer_weights)
             weights |= dict(zip(leaves, layer_weights, strict=True))
     return PlainModel(
@@ -149,10 +126,8 @@ def _units(site: str, layer: DendriteLinear) -> SiteUnits | None:
     if layer.incoming is None or layer.threshold is None or layer.gain is None:
         return None
     incoming, threshold, gain = map(_floats, (layer.incoming, layer.threshold, layer.gain))
-    count = len(gain)
-    cascade = np.zeros((count, count, *threshold.shape[1:]), np.float32)
-    if layer.cascade is not None:  # stored row by row below the diagonal
-        cascade[np.tril_indices(count, -1)] = _floats(layer.cascade)
+    stored = None if layer.cascade is None else _floats(layer.cascade)
+    cascade = cascade_matrix(stored, threshold)
     return SiteUnits(site, layer.nonlinearity, incoming, threshold, cascade, gain)
 
 

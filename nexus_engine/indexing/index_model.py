@@ -10,11 +10,12 @@ import shutil
 import threading
 from pathlib import Path
 
-from nexus_engine.disk.files import create_file, make_folder, sync, write_all
+from nexus_engine.disk.files import make_folder, sync, write_new
 from nexus_engine.disk.regular_files import read_regular
 from nexus_engine.disk.tensor_files import MAX_WEIGHT_BYTES
 from nexus_engine.errors import ModelError, RunError, one_line
 from nexus_engine.indexing.index_card import ModelIdentity
+from nexus_engine.model.base_model import MAX_TOKENS, find_base_model
 from nexus_engine.runs.folder import find_run
 from nexus_engine.runs.saved_model import (
     CARD_FILE as MODEL_CARD,
@@ -35,19 +36,8 @@ __all__ = [
     "keep_copy",
     "latest_identity",
     "load_copy",
-    "load_source",
+    "named_identity",
 ]
-
-
-def load_source(name: str, *, bf16: bool = False) -> tuple[LoadedModel, ModelIdentity]:
-    """The model `name`, as `load_model` reads it, and who it is.
-
-    Raises:
-        ModelError: the model is missing or damaged.
-        RunError: there is no run of that name.
-    """
-    loaded = load_model(name, bf16=bf16)
-    return loaded, identity_of(loaded, name)
 
 
 def identity_of(loaded: LoadedModel, name: str) -> ModelIdentity:
@@ -73,23 +63,37 @@ def folder_name(weights_sha256: str) -> str:
     return f"model-{weights_sha256[:16]}"
 
 
-def latest_identity(source: str) -> ModelIdentity | None:
-    """Who the model of `source` is now; None if it is gone or has no intact model."""
-    if source == "base":
-        return None
-    try:
-        card = intact_card(_saved_folder(source))
-    except (ModelError, RunError, OSError, ValueError):
-        return None
+def named_identity(name: str) -> ModelIdentity:
+    """Who the model `name` is now, as `load_model` would read it; its weights are only hashed.
+
+    Raises:
+        ModelError: the model is missing or damaged.
+        RunError: there is no run of that name.
+    """
+    if name == "base":
+        base = find_base_model()
+        return ModelIdentity(source="base", base_sha256=base.sha256, max_tokens=MAX_TOKENS)
+    folder = _saved_folder(name)
+    card = intact_card(folder)
     if card is None:
-        return None
+        raise ModelError(f"{one_line(folder, 200)}: no intact model there; train, or name another")
     return ModelIdentity(
-        source=str(_named_folder(source)),
+        source=str(_named_folder(name)),
         base_sha256=card.base_sha256,
         weights_sha256=card.weights_sha256,
         max_tokens=card.max_tokens,
         folder=folder_name(card.weights_sha256),
     )
+
+
+def latest_identity(source: str) -> ModelIdentity | None:
+    """Who the model of `source` is now; None if it is gone or has no intact model."""
+    if source == "base":
+        return None
+    try:
+        return named_identity(source)
+    except (ModelError, RunError, OSError, ValueError):
+        return None
 
 
 def _named_folder(name: str) -> Path:
@@ -121,7 +125,7 @@ def keep_copy(index: Path, identity: ModelIdentity, name: str) -> None:
     card = intact_card(saved)
     if card is not None:
         for file in (card.weights_file, MODEL_CARD):  # the card last: it makes the copy valid
-            _copy_file(saved / file, copy / file)
+            write_new(copy / file, read_regular(saved / file, MAX_WEIGHT_BYTES))
         sync(copy)
     if not _is_copy(copy, identity):
         raise ModelError(f"{one_line(name, 200)}: its model changed while it was read; try again")
@@ -133,16 +137,6 @@ def _is_copy(copy: Path, identity: ModelIdentity) -> bool:
     except ModelError:
         return False
     return card is not None and card.weights_sha256 == identity.weights_sha256
-
-
-def _copy_file(path: Path, copy: Path) -> None:
-    content = read_regular(path, MAX_WEIGHT_BYTES)
-    handle = create_file(copy)
-    try:
-        write_all(handle, content)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def load_copy(index: Path, identity: ModelIdentity) -> LoadedModel:
@@ -166,12 +160,4 @@ def load_copy(index: Path, identity: ModelIdentity) -> LoadedModel:
 
 def embedder_of(loaded: LoadedModel) -> Embedder:
     """What embeds texts by `loaded`."""
-    card = loaded.card
-    return Embedder(
-        loaded.model.eval(),
-        loaded.tokenizer,
-        threading.Lock(),
-        epoch=None if card is None else card.epoch,
-        dev_score=None if card is None else card.dev_score,
-        metric=None if card is None else card.metric,
-    )
+    return Embedder.of(loaded.model.eval(), loaded.tokenizer, threading.Lock(), loaded.card)

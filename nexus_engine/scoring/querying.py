@@ -94,6 +94,28 @@ class Embedder:
         self._memory: OrderedDict[str, Tensor] = OrderedDict()
         self._memory_lock = threading.Lock()
 
+    @classmethod
+    def of(
+        cls,
+        model: SentenceModel,
+        tokenizer: Tokenizer,
+        compute_lock: threading.Lock,
+        card: ModelCard | None,
+        max_remembered: int = MAX_REMEMBERED,
+    ) -> Embedder:
+        """The embedder of the weights that `card` describes; None is the base model."""
+        if card is None:
+            return cls(model, tokenizer, compute_lock, max_remembered=max_remembered)
+        return cls(
+            model,
+            tokenizer,
+            compute_lock,
+            epoch=card.epoch,
+            dev_score=card.dev_score,
+            metric=card.metric,
+            max_remembered=max_remembered,
+        )
+
     @property
     def max_tokens(self) -> int:
         """Tokens of a text that the model reads."""
@@ -279,15 +301,7 @@ class Querier:
     def _embedder(
         self, model: SentenceModel, tokenizer: Tokenizer, card: ModelCard | None = None
     ) -> Embedder:
-        return Embedder(
-            model,
-            tokenizer,
-            self._compute_lock,
-            epoch=None if card is None else card.epoch,
-            dev_score=None if card is None else card.dev_score,
-            metric=None if card is None else card.metric,
-            max_remembered=self._max_remembered,
-        )
+        return Embedder.of(model, tokenizer, self._compute_lock, card, self._max_remembered)
 
 
 def share_weights(model: SentenceModel, source: SentenceModel) -> int:

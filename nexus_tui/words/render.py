@@ -109,7 +109,7 @@ def _facts(result: RunFinished) -> list[str]:
         f"run folder: {one_line(result.run_dir, 300)}",
         'next: nexus similarity latest "one sentence" "another sentence"'
         if result.metric == "spearman"
-        else 'next: nexus search latest "a question"',
+        else 'next: nexus search latest "a question" --corpus FILE',
     ]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from export_runs import CANARY, contents, export_to, make_run, write_pairs
 
+from nexus_engine.disk import files
 from nexus_engine.errors import ConfigError, ExportError, ModelError, ResourceError
 from nexus_engine.exports import checking, exporting, formats
 from nexus_engine.exports.checking import Checked, check_vectors
@@ -80,7 +81,7 @@ def test_a_full_disk_is_told_before_anything_is_written(kept, tmp_path, monkeypa
 
 
 def test_a_disk_that_fills_leaves_nothing(kept, tmp_path, monkeypatch):
-    real, calls = exporting.write_all, []
+    real, calls = files.write_all, []
 
     def full(handle, content):
         calls.append(1)
@@ -88,7 +89,7 @@ def test_a_disk_that_fills_leaves_nothing(kept, tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, "No space left on device")
         real(handle, content)
 
-    monkeypatch.setattr(exporting, "write_all", full)
+    monkeypatch.setattr(files, "write_all", full)
     with pytest.raises(ResourceError, match="nothing was left"):
         export_to(kept, "delta", tmp_path / "out")
     assert len(calls) == 2

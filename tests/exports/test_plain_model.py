@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from nexus_engine.exports.plain_model import SiteUnits, fold, plain_model, published_site
+from nexus_engine.exports.plain_model import SiteUnits, plain_model, published_site
 from nexus_engine.model.base_model import load_encoder
 from nexus_engine.model.dendrites import DendriteLinear
 from nexus_engine.model.sentence_model import SentenceModel, identity_adapter
@@ -47,10 +47,10 @@ def test_folded_layer_equals_the_layer_with_its_units(full):
               for n in ("weight", "bias", "incoming", "threshold", "gain")]  # fmt: skip
     weight, bias, incoming, threshold, gain = arrays
     units = SiteUnits("0.v", "linear", incoming, threshold, cascade, gain)
-    new_weight, new_bias = fold(weight, bias, units)
+    new_weight, new_bias = units.folded_into(weight, bias)
     got = rows.double().numpy() @ new_weight.astype(np.float64).T + new_bias
     assert np.abs(got - want).max() < 3e-6
-    without_cascade = fold(weight, bias, units._replace(cascade=np.zeros_like(cascade)))
+    without_cascade = units._replace(cascade=np.zeros_like(cascade)).folded_into(weight, bias)
     assert np.abs(without_cascade[0] - new_weight).max() > 1e-3  # the cascade matters
 
 

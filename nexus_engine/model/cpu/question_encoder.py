@@ -18,6 +18,7 @@ from torch import Tensor
 from nexus_engine.model.cpu.products import has_onednn, linear
 from nexus_engine.model.dendrites import NONLINEARITIES, DendriteLinear
 from nexus_engine.model.encoder import Encoder, EncoderLayer
+from nexus_engine.model.folding import cascade_matrix, fold
 
 __all__ = ["QuestionEncoder", "folded"]
 
@@ -136,9 +137,7 @@ class _Units:
 def folded(site: DendriteLinear) -> tuple[Tensor, Tensor]:
     """The weight (out, in) and bias (out,) that equal `site` with its linear units, in float32.
 
-    With C the cascade weights below the diagonal, d = (I - C)⁻¹ (U x + β), so W' is
-    W + Tᵀ (I - C)⁻¹ U and b' is b + Tᵀ (I - C)⁻¹ β, computed in float64. Units with another
-    nonlinearity are left out.
+    Units with another nonlinearity are left out.
     """
     weight, bias = site.weight.detach(), site.bias.detach()
     if not site.units or site.nonlinearity != "linear":
@@ -146,14 +145,13 @@ def folded(site: DendriteLinear) -> tuple[Tensor, Tensor]:
     assert site.incoming is not None
     assert site.threshold is not None
     assert site.gain is not None
-    incoming = torch.cat([site.incoming, site.threshold[:, None]], 1).detach().double()
-    if site.cascade is not None:
-        system = torch.eye(site.units, dtype=torch.float64)
-        rows, columns = torch.tril_indices(site.units, site.units, -1)
-        system[rows, columns] = -site.cascade.detach().double()
-        incoming = torch.linalg.solve_triangular(system, incoming, upper=False, unitriangular=True)
-    added = site.gain.detach().double().t() @ incoming
-    return (weight.double() + added[:, :-1]).float(), (bias.double() + added[:, -1]).float()
+    stored = None if site.cascade is None else site.cascade.detach().numpy()
+    incoming, threshold, gain = (
+        each.detach().numpy() for each in (site.incoming, site.threshold, site.gain)
+    )
+    cascade = cascade_matrix(stored, threshold)
+    whole = fold(weight.numpy(), bias.numpy(), incoming, threshold, cascade, gain)
+    return torch.from_numpy(whole[0]), torch.from_numpy(whole[1])
 
 
 def _packed(weight: Tensor) -> Tensor:

@@ -234,15 +234,15 @@ def _print(
 
 def _lines(index: Path, status: IndexStatus, to_latest: float | None) -> Iterator[str]:
     from nexus_engine.errors import one_line
-    from nexus_tui.words.formats import correlation
+    from nexus_tui.words.formats import correlation, duration, size
 
     card = status.card
     count = len(status.documents)
     files = f"{count:,} file" + "s" * (count != 1)
     yield f"{one_line(index, 200)}: {status.live_passages:,} passages of {files}"
-    yield f"vectors  {card.dims} numbers as {card.dtype}, {_size(status.vector_bytes)}"
-    beside = _size(max(0, status.bytes_beside_text))
-    yield f"size     {_size(status.text_bytes)} of text, {beside} beside it"
+    yield f"vectors  {card.dims} numbers as {card.dtype}, {size(status.vector_bytes)}"
+    beside = size(max(0, status.bytes_beside_text))
+    yield f"size     {size(status.text_bytes)} of text, {beside} beside it"
     yield f"model    {one_line(card.model.source, 200)}{_latest_words(status)}"
     if card.cosine_to_base is not None:
         moved = correlation(card.cosine_to_base)
@@ -251,7 +251,7 @@ def _lines(index: Path, status: IndexStatus, to_latest: float | None) -> Iterato
         yield f"         mean cosine {correlation(to_latest)} between this model and the latest"
     if status.refresh_seconds is not None:
         speed = f"{card.texts_per_second:,.0f} passages/s when the vectors were made"
-        yield f"refresh  about {_duration(status.refresh_seconds)} ({speed})"
+        yield f"refresh  {duration(status.refresh_seconds)} ({speed})"
     made = time.strftime("%Y-%m-%d %H:%M", time.localtime(card.made_unix_s))
     yield f"made     {made}"
     if status.is_written:
@@ -270,20 +270,6 @@ def _latest_words(status: IndexStatus) -> str:
     if status.is_latest is None:
         return ", which is gone; the index answers by its own copy"
     return ", its latest" if status.is_latest else ", which has a newer model: refresh the index"
-
-
-def _size(size: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} GB"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def _facts(

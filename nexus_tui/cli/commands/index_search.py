@@ -73,13 +73,12 @@ def search_in_index(
 
 def _check_model(index: Path, card: IndexCard, model: str | None) -> None:
     """Refuse a model that did not make the index's vectors; note a newer one of its run."""
-    from nexus_engine.indexing.index_model import latest_identity, load_source
+    from nexus_engine.indexing.index_model import latest_identity, named_identity
     from nexus_tui.terminal import streams
 
     command = f"nexus index refresh {shlex.quote(str(index))}"
     if model is not None:
-        _, given = load_source(model)
-        if given.fingerprint != card.model.fingerprint:
+        if named_identity(model).fingerprint != card.model.fingerprint:
             raise ModelError(
                 f"{one_line(index, 200)}: its vectors are not by {one_line(model, 100)}; refresh "
                 f"it: {one_line(command, 200)} --model {one_line(shlex.quote(model), 100)}"
