@@ -72,7 +72,10 @@ def find_folder(name: str, root: Callable[[], Path], kind: FolderKind) -> Path:
             return path.absolute()
         if may_not_read(path / kind.description):
             raise RunError(f"{one_line(name, 120)}: {not_permitted(path.absolute())}")
-    raise NoSuchFolderError(f"{one_line(name, 120)}: no such {kind.noun}{kind.advice}")
+    reason = f"no such {kind.noun}"
+    if os.path.isdir(path):
+        reason += f" (the folder holds no {kind.description})"
+    raise NoSuchFolderError(f"{one_line(name, 120)}: {reason}{kind.advice}")
 
 
 def _latest(link: Path, kind: FolderKind) -> Path:

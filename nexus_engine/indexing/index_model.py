@@ -21,6 +21,7 @@ from nexus_engine.runs.saved_model import (
     CARD_FILE as MODEL_CARD,
 )
 from nexus_engine.runs.saved_model import (
+    EXPORT_CARD,
     LoadedModel,
     intact_card,
     load_model,
@@ -100,6 +101,11 @@ def _named_folder(name: str) -> Path:
     folder = user_path(name, ModelError)
     if os.path.lexists(folder / MODEL_CARD):
         return folder.absolute()
+    if os.path.lexists(folder / EXPORT_CARD):
+        raise ModelError(
+            f"{one_line(name, 200)}: an exported folder; an index keeps the few weights that a run "
+            "trained, so name the run that it was exported from"
+        )
     return find_run(name).path.resolve()
 
 

@@ -68,7 +68,7 @@ def test_a_run_without_best_weights_is_refused(capfd, kept, tmp_path):
 def test_a_foreign_folder_is_refused(capfd, tmp_path):
     (tmp_path / "folder").mkdir()
     code, line = refused(capfd, tmp_path / "folder", "--out", tmp_path / "out")
-    assert (code, "no such run" in line) == (1, True)
+    assert (code, "no such run (the folder holds no run.json)" in line) == (1, True)
 
 
 def test_a_full_disk_is_told_before_anything_is_written(kept, tmp_path, monkeypatch):

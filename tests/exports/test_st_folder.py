@@ -15,6 +15,7 @@ from export_runs import CANARY, contents, embeddings, export_to, make_run, write
 from nexus_engine.errors import ModelError
 from nexus_engine.exports.adapter_modules import dense_modules
 from nexus_engine.exports.plain_model import Adapter, PlainModel, SiteUnits
+from nexus_engine.indexing.index_model import named_identity
 from nexus_engine.runs.saved_model import load_model
 
 TEXTS = ["The pump leaks.", "Replace the gasket at once", "ÉCOLE 漢字 naïve", "word " * 400]
@@ -134,6 +135,12 @@ def test_nexus_reads_it_as_a_model(place):
     from nexus_engine.exports.checking import embedded
 
     assert np.abs(embedded(loaded, TEXTS) - embeddings(run, TEXTS)).max() < 1e-6
+
+
+def test_an_index_names_the_run_instead(place):
+    folder, *_ = place
+    with pytest.raises(ModelError, match="name the run that it was exported from"):
+        named_identity(str(folder / "out"))
 
 
 def test_weights_that_changed_since_are_refused(place, tmp_path):
