@@ -50,7 +50,7 @@ BREACHES = {
         "from typing import TYPE_CHECKING\n"
         "if TYPE_CHECKING:\n    from nexus_engine.model import sentence_model",
     ),
-    "Events and policy hold no tensors": ("nexus_engine/recipes.py", "import numpy"),
+    "Events, policy and labels hold no tensors": ("nexus_engine/recipes.py", "import numpy"),
 }
 """An import that breaks each contract, by the start of the contract's name."""
 

@@ -24,6 +24,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "LineTail",
     "append_line",
+    "append_to",
     "begin_log",
     "decoded",
     "log_header",
@@ -156,20 +157,29 @@ def append_line(path: Path, line: str, *, sync: bool = False) -> None:
     """
     handle = open_regular(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
     try:
-        size = os.fstat(handle).st_size
-        if size == 0:
-            os.fchmod(handle, FILE_MODE)  # the umask may have cleared bits of the owner
-        torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
-        content = (("\n" if torn else "") + line + "\n").encode("utf-8", "replace")
-        try:
-            write_all(handle, content)
-        except BaseException:
-            _undo(handle, size, content)
-            raise
-        if sync:
-            os.fsync(handle)
+        append_to(handle, line, sync=sync)
     finally:
         os.close(handle)
+
+
+def append_to(handle: int, line: str, *, sync: bool = False) -> None:
+    """As `append_line`, to a file that is open for reading and appending.
+
+    Raises:
+        OSError: the line cannot be written or synced. What was written of it is removed again.
+    """
+    size = os.fstat(handle).st_size
+    if size == 0:
+        os.fchmod(handle, FILE_MODE)  # the umask may have cleared bits of the owner
+    torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+    content = (("\n" if torn else "") + line + "\n").encode("utf-8", "replace")
+    try:
+        write_all(handle, content)
+        if sync:
+            os.fsync(handle)
+    except BaseException:
+        _undo(handle, size, content)
+        raise
 
 
 def _undo(handle: int, size: int, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The lock of a run's or a sweep's folder: one process writes there, and others learn which.
+"""Locks of a folder or a file: one process writes there, and others learn which.
 
 The kernel releases the lock (`flock`) when the process ends, however it ends. So the lock of a
 killed process is free at once, and a later process with the same id does not hold it. The content
@@ -21,7 +21,7 @@ from nexus_engine.disk.files import FILE_MODE, write_all
 from nexus_engine.disk.regular_files import open_regular, read_regular
 from nexus_engine.errors import RunError, one_line
 
-__all__ = ["LOCK_FILE", "RunLock", "is_held"]
+__all__ = ["LOCK_FILE", "FileLock", "RunLock", "is_held"]
 
 LOCK_FILE = "lock"
 PATIENCE_SECONDS = 0.5
@@ -33,16 +33,20 @@ NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 RUN_IS_HELD = "is live, held by {holder}; stop it first, or see it with `nexus runs show`"
 
 
-class RunLock:
-    """A context manager that holds the lock of `folder`; an object may be entered repeatedly.
+class FileLock:
+    """A context manager that holds the lock file `path`; an object may be entered repeatedly.
 
-    `held_message` is the error for another process; `{holder}` in it names the holder.
+    `name` is what the lock is of, and `held_message` the error for another process; `{holder}` in
+    it names the holder. With `is_removed` nothing is left of the file when the lock is released.
     """
 
-    def __init__(self, folder: Path, held_message: str = RUN_IS_HELD) -> None:
-        self._folder = folder
+    def __init__(
+        self, path: Path, name: str, held_message: str, *, is_removed: bool = False
+    ) -> None:
+        self._path = path
+        self._name = name
         self._held_message = held_message
-        self._path = folder / LOCK_FILE
+        self._is_removed = is_removed
         self._handle: int | None = None
         self._depth = 0
 
@@ -56,9 +60,15 @@ class RunLock:
         self._depth -= 1
         if self._depth == 0 and self._handle is not None:
             handle, self._handle = self._handle, None
-            with contextlib.suppress(OSError):
+            self._release(handle)
+
+    def _release(self, handle: int) -> None:
+        with contextlib.suppress(OSError):
+            if self._is_removed:
+                os.unlink(self._path)
+            else:
                 os.ftruncate(handle, 0)
-            os.close(handle)
+        os.close(handle)
 
     def _take(self) -> None:
         """Take the lock and write the holder into the file.
@@ -74,7 +84,7 @@ class RunLock:
             os.ftruncate(handle, 0)
             write_all(handle, (json.dumps(facts) + "\n").encode())
         except BaseException:
-            os.close(handle)
+            self._release(handle)
             raise
         self._handle = handle
 
@@ -86,7 +96,7 @@ class RunLock:
             while _try_lock(handle, fcntl.LOCK_EX) is False:
                 if time.monotonic() > deadline:
                     message = self._held_message.format(holder=_holder(self._path))
-                    raise RunError(f"{one_line(self._folder.name, 100)}: {message}")
+                    raise RunError(f"{one_line(self._name, 100)}: {message}")
                 time.sleep(POLL_SECONDS)
             if _is_at(handle, self._path):
                 return handle
@@ -95,6 +105,13 @@ class RunLock:
             raise
         os.close(handle)
         return None
+
+
+class RunLock(FileLock):
+    """The lock of the folder of a run, a sweep or an index, in its file `lock`."""
+
+    def __init__(self, folder: Path, held_message: str = RUN_IS_HELD) -> None:
+        super().__init__(folder / LOCK_FILE, folder.name, held_message)
 
 
 def _try_lock(handle: int, operation: int) -> bool | None:

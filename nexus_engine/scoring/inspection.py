@@ -11,9 +11,9 @@ import numpy.typing as npt
 from tokenizers import Tokenizer as FastTokenizer
 
 from nexus_engine.data.pairs import PairData, Pairs
-from nexus_engine.data.questions.gathering import folded
 from nexus_engine.data.questions.question_data import QuestionData, QuestionSplit
 from nexus_engine.data.sentence_ids import NumberedPairs, count_contradictions, number_sentences
+from nexus_engine.same_text import folded
 
 if TYPE_CHECKING:
     import pyarrow as pa

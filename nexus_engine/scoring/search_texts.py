@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nexus_engine.data.questions.answers import Answers
-from nexus_engine.data.questions.gathering import folded
 from nexus_engine.data.questions.question_data import Origins
+from nexus_engine.same_text import folded
 
 __all__ = ["Documents", "KnownQuestions", "SearchTexts"]
 

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from question_support import known
 
-from nexus_engine.data.questions.gathering import folded
 from nexus_engine.data.questions.loading import load_questions
 from nexus_engine.data.task import task_of
 from nexus_engine.errors import DataError
+from nexus_engine.same_text import folded
 
 CANARY = "kanarienvogel"
 UNHURRIED = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from nexus_engine.data.files.folders import SPLITS
 from nexus_engine.data.messages import file_error
 from nexus_engine.data.questions.answers import Ragged
-from nexus_engine.data.questions.gathering import Gathered, folded
+from nexus_engine.data.questions.gathering import Gathered
 from nexus_engine.data.questions.question_data import (
     Origins,
     QuestionData,
@@ -22,6 +22,7 @@ from nexus_engine.data.questions.question_data import (
 )
 from nexus_engine.data.questions.splitting import HELD_OUT_SHARE, HeldOut, cut_questions
 from nexus_engine.data.questions.weak_pairs import TitledBody, WeakPairs
+from nexus_engine.same_text import folded
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -16,11 +16,12 @@ import numpy as np
 from nexus_engine.data.messages import row_error
 from nexus_engine.data.questions.answers import Answers, Ragged
 from nexus_engine.data.questions.question_data import QuestionSplit
+from nexus_engine.same_text import folded
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Gathered", "Origin", "TextTable", "checked_text", "folded"]
+__all__ = ["Gathered", "Origin", "TextTable", "checked_text"]
 
 TEXT_BYTES = 1_000_000
 """The longest text, in UTF-8 bytes."""
@@ -177,11 +178,6 @@ class Gathered:
             ),
             Ragged.of(negatives),
         )
-
-
-def folded(text: str) -> str:
-    """`text` as it is compared: case folded, each run of white space one space."""
-    return " ".join(text.casefold().split())
 
 
 def checked_text(label: str, row: int, text: object, what: str) -> str:

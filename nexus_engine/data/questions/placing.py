@@ -15,8 +15,9 @@ from pathlib import PurePosixPath
 
 from nexus_engine.data.messages import row_error
 from nexus_engine.data.questions.documents import SUFFIXES, Passage
-from nexus_engine.data.questions.gathering import Gathered, folded
+from nexus_engine.data.questions.gathering import Gathered
 from nexus_engine.data.questions.records import AnswerPlace
+from nexus_engine.same_text import folded
 
 __all__ = ["DocumentTexts"]
 

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nexus_engine.data.questions.answers import Answers, Ragged
-from nexus_engine.data.questions.gathering import TextTable, folded
+from nexus_engine.data.questions.gathering import TextTable
 from nexus_engine.data.questions.question_data import QuestionSplit
+from nexus_engine.same_text import folded
 
 if TYPE_CHECKING:
     import pyarrow as pa
