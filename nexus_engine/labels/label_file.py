@@ -16,7 +16,7 @@ from nexus_engine.disk.files import make_folder, replace_file, write_new
 from nexus_engine.disk.growing_lines import append_to
 from nexus_engine.disk.lock import FileLock
 from nexus_engine.disk.regular_files import open_regular
-from nexus_engine.errors import DataError, NexusError, ResourceError
+from nexus_engine.errors import DataError
 from nexus_engine.labels.counting import Counts, counts_of
 from nexus_engine.labels.lines import checked, encode_act, header_line, now
 from nexus_engine.labels.parts import Parts
@@ -31,9 +31,9 @@ from nexus_engine.labels.verdicts import (
     SearchVerdict,
     Undo,
     Verdict,
+    key_of,
 )
-from nexus_engine.system.ownership import owner_of
-from nexus_engine.system.shortages import OUT_OF_ROOM
+from nexus_engine.labels.writing import not_written
 from nexus_engine.system.user_paths import user_path
 
 __all__ = ["LabelFile"]
@@ -85,7 +85,7 @@ class LabelFile:
                 make_folder(path.parent)
             lock.__enter__()
         except (OSError, ValueError) as error:
-            raise _not_written(path, error, "cannot be opened") from None
+            raise not_written(path, error, "cannot be opened") from None
         handle: int | None = None
         try:
             if _is_missing_or_empty(path):
@@ -99,7 +99,7 @@ class LabelFile:
                 os.close(handle)
             lock.__exit__()
             if isinstance(error, OSError | ValueError):
-                raise _not_written(path, error, "cannot be opened") from None
+                raise not_written(path, error, "cannot be opened") from None
             raise
         return labels
 
@@ -125,6 +125,7 @@ class LabelFile:
         grade: int | None = None,
         same: bool | None = None,
         asked: str | None = None,
+        settled: bool = False,
     ) -> PairVerdict:
         """Keep a verdict on the sentences `a` and `b`; it is on the disk when this returns.
 
@@ -135,6 +136,7 @@ class LabelFile:
             grade: 0 to 5.
             same: Whether the sentences mean the same.
             asked: `pair_key` of the pair as it was shown, if the rater edited it.
+            settled: Whether this ends a disagreement of raters, and counts alone.
 
         Raises:
             DataError: a text is empty or too long, or the answer does not fit; or the file was
@@ -151,6 +153,7 @@ class LabelFile:
             same=same,
             part=self._parts.of_pair(a, b),
             asked=asked,
+            settled=settled,
         )
         self._keep(verdict)
         return verdict
@@ -164,6 +167,7 @@ class LabelFile:
         relevant: bool | None = None,
         document: str | None = None,
         asked: str | None = None,
+        settled: bool = False,
     ) -> SearchVerdict:
         """Keep a verdict on a passage for a question; it is on the disk when this returns.
 
@@ -174,6 +178,7 @@ class LabelFile:
             relevant: Whether the passage answers the question.
             document: Where the passage stands.
             asked: `search_key` of what was shown, if the rater edited it.
+            settled: As in `judge_pair`.
 
         Raises:
             DataError, ResourceError: as `judge_pair`.
@@ -188,6 +193,7 @@ class LabelFile:
             relevant=relevant,
             part=self._parts.of_question(question),
             asked=asked,
+            settled=settled,
         )
         self._keep(verdict)
         return verdict
@@ -217,6 +223,10 @@ class LabelFile:
         """
         return self._standing.keys_of(self.rater)
 
+    def settled_keys(self) -> set[str]:
+        """The keys of items on which a settling verdict stands."""
+        return {key_of(verdict) for verdict in self.verdicts if verdict.settled}
+
     def counts(self) -> Counts:
         """How many verdicts stand, of all raters."""
         return counts_of(self.verdicts)
@@ -239,7 +249,7 @@ class LabelFile:
             reason = "was moved, removed or replaced while it was open"
             raise DataError(f"{shown(self.path)}: {reason}; open it again") from None
         except OSError as error:
-            raise _not_written(self.path, error, "the verdict was not saved") from None
+            raise not_written(self.path, error, "the verdict was not saved") from None
         self._take_in(act)
 
     def _take_in(self, act: Act) -> None:
@@ -260,18 +270,3 @@ def _is_missing_or_empty(path: Path) -> bool:
 def _storable(text: str) -> str:
     """`text` as it can be written: a lone surrogate becomes a question mark."""
     return text.encode("utf-8", "replace").decode()
-
-
-def _not_written(path: Path, error: OSError | ValueError, what: str) -> NexusError:
-    """The error to show the user when the file `path` cannot be opened or written."""
-    if isinstance(error, PermissionError):
-        denied = Path(error.filename or path)
-        where = "" if denied == path else f" in {shown(denied.parent)}"
-        reason = f"{what}: this user may not write{where}; it belongs to {owner_of(denied)}"
-        return DataError(f"{shown(path)}: {reason}; name another file with --labels")
-    code = getattr(error, "errno", None)
-    if code in OUT_OF_ROOM:
-        reason = f"{what} ({os.strerror(code or 0)})"
-        return ResourceError(f"{shown(path)}: {reason}; make room, then try again")
-    reason = getattr(error, "strerror", None) or "not a usable path"
-    return DataError(f"{shown(path)}: {what} ({reason}); name another file with --labels")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from nexus_engine.system.ownership import not_permitted
 
 __all__ = [
     "Labels",
+    "by_rater",
     "fingerprint_of_verdicts",
     "is_label_file",
     "read_acts",
@@ -119,6 +121,20 @@ def is_label_file(path: Path) -> bool:
             return is_header(file.readline(MAX_LINE_BYTES))
     except (OSError, ValueError):
         return False
+
+
+def by_rater(files: Sequence[Labels]) -> dict[str, tuple[Verdict, ...]]:
+    """The standing verdicts of each rater; a name that several files have stands once for each."""
+    holders = Counter(rater for labels in files for rater in labels.raters)
+    found: dict[str, tuple[Verdict, ...]] = {}
+    for number, labels in enumerate(files, start=1):
+        for rater in labels.raters:
+            name = rater
+            if holders[rater] > 1:
+                name = f"{rater} in {one_line(labels.path.name, 40)}"
+                name += f" ({number})" if name in found else ""
+            found[name] = labels.of(rater)
+    return found
 
 
 def fingerprint_of_verdicts(verdicts: tuple[Verdict, ...]) -> str:

@@ -50,6 +50,10 @@ class Standing:
         last = [given[-1] for given in self._given.values() if given]
         return tuple(sorted(last, key=lambda verdict: self._places[verdict.id]))
 
+    def holds(self, verdict_id: str) -> bool:
+        """Whether the verdict was given and not undone; a later one may have replaced it."""
+        return verdict_id in self._verdicts
+
     def keys_of(self, rater: str) -> set[str]:
         """The keys of what `rater` has judged, and of what was shown before an edit."""
         keys = set[str]()

@@ -46,7 +46,7 @@ class PairVerdict(
 
     `grade`, 0 to 5, belongs to the answer "grade", and `same` to the answer "same". `time` is UTC,
     as 2026-11-29T05:00:00Z. `asked` is the key of the pair as it was shown, where the rater edited
-    it before judging.
+    it before judging. A verdict that is `settled` ends a disagreement: it counts alone.
     """
 
     id: str
@@ -59,6 +59,7 @@ class PairVerdict(
     same: bool | None = None
     part: Part
     asked: str | None = None
+    settled: bool = False
 
     def __repr__(self) -> str:
         return f"PairVerdict(id={self.id!r}, answer={self.answer!r})"
@@ -69,7 +70,8 @@ class SearchVerdict(
 ):
     """A verdict on whether `passage` answers `question`; `relevant` belongs to the answer "mark".
 
-    `document` names where the passage stands, if that is known. `asked` is as in `PairVerdict`.
+    `document` names where the passage stands, if that is known. `asked` and `settled` are as in
+    `PairVerdict`.
     """
 
     id: str
@@ -82,6 +84,7 @@ class SearchVerdict(
     relevant: bool | None = None
     part: Part
     asked: str | None = None
+    settled: bool = False
 
     def __repr__(self) -> str:
         return f"SearchVerdict(id={self.id!r}, answer={self.answer!r})"

@@ -23,6 +23,7 @@ COMMANDS = {
     "search": ("search:search", "Find the texts of a corpus nearest to a query."),
     "embed": ("embed:embed", "Write the vectors of texts to a file."),
     "index": ("index:app", "Build, refresh and show an index on disk for search."),
+    "labels": ("labels:app", "List, show, merge and export labels, and compare raters."),
     "compare": ("compare:compare", "Compare models on the same data, with intervals."),
     "sweep": ("sweep:sweep", "Train a grid of settings, and show which is best."),
     "report": ("report:report", "Write runs and sweeps as an HTML page and Markdown."),
