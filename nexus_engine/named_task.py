@@ -24,6 +24,7 @@ def with_task(config: TrainConfig) -> TrainConfig:
 
     Raises:
         ConfigError: `columns` cannot be understood.
+        DataError: a label file holds both pairs and passages.
     """
     if config.task != "auto":
         return config

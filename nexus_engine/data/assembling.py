@@ -94,7 +94,8 @@ def assemble_split(
     if split == ALL_PAIRS or split in located.files:
         scored = read_scored(located, score_range, columns, skip_bad=skip_bad)
         if split == ALL_PAIRS:
-            return joined_pairs(list(scored.splits.values())), scored.questions
+            distinct = {id(pairs): pairs for pairs in scored.splits.values()}
+            return joined_pairs(list(distinct.values())), scored.questions
         if split in scored.splits:
             return scored.splits[split], scored.questions
     data = assemble(spec, seed, score_range, columns, skip_bad=skip_bad)

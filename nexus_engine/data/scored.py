@@ -16,6 +16,7 @@ from nexus_engine.data.doubts import (
 )
 from nexus_engine.data.files.folders import HELD_OUT
 from nexus_engine.data.files.locating import ALL_PAIRS, Located
+from nexus_engine.data.label_splits import by_part
 from nexus_engine.data.messages import file_error
 from nexus_engine.data.pairs import MIN_PAIRS, Pairs
 from nexus_engine.data.ranges import (
@@ -69,7 +70,12 @@ def read_scored(
         ]
         for split, files in located.files.items()
     }
-    raw, split_notes = by_split_column(raw)
+    scale = _scale_of_labels(raw)
+    given_range = given_range or scale
+    if scale is not None and list(raw) == [ALL_PAIRS]:
+        raw, split_notes = by_part(raw[ALL_PAIRS][0])
+    else:
+        raw, split_notes = by_split_column(raw)
     by_column = ALL_PAIRS in located.files and ALL_PAIRS not in raw
     raw, questions = _labelled(raw)
     if skip_bad and given_range is None:
@@ -80,8 +86,11 @@ def read_scored(
     mapped_from = given_range or inferred_range(parts)
     if given_range is None:
         questions += score_questions(raw, mapped_from)
-    splits = {}
+    splits = dict[str, Pairs]()
     for split, files in raw.items():
+        if split == "test" and files is raw.get("dev"):
+            splits["test"] = splits["dev"]
+            continue
         splits[split] = joined_pairs([_mapped(part, mapped_from) for part in files])
         label = f"{files[0].label}, split {split}" if by_column else files[0].label
         _refuse_unmeasurable(label, splits[split])
@@ -89,10 +98,16 @@ def read_scored(
         *located.notes,
         *_column_notes(parts),
         *split_notes,
-        range_note(parts, mapped_from, given=given_range is not None),
+        *([range_note(parts, mapped_from, given=given_range is not None)] if scale is None else []),
         *score_notes(parts),
     )
     return ScoredSplits(splits, mapped_from, notes, tuple(questions))
+
+
+def _scale_of_labels(raw: Mapping[str, list[RawPairs]]) -> ScoreRange | None:
+    """The scale of the grades where every file is a label file; None for other files."""
+    ranges = {part.score_range for parts in raw.values() for part in parts}
+    return ranges.pop() if len(ranges) == 1 else None
 
 
 def _labelled(

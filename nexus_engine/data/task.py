@@ -22,15 +22,28 @@ from nexus_engine.data.questions.llama_index import is_llama_index
 from nexus_engine.data.questions.loading import DEMO, PAIR_SETS, spec_path
 from nexus_engine.data.questions.records import HEAD_ROWS, head_names, mark_of
 from nexus_engine.data.reading.formats import FileKind
+from nexus_engine.data.reading.label_rows import read_label_rows
 from nexus_engine.data.reading.records import read_records
 from nexus_engine.data.reading.sources import Source
-from nexus_engine.errors import NexusError
+from nexus_engine.errors import DataError, NexusError
 
-__all__ = ["Task", "task_of"]
+__all__ = ["Task", "TwoTasksError", "has_questions", "task_of"]
 
 Task = Literal["pairs", "retrieval"]
 PAIR_ROLES = ("sentence1", "sentence2")
 QUESTION_ROLES = ("question", "positive", "negative", "source", "heading")
+
+
+class TwoTasksError(DataError):
+    """A label file holds graded pairs and passages for questions."""
+
+
+def has_questions(spec: str, columns: Mapping[str, str] | None = None) -> bool:
+    """Whether `spec` holds questions, also beside graded pairs; otherwise as `task_of`."""
+    try:
+        return task_of(spec, columns) == "retrieval"
+    except TwoTasksError:
+        return True
 
 
 def task_of(spec: str, columns: Mapping[str, str] | None = None) -> Task:
@@ -39,6 +52,8 @@ def task_of(spec: str, columns: Mapping[str, str] | None = None) -> Task:
     Two sentence columns with a score are pairs, unless the names are also those of a question and
     its passage and each score is 0 or 1. `columns` decides where it names a sentence or a question.
     Data that cannot be read counts as pairs: whoever loads it says why it is refused.
+
+    Raises TwoTasksError for a label file that holds both.
     """
     roles = set(columns or {})
     if roles & set(PAIR_ROLES):
@@ -49,6 +64,8 @@ def task_of(spec: str, columns: Mapping[str, str] | None = None) -> Task:
         return "pairs"
     try:
         return _task_of_path(spec, spec_path(spec), columns)
+    except TwoTasksError:
+        raise
     except (NexusError, OSError, ValueError, RecursionError, pa.ArrowException):
         return "pairs"
 
@@ -76,6 +93,8 @@ def _task_of_file(
 ) -> Task:
     if kind is FileKind.JSONL and is_llama_index(source):
         return "retrieval"
+    if kind is FileKind.LABELS:
+        return _task_of_labels(source)
     records = read_records(source, kind)
     head = list(islice(records, HEAD_ROWS))
     names = head_names(head)
@@ -93,3 +112,12 @@ def _task_of_file(
     pair = (squeezed(fields.question), squeezed(fields.positive))
     named = columns or pair in PAIRS or not fields.positive
     return "retrieval" if named else "pairs"
+
+
+def _task_of_labels(source: Source) -> Task:
+    labels = read_label_rows(source).combined
+    if labels.pairs and labels.passages:
+        counts = f"{len(labels.pairs):,} pairs and {len(labels.passages):,} passages for questions"
+        advice = "choose with --task pairs or --task retrieval"
+        raise TwoTasksError(f"{source.label}: holds {counts}; {advice}")
+    return "retrieval" if labels.passages else "pairs"

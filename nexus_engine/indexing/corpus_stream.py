@@ -22,7 +22,7 @@ from nexus_engine.data.questions.loading import DEMO, load_questions, spec_path
 from nexus_engine.data.reading.formats import FileKind, known_kind, stem_of_name
 from nexus_engine.data.reading.sources import Source, file_source, refused_access
 from nexus_engine.data.reading.text_lines import text_lines
-from nexus_engine.data.task import task_of
+from nexus_engine.data.task import has_questions
 from nexus_engine.model.base_model import find_base_model
 from nexus_engine.model.plain_tokenizer import plain_tokenizer
 from nexus_engine.scoring.corpus_reading import CORPUS_STEM, MAX_SENTENCE_CHARACTERS
@@ -97,7 +97,7 @@ def corpus_documents(spec: str, options: CorpusOptions) -> Iterator[SourceDocume
     kind = known_kind(path.name)
     if kind is FileKind.JSONL and stem_of_name(path.name) == CORPUS_STEM:
         yield _rows_document(path, folder, options)
-    elif spec != DEMO and (kind is None or task_of(spec, options.columns) != "retrieval"):
+    elif spec != DEMO and (kind is None or not has_questions(spec, options.columns)):
         source = file_source(path)
         yield SourceDocument(str(folder), path.name, _digest(source), _lines(source))
     else:

@@ -13,6 +13,7 @@ from nexus_engine.errors import DataError, one_line
 from nexus_engine.labels.verdicts import GRADES, Act, PairVerdict, Undo, Verdict
 
 __all__ = [
+    "MAX_HEADER_BYTES",
     "MAX_LINE_BYTES",
     "MAX_TEXT_BYTES",
     "VERSION",

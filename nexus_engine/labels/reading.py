@@ -6,9 +6,8 @@ import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from io import BufferedReader
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import msgspec
 
@@ -20,7 +19,9 @@ from nexus_engine.labels.verdicts import Act, Undo, Verdict, key_of
 from nexus_engine.system.ownership import not_permitted
 
 __all__ = [
+    "Acts",
     "Labels",
+    "acts_of",
     "by_rater",
     "fingerprint_of_verdicts",
     "is_label_file",
@@ -87,23 +88,33 @@ def read_acts(path: Path, *, follow: bool = True) -> Acts:
     Raises:
         DataError: as `read_labels`.
     """
-    acts: list[Act] = []
-    damaged = 0
     try:
         with open_reader(path, follow=follow) as file:
-            created = read_header(shown(path), file.readline(MAX_LINE_BYTES))
-            for line in _lines(file):
-                act = decode_act(line) if line else None
-                if act is not None:
-                    acts.append(act)
-                elif line.strip() or not line:
-                    damaged += 1
+            return acts_of(file, shown(path))
     except (OSError, ValueError) as error:
         raise refused(path, error) from None
+
+
+def acts_of(file: BinaryIO, label: str) -> Acts:
+    """Every act in the label file that is open as `file`; `label` names it in messages.
+
+    Raises:
+        DataError: it is no label file.
+        OSError: it cannot be read.
+    """
+    created = read_header(label, file.readline(MAX_LINE_BYTES))
+    acts: list[Act] = []
+    damaged = 0
+    for line in _lines(file):
+        act = decode_act(line) if line else None
+        if act is not None:
+            acts.append(act)
+        elif line.strip() or not line:
+            damaged += 1
     return Acts(created, acts, damaged)
 
 
-def _lines(file: BufferedReader) -> Iterator[bytes]:
+def _lines(file: BinaryIO) -> Iterator[bytes]:
     """The lines of the file from here on, with their newlines; b"" for one that is too long."""
     while line := file.readline(MAX_LINE_BYTES):
         if len(line) < MAX_LINE_BYTES:

@@ -26,7 +26,7 @@ from nexus_engine.data.questions.question_data import QuestionData
 from nexus_engine.data.reading.formats import FileKind, known_kind, stem_of_name
 from nexus_engine.data.reading.sources import file_source, refused_access
 from nexus_engine.data.reading.text_lines import text_lines
-from nexus_engine.data.task import task_of
+from nexus_engine.data.task import has_questions
 from nexus_engine.errors import DataError
 from nexus_engine.model.base_model import MAX_TOKENS, find_base_model
 from nexus_engine.model.plain_tokenizer import plain_tokenizer
@@ -85,7 +85,7 @@ def read_corpus(
         kind = known_kind(path.name)
         if kind is FileKind.JSONL and stem_of_name(path.name) == CORPUS_STEM:
             return _beir_corpus(path, check, skip_bad=skip_bad)
-        if kind is None or task_of(spec, columns) != "retrieval":
+        if kind is None or not has_questions(spec, columns):
             return read_sentences(path, check)
     data = load_questions(
         spec,

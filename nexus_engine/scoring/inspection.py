@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,8 @@ HISTOGRAM_BINS = 10
 TEXTS_PER_CALL = 1000
 ONLY_ANSWER = "only answer"
 """A question whose single known answer also answers a question of the other split."""
+
+Split = TypeVar("Split")
 
 Advance = Callable[[int], None]
 
@@ -85,8 +87,7 @@ def texts_to_measure(data: PairData | QuestionData) -> int:
     """The number of texts that an inspection tokenises."""
     if isinstance(data, PairData):
         return len(_distinct(data))
-    splits = (data.train, data.dev, data.test)
-    return len(data.passages) + sum(map(len, splits))
+    return len(data.passages) + sum(map(len, _splits(data.train, data.dev, data.test).values()))
 
 
 def inspect_questions(
@@ -95,7 +96,7 @@ def inspect_questions(
     """Inspect questions; `tokenizer` must cut nothing off."""
     import pyarrow as pa
 
-    splits = {"train": data.train, "dev": data.dev, "test": data.test}
+    splits = _splits(data.train, data.dev, data.test)
     sizes = {name: _question_counts(split) for name, split in splits.items()}
     if data.weak_train is not None:
         sizes["weak train"] = _question_counts(data.weak_train)
@@ -128,7 +129,7 @@ def inspect_pairs(
     data: PairData, tokenizer: FastTokenizer, max_tokens: int, advance: Advance = lambda _: None
 ) -> Inspection:
     """Inspect graded pairs; `tokenizer` must cut nothing off."""
-    splits = {"train": data.train, "dev": data.dev, "test": data.test}
+    splits = _splits(data.train, data.dev, data.test)
     numbered = dict(zip(splits, number_sentences(list(splits.values())), strict=True))
     sentences = _distinct(data)
     occurring = np.zeros(numbered["train"].total, np.bool_)
@@ -165,6 +166,13 @@ def inspect_pairs(
             for name, pairs in splits.items()
         },
     )
+
+
+def _splits(train: Split, dev: Split, test: Split) -> dict[str, Split]:
+    """The splits by name; dev and test of few labels are one."""
+    if test is dev:
+        return {"train": train, "dev and test": dev}
+    return {"train": train, "dev": dev, "test": test}
 
 
 def _question_counts(split: QuestionSplit) -> dict[str, int]:

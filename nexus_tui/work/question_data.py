@@ -33,6 +33,7 @@ def data_request(
 
     Raises:
         ConfigError: `columns` cannot be understood.
+        DataError: a label file holds both pairs and passages, and `task` does not say which.
     """
     from nexus_engine.data.questions.fields import columns_option
     from nexus_engine.named_task import SHIPPED

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nexus_engine.data.files.folders import SPLITS
+from nexus_engine.data.label_splits import judge_together, together_note, too_few_held_out
 from nexus_engine.data.messages import file_error
 from nexus_engine.data.questions.answers import Ragged
 from nexus_engine.data.questions.gathering import Gathered
@@ -20,7 +21,12 @@ from nexus_engine.data.questions.question_data import (
     QuestionSplit,
     ReadingCounts,
 )
-from nexus_engine.data.questions.splitting import HELD_OUT_SHARE, HeldOut, cut_questions
+from nexus_engine.data.questions.splitting import (
+    HELD_OUT_SHARE,
+    MIN_QUESTIONS,
+    HeldOut,
+    cut_questions,
+)
 from nexus_engine.data.questions.weak_pairs import TitledBody, WeakPairs
 from nexus_engine.same_text import folded
 
@@ -57,6 +63,8 @@ class Assembly:
     has_documents: bool = False
     holds_out_few: bool = False
     """Whether all questions are held out where they are fewer than FEW_QUESTIONS."""
+    keeps_parts: bool = False
+    """Whether these are labels, of which none moves from one part to another."""
 
 
 KEEP_PERCENT = 30
@@ -80,11 +88,17 @@ def assembled(assembly: Assembly, weak: Weak | None = None) -> QuestionData:
         notes.append(f"{_counted(unanswered, 'question')} without an answer left out")
     named = np.array([SPLITS.index(name) if name else FREE for name in gathered.split], np.int8)
     split = np.where(answered, named, np.int8(UNUSED))
-    split, dropped = _with_cuts(assembly, split, may_lack_train=weak is not None)
+    dropped = 0
+    if assembly.keeps_parts:
+        split = _with_parts(assembly, split)
+    else:
+        split, dropped = _with_cuts(assembly, split, may_lack_train=weak is not None)
     sides = {
         side: gathered.split_of(np.flatnonzero(split == place).tolist())
         for place, side in enumerate(SPLITS)
     }
+    if assembly.keeps_parts and not len(sides["test"]):
+        sides["test"] = sides["dev"]
     counts = ReadingCounts(
         gathered.rows,
         gathered.skipped,
@@ -112,6 +126,22 @@ def assembled(assembly: Assembly, weak: Weak | None = None) -> QuestionData:
         origins=_origins(gathered, len(passages)),
         counts=counts,
     )
+
+
+def _with_parts(assembly: Assembly, split: NDArray[np.int8]) -> NDArray[np.int8]:
+    """The parts of labels, with test in dev where the two judge together."""
+    train, dev, test = (int((split == place).sum()) for place in (TRAIN, DEV, TEST))
+    if not train:
+        reason = "holds no question to train on whose answer was marked"
+        raise file_error(assembly.label, f"{reason}; judge more")
+    if dev + test < MIN_QUESTIONS:
+        raise too_few_held_out(assembly.label, "question", dev + test)
+    if not judge_together(dev, test):
+        note = f"parts as they were judged: {train:,} train, {dev:,} dev, {test:,} test questions"
+        assembly.notes.append(note)
+        return split
+    assembly.notes.append(together_note("question", dev + test))
+    return np.where(split == TEST, np.int8(DEV), split)
 
 
 def _with_cuts(
@@ -244,8 +274,9 @@ def _remarks(counts: ReadingCounts, sides: Mapping[str, QuestionSplit]) -> list[
         count = _counted(counts.contradicted, "passage")
         remarks.append(f"{count} given as answer and negative of one question count as answers")
     trained = np.unique(sides["train"].answers.rows.values)
+    held_out = ("dev",) if sides["test"] is sides["dev"] else ("dev", "test")
     questions = set(map(folded, sides["train"].questions.to_pylist()))
-    for name in ("dev", "test"):
+    for name in held_out:
         shared = sum(folded(text) in questions for text in sides[name].questions.to_pylist())
         if shared:
             remarks.append(f"{name}: {_counted(shared, 'question')} also in train")
@@ -259,7 +290,7 @@ def _remarks(counts: ReadingCounts, sides: Mapping[str, QuestionSplit]) -> list[
 
 def _summary(sides: Mapping[str, QuestionSplit], pairs: WeakPairs | None) -> str:
     """What was recognised, in one line."""
-    splits = sides.values()
+    splits = list({id(side): side for side in sides.values()}.values())
     several = sum(int((np.diff(side.answers.rows.offsets) > 1).sum()) for side in splits)
     negatives = sum(int((np.diff(side.negatives.offsets) > 0).sum()) for side in splits)
     count = _counted(sum(map(len, splits)), "question")

@@ -16,6 +16,7 @@ from nexus_engine.data.questions.assembling import Assembly, assembled
 from nexus_engine.data.questions.beir import corpus_texts, gather_beir
 from nexus_engine.data.questions.documents import DocumentCutter, Passage
 from nexus_engine.data.questions.gathering import Gathered, Origin
+from nexus_engine.data.questions.label_questions import gather_labels
 from nexus_engine.data.questions.layout import Layout, layout_of
 from nexus_engine.data.questions.llama_index import gather_llama_index, is_llama_index
 from nexus_engine.data.questions.placing import DocumentTexts
@@ -137,6 +138,14 @@ def load_questions(
 
 
 def _gather_file(assembly: Assembly, source: Source, kind: FileKind, options: _Options) -> None:
+    if kind is FileKind.LABELS:
+        if options.columns is not None:
+            raise file_error(
+                source.label, "is a label file, whose fields are known; leave --columns"
+            )
+        assembly.keeps_parts = True
+        assembly.notes += gather_labels(assembly.gathered, source)
+        return
     if kind is FileKind.JSONL and options.columns is None and is_llama_index(source):
         gather_llama_index(assembly.gathered, source)
         layout = "queries, corpus and relevant_docs in one JSON object"

@@ -1,4 +1,4 @@
-"""Tell the kinds of data file apart by name."""
+"""Tell the kinds of data file apart: by name, and a label file by its first line."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import PurePath
 from nexus_engine.data.messages import file_error
 from nexus_engine.data.reading.compression import PACKED_SUFFIXES, member_name
 from nexus_engine.data.reading.sources import Source
+from nexus_engine.labels.lines import MAX_HEADER_BYTES, is_header
 
-__all__ = ["FileKind", "is_data_name", "kind_of_file", "known_kind", "stem_of_name"]
+__all__ = ["FileKind", "holds_labels", "is_data_name", "kind_of_file", "known_kind", "stem_of_name"]
 
 
 class FileKind(StrEnum):
@@ -25,6 +26,8 @@ class FileKind(StrEnum):
     """Apache Parquet."""
     ARROW = "arrow"
     """An Arrow stream of the `datasets` library; never a file that the user names."""
+    LABELS = "labels"
+    """A label file of NEXUS, told by its first line."""
 
 
 SUFFIXES = {
@@ -65,12 +68,22 @@ def stem_of_name(name: str) -> str:
     return PurePath(path.stem).stem if is_packed else path.stem
 
 
+def holds_labels(source: Source) -> bool:
+    """Whether the first line of `source` says that it is a label file."""
+    with source.open() as file:
+        return is_header(file.readline(MAX_HEADER_BYTES))
+
+
 def kind_of_file(source: Source, name: str) -> FileKind:
     """The kind that a file's name means or, in a zip file, that of the one data file in it.
+
+    A label file is told by its first line, whatever its name.
 
     Raises DataError, with the known kinds, if the name means none.
     """
     kind = known_kind(name)
+    if kind in (FileKind.JSONL, None) and holds_labels(source):
+        return FileKind.LABELS
     if PurePath(name).suffix.lower() == ".zip":
         with source.open() as file:
             kind = SUFFIXES[PurePath(member_name(source.label, file, is_data_name)).suffix.lower()]

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from nexus_engine.data.messages import file_error
 from nexus_engine.data.reading.arrow_files import read_arrow, read_parquet
 from nexus_engine.data.reading.batches import (
     NoScoreError,
@@ -29,11 +30,13 @@ from nexus_engine.data.reading.columns import Columns
 from nexus_engine.data.reading.delimited import SeparatorError, Tally, read_delimited
 from nexus_engine.data.reading.formats import FileKind
 from nexus_engine.data.reading.json_lines import read_json_lines
+from nexus_engine.data.reading.label_rows import read_label_rows
 from nexus_engine.data.reading.offline import stay_offline
 from nexus_engine.data.reading.separators import every_line_has_tabs
 from nexus_engine.data.reading.skipping import BadRowError, Skipped
 from nexus_engine.data.reading.sources import Source
 from nexus_engine.errors import DataError
+from nexus_engine.labels.verdicts import GRADES
 
 __all__ = ["RawPairs", "one_array", "read_pairs"]
 
@@ -61,6 +64,8 @@ class RawPairs:
     """The squeezed names of the two sentence columns; empty without a header."""
     splits: pa.Array | None = None
     """The cells of the column `split`; None without one."""
+    score_range: tuple[float, float] | None = None
+    """Of a label file, whose grades have one scale and whose splits never change; else None."""
 
     def __len__(self) -> int:
         return len(self.first)
@@ -93,12 +98,35 @@ def read_pairs(
     that cannot be used are left out, and a note counts them.
     Raises DataError with file, row and reason for a file that cannot be used.
     """
+    if kind is FileKind.LABELS:
+        return _label_pairs(source, columns or {})
     reader = _FileReader(source, score_needed, columns or {}, skip_bad)
     try:
         raw = reader.read_any(kind)
     except BadRowError as error:
         raise (error.with_advice() if score_needed else error) from None
     return replace(raw, notes=(*raw.notes, *source.remarks)) if source.remarks else raw
+
+
+def _label_pairs(source: Source, columns: Mapping[str, str]) -> RawPairs:
+    """The pairs of a label file, one for each that raters agree on."""
+    if columns:
+        raise file_error(source.label, "is a label file, whose columns are known; leave --columns")
+    labels = read_label_rows(source)
+    pairs = labels.combined.pairs
+    if not pairs:
+        raise file_error(source.label, labels.lacking("pairs"))
+    return RawPairs(
+        source.label,
+        pa.array([pair.a for pair in pairs], pa.string()),
+        pa.array([pair.b for pair in pairs], pa.string()),
+        np.array([pair.score for pair in pairs], np.float64),
+        np.arange(1, len(pairs) + 1),
+        "grade",
+        (labels.note, *labels.combined.pairs_left_out.lines()),
+        splits=pa.array([pair.part for pair in pairs], pa.string()),
+        score_range=(float(GRADES[0]), float(GRADES[-1])),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +268,8 @@ class _FileReader:
                 return *lines, Tally()
             case FileKind.PARQUET:
                 return *read_parquet(source, score_needed=needed, given=given), Tally()
+            case FileKind.LABELS:
+                raise ValueError("a label file is read by _label_pairs")
             case FileKind.ARROW:
                 return *read_arrow(source, score_needed=needed, given=given), Tally()
 

@@ -1,4 +1,4 @@
-"""Any file of named fields as records, one at a time: CSV, TSV, JSON, Parquet, Arrow.
+"""Any file of named fields as records, one at a time: CSV, TSV, JSON, Parquet, Arrow, labels.
 
 A record is a row number and a mapping from field names to values: text, a list, a number or
 nothing. What the values mean is for the caller.
@@ -28,6 +28,7 @@ from nexus_engine.data.reading.json_values import (
     decoded,
     lone_values,
 )
+from nexus_engine.data.reading.label_rows import label_records
 from nexus_engine.data.reading.skipping import BadRowError, Fault
 from nexus_engine.data.reading.sources import Source
 from nexus_engine.data.reading.text_lines import text_lines
@@ -59,6 +60,8 @@ def read_records(
             return _objects(source, _json(source), skip or _refuse)
         case FileKind.PARQUET:
             return _table_records(source, parquet_batches(source, None, ROWS_PER_BATCH))
+        case FileKind.LABELS:
+            return label_records(source)
         case FileKind.ARROW:
             return _table_records(source, arrow_batches(source, None, ROWS_PER_BATCH))
 

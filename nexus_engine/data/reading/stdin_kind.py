@@ -6,7 +6,7 @@ import json
 import re
 from contextlib import closing
 
-from nexus_engine.data.reading.formats import FileKind
+from nexus_engine.data.reading.formats import FileKind, holds_labels
 from nexus_engine.data.reading.sources import Source
 from nexus_engine.data.reading.text_lines import text_lines, text_pieces
 
@@ -17,6 +17,8 @@ def kind_of_stdin(source: Source) -> FileKind:
     """The kind that the first line of `source` suggests; CSV if nothing else fits."""
     if source.content[:4] == b"PAR1":
         return FileKind.PARQUET
+    if holds_labels(source):
+        return FileKind.LABELS
     with closing(text_pieces(source)) as pieces:
         head = next(pieces, "").strip()
         while len(head) < 3 and (piece := next(pieces, "")):

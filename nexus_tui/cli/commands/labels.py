@@ -178,6 +178,7 @@ def export_command(
     """
     from nexus_engine.labels.exporting import export
     from nexus_tui.terminal import streams
+    from nexus_tui.words.formats import shown_path
 
     done = export(_read(files), out, kind)
     if json:
@@ -196,6 +197,7 @@ def _read(files: list[Path]) -> list[Labels]:
     from nexus_engine.labels.reading import read_labels
     from nexus_engine.system.user_paths import user_path
     from nexus_tui.terminal import streams
+    from nexus_tui.words.formats import shown_path
 
     found = [read_labels(user_path(file, DataError)) for file in files]
     for labels in found:
