@@ -6,6 +6,7 @@ full disk tore does not count, and the next line starts on its own. One process 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import stat
@@ -64,6 +65,8 @@ class LabelFile:
         self._parts = Parts()
         self._given: list[Verdict] = []
         """The verdicts of this opening that were not undone, oldest first."""
+        self._failed_at: int | None = None
+        """The size before an act that failed and could not be taken off the file."""
 
     @classmethod
     def open(cls, path: Path | str, rater: str) -> LabelFile:
@@ -107,6 +110,8 @@ class LabelFile:
         """Close the file and release its lock; nothing is lost, however the process ends."""
         if self._handle is not None:
             handle, self._handle = self._handle, None
+            with contextlib.suppress(OSError):
+                self._take_off(handle)
             os.close(handle)
             self._lock.__exit__()
 
@@ -239,18 +244,33 @@ class LabelFile:
         self._given.append(verdict)
 
     def _append(self, act: Act) -> None:
-        if self._handle is None:
+        handle = self._handle
+        if handle is None:
             raise ValueError("the label file is closed")
         try:
-            if not os.path.samestat(os.fstat(self._handle), os.stat(self.path)):
+            if not os.path.samestat(os.fstat(handle), os.stat(self.path)):
                 raise FileNotFoundError
-            append_to(self._handle, encode_act(act), sync=True)
+            self._take_off(handle)
+            size = os.fstat(handle).st_size
+            try:
+                append_to(handle, encode_act(act), sync=True)
+            except BaseException:
+                if os.fstat(handle).st_size > size:
+                    self._failed_at = size
+                raise
         except FileNotFoundError:
             reason = "was moved, removed or replaced while it was open"
             raise DataError(f"{shown(self.path)}: {reason}; open it again") from None
         except OSError as error:
             raise not_written(self.path, error, "the verdict was not saved") from None
         self._take_in(act)
+
+    def _take_off(self, handle: int) -> None:
+        """Cut off what is left of an act that failed: it did not count then, so it must not now."""
+        if self._failed_at is not None:
+            os.ftruncate(handle, self._failed_at)
+            os.fsync(handle)
+            self._failed_at = None
 
     def _take_in(self, act: Act) -> None:
         self._standing.add(act)

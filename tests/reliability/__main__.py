@@ -28,6 +28,7 @@ from reliability import (
     check_hostile,
     check_keys,
     check_kills,
+    check_labels,
     check_limits,
     check_models,
     check_offline,
@@ -87,6 +88,9 @@ PROMISES: dict[str, Callable[[Path], Outcome]] = {
     "openings": check_openings.opened,
     "keys": check_keys.typed,
     "screens-signals": check_screens.screens,
+    "labels-kills": partial(check_labels.killed, kills=100),
+    "labels-power": check_labels.cut_at_each_moment,
+    "labels-disk": check_labels.failed_at_each_operation,
 }
 
 

@@ -29,6 +29,7 @@ from reliability import (
     check_trouble,
 )
 from reliability.hostile_mutations import HOSTILE_MUTATIONS
+from reliability.label_mutations import LABEL_MUTATIONS
 from reliability.mutating import MUTATIONS, Mutation, applied, here, put
 from reliability.outcome import Outcome
 from reliability.saving_mutations import (
@@ -434,3 +435,4 @@ _LISTED: dict[str, Mutation] = {
 MUTATIONS.update(_LISTED)
 MUTATIONS.update(SWEEP_MUTATIONS)
 MUTATIONS.update(HOSTILE_MUTATIONS)
+MUTATIONS.update(LABEL_MUTATIONS)

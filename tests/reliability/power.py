@@ -30,6 +30,10 @@ def record(action: Any, root: Path) -> list[Operation]:
             whole = os.path.join(os.readlink(f"/proc/self/fd/{dir_fd}"), whole)
         return os.path.relpath(whole, root)
 
+    def opened(handle: int) -> str:
+        """The file of a descriptor, opened here or before."""
+        return names.get(handle) or inside(os.readlink(f"/proc/self/fd/{handle}"))
+
     def meet(number: int, name: str, true: Any, arguments: Any, named: Any) -> Any:
         result = true(*arguments, **named)
         first = arguments[0]
@@ -38,9 +42,9 @@ def record(action: Any, root: Path) -> list[Operation]:
                 names[result] = inside(first)
                 found.append(("create", names[result], bool(arguments[1] & os.O_TRUNC)))
             case "write":
-                found.append(("write", names[first], bytes(arguments[1])[:result]))
+                found.append(("write", opened(first), bytes(arguments[1])[:result]))
             case "ftruncate":
-                found.append(("truncate", names[first], arguments[1]))
+                found.append(("truncate", opened(first), arguments[1]))
             case "fsync":
                 found.append(
                     ("fsync", os.path.relpath(os.readlink(f"/proc/self/fd/{first}"), root))

@@ -1,0 +1,56 @@
+"""Whole runs on label files, read directly and as they are exported."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from label_support import write_labels
+
+from nexus_engine.config import TrainConfig, resolve
+from nexus_engine.events import RunFinished, RunStarted
+from nexus_engine.labels.exporting import export
+from nexus_engine.labels.reading import read_labels
+from nexus_engine.named_task import with_task
+from nexus_engine.runs.folder import RunFolder
+from nexus_engine.training import inputs
+from nexus_engine.training.run import train
+
+SMALL = {
+    "place": ("v",), "layers": (5,), "units": 1, "lr": 1e-2, "epochs": 1, "batch_size": 8,
+    "max_length": 32, "threads": 1, "keep_general": "off",
+}  # fmt: skip
+COUNTS = {"train": 16, "dev": 4, "test": 3}
+
+
+@pytest.fixture(autouse=True)
+def _short_guard(monkeypatch):
+    whole = inputs.load_guard()
+    monkeypatch.setattr(inputs, "load_guard", lambda: whole.take(np.arange(12)))
+
+
+@pytest.mark.parametrize("kind", ["pairs", "questions"])
+def test_a_run_on_labels_trains_and_is_judged_on_what_was_held_out(tmp_path, kind):
+    path = write_labels(tmp_path / "labels.jsonl", **{kind: COUNTS})
+    config = with_task(TrainConfig(data=str(path), **SMALL))
+    run = RunFolder.create(tmp_path / "run", "x")
+    with run.lock:
+        events = list(train(resolve(config), run))
+    (started,) = (event for event in events if isinstance(event, RunStarted))
+    assert (started.train_pairs, started.dev_pairs, started.test_pairs) == (16, 7, 7)
+    assert started.task == ("pairs" if kind == "pairs" else "retrieval")
+    assert isinstance(events[-1], RunFinished)
+    fingerprint = read_labels(path).fingerprint[:16]
+    assert fingerprint in (tmp_path / "run" / "events.jsonl").read_text()
+    assert "museum" not in (tmp_path / "run" / "events.jsonl").read_text()
+
+
+@pytest.mark.slow  # loading an export is tested in tests/labels
+def test_a_run_on_an_export_has_the_same_train_pairs(tmp_path):
+    path = write_labels(tmp_path / "labels.jsonl", pairs={"train": 16, "dev": 6, "test": 6})
+    out = export([read_labels(path)], tmp_path / "pairs.csv").path
+    run = RunFolder.create(tmp_path / "run", "x")
+    with run.lock:
+        events = list(train(resolve(TrainConfig(data=str(out), **SMALL)), run))
+    (started,) = (event for event in events if isinstance(event, RunStarted))
+    assert (started.train_pairs, started.dev_pairs, started.test_pairs) == (16, 6, 6)
+    assert isinstance(events[-1], RunFinished)
