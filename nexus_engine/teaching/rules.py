@@ -7,7 +7,7 @@ candidates. It knows no text, so that the same rules serve pairs and questions.
 |---|---|---|
 | `random` | any | |
 | `unsure` | those of which the model is least sure | Lewis and Gale, SIGIR 1994 |
-| `disagree` | those where base and tuned model differ most | Seung, Opper and Sompolinsky, COLT 1992 |
+| `disagree` | those where base and tuned model differ most | Seung et al., COLT 1992 |
 | `spread` | the farthest from all that are labelled | Sener and Savarese, arXiv 1708.00489 |
 | `typical` | the typical one of each cluster without a label | Hacohen et al., arXiv 2202.02794 |
 | `mixed` | centres of clusters of unsure candidates | Zhdanov, arXiv 1901.05954 |
@@ -27,7 +27,7 @@ import numpy.typing as npt
 
 from nexus_engine.teaching.spreading import farthest_first, k_means, nearest_to_centres
 
-__all__ = ["RULES", "Pool", "Rule"]
+__all__ = ["PAIR_RULE", "QUESTION_RULE", "RULES", "Pool", "Rule"]
 
 Floats = npt.NDArray[np.floating]
 Indices = npt.NDArray[np.int64]
@@ -139,8 +139,8 @@ def _greedy(pool: Pool, count: int, random: np.random.Generator) -> Indices:
 
     def nearer(place: int) -> Floats:
         in_text = np.sqrt(np.maximum(2 - 2 * pool.points @ pool.points[place], 0))
-        products: Floats = in_text * np.abs(pool.level - pool.level[place])
-        return np.minimum(gap, products)
+        nearest: Floats = np.minimum(gap, in_text * np.abs(pool.level - pool.level[place]))
+        return nearest
 
     for place in pool.labelled.tolist():
         gap = nearer(place)
@@ -156,8 +156,9 @@ def _greedy(pool: Pool, count: int, random: np.random.Generator) -> Indices:
 
 def _levels(pool: Pool, count: int, random: np.random.Generator) -> Indices:
     """Open candidates, each from the level with the fewest labels that still has some."""
-    edges = np.linspace(pool.level.min(), pool.level.max() + 1e-9, LEVELS + 1)
-    level_of = np.digitize(pool.level, edges) - 1
+    low, high = pool.level.min(), pool.level.max()
+    share = (pool.level - low) / max(high - low, 1e-9)
+    level_of = np.minimum((share * LEVELS).astype(np.int64), LEVELS - 1)
     labels = np.bincount(level_of[pool.labelled], minlength=LEVELS)
     waiting = {
         each: random.permutation(pool.open[level_of[pool.open] == each]).tolist()
@@ -185,3 +186,6 @@ RULES: Mapping[str, Rule] = MappingProxyType(
     }
 )
 """The rules by name."""
+
+PAIR_RULE = "levels"
+QUESTION_RULE = "typical"

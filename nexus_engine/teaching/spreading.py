@@ -88,11 +88,10 @@ def _spread_starts(
     starts = [first]
     gap = _squared(points, points[first])
     for _ in range(count - 1):
-        share = gap * mass
-        total = share.sum()
-        if total <= 0:  # only repeats of the chosen are left
-            share, total = mass, mass.sum()
-        starts.append(int(random.choice(len(points), p=share / total)))
+        share: Floats = gap * mass
+        if share.sum() <= 0:  # only repeats of the chosen are left
+            share = mass
+        starts.append(int(random.choice(len(points), p=share / share.sum())))
         gap = np.minimum(gap, _squared(points, points[starts[-1]]))
     return np.asarray(starts, np.int64)
 

@@ -95,9 +95,7 @@ class Trainer:
         settings = resolve(with_task(config_from_mapping(values, "simulation")))
         run = work / "run"
         shutil.rmtree(run, ignore_errors=True)
-        last = None
-        for last in train(settings, RunFolder.create(run, "x")):
-            pass
+        *_, last = train(settings, RunFolder.create(run, "x"))
         if not isinstance(last, RunFinished):
             raise SystemExit(f"the run ended with {last}")
         model = load_saved(run / "best", "tuned").model.to(self.device).eval()
