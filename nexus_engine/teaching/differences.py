@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-__all__ = ["Difference", "bare", "difference"]
+__all__ = ["Difference", "bare", "difference", "only_difference"]
 
 Difference = Literal["number", "date", "negation"]
 
@@ -66,3 +66,9 @@ def difference(first: str, second: str) -> Difference | None:
     if NUMBER.findall(DATE.sub(" ", one)) != NUMBER.findall(DATE.sub(" ", other)):
         return "number"
     return None
+
+
+def only_difference(first: str, second: str) -> Difference | None:
+    """In what the texts differ if in one such thing alone; None for any other two texts."""
+    form = bare(first)
+    return difference(first, second) if form is not None and form == bare(second) else None

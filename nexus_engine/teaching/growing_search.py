@@ -22,8 +22,8 @@ Floats = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 Check = Callable[[], None]
 
-PASSAGES_PER_STEP = 32
-"""A step takes a third of a second on two cores with passages of 160 tokens."""
+PASSAGES_PER_STEP = 16
+"""A question of the user's waits for the step that has begun."""
 SHARING = 32
 """Passages with the words of a question that are embedded for it."""
 MAX_LOOKED_AT = 20_000

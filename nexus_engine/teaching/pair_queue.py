@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from nexus_engine.labels.verdicts import pair_key
 from nexus_engine.scoring.querying import Embedder
-from nexus_engine.teaching.differences import Difference
+from nexus_engine.teaching.differences import only_difference
 from nexus_engine.teaching.embedded_texts import EmbeddedTexts
 from nexus_engine.teaching.pair_sources import FoundPair, GivenPairs, MinedPairs, PairSource
-from nexus_engine.teaching.rules import PAIR_RULE, RULES, Pool
+from nexus_engine.teaching.sampling_rules import PAIR_RULE, RULES, Pool
 
 __all__ = ["PairCandidate", "PairQueue"]
 
@@ -23,7 +23,7 @@ Indices = npt.NDArray[np.int64]
 Check = Callable[[], None]
 
 MAX_POOL = 4000
-"""Pairs among which the rule chooses; the oldest leave."""
+"""Pairs among which the sampling rule chooses; the oldest leave."""
 CHOSEN_AT_ONCE = 16
 """Pairs that the rule chooses at a time."""
 ALIKE_EVERY = 4
@@ -67,7 +67,7 @@ class PairQueue:
         judged: The keys of the pairs that were judged before (`pair_key`).
         seed: Of the order.
         pairs: (n, 2) places in `texts`: ask these pairs instead of pairs of neighbours.
-        rule: Name of one of `RULES`.
+        rule: Name of a sampling rule, of `RULES`.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class PairQueue:
         self._is_asked = np.zeros(0, bool)
         self._known: set[tuple[int, int]] = set()
         """All pairs that were ever in the pool."""
-        self._alike: deque[tuple[FoundPair, Difference]] = deque()
+        self._alike: deque[FoundPair] = deque()
         self._chosen: deque[tuple[int, int]] = deque()
         self._turn = 0
 
@@ -140,7 +140,7 @@ class PairQueue:
             both = (min(pair[:2]), max(pair[:2]))
             is_judged = self._key(both) in self._judged
             if pair.differs is not None and not is_judged:
-                self._alike.append((pair, pair.differs))
+                self._alike.append(pair)
             if both not in self._known:
                 self._known.add(both)
                 new.append(both)
@@ -159,14 +159,14 @@ class PairQueue:
     def _key(self, pair: tuple[int, int]) -> str:
         return pair_key(*(self._texts.texts[place] for place in pair))
 
-    def _next_alike(self) -> tuple[tuple[int, int], str] | None:
+    def _next_alike(self) -> tuple[int, int] | None:
         """A pair that differs in one thing alone, when its turn has come."""
         if self._turn % ALIKE_EVERY != ALIKE_EVERY - 1 or not self._alike:
             return None
-        pair, differs = self._alike.popleft()
-        return (pair.first, pair.second), f"they differ in a {differs}"
+        pair = self._alike.popleft()
+        return pair.first, pair.second
 
-    def _next_chosen(self) -> tuple[tuple[int, int], str] | None:
+    def _next_chosen(self) -> tuple[int, int] | None:
         """The next pair that the rule has chosen."""
         if not self._chosen:
             pool = self._pool()
@@ -176,7 +176,7 @@ class PairQueue:
                 self._is_asked[place] = True
                 first, second = self._places[place].tolist()
                 self._chosen.append((first, second))
-        return (self._chosen.popleft(), "") if self._chosen else None
+        return self._chosen.popleft() if self._chosen else None
 
     def _pool(self) -> Pool | None:
         if self._is_asked.all():
@@ -193,16 +193,15 @@ class PairQueue:
         doubt = -np.abs(level - MIDDLE)
         return Pool(about, level, doubt, difference, np.flatnonzero(self._is_asked))
 
-    def _candidate(self, found: tuple[tuple[int, int], str]) -> PairCandidate:
-        pair, reason = found
+    def _candidate(self, pair: tuple[int, int]) -> PairCandidate:
         places = np.asarray(pair, np.int64)
         one, other = self._texts.vectors(places)
         base_one, base_other = self._texts.vectors(places, base=True)
         cosine, base_cosine = float(one @ other), float(base_one @ base_other)
         first, second = (self._texts.texts[place] for place in pair)
-        return PairCandidate(
-            first, second, reason or _reason(cosine, base_cosine), cosine, base_cosine
-        )
+        differs = only_difference(first, second)
+        reason = _reason(cosine, base_cosine) if differs is None else f"they differ in a {differs}"
+        return PairCandidate(first, second, reason, cosine, base_cosine)
 
 
 def _reason(cosine: float, base_cosine: float) -> str:
@@ -210,7 +209,7 @@ def _reason(cosine: float, base_cosine: float) -> str:
         return "base and tuned model disagree"
     if abs(cosine - MIDDLE) <= UNSURE_WITHIN:
         return "the model is unsure"
-    return "near, says the model" if cosine >= NEAR else "one of each level of similarity"
+    return "near, says the model" if cosine >= NEAR else "spread over the texts"
 
 
 def _shares(values: Floats) -> Floats:

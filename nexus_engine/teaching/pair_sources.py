@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from nexus_engine.teaching.differences import Difference, bare, difference
+from nexus_engine.teaching.differences import Difference, bare, only_difference
 from nexus_engine.teaching.embedded_texts import EmbeddedTexts
 
 __all__ = ["FoundPair", "GivenPairs", "MinedPairs", "PairSource"]
@@ -20,16 +20,17 @@ __all__ = ["FoundPair", "GivenPairs", "MinedPairs", "PairSource"]
 Indices = npt.NDArray[np.int64]
 Check = Callable[[], None]
 
-FIRST_TEXTS = 128
-"""Texts that are embedded before the first question: a tenth of a second on two cores."""
-TEXTS_PER_STEP = 256
-ANCHORS_PER_STEP = 24
+FIRST_TEXTS = 64
+"""Texts that are embedded before the first question, so that it comes soon."""
+TEXTS_PER_STEP = 96
+ANCHORS_PER_STEP = 16
 MAX_EMBEDDED = 50_000
 """Texts that are embedded at most, drawn at random: 38 MB for each model."""
 LEVELS = (1.0, 0.8, 0.65, 0.5, 0.35)
 """Cosines of the pairs that are made of one text, as far as there are some so near."""
 LEVEL_WIDTH = 0.1
 """A pair stands for a level if its cosine is no farther from it; the nearest text always does."""
+TEXTS_COMPARED_FIRST = 1000
 TEXTS_PER_COMPARISON = 4000
 """Texts that are compared without numbers, dates and negations in one step."""
 MAX_ALIKE = 2000
@@ -78,16 +79,11 @@ class GivenPairs:
         chosen = self._pairs[self._done : self._done + count]
         self.texts.add(chosen.reshape(-1), check)
         self._done += len(chosen)
+        sentences = self.texts.texts
         return [
-            FoundPair(first, second, _differs(self.texts, first, second))
+            FoundPair(first, second, only_difference(sentences[first], sentences[second]))
             for first, second in chosen.tolist()
         ]
-
-
-def _differs(texts: EmbeddedTexts, first: int, second: int) -> Difference | None:
-    one, other = texts.texts[first], texts.texts[second]
-    form = bare(one)
-    return difference(one, other) if form is not None and form == bare(other) else None
 
 
 class MinedPairs:
@@ -128,7 +124,10 @@ class MinedPairs:
         return [*self._neighbours(anchors), *self._differing(check)]
 
     def _neighbours(self, anchors: Indices) -> list[FoundPair]:
-        """For each anchor a text at each level of similarity that has one."""
+        """For each anchor a text at each level of similarity that has one.
+
+        Pairs that differ in one thing alone are left to `_differing`, which bounds their number.
+        """
         places = self.texts.places
         if len(places) < 2:
             return []
@@ -144,12 +143,18 @@ class MinedPairs:
                 if level == LEVELS[0] or gap <= LEVEL_WIDTH:
                     other = int(places[column])
                     found[min(anchor, other), max(anchor, other)] = None
-        return [FoundPair(first, second) for first, second in found]
+        texts = self.texts.texts
+        return [
+            FoundPair(first, second)
+            for first, second in found
+            if only_difference(texts[first], texts[second]) is None
+        ]
 
     def _differing(self, check: Check) -> list[FoundPair]:
         """Pairs among the next texts, and with earlier ones, that differ in one thing alone."""
         found: list[FoundPair] = []
-        end = min(self._compared + TEXTS_PER_COMPARISON, len(self._order))
+        count = TEXTS_PER_COMPARISON if self._compared else TEXTS_COMPARED_FIRST
+        end = min(self._compared + count, len(self._order))
         for number, place in enumerate(self._order[self._compared : end].tolist()):
             if not number % 500:
                 check()
@@ -160,7 +165,7 @@ class MinedPairs:
             if len(earlier) > MAX_OF_ONE_FORM:
                 continue
             for other in earlier[-1:]:
-                differs = _differs(self.texts, other, place)
+                differs = only_difference(self.texts.texts[other], self.texts.texts[place])
                 if differs is not None:
                     found.append(FoundPair(other, place, differs))
             earlier.append(place)

@@ -14,7 +14,7 @@ from nexus_engine.scoring.querying import Embedder
 from nexus_engine.scoring.search_texts import SearchTexts
 from nexus_engine.teaching.embedded_texts import EmbeddedTexts
 from nexus_engine.teaching.growing_search import GrowingSearch
-from nexus_engine.teaching.rules import QUESTION_RULE, RULES, Pool
+from nexus_engine.teaching.sampling_rules import QUESTION_RULE, RULES, Pool
 
 __all__ = ["SHOWN", "QuestionQueue", "SearchCandidate", "ShownPassage"]
 
@@ -80,7 +80,7 @@ class QuestionQueue:
         judged: The keys of what was judged before (`search_key`).
         seed: Of the order.
         known: What was said of a question with a passage, by `search_key`.
-        rule: Name of one of `RULES`.
+        rule: Name of a sampling rule, of `RULES`.
     """
 
     def __init__(
@@ -222,4 +222,4 @@ def _doubt(cosines: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 def _reason(cosines: npt.NDArray[np.float32]) -> str:
     if len(cosines) > 1 and cosines[0] - cosines[1] < CLOSE:
         return "the first passages are close"
-    return "the model sees nothing near" if cosines[0] < FAR else "typical of its topic"
+    return "the model sees nothing near" if cosines[0] < FAR else "one of all questions"

@@ -1,4 +1,4 @@
-"""Which rule of asking pays: labels given by known answers, a model trained anew at each number.
+"""Which sampling rule pays: labels given by known answers, a model trained anew at each number.
 
     python tests/benchmarks/teaching_simulation.py run --stsb DIR --medquad DIR --out RESULTS.jsonl
     python tests/benchmarks/teaching_simulation.py table RESULTS.jsonl
@@ -41,7 +41,7 @@ from nexus_engine.named_task import with_task
 from nexus_engine.runs.folder import RunFolder
 from nexus_engine.runs.saved_model import load_saved
 from nexus_engine.scoring.evaluation import embed_all
-from nexus_engine.teaching.rules import RULES, Pool
+from nexus_engine.teaching.sampling_rules import RULES, Pool
 from nexus_engine.training.run import train
 
 BUDGETS = (20, 50, 100, 200, 400, 800)

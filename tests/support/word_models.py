@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 import torch
 
@@ -32,7 +33,13 @@ class WordModel:
     def _vector(self, sentence: str) -> torch.Tensor:
         total = torch.zeros(WIDTH)
         for word in sentence.lower().split():
-            seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4])
-            total += torch.randn(WIDTH, generator=torch.Generator().manual_seed(seed))
+            total += word_vector(word)
         total[0] += self.twist * len(sentence)
         return total
+
+
+@lru_cache(maxsize=100_000)
+def word_vector(word: str) -> torch.Tensor:
+    """A direction of its own for each word."""
+    seed = int.from_bytes(hashlib.sha256(word.encode()).digest()[:4])
+    return torch.randn(WIDTH, generator=torch.Generator().manual_seed(seed))

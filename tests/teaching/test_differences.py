@@ -2,7 +2,7 @@
 
 import pytest
 
-from nexus_engine.teaching.differences import bare, difference
+from nexus_engine.teaching.differences import bare, difference, only_difference
 
 ALIKE = [
     ("The dose is 5 mg a day.", "The dose is 50 mg a day.", "number"),
@@ -28,11 +28,13 @@ def test_equal_but_for_one_thing(first, second, what):
     assert bare(first) is not None
     assert bare(first) == bare(second)
     assert difference(first, second) == difference(second, first) == what
+    assert only_difference(first, second) == what
 
 
 @pytest.mark.parametrize(("first", "second"), APART)
 def test_texts_that_differ_in_other_words_have_another_form(first, second):
     assert bare(first) != bare(second)
+    assert only_difference(first, second) is None
 
 
 def test_too_little_is_left_of_a_text_of_numbers():

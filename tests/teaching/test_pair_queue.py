@@ -84,7 +84,7 @@ def test_pairs_of_a_file_are_asked_as_they_are():
 
 def test_the_first_question_needs_a_sample_alone_and_the_rest_follows_in_steps():
     model = WordModel()
-    many = [f"{text} at place {'abcdefghij'[n % 10]}{n}x" for n, text in enumerate(texts(900) * 2)]
+    many = [f"{text} at place {'abcdefghij'[n % 10]}{n}x" for n, text in enumerate(texts(350) * 2)]
     queue = PairQueue(many, model, model, set(), 1)
     assert queue.next() is not None
     first = len(model.embedded)

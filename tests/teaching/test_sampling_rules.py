@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nexus_engine.teaching.rules import PAIR_RULE, QUESTION_RULE, RULES, Pool
+from nexus_engine.teaching.sampling_rules import PAIR_RULE, QUESTION_RULE, RULES, Pool
 from nexus_engine.teaching.spreading import farthest_first, k_means, nearest_to_centres
 
 TOPICS, EACH = 6, 30
