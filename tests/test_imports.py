@@ -33,7 +33,13 @@ def test_the_engine_loads_no_screen():
 
 
 @pytest.mark.parametrize(
-    "module", ["nexus_engine.events", "nexus_engine.growth", "nexus_engine.config"]
+    "module",
+    [
+        "nexus_engine.events",
+        "nexus_engine.growth",
+        "nexus_engine.config",
+        "nexus_engine.labels.merging",
+    ],
 )
 def test_events_policy_and_settings_load_no_tensors(module):
     assert not loaded(f"import {module}") & {"torch", "numpy", "scipy", "datasets"}

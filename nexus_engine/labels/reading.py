@@ -13,7 +13,13 @@ import msgspec
 
 from nexus_engine.disk.regular_files import open_reader
 from nexus_engine.errors import DataError, one_line
-from nexus_engine.labels.lines import MAX_LINE_BYTES, decode_act, is_header, read_header
+from nexus_engine.labels.lines import (
+    MAX_HEADER_BYTES,
+    MAX_LINE_BYTES,
+    decode_act,
+    is_header,
+    read_header,
+)
 from nexus_engine.labels.standing import Standing
 from nexus_engine.labels.verdicts import Act, Undo, Verdict, key_of
 from nexus_engine.system.ownership import not_permitted
@@ -30,6 +36,10 @@ __all__ = [
     "refused",
     "shown",
 ]
+
+
+MAX_FILE_BYTES = 2_000_000_000
+"""A verdict has a kilobyte, so no rater gives as many."""
 
 
 class Labels(NamedTuple):
@@ -99,10 +109,14 @@ def acts_of(file: BinaryIO, label: str) -> Acts:
     """Every act in the label file that is open as `file`; `label` names it in messages.
 
     Raises:
-        DataError: it is no label file.
+        DataError: it is no label file, or larger than 2 GB.
         OSError: it cannot be read.
     """
-    created = read_header(label, file.readline(MAX_LINE_BYTES))
+    created = read_header(label, file.readline(MAX_HEADER_BYTES + 1))
+    begin = file.tell()
+    if file.seek(0, os.SEEK_END) > MAX_FILE_BYTES:
+        raise DataError(f"{label}: is larger than 2 GB; split it, or look what is in it")
+    file.seek(begin)
     acts: list[Act] = []
     damaged = 0
     for line in _lines(file):
@@ -129,7 +143,7 @@ def is_label_file(path: Path) -> bool:
     """Whether the file `path` begins with the header of a label file; False if unreadable."""
     try:
         with open_reader(path, follow=True) as file:
-            return is_header(file.readline(MAX_LINE_BYTES))
+            return is_header(file.readline(MAX_HEADER_BYTES + 1))
     except (OSError, ValueError):
         return False
 

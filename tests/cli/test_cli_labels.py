@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from label_support import pairs_of, write_labels
+from label_texts import pairs_of, write_labels
 
 from nexus_engine.labels.label_file import LabelFile
 from nexus_engine.labels.reading import read_labels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from label_support import pairs_of, questions_of, write_labels
+from label_texts import pairs_of, questions_of, write_labels
 from question_support import known, rejected, split_names
 
 from nexus_engine.config import TrainConfig
@@ -17,7 +17,7 @@ from nexus_engine.labels.label_file import LabelFile
 from nexus_engine.named_task import with_task
 
 MANY = {"train": 30, "dev": 20, "test": 21}
-FEW = {"train": 12, "dev": 3, "test": 2}
+FEW = {"train": 12, "dev": 13, "test": 9}
 
 
 def texts(pairs):
@@ -42,10 +42,10 @@ def test_the_parts_of_pairs_are_the_splits(tmp_path):
 
 def test_few_held_out_pairs_judge_together_and_none_is_trained_on(tmp_path):
     data = load_data(str(write_labels(tmp_path / "labels.jsonl", pairs=FEW)), seed=3)
-    assert texts(data.dev) == texts(data.test) == first("dev", 3) | first("test", 2)
+    assert texts(data.dev) == texts(data.test) == first("dev", 13) | first("test", 9)
     assert texts(data.train) == first("train", 12)
-    assert any("5 held-out pairs are dev and test in one" in note for note in data.notes)
-    assert len(load_split(str(tmp_path / "labels.jsonl"), "all")) == 17
+    assert any("22 held-out pairs are dev and test in one" in note for note in data.notes)
+    assert len(load_split(str(tmp_path / "labels.jsonl"), "all")) == 34
 
 
 def test_no_verdict_moves_as_labels_grow(tmp_path):
@@ -105,8 +105,8 @@ def test_few_held_out_questions_judge_together(tmp_path):
     data = load_questions(str(path), seed=7)
     assert len(data.train) == 12
     assert data.test is data.dev
-    assert len(data.dev) == 5
-    assert data.summary.startswith("17 questions with one passage each, 17 with negatives")
+    assert len(data.dev) == 22
+    assert data.summary.startswith("34 questions with one passage each, 34 with negatives")
     assert {"1 left out: unsure", "1 question without an answer left out"} <= set(data.notes)
 
 
@@ -129,20 +129,20 @@ def test_the_task_is_that_of_the_labels_or_asked_for(tmp_path):
     both = write_labels(tmp_path / "both.jsonl", pairs=FEW, questions=FEW)
     assert task_of(str(pairs)) == "pairs"
     assert task_of(str(questions)) == "retrieval"
-    choose = "both.jsonl: holds 17 pairs and 34 passages for questions; choose with --task pairs"
+    choose = "both.jsonl: holds 34 pairs and 68 passages for questions; choose with --task pairs"
     with pytest.raises(DataError, match=choose):
         with_task(TrainConfig(data=str(both)))
     assert len(load_data(str(both)).train) == len(load_questions(str(both)).train) == 12
-    with pytest.raises(DataError, match=r"34 passages for questions; train .* --task retrieval"):
+    with pytest.raises(DataError, match=r"68 passages for questions; train .* --task retrieval"):
         load_data(str(questions))
-    with pytest.raises(DataError, match=r"but 17 pairs; train on them with --task pairs"):
+    with pytest.raises(DataError, match=r"but 34 pairs; train on them with --task pairs"):
         load_questions(str(pairs))
 
 
 def test_a_label_file_is_told_by_its_first_line(tmp_path):
     path = write_labels(tmp_path / "any.name", pairs=FEW)
     assert kind_of_file(file_source(path), path.name) is FileKind.LABELS
-    assert len(load_unscored(path)) == 17
+    assert len(load_unscored(path)) == 34
     with pytest.raises(ConfigError, match="both sentence1 and"):
         load_data(str(path), columns={"sentence1": "a"})
     with pytest.raises(DataError, match="leave --columns"):

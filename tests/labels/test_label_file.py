@@ -195,6 +195,19 @@ def test_a_file_of_a_later_version_is_refused(tmp_path):
         opened(tmp_path)
 
 
+def test_a_huge_file_and_a_huge_line_are_not_read(tmp_path):
+    path = tmp_path / "labels.jsonl"
+    with opened(tmp_path) as labels:
+        labels.judge_pair("One.", "Two.", "skip")
+    os.truncate(path, 40_000_000)  # a sparse line: it takes no room
+    with path.open("ab") as file:
+        file.write(b"\n")
+    assert (len(read_labels(path).verdicts), read_labels(path).damaged) == (1, 1)
+    os.truncate(path, 10**12)
+    with pytest.raises(DataError, match="larger than 2 GB"):
+        read_labels(path)
+
+
 def test_an_empty_file_is_begun(tmp_path):
     (tmp_path / "labels.jsonl").touch()
     with opened(tmp_path) as labels:

@@ -74,7 +74,8 @@ def _faults(folder: Path) -> list[str]:
     missing = [line for line in acknowledged if line not in counts]
     wrong += [f"{len(missing)} acknowledged acts are not there"] if missing else []
     wrong += [f"{line} is there twice" for line, times in counts.items() if times > 1]
-    order = [line for line in known if line in set(acknowledged)]
+    sure = set(acknowledged)
+    order = [line for line in known if line in sure]
     wrong += ["the acts are in another order"] if order != acknowledged else []
     standing = Standing(acts.acts).verdicts()
     keys = Counter((verdict.rater, key_of(verdict)) for verdict in standing)
