@@ -23,7 +23,7 @@ from nexus_engine.same_text import folded
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["TitledBody", "WeakPairs"]
+__all__ = ["MAX_ANSWERS", "TitledBody", "WeakPairs", "asking_title"]
 
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[^\W_])")
 LIST_MARK = re.compile(r"^(?:[-*+>]\s+|\d+[.)]\s+)+")
@@ -79,9 +79,9 @@ class WeakPairs(NamedTuple):
             answers[row][texts.add(answer)] = None
 
         for passage in passages:
-            for title in (passage.title, "" if passage.title else _name_words(passage.name)):
-                if WORD.search(title) and folded(title) != folded(passage.body):
-                    add(title, passage.body)
+            title = asking_title(passage)
+            if title:
+                add(title, passage.body)
             pair = first_sentence(passage.body)
             if pair is not None:
                 sentence, rest = pair
@@ -100,6 +100,12 @@ class WeakPairs(NamedTuple):
             Ragged.of([[] for _ in lists]),
         )
         return cls(split, texts.texts().take(kept))
+
+
+def asking_title(passage: TitledBody) -> str:
+    """The heading above a passage, or the words of its document's name; "" where neither asks."""
+    title = passage.title or _name_words(passage.name)
+    return title if WORD.search(title) and folded(title) != folded(passage.body) else ""
 
 
 def first_sentence(body: str) -> tuple[str, str] | None:
