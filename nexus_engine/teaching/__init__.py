@@ -1,0 +1,1 @@
+"""Teaching by labels: which pairs and questions to ask about."""
