@@ -49,7 +49,8 @@ class RunStarted(_Event, frozen=True, kw_only=True, tag="run_started"):
 
     An epoch is a pass over the train pairs, or one of `epochs_per_pass` parts of it. In a run of
     `task` "retrieval" a train pair is a question with one of its answers, `dev_pairs` and
-    `test_pairs` count questions, and each is ranked against `passages` passages.
+    `test_pairs` count questions, and each is ranked against `passages` passages. `labels` is the
+    fingerprint of the verdicts where the data is a label file, else "".
     """
 
     run_dir: str
@@ -78,6 +79,7 @@ class RunStarted(_Event, frozen=True, kw_only=True, tag="run_started"):
     passages: int = 0
     max_tokens: int = 256
     keep_general: str = "off"
+    labels: str = ""
 
     @property
     def metric(self) -> Metric:

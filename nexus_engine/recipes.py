@@ -35,6 +35,8 @@ _COMMON: dict[str, Any] = {
     "base": None,
     "score_range": None,
     "columns": None,
+    "corpus": None,
+    "train_share": 1.0,
     "eval_corpus": None,
     "max_length": 256,
     "hard_negatives": 0,
@@ -166,7 +168,10 @@ BUDGET_LADDER: tuple[Rung, ...] = (
 _RANKING: dict[str, Any] = {
     "loss": "ranking",
     "batch_size": 256,
-    "fit": ("batch_size", "epochs", "epochs_per_pass", "passes_per_epoch", "units", "lr"),
+    "fit": (
+        *("batch_size", "epochs", "epochs_per_pass", "passes_per_epoch", "units", "lr"),
+        "hard_negatives",
+    ),
     "schedule": "warmup",
     "epochs": 2,
     "epochs_per_pass": 1,

@@ -61,7 +61,7 @@ def assemble(
         notes.append(note)
     for name in HELD_OUT:
         shared = count_shared_sentences(numbered[name], numbered["train"])
-        if shared:
+        if shared and not scored.labels:  # there a note says which pairs judge
             total = int(numbered[name].present().sum())
             notes.append(f"{name}: {shared} of its {total} sentences also occur in train")
     ordered = {name: splits[name] for name in SPLITS}
@@ -75,6 +75,7 @@ def assemble(
         fingerprint_of(ordered),
         tuple(notes),
         scored.questions,
+        scored.labels,
     )
 
 

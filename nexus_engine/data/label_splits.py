@@ -1,7 +1,9 @@
 """The splits of a label file: what was held out stays so as labels grow, and nothing is cut anew.
 
 About one verdict in ten is for dev and one for test. While either has fewer than 20, the two judge
-together, as dev and as test: what is reported then is the score by which the run chose.
+together, as dev and as test: what is reported then is the score by which the run chose. While both
+together have fewer than 20, they cannot choose between two models: the pairs that were taught are
+dev then, and the held-out ones are test. `questions.label_sides` does the same for questions.
 """
 
 from __future__ import annotations
@@ -10,12 +12,12 @@ from typing import Literal
 
 import numpy as np
 
+from nexus_engine.data.files.folders import SPLITS
 from nexus_engine.data.messages import file_error
 from nexus_engine.data.pairs import MIN_PAIRS
 from nexus_engine.data.reading.raw_pairs import RawPairs
-from nexus_engine.errors import DataError
 
-__all__ = ["MIN_HELD_OUT", "by_part", "judge_together", "together_note", "too_few_held_out"]
+__all__ = ["MIN_HELD_OUT", "by_part", "judge_together", "together_note"]
 
 MIN_HELD_OUT = 20
 """Pairs, or questions, that dev and test each need to stand alone."""
@@ -36,38 +38,42 @@ def together_note(noun: Noun, held_out: int) -> str:
     )
 
 
-def too_few_held_out(label: str, noun: Noun, held_out: int) -> DataError:
-    """The refusal of labels that hold out too few to judge by."""
-    reason = (
-        f"{held_out:,} held-out {noun}{'s' * (held_out != 1)} so far, too few to judge a run by"
-    )
-    return file_error(label, f"{reason}; judge more: about one new {noun} in five is held out")
-
-
 def by_part(raw: RawPairs) -> tuple[dict[str, list[RawPairs]], list[str]]:
-    """The pairs of a label file by split, and a note on that.
+    """The pairs of a label file by split, and notes on that; equal splits are one list.
 
-    Raises DataError where there is too little to train on, or to judge by.
+    Raises DataError where there is too little to train on.
     """
     assert raw.splits is not None
     parts = np.array(raw.splits.to_pylist(), object)
     train, dev, test = (np.flatnonzero(parts == part) for part in ("train", "dev", "test"))
     if not _is_measurable(raw, train):
-        reason = f"{len(train):,} pairs to train on, which do not differ in grade"
+        reason = f"{len(train):,} pair{'s' * (len(train) != 1)} to train on, without two grades"
         raise file_error(raw.label, f"{reason}; judge more pairs")
-    if judge_together(len(dev), len(test)):
-        dev = test = np.sort(np.concatenate([dev, test]))
-        note = together_note("pair", len(dev))
-    else:
-        note = (
+    held_out = np.sort(np.concatenate([dev, test]))
+    if not judge_together(len(dev), len(test)):
+        notes = [
             f"parts as they were judged: {len(train):,} train, {len(dev):,} dev, {len(test):,} test"
-        )
-    for held_out in (dev, test):
-        if not _is_measurable(raw, held_out):
-            raise too_few_held_out(raw.label, "pair", len(held_out))
-    held = {"train": [raw.take(train)], "dev": [raw.take(dev)]}
-    held["test"] = held["dev"] if test is dev else [raw.take(test)]
-    return held, [note]
+        ]
+    elif len(held_out) >= MIN_HELD_OUT and _is_measurable(raw, held_out):
+        dev = test = held_out
+        notes = [together_note("pair", len(held_out))]
+    else:
+        notes = _few_notes(len(train), len(held_out))
+        dev, test = train, held_out
+        if not _is_measurable(raw, test):
+            test = dev
+            notes.append("test ranks the same, since nothing else is there to judge by")
+    parts_of = {id(rows): [raw.take(rows)] for rows in (train, dev, test)}
+    return {
+        name: parts_of[id(rows)] for name, rows in zip(SPLITS, (train, dev, test), strict=True)
+    }, notes
+
+
+def _few_notes(taught: int, held_out: int) -> list[str]:
+    """In plain words, how a run on so few labels is judged."""
+    few = f"{held_out:,} held-out pair{'s' * (held_out != 1)} so far, too few to choose a model by"
+    lesson = f"dev ranks the {taught:,} pairs that were taught"
+    return [f"{few}: {lesson}, which shows that the lesson was learned, and no more"]
 
 
 def _is_measurable(raw: RawPairs, rows: np.typing.NDArray[np.intp]) -> bool:

@@ -99,3 +99,5 @@ class PairData:
     """Decisions that the user should know of, one line each; never a sentence of the data."""
     questions: tuple[str, ...] = ()
     """Doubts about the data that the user should settle before training, one line each."""
+    labels: str = ""
+    """Of a label file, the SHA-256 (hex) of its verdicts; "" for other data."""

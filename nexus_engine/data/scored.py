@@ -45,7 +45,8 @@ class ScoredSplits:
     score_range: ScoreRange
     notes: tuple[str, ...]
     questions: tuple[str, ...]
-    """As in `pairs.PairData`."""
+    labels: str = ""
+    """The last two as in `pairs.PairData`."""
 
 
 def read_scored(
@@ -88,8 +89,9 @@ def read_scored(
         questions += score_questions(raw, mapped_from)
     splits = dict[str, Pairs]()
     for split, files in raw.items():
-        if split == "test" and files is raw.get("dev"):
-            splits["test"] = splits["dev"]
+        same = next((name for name in splits if raw[name] is files), None)
+        if same is not None:
+            splits[split] = splits[same]
             continue
         splits[split] = joined_pairs([_mapped(part, mapped_from) for part in files])
         label = f"{files[0].label}, split {split}" if by_column else files[0].label
@@ -101,7 +103,8 @@ def read_scored(
         *([range_note(parts, mapped_from, given=given_range is not None)] if scale is None else []),
         *score_notes(parts),
     )
-    return ScoredSplits(splits, mapped_from, notes, tuple(questions))
+    labels = "" if scale is None else parts[0].labels
+    return ScoredSplits(splits, mapped_from, notes, tuple(questions), labels)
 
 
 def _scale_of_labels(raw: Mapping[str, list[RawPairs]]) -> ScoreRange | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from nexus_engine.errors import one_line
 from nexus_engine.events import RunFinished
@@ -146,7 +147,7 @@ def environment(runs: Sequence[Run]) -> Section:
         rows.append(
             (
                 run.label,
-                one_line(run.facts.get("data_name", "-"), 40),
+                _data_name(run.facts),
                 str(run.settings.get("seed", "-")),
                 one_line(f"{run.facts.get('device', '-')} {run.facts.get('precision', '')}", 40),
                 str(run.facts.get("threads", "-")),
@@ -162,6 +163,13 @@ def environment(runs: Sequence[Run]) -> Section:
     tables = [Table(header, tuple(rows), right)] if rows else []
     tables += _common(runs)
     return Section("Environment and settings", (), (), tuple(tables))
+
+
+def _data_name(facts: Mapping[str, Any]) -> str:
+    """The name of the data; of labels also the first digits of their fingerprint."""
+    name = one_line(facts.get("data_name", "-"), 40)
+    labels = one_line(facts.get("labels", ""), 16)
+    return f"{name} (labels {labels})" if labels else name
 
 
 def _cost(result: RunFinished | None) -> tuple[str, str, str]:
@@ -185,6 +193,6 @@ def _common(runs: Sequence[Run]) -> list[Table]:
         (name, one_line(value_text(value), 80))
         for name, value in shared.items()
         # Paths on this machine are left out; the table above names the data.
-        if name not in ("data", "base")
+        if name not in ("data", "base", "corpus")
     )
     return [Table(("setting of every run", "value"), rows, (False, False))]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from nexus_engine.config import Settings
     from nexus_engine.runs.folder import RunFolder
 
-__all__ = ["resumable"]
+__all__ = ["recorded_settings", "resumable"]
 
 
 def resumable(name: str) -> tuple[RunFolder, Settings]:
@@ -20,9 +20,6 @@ def resumable(name: str) -> tuple[RunFolder, Settings]:
         RunError: there is no such run, it has finished or is live, this user may not write there, a
             folder in it is a link, or its settings are invalid or of another version.
     """
-    import msgspec
-
-    from nexus_engine.config import Settings, check_numbers
     from nexus_engine.runs.folder import find_run
     from nexus_engine.runs.summary import state_of
 
@@ -37,8 +34,21 @@ def resumable(name: str) -> tuple[RunFolder, Settings]:
         )
     folder.check_writable("copy the folder, and resume the copy")
     folder.check_own_folders()
+    return folder, recorded_settings(folder)
+
+
+def recorded_settings(folder: RunFolder) -> Settings:
+    """The settings that the run in `folder` recorded.
+
+    Raises:
+        RunError: they are invalid or of another version.
+    """
+    import msgspec
+
+    from nexus_engine.config import Settings, check_numbers
+
     try:
-        settings = msgspec.convert(facts.get("settings"), Settings)
+        settings = msgspec.convert(folder.read_run().get("settings"), Settings)
         check_numbers(settings)
     except ConfigError as error:
         raise RunError(
@@ -48,4 +58,4 @@ def resumable(name: str) -> tuple[RunFolder, Settings]:
         raise RunError(
             f"{folder.name}: its settings are not of this version; start a new run"
         ) from None
-    return folder, settings
+    return settings

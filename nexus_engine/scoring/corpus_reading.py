@@ -57,6 +57,7 @@ def read_corpus(
     seed: int = 0,
     max_tokens: int = MAX_TOKENS,
     is_questions: bool = False,
+    documents: str | None = None,
 ) -> SearchTexts:
     """The texts of the corpus `spec`, with the questions and documents that it holds.
 
@@ -68,6 +69,7 @@ def read_corpus(
         seed: What decides the split of a question, where the data do not.
         max_tokens: Of a passage that is cut from a document.
         is_questions: Whether `spec` is known to hold questions; else its first rows tell.
+        documents: Those among whose passages the questions of `spec` are ranked, if it has none.
 
     Raises:
         DataError: the corpus is missing, empty, damaged or too large.
@@ -94,6 +96,7 @@ def read_corpus(
         skip_bad=skip_bad,
         tokenizer=plain_tokenizer(find_base_model().folder),
         max_tokens=max_tokens,
+        corpus=documents,
     )
     check()
     return _question_texts(data, shown_path(path))

@@ -120,6 +120,8 @@ def _check_task(settings: Settings) -> None:
         )
     if not retrieval and settings.eval_corpus is not None:
         raise ConfigError("--eval-corpus needs questions with passages: leave it out")
+    if not retrieval and settings.corpus is not None:
+        raise ConfigError("--corpus needs questions with passages: leave it out")
     if settings.keep_general in ("off", "auto"):
         return
     try:

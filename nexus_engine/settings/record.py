@@ -83,9 +83,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     skip_bad: Annotated[bool, Setting(
         group=MAIN, default=False, help="Leave out rows that cannot be used, and count them.")
         ] = False
+    corpus: Annotated[str | None, Setting(
+        group=MAIN, metavar="DOCS",
+        help="Rank the questions of a label file, or of a file of questions, among the passages of "
+        "these documents: a folder, demo-search, or corpus.jsonl.")] = None
     eval_corpus: Annotated[int | None, Setting(
         group=MAIN, min=100, max=100_000_000, metavar="N",
         help="Rank questions among N passages, a sample; by default among all.")] = None
+    train_share: Annotated[float, Setting(
+        group=MAIN, min=0.001, max=1,
+        help="Train on this share of the training data, the same in every run, to see what more "
+        "data brings.")] = 1.0
     max_length: Annotated[int, Setting(
         group=MAIN, min=32, max=512, help="Tokens that the model reads of a text, {range}.")] = 256
     keep_general: Annotated[str, Setting(

@@ -11,6 +11,7 @@ INTERNAL = ("fit", "warmup_after_first_set", "budget_parameters")
 """Derived by `nexus_engine.config`; a budget is shown under the user's name for it."""
 OF_PAIRS = ("score_range",)
 OF_RETRIEVAL = (
+    "corpus",
     "eval_corpus",
     "passes_per_epoch",
     "weak_epochs",

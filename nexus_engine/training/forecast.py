@@ -35,7 +35,7 @@ from nexus_engine.training.arm.guard_checks import steering_half
 from nexus_engine.training.arm.spec import ArmSpec
 from nexus_engine.training.hardware import Hardware, peak_rss_mb
 from nexus_engine.training.inputs import open_inputs, tokenise, untrained
-from nexus_engine.training.little_data import fit_to_documents
+from nexus_engine.training.little_data import fit_to_documents, fit_to_labels
 from nexus_engine.training.probe import Costs, Probe
 
 __all__ = ["Forecast", "forecast"]
@@ -95,7 +95,7 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
     begun = time.perf_counter()
     inputs = open_inputs(settings)
     hardware, base, data = inputs
-    settings = fit_to_documents(settings, data)
+    settings = fit_to_labels(fit_to_documents(settings, data), data)
     start = untrained(settings, base)
     params_base = start.parameters
     corpus = tokenise(inputs, settings)

@@ -17,6 +17,7 @@ from nexus_engine.data.files.general import load_general
 from nexus_engine.data.questions.fields import columns_option
 from nexus_engine.data.questions.loading import load_questions
 from nexus_engine.data.questions.question_data import QuestionData
+from nexus_engine.data.train_share import with_train_share
 from nexus_engine.model.base_model import BaseModel, find_base_model
 from nexus_engine.model.placement import Placement, choose_placement
 from nexus_engine.model.plain_tokenizer import plain_tokenizer
@@ -76,28 +77,31 @@ def open_inputs(
 
 
 def read_data(settings: Settings, base: BaseModel) -> PairData | QuestionData:
-    """The data of `settings`, by its task.
+    """The data of `settings`, by its task, with the share of train that they ask for.
 
     Raises:
         NexusError: it cannot be used, or the base model's tokenizer cannot be read.
     """
     columns = columns_option(settings.columns) if settings.columns else None
     if settings.task == "pairs":
-        return load_data(
+        pairs = load_data(
             settings.data,
             seed=settings.seed,
             score_range=settings.score_range,
             columns=columns,
             skip_bad=settings.skip_bad,
         )
-    return load_questions(
+        return with_train_share(pairs, settings.train_share)
+    questions = load_questions(
         settings.data,
         seed=settings.seed,
         columns=columns,
         skip_bad=settings.skip_bad,
         tokenizer=plain_tokenizer(base.folder),
         max_tokens=settings.max_length,
+        corpus=settings.corpus,
     )
+    return with_train_share(questions, settings.train_share)
 
 
 def untrained(settings: Settings, base: BaseModel) -> Untrained:

@@ -53,7 +53,7 @@ from nexus_engine.training.arm.judging import judged, judging_dtype
 from nexus_engine.training.arm.spec import ArmSpec
 from nexus_engine.training.hardware import Hardware, release_memory
 from nexus_engine.training.inputs import Inputs, open_inputs, tokenise, untrained
-from nexus_engine.training.little_data import fit_to_documents
+from nexus_engine.training.little_data import fit_to_documents, fit_to_labels
 from nexus_engine.training.perforated_check import require_perforatedai
 from nexus_engine.training.steering import Steering
 from nexus_engine.training.steps.features import features_of
@@ -120,7 +120,7 @@ def prepare(
         yield Log(time_unix_s=time.time(), message=note)
     for question in _questions(inputs.data):
         yield Warned(time_unix_s=time.time(), message=question)
-    settings = fit_to_documents(settings, inputs.data)
+    settings = fit_to_labels(fit_to_documents(settings, inputs.data), inputs.data)
     start = untrained(settings, inputs.base)
     corpus = tokenise(inputs, settings, guard_pairs)
     inputs = inputs._replace(data=_without_text(inputs.data))
@@ -222,6 +222,7 @@ def _started(
         passages=0 if isinstance(corpus, Corpus) else len(corpus.ranked),
         max_tokens=settings.max_length,
         keep_general=settings.keep_general,
+        labels=inputs.data.labels,
     )
 
 
@@ -236,6 +237,7 @@ def _description(
         "sites": list(main.sites),
         "data_name": started.data,
         "data_fingerprint": started.data_fingerprint,
+        **({"labels": started.labels} if started.labels else {}),
         **_range_of(inputs.data),
         "base": {
             "origin": base.origin,

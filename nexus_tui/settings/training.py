@@ -47,7 +47,7 @@ def asked_config(options: dict[str, Any], config_file: str | None) -> TrainConfi
         values.update(layer)
     try:
         values.update(_normal(options))
-        for name in ("data", "base"):
+        for name in ("data", "base", "corpus"):
             values.update(_absolute(name, values.get(name)))
         return config_from_mapping(values, "nexus train")
     except ConfigError as error:

@@ -20,7 +20,8 @@ class DataChoice(NamedTuple):
     """A SPEC with what is needed to read, split and scale it as the run did.
 
     `columns` and `skip_bad` are as the user wrote them for the run, `task` is what it trained for,
-    None if nothing tells. `max_tokens` is how much of a text the model read.
+    None if nothing tells. `max_tokens` is how much of a text the model read. `corpus` are the
+    documents among which the questions of a label file are ranked.
     """
 
     spec: str
@@ -30,6 +31,7 @@ class DataChoice(NamedTuple):
     skip_bad: bool = False
     max_tokens: int = 256
     task: Literal["pairs", "retrieval"] | None = None
+    corpus: str | None = None
 
 
 def own_data(model: str) -> DataChoice | None:
@@ -75,6 +77,7 @@ def _from_settings(settings: dict[str, Any]) -> DataChoice | None:
     if not 0 <= seed < 2**31:
         return None
     columns, max_tokens = settings.get("columns"), settings.get("max_length")
+    corpus = settings.get("corpus")
     task = settings.get("task", "pairs")  # runs of earlier versions trained on pairs
     return DataChoice(
         spec,
@@ -84,6 +87,7 @@ def _from_settings(settings: dict[str, Any]) -> DataChoice | None:
         settings.get("skip_bad") is True,
         max_tokens if isinstance(max_tokens, int) and 32 <= max_tokens <= 512 else 256,
         task if task in ("pairs", "retrieval") else None,
+        corpus if isinstance(corpus, str) else None,
     )
 
 

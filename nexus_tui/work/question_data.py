@@ -71,6 +71,7 @@ def load_requested(
         skip_bad=request.skip_bad,
         tokenizer=tokenizer or plain_tokenizer(find_base_model().folder),
         max_tokens=max_tokens,
+        corpus=request.choice.corpus,
     )
 
 
@@ -100,4 +101,5 @@ def read_requested(
         seed=choice.seed,
         max_tokens=max_tokens,
         is_questions=choice.task == "retrieval",
+        documents=choice.corpus,
     )

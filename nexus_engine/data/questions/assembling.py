@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,22 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nexus_engine.data.files.folders import SPLITS
-from nexus_engine.data.label_splits import judge_together, together_note, too_few_held_out
 from nexus_engine.data.messages import file_error
 from nexus_engine.data.questions.answers import Ragged
 from nexus_engine.data.questions.gathering import Gathered
+from nexus_engine.data.questions.label_corpus import Asking
+from nexus_engine.data.questions.label_sides import label_sides
 from nexus_engine.data.questions.question_data import (
     Origins,
     QuestionData,
     QuestionSplit,
     ReadingCounts,
 )
-from nexus_engine.data.questions.splitting import (
-    HELD_OUT_SHARE,
-    MIN_QUESTIONS,
-    HeldOut,
-    cut_questions,
-)
+from nexus_engine.data.questions.splitting import HELD_OUT_SHARE, HeldOut, cut_questions
 from nexus_engine.data.questions.weak_pairs import TitledBody, WeakPairs
 from nexus_engine.same_text import folded
 
@@ -65,6 +61,10 @@ class Assembly:
     """Whether all questions are held out where they are fewer than FEW_QUESTIONS."""
     keeps_parts: bool = False
     """Whether these are labels, of which none moves from one part to another."""
+    asking: Sequence[Asking] = ()
+    """Of labels: what the documents beside them ask by themselves."""
+    labels: str = ""
+    """The fingerprint of the labels; "" for other data."""
 
 
 KEEP_PERCENT = 30
@@ -88,16 +88,17 @@ def assembled(assembly: Assembly, weak: Weak | None = None) -> QuestionData:
         notes.append(f"{_counted(unanswered, 'question')} without an answer left out")
     named = np.array([SPLITS.index(name) if name else FREE for name in gathered.split], np.int8)
     split = np.where(answered, named, np.int8(UNUSED))
-    dropped = 0
+    dropped, is_few = 0, False
     if assembly.keeps_parts:
-        split = _with_parts(assembly, split)
+        chosen, remarks, is_few = label_sides(gathered, split, assembly.asking, assembly.label)
+        notes += remarks
     else:
         split, dropped = _with_cuts(assembly, split, may_lack_train=weak is not None)
-    sides = {
-        side: gathered.split_of(np.flatnonzero(split == place).tolist())
-        for place, side in enumerate(SPLITS)
-    }
-    if assembly.keeps_parts and not len(sides["test"]):
+        chosen = {
+            side: np.flatnonzero(split == place).tolist() for place, side in enumerate(SPLITS)
+        }
+    sides = {side: gathered.split_of(rows) for side, rows in chosen.items()}
+    if chosen["test"] is chosen["dev"]:
         sides["test"] = sides["dev"]
     counts = ReadingCounts(
         gathered.rows,
@@ -109,8 +110,10 @@ def assembled(assembly: Assembly, weak: Weak | None = None) -> QuestionData:
         unanswered,
         dropped,
     )
-    notes += _remarks(counts, sides)
+    notes += _remarks(counts, sides, has_stand_ins=is_few)
     passages = gathered.passages.texts()
+    if not assembly.has_documents:  # there the note on them says it
+        notes.insert(0, f"{_counted(len(passages), 'passage')} in the corpus")
     pairs = _weak_pairs(assembly, sides, len(passages), weak)
     return QuestionData(
         assembly.name,
@@ -120,28 +123,16 @@ def assembled(assembly: Assembly, weak: Weak | None = None) -> QuestionData:
         sides["dev"],
         sides["test"],
         _fingerprint(passages, sides, pairs),
-        (_summary(sides, pairs), *_corpus_notes(assembly, len(passages)), *notes),
+        (
+            _summary(sides, pairs, has_stand_ins=is_few),
+            *notes,
+        ),
         weak_train=None if pairs is None else pairs.split,
         weak_passages=None if pairs is None else pairs.texts,
         origins=_origins(gathered, len(passages)),
         counts=counts,
+        labels=assembly.labels,
     )
-
-
-def _with_parts(assembly: Assembly, split: NDArray[np.int8]) -> NDArray[np.int8]:
-    """The parts of labels, with test in dev where the two judge together."""
-    train, dev, test = (int((split == place).sum()) for place in (TRAIN, DEV, TEST))
-    if not train:
-        reason = "holds no question to train on whose answer was marked"
-        raise file_error(assembly.label, f"{reason}; judge more")
-    if dev + test < MIN_QUESTIONS:
-        raise too_few_held_out(assembly.label, "question", dev + test)
-    if not judge_together(dev, test):
-        note = f"parts as they were judged: {train:,} train, {dev:,} dev, {test:,} test questions"
-        assembly.notes.append(note)
-        return split
-    assembly.notes.append(together_note("question", dev + test))
-    return np.where(split == TEST, np.int8(DEV), split)
 
 
 def _with_cuts(
@@ -263,7 +254,9 @@ def _too_few(assembly: Assembly, judged: int) -> Exception:
     return file_error(assembly.label, f"{reason}; {FEW_HELD_OUT}")
 
 
-def _remarks(counts: ReadingCounts, sides: Mapping[str, QuestionSplit]) -> list[str]:
+def _remarks(
+    counts: ReadingCounts, sides: Mapping[str, QuestionSplit], *, has_stand_ins: bool
+) -> list[str]:
     remarks = []
     if counts.skipped:
         remarks.append(f"{_counted(counts.skipped, 'row')} skipped: they cannot be used")
@@ -273,6 +266,8 @@ def _remarks(counts: ReadingCounts, sides: Mapping[str, QuestionSplit]) -> list[
     if counts.contradicted:
         count = _counted(counts.contradicted, "passage")
         remarks.append(f"{count} given as answer and negative of one question count as answers")
+    if has_stand_ins:
+        return remarks  # what judges is no held-out split, as the notes on labels say
     trained = np.unique(sides["train"].answers.rows.values)
     held_out = ("dev",) if sides["test"] is sides["dev"] else ("dev", "test")
     questions = set(map(folded, sides["train"].questions.to_pylist()))
@@ -288,9 +283,13 @@ def _remarks(counts: ReadingCounts, sides: Mapping[str, QuestionSplit]) -> list[
     return remarks
 
 
-def _summary(sides: Mapping[str, QuestionSplit], pairs: WeakPairs | None) -> str:
+def _summary(
+    sides: Mapping[str, QuestionSplit], pairs: WeakPairs | None, *, has_stand_ins: bool
+) -> str:
     """What was recognised, in one line."""
     splits = list({id(side): side for side in sides.values()}.values())
+    if has_stand_ins:
+        splits = [sides["train"]]
     several = sum(int((np.diff(side.answers.rows.offsets) > 1).sum()) for side in splits)
     negatives = sum(int((np.diff(side.negatives.offsets) > 0).sum()) for side in splits)
     count = _counted(sum(map(len, splits)), "question")
@@ -300,14 +299,10 @@ def _summary(sides: Mapping[str, QuestionSplit], pairs: WeakPairs | None) -> str
         text += f", {negatives:,} with negatives"
     if pairs is not None and not len(sides["train"]):
         text += f"; {len(pairs.split):,} weak pairs to train on"
+    if has_stand_ins:
+        return f"{text} to train on; ranking loss"
     judged = f"judged by nDCG@10 on {_counted(len(sides['dev']), 'held-out question')}"
     return f"{text}; ranking loss; {judged}"
-
-
-def _corpus_notes(assembly: Assembly, passages: int) -> list[str]:
-    if assembly.has_documents:
-        return []  # the note on the documents says it
-    return [f"{_counted(passages, 'passage')} in the corpus"]
 
 
 def _origins(gathered: Gathered, passages: int) -> Origins | None:

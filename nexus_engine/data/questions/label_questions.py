@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from nexus_engine.data.messages import file_error
 from nexus_engine.data.questions.gathering import Gathered
 from nexus_engine.data.reading.label_rows import read_label_rows
 from nexus_engine.data.reading.sources import Source
 
-__all__ = ["gather_labels"]
+__all__ = ["GatheredLabels", "gather_labels"]
 
 
-def gather_labels(into: Gathered, source: Source) -> list[str]:
-    """Gather the passages of the label file `source`, each question in its part; notes on them.
+class GatheredLabels(NamedTuple):
+    """`fingerprint` of the verdicts, and `notes` on them."""
+
+    fingerprint: str
+    notes: list[str]
+
+
+def gather_labels(into: Gathered, source: Source) -> GatheredLabels:
+    """Gather the passages of the label file `source`, each question in its part.
 
     Raises DataError where it has no passage.
     """
@@ -27,4 +36,5 @@ def gather_labels(into: Gathered, source: Source) -> list[str]:
             into.answer(question, passage)
         else:
             into.negative(question, passage)
-    return [labels.note, *labels.combined.passages_left_out.lines()]
+    notes = [labels.note, *labels.combined.passages_left_out.lines()]
+    return GatheredLabels(labels.fingerprint, notes)

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from nexus_engine.data.files.assets import assets_dir
 from nexus_engine.data.files.locating import ALL_PAIRS, locate, located_file
 from nexus_engine.data.messages import file_error, shown_path
 from nexus_engine.data.questions.assembling import Assembly, assembled
 from nexus_engine.data.questions.beir import corpus_texts, gather_beir
 from nexus_engine.data.questions.documents import DocumentCutter, Passage
 from nexus_engine.data.questions.gathering import Gathered, Origin
+from nexus_engine.data.questions.label_corpus import DEMO, corpus_path, gather_corpus
 from nexus_engine.data.questions.label_questions import gather_labels
 from nexus_engine.data.questions.layout import Layout, layout_of
 from nexus_engine.data.questions.llama_index import gather_llama_index, is_llama_index
@@ -26,14 +26,12 @@ from nexus_engine.data.questions.weak_pairs import TitledBody
 from nexus_engine.data.reading.formats import FileKind
 from nexus_engine.data.reading.sources import Source, file_source, refused_access
 from nexus_engine.errors import ConfigError, DataError
-from nexus_engine.system.user_paths import user_path
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 __all__ = ["DEMO", "PAIR_SETS", "load_questions", "spec_path"]
 
-DEMO = "demo-search"
 PAIR_SETS = ("demo", "stsb")
 """Names of graded pairs."""
 GIVE_QUESTIONS = (
@@ -63,7 +61,7 @@ def spec_path(spec: str) -> Path:
     """
     if not spec:
         raise DataError(f"no data given: name a file or folder, or `{DEMO}`")
-    return assets_dir() / DEMO if spec == DEMO else user_path(spec, DataError)
+    return corpus_path(spec)
 
 
 def load_questions(
@@ -74,6 +72,7 @@ def load_questions(
     skip_bad: bool = False,
     tokenizer: Tokenizer | None = None,
     max_tokens: int = 256,
+    corpus: str | None = None,
 ) -> QuestionData:
     """Load questions, their answers and the corpus.
 
@@ -85,6 +84,8 @@ def load_questions(
         skip_bad: Leave out records that cannot be used, and count them.
         tokenizer: The model's own, without truncation: documents are cut by its tokens.
         max_tokens: Of a passage that is cut from a document, the model's two marks included.
+        corpus: Documents among whose passages the questions of one file are ranked (see
+            `label_corpus`); None for the passages of the file alone.
 
     Raises DataError, with file, row and reason, for what cannot be used.
     """
@@ -104,21 +105,26 @@ def load_questions(
     assembly = Assembly(gathered, name, spec, label, seed, notes)
     if not is_folder:
         _gather_file(assembly, *located_file(path), options)
+        if corpus is None:
+            return assembled(assembly)
+        found = gather_corpus(gathered, corpus, _needed(tokenizer), max_tokens, skip_bad=skip_bad)
+        notes += found.notes
+        assembly.asking = found.asking
         return assembled(assembly)
+    if corpus is not None:
+        raise file_error(label, "is a folder with passages of its own; leave out --corpus")
     layout = layout_of(path)
     if layout.beir is not None:
         remarks = gather_beir(gathered, layout.beir, skip_bad=skip_bad)
         judged = [split for split in ("train", "dev", "test") if split in layout.beir]
         notes += [f"BEIR layout: {', '.join(judged)} judged in qrels", *remarks]
-        corpus = layout.beir["corpus"]
-        return assembled(assembly, weak=lambda: _titled_corpus(corpus, skip_bad=skip_bad))
+        titled = layout.beir["corpus"]
+        return assembled(assembly, weak=lambda: _titled_corpus(titled, skip_bad=skip_bad))
     if layout.documents and not layout.splits and layout.questions is None:
         count = f"{len(layout.documents):,} document" + "s" * (len(layout.documents) > 1)
         raise file_error(label, f"holds {count} and no questions; {GIVE_QUESTIONS}")
     if layout.documents:
-        if tokenizer is None:
-            raise ValueError("documents are cut by the tokens of a tokenizer; give it")
-        cut = _cut_documents(assembly, path, layout, tokenizer, max_tokens)
+        cut = _cut_documents(assembly, path, layout, _needed(tokenizer), max_tokens)
         _gather_beside(assembly, layout, cut, options)
         assembly.has_documents = True
         assembly.holds_out_few = layout.questions is not None
@@ -137,6 +143,12 @@ def load_questions(
     return assembled(assembly)
 
 
+def _needed(tokenizer: Tokenizer | None) -> Tokenizer:
+    if tokenizer is None:
+        raise ValueError("documents are cut by the tokens of a tokenizer; give it")
+    return tokenizer
+
+
 def _gather_file(assembly: Assembly, source: Source, kind: FileKind, options: _Options) -> None:
     if kind is FileKind.LABELS:
         if options.columns is not None:
@@ -144,7 +156,9 @@ def _gather_file(assembly: Assembly, source: Source, kind: FileKind, options: _O
                 source.label, "is a label file, whose fields are known; leave --columns"
             )
         assembly.keeps_parts = True
-        assembly.notes += gather_labels(assembly.gathered, source)
+        labels = gather_labels(assembly.gathered, source)
+        assembly.labels = labels.fingerprint
+        assembly.notes += labels.notes
         return
     if kind is FileKind.JSONL and options.columns is None and is_llama_index(source):
         gather_llama_index(assembly.gathered, source)

@@ -110,6 +110,8 @@ class QuestionData:
     origins: Origins | None = None
     """None for a corpus that was not cut from documents."""
     counts: ReadingCounts = NOTHING_READ
+    labels: str = ""
+    """Of a label file, the SHA-256 (hex) of its verdicts; "" for other data."""
 
     def __repr__(self) -> str:
         # Without a text: a repr ends up in logs and tracebacks.

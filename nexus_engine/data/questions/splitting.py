@@ -16,7 +16,7 @@ from nexus_engine.data.questions.answers import Ragged
 from nexus_engine.data.sentence_ids import NumberedPairs
 from nexus_engine.data.splitting import HELD_OUT_SHARE, connected_groups, cut_splits
 
-__all__ = ["HELD_OUT_SHARE", "MIN_QUESTIONS", "HeldOut", "cut_questions"]
+__all__ = ["HELD_OUT_SHARE", "HeldOut", "cut_questions"]
 
 MIN_QUESTIONS = 2
 """In a split that is judged."""

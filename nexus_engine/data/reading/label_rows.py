@@ -24,6 +24,8 @@ class LabelRows:
     """The labels of a file, and one line on where they come from."""
 
     combined: Combined
+    fingerprint: str
+    """SHA-256 (hex) of the verdicts that stand."""
     note: str
 
     def lacking(self, task: Literal["pairs", "retrieval"]) -> str:
@@ -50,11 +52,12 @@ def read_label_rows(source: Source) -> LabelRows:
     names = ", ".join(one_line(rater, 30) for rater in raters[:MAX_NAMED_RATERS])
     if len(raters) > MAX_NAMED_RATERS:
         names += f" and {len(raters) - MAX_NAMED_RATERS} more"
-    fingerprint = fingerprint_of_verdicts(verdicts)[:FINGERPRINT_DIGITS]
-    note = f"labels {fingerprint}: {len(verdicts):,} verdicts of {names or 'nobody'}"
+    fingerprint = fingerprint_of_verdicts(verdicts)
+    digits = fingerprint[:FINGERPRINT_DIGITS]
+    note = f"labels {digits}: {len(verdicts):,} verdicts of {names or 'nobody'}"
     if acts.damaged:
         note += f"; {acts.damaged:,} damaged lines do not count"
-    return LabelRows(combined(verdicts), note)
+    return LabelRows(combined(verdicts), fingerprint, note)
 
 
 def label_records(source: Source) -> Iterator[tuple[int, Mapping[str, Any]]]:

@@ -66,6 +66,8 @@ class RawPairs:
     """The cells of the column `split`; None without one."""
     score_range: tuple[float, float] | None = None
     """Of a label file, whose grades have one scale and whose splits never change; else None."""
+    labels: str = ""
+    """Of a label file, the SHA-256 (hex) of its verdicts; "" for other data."""
 
     def __len__(self) -> int:
         return len(self.first)
@@ -126,6 +128,7 @@ def _label_pairs(source: Source, columns: Mapping[str, str]) -> RawPairs:
         (labels.note, *labels.combined.pairs_left_out.lines()),
         splits=pa.array([pair.part for pair in pairs], pa.string()),
         score_range=(float(GRADES[0]), float(GRADES[-1])),
+        labels=labels.fingerprint,
     )
 
 

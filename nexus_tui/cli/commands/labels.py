@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from nexus_tui.cli.commands.label_runs import changes, curve
 from nexus_tui.cli.commands.labels_agree import agree
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("agree")(agree)
+app.command("changes")(changes)
+app.command("curve")(curve)
 
 Files = Annotated[
     list[Path], typer.Argument(help="Label files.", metavar="FILE...", show_default=False)

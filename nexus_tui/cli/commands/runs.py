@@ -148,6 +148,8 @@ def _print_run(summary: RunSummary, facts: dict[str, Any], view: RunView) -> Non
     if isinstance(settings, dict):
         shown = shown_settings(settings)
         pairs = [(str(key), one_line(_setting_text(value), 80)) for key, value in shown.items()]
+        if labels := facts.get("labels"):
+            pairs.append(("labels", one_line(labels, 64)))
         streams.put(*table(("setting", "value"), pairs, (False, False)), "")
     for arm in view.arms:
         if arm.points:

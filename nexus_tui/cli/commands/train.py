@@ -81,7 +81,10 @@ def train(
     finally:
         if session.wait(0):
             remove_unstarted(folder, keep_folder=not is_new)
-    raise typer.Exit(_conclude(terminal, as_json=json))
+    code = _conclude(terminal, as_json=json)
+    if code == ExitCode.OK and not json and folder.read_run().get("labels"):
+        streams.put("what changed: nexus labels changes latest")
+    raise typer.Exit(code)
 
 
 def _show_forecast(settings: Settings, *, as_json: bool) -> None:
