@@ -26,11 +26,14 @@ from nexus_tui.app.kit.ascii_style import ASCII_CSS, PlainBar, plain_key
 from nexus_tui.app.kit.declared_keys import unknown_ids
 from nexus_tui.app.kit.dialogs import Choice, Question
 from nexus_tui.app.kit.frame import NexusScreen, TopBar
-from nexus_tui.app.kit.host import Probe
+from nexus_tui.app.kit.host import Begun, Probe
+from nexus_tui.app.kit.label_book import LabelBook
+from nexus_tui.app.kit.pin_shelf import PinShelf
 from nexus_tui.app.main_screens import MAIN_SCREENS
 from nexus_tui.app.open_run import OpenRun
 from nexus_tui.app.playground.state import PlaygroundState
 from nexus_tui.app.run_sources import LoggedRun, RunSource, SessionRun
+from nexus_tui.app.teach.state import TeachRequest, TeachState
 from nexus_tui.app.terminal.driver import ResilientDriver
 from nexus_tui.app.terminal.typed_ahead import TypedAheadApp
 from nexus_tui.app.themes import DEFAULT_THEME, THEMES, chart_style_of, unknown_theme
@@ -61,6 +64,7 @@ class NexusApp(TypedAheadApp):
         Binding("3", "switch_mode('playground')", "Playground", show=False, id="go.playground"),
         Binding("4", "switch_mode('compare')", "Compare", show=False, id="go.compare"),
         Binding("5", "sweeps", "Sweeps", show=False, id="go.sweeps"),
+        Binding("6", "switch_mode('teach')", "Teach", show=False, id="go.teach"),
         Binding("question_mark", "keys_help", "Keys", key_display="?", id="app.help"),
         Binding("ctrl+p", "command_palette", "Commands", show=False, id="app.commands"),
         Binding("q", "leave", "Quit", id="app.quit"),
@@ -75,9 +79,12 @@ class NexusApp(TypedAheadApp):
         settings: UiSettings,
         attach: Path | None = None,
         train: Settings | None = None,
+        teach: TeachRequest | None = None,
         *,
         probe: Probe = probe,
     ) -> None:
+        if teach is not None:
+            self.DEFAULT_MODE = "teach"  # type: ignore[misc]
         super().__init__(driver_class=ResilientDriver)
         self.settings = settings
         self.open_run: OpenRun | None = None
@@ -90,6 +97,8 @@ class NexusApp(TypedAheadApp):
         self.probe = probe
         """Measures a forecast; blocks, so call it in a worker thread."""
         self.playground = PlaygroundState(self)
+        self.labels = LabelBook(*(teach[1:] if teach else ()))
+        self.teach = TeachState(self, teach)
         self.session: Session | None = None
         self.ending: Ending = "quit"
         self.crash = ""
@@ -145,6 +154,7 @@ class NexusApp(TypedAheadApp):
         slow = self.settings.low_bandwidth
         self.set_interval(SLOW_POLL_SECONDS if slow else POLL_SECONDS, self._poll)
         self.set_interval(1.0, self.playground.tick)
+        self.set_interval(1.0, self.teach.retraining.tick)
         self.set_timer(0.3, self._load_engine)
         self.call_later(self._check_keys)
 
@@ -201,6 +211,11 @@ class NexusApp(TypedAheadApp):
         self.crash = f"the screen failed: {type(error).__name__} at {place}"
         self.ending = "crashed"
 
+    @property
+    def pins(self) -> PinShelf:
+        """The pins of all screens."""
+        return self.playground.shelf
+
     # The open run
 
     def open_source(self, source: RunSource, *, show: bool) -> None:
@@ -251,42 +266,53 @@ class NexusApp(TypedAheadApp):
         """Whether this process is training a run."""
         return self.session is not None and self.session.alive
 
-    def start_training(self, settings: Settings, *, resume: Path | None = None) -> None:
-        """Train in this process and show the run on the live screen; one run at a time."""
-        if self.training:
+    def start_training(
+        self,
+        settings: Settings,
+        *,
+        resume: Path | None = None,
+        show: bool = True,
+        begun: Begun = lambda _: None,
+    ) -> None:
+        """Train in this process, as `Host` says."""
+        if self.training or self.teach.retraining.is_trying:
             self.tell("a run is live in this app already: stop it first", "warning")
+            begun(None)
             return
-        self.run_worker(
-            lambda: self._create_session(settings, resume),
-            thread=True,
-            exclusive=True,
-            group="begin",
-        )
 
-    def _create_session(self, settings: Settings, resume: Path | None) -> None:
+        def start(session: Session, history: Sequence[Event]) -> None:
+            self.session = session
+            source = SessionRun(session, history)
+            session.start()
+            self.open_source(source, show=show)
+            begun(session.folder.path)
+
+        def create() -> None:
+            try:
+                made = self._create_session(settings, resume)
+            except (NexusError, OSError) as error:
+                self.call_from_thread(self.tell, one_line(error, 300), "error")
+                self.call_from_thread(begun, None)
+                return
+            self.call_from_thread(start, *made)
+
+        self.run_worker(create, thread=True, exclusive=True, group="begin")
+
+    def _create_session(
+        self, settings: Settings, resume: Path | None
+    ) -> tuple[Session, Sequence[Event]]:
         """Create the session in a worker thread: importing torch and the folder take a while."""
-        try:
-            from nexus_engine.runs.event_reading import EventLog
-            from nexus_engine.runs.folder import RunFolder
-            from nexus_engine.session import Session
+        from nexus_engine.runs.event_reading import EventLog
+        from nexus_engine.runs.folder import RunFolder
+        from nexus_engine.session import Session
 
-            if resume is None:
-                label = f"{Path(settings.data).stem}-{settings.tune}"
-                folder = RunFolder.create(None, label)
-            else:
-                folder = RunFolder(resume)
-            session = Session(settings, folder, resume=resume is not None)
-            history = EventLog(folder.events_file).overview() if resume is not None else []
-        except (NexusError, OSError) as error:
-            self.call_from_thread(self.tell, one_line(error, 300), "error")
-            return
-        self.call_from_thread(self._start_session, session, history)
-
-    def _start_session(self, session: Session, history: Sequence[Event]) -> None:
-        self.session = session
-        source = SessionRun(session, history)
-        session.start()
-        self.open_source(source, show=True)
+        if resume is None:
+            label = f"{Path(settings.data).stem}-{settings.tune}"
+            folder = RunFolder.create(None, label)
+        else:
+            folder = RunFolder(resume)
+        session = Session(settings, folder, resume=resume is not None)
+        return session, EventLog(folder.events_file).overview() if resume is not None else []
 
     # Messages
 

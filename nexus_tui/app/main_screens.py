@@ -35,10 +35,17 @@ def _compare() -> Screen[None]:
     return CompareScreen()
 
 
+def _teach() -> Screen[None]:
+    from nexus_tui.app.teach.screen import TeachScreen
+
+    return TeachScreen()
+
+
 MAIN_SCREENS: dict[str, Callable[[], Screen[None]]] = {
     "runs": _runs,
     "live": _live,
     "playground": _playground,
     "compare": _compare,
+    "teach": _teach,
 }
 """By mode: the factory of its first screen."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from nexus_engine.errors import ExitCode, one_line
 from nexus_tui.app.application import NexusApp
 from nexus_tui.app.endings import STOP_CODES, Ending
+from nexus_tui.app.teach.state import TeachRequest
 from nexus_tui.app.terminal.driver import terminal_is_gone
 from nexus_tui.app.terminal_signals import app_signals
 from nexus_tui.settings.app import UiSettings
@@ -24,25 +25,31 @@ __all__ = ["open_app"]
 
 WAIT_SECONDS = 0.2
 """Time between two checks of a run that is ending; signals are handled in between."""
+MAX_STOP_SECONDS = 10.0
+"""How long the end of the app waits for the short runs of a learning curve to stop."""
 
 
 def open_app(
-    settings: UiSettings, attach: Path | None = None, train: Settings | None = None
+    settings: UiSettings,
+    attach: Path | None = None,
+    train: Settings | None = None,
+    teach: TeachRequest | None = None,
 ) -> int:
     """Run the app until its screen closes, then take care of its run; return the exit code.
 
-    The app opens the run in `attach`, or trains with the settings `train` at once, or shows the
-    list of runs.
+    The app opens the run in `attach`, or trains with the settings `train` at once, or opens Teach
+    as `teach` says, or shows the list of runs.
 
     After quit, TERM or INT, the run stops with a checkpoint. After "leave it running", it
     continues in a detached process. After HUP or a failure of the screen, it continues here.
     """
-    app = NexusApp(settings, attach, train)
+    app = NexusApp(settings, attach, train, teach)
     with app_signals(app):
         try:
             app.run()
         except OSError as error:
             _record_failure(app, error)
+        app.teach.retraining.close(MAX_STOP_SECONDS)
         return _finish(app)
 
 

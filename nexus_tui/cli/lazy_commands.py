@@ -24,6 +24,7 @@ COMMANDS = {
     "embed": ("embed:embed", "Write the vectors of texts to a file."),
     "index": ("index:app", "Build, refresh and show an index on disk for search."),
     "labels": ("labels:app", "List, show, merge and export labels, and compare raters."),
+    "teach": ("teach:teach", "Judge pairs and search results by keys, and retrain on them."),
     "compare": ("compare:compare", "Compare models on the same data, with intervals."),
     "sweep": ("sweep:sweep", "Train a grid of settings, and show which is best."),
     "report": ("report:report", "Write runs and sweeps as an HTML page and Markdown."),

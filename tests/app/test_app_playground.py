@@ -12,8 +12,8 @@ from app_support import (
 from playground_support import CANARY, A, B, answered, driven, focused, tuned_run, typed
 
 from nexus_tui.app.kit.canvas import Canvas
+from nexus_tui.app.kit.pinned import pins_file
 from nexus_tui.app.playground.pair_pane import HistoryRows, PairPane
-from nexus_tui.app.playground.pinned import pins_file
 from nexus_tui.app.playground.search_pane import SearchPane
 
 pytestmark = pytest.mark.usefixtures("home")

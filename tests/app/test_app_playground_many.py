@@ -22,9 +22,9 @@ from playground_support import (
 from textual import events as textual_events
 
 from nexus_tui.app.kit.dialogs import Question
+from nexus_tui.app.kit.lines_question import LinesQuestion
 from nexus_tui.app.kit.text_input import TextInput
 from nexus_tui.app.playground.many_pane import ManyPane
-from nexus_tui.app.playground.path_question import PathQuestion
 from nexus_tui.app.playground.search_pane import SearchPane
 
 pytestmark = pytest.mark.usefixtures("home")
@@ -60,7 +60,7 @@ def test_a_file_of_pairs_is_scored_sorted_and_saved(run, home):
         assert many.order == [0, 1, 2]
         await pilot.press("s")
         await pilot.pause()
-        assert isinstance(app.screen, PathQuestion)
+        assert isinstance(app.screen, LinesQuestion)
         saved = home / "out.tsv"
         app.screen.focused.value = str(saved)
         await pilot.press("enter")

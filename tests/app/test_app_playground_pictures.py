@@ -18,7 +18,7 @@ from playground_support import (
 
 from nexus_engine.errors import DataError
 from nexus_tui.app.kit.text_input import plain_text
-from nexus_tui.app.playground.work_queue import WorkQueue
+from nexus_tui.app.kit.work_queue import WorkQueue
 from nexus_tui.charts.pairs.bars import (
     PairValues,
     bar,

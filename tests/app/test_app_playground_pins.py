@@ -17,8 +17,8 @@ from app_support import (
 from playground_support import A, B, WordQuerier, answered, driven, leave_weights, tuned_run, typed
 
 from nexus_engine.errors import DataError
+from nexus_tui.app.kit.pinned import Pin, PinBook, pins_file, read_pins, write_pins
 from nexus_tui.app.playground.pair_pane import PinRows
-from nexus_tui.app.playground.pinned import Pin, PinBook, pins_file, read_pins, write_pins
 
 pytestmark = pytest.mark.usefixtures("home")
 

@@ -13,6 +13,7 @@ from nexus_engine.disk.growing_lines import SCHEMA_VERSION
 from nexus_engine.event_lines import encode_event, event_fields
 from nexus_engine.runs.requests import Ask
 from nexus_tui.app.application import NexusApp
+from nexus_tui.app.teach.state import TeachRequest
 from nexus_tui.settings.app import UiSettings
 
 # After each key Textual's pilot sleeps until a fiftieth of a second passed in which the app did
@@ -160,13 +161,13 @@ class ScriptedRun:
         self.asked.append(request)
 
 
-def make_app(**settings: object) -> NexusApp:
+def make_app(teach: TeachRequest | None = None, **settings: object) -> NexusApp:
     """The app as it opens on the list of runs; use with `app.run_test(size=(80, 24))`.
 
     Torch is not loaded behind the picture: tests that need it import it themselves. No forecast is
     measured unasked: that is a process of its own that trains.
     """
-    app = NexusApp(UiSettings(**settings))
+    app = NexusApp(UiSettings(**settings), teach=teach)
     app._load_engine = lambda: None
     app.may_probe = False
     return app

@@ -57,7 +57,10 @@ class Canvas(Widget):
 
     def redraw(self) -> None:
         """Draw anew; only the cells that differ reach the terminal."""
-        if not self.is_attached or not self.size.area:
+        if not self.is_attached:
+            return
+        if not self.size.area:  # hidden: draw anew when it is shown again
+            self._drawn_size = Size(0, 0)
             return
         before = getattr(self, "_drawn", [])
         after = self._strips()

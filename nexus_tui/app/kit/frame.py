@@ -27,10 +27,16 @@ __all__ = ["NexusScreen", "TopBar"]
 MAIN_TABS = (("1", "Runs", "runs"), ("2", "Live", "live"), ("3", "Playground", "playground"),
           ("4", "Compare", "compare"))  # fmt: skip
 """Key, title and mode of each main screen."""
+TEACH_TABS = (("6", "Teach", "teach"), ("Esc", "Runs", "runs"))
+"""Those shown on Teach, where digits are answers and lead to no other screen."""
 MIN_BODY_COLUMNS = 40
 """On fewer columns, a screen shows only the bar with the state of the open run."""
 MIN_TITLES_COLUMNS = 60
 """On fewer columns, the bar shows only the title of the current main screen."""
+
+
+def _tabs(mode: str) -> tuple[tuple[str, str, str], ...]:
+    return TEACH_TABS if mode == "teach" else MAIN_TABS
 
 
 def _run_words(run: OpenRun | None, room: int) -> str:
@@ -64,7 +70,7 @@ class TopBar(Canvas):
         palette = self.chart_style.palette
         line = Text(" NEXUS ", style=palette.title)
         if width >= MIN_BODY_COLUMNS:
-            for key, title, mode in MAIN_TABS:
+            for key, title, mode in _tabs(self.app.current_mode):
                 current = mode == self.app.current_mode
                 line.append(f" {key} ", palette.dim)
                 title = title if width >= MIN_TITLES_COLUMNS or current else ""
@@ -82,9 +88,9 @@ class TopBar(Canvas):
     def on_click(self, event: textual_events.Click) -> None:
         """Go to the main screen that was clicked."""
         column = len(" NEXUS ")
-        for _, title, mode in MAIN_TABS:
+        for key, title, mode in _tabs(self.app.current_mode):
             titled = self.size.width >= MIN_TITLES_COLUMNS or mode == self.app.current_mode
-            end = column + 3 + (len(title) if titled else 0)
+            end = column + len(key) + 2 + (len(title) if titled else 0)
             if column <= event.x < end:
                 if mode == self.app.current_mode == "runs":
                     self.app.call_later(host_of(self).action_runs)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from textual.message_pump import MessagePump
 from textual.notifications import SeverityLevel
 
+from nexus_tui.app.kit.label_book import LabelBook
+from nexus_tui.app.kit.pin_shelf import PinShelf
 from nexus_tui.app.open_run import OpenRun
 from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.settings.app import UiSettings
@@ -21,10 +23,13 @@ from nexus_tui.words.forecasting import Forecasted
 if TYPE_CHECKING:
     from nexus_engine.config import Settings
 
-__all__ = ["Host", "Probe", "host_of"]
+__all__ = ["Begun", "Host", "Probe", "host_of"]
 
 Probe = Callable[[Sequence[str], Callable[[], bool]], Forecasted | None]
 """Measures the forecast of a run with these arguments; None if the second one returns True."""
+
+Begun = Callable[[Path | None], None]
+"""Called with the folder of a run that has begun, or with None if it could not begin."""
 
 
 class Host(Protocol):
@@ -40,6 +45,12 @@ class Host(Protocol):
     """Measures a forecast; blocks, so call it in a worker thread."""
     pointed_run: str | None
     """The run under the cursor of the list: the playground queries it while none is open."""
+    labels: LabelBook
+    """The label file, which takes the verdicts of all screens."""
+
+    @property
+    def pins(self) -> PinShelf:
+        """The pins of all screens."""
 
     @property
     def chart_style(self) -> ChartStyle:
@@ -55,8 +66,18 @@ class Host(Protocol):
     def open_folder(self, path: Path, *, show: bool = True) -> None:
         """Open the run in `path`."""
 
-    def start_training(self, settings: Settings, *, resume: Path | None = None) -> None:
-        """Train in this process and show the run on the live screen; one run at a time."""
+    def start_training(
+        self,
+        settings: Settings,
+        *,
+        resume: Path | None = None,
+        show: bool = True,
+        begun: Begun = lambda _: None,
+    ) -> None:
+        """Train in this process, one run at a time; `show` brings the live screen to the front.
+
+        `begun` is called with the run's folder, or with None if the run could not begin.
+        """
 
     async def action_runs(self) -> None:
         """Go to the list of runs."""

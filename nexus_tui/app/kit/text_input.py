@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input, Static
 
-__all__ = ["LabelledInput", "PlainInput", "TextInput", "plain_text"]
+__all__ = ["MAX_CHARACTERS", "LabelledInput", "PlainInput", "TextInput", "plain_text"]
 
 MAX_CHARACTERS = 4000
 """Characters of a line; the model reads its first 256 tokens."""

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from nexus_engine.config import Settings
 from nexus_engine.errors import NexusError, one_line
 from nexus_engine.runs.requests import Ask
-from nexus_tui.app.kit.declared_keys import declared_keys
+from nexus_tui.app.kit.declared_keys import declared_keys, key_displays
 from nexus_tui.app.kit.dialogs import Choice, Question
 from nexus_tui.app.kit.frame import NexusScreen
 from nexus_tui.app.live.applicable import HIDDEN_WHEN_ENDED, why_not
@@ -69,12 +69,7 @@ class SteeringScreen(NexusScreen):
 
     def read_keys(self) -> None:
         """Set `keys_in_force` from the bindings and the user's settings."""
-        keys: dict[str, str] = {}
-        for holder in (self, self.app):
-            for binding in declared_keys(holder, self.nexus.settings.keys):
-                if binding.id:
-                    keys.setdefault(binding.id, self.app.get_key_display(binding))
-        self.keys_in_force = keys
+        self.keys_in_force = key_displays(self, self.app)
 
     @property
     def head(self) -> Head:

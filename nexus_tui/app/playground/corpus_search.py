@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from nexus_engine.disk.regular_files import FileStamp, stamp_of
 from nexus_engine.errors import DataError
+from nexus_tui.app.kit.work_queue import Check
 from nexus_tui.app.playground.long_work import LongWork
 from nexus_tui.app.playground.state import PlaygroundState
-from nexus_tui.app.playground.work_queue import Check
 from nexus_tui.work.model_data import DataChoice, choose_data
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from nexus_tui.app.kit.work_queue import Check
 from nexus_tui.app.playground.queried_model import QueriedModel, Stamp
 from nexus_tui.app.playground.state import PlaygroundState
-from nexus_tui.app.playground.work_queue import Check
 
 __all__ = ["LongWork"]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from nexus_engine.errors import DataError, one_line
+from nexus_tui.app.kit.work_queue import Check
 from nexus_tui.app.playground.long_work import LongWork
 from nexus_tui.app.playground.state import PlaygroundState
-from nexus_tui.app.playground.work_queue import Check
 from nexus_tui.words.formats import cell
 
 if TYPE_CHECKING:

@@ -247,6 +247,12 @@ class PairPane(Container):
         else:
             self.fill(*self.playground.history[event.index].pair)
 
+    def judged_pair(self) -> tuple[str, str] | None:
+        """The pin under the cursor, else the present pair, else the row of the history."""
+        pair = self.selected_pair()
+        index = self.query_one(HistoryRows).selected
+        return self.playground.history[index].pair if pair is None and index is not None else pair
+
     def selected_pair(self) -> tuple[str, str] | None:
         """The pin under the cursor if the pins have the focus, else the present pair."""
         pins = self.query_one(PinRows)

@@ -18,8 +18,8 @@ from nexus_engine.runs.folder import list_runs
 from nexus_engine.runs.summary import RunSummary
 from nexus_tui.app.kit.closing import ClosesOnce
 from nexus_tui.app.kit.rows import Rows
+from nexus_tui.app.kit.work_queue import WorkQueue
 from nexus_tui.app.playground.queried_model import BASE_ALONE, QueriedModel
-from nexus_tui.app.playground.work_queue import WorkQueue
 from nexus_tui.charts.pairs.bars import clipped
 from nexus_tui.words.formats import correlation
 

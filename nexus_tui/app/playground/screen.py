@@ -15,16 +15,18 @@ from nexus_engine.events import Event
 from nexus_engine.system.user_paths import user_path
 from nexus_tui.app.kit.dialogs import Choice, Question
 from nexus_tui.app.kit.frame import NexusScreen
+from nexus_tui.app.kit.label_book import PassageAnswer
+from nexus_tui.app.kit.lines_question import LinesQuestion, WantedLine
 from nexus_tui.app.kit.rows import Rows
 from nexus_tui.app.kit.text_input import TextInput
 from nexus_tui.app.playground.head import PARTS, PlaygroundHead
 from nexus_tui.app.playground.many_pane import ManyPane
 from nexus_tui.app.playground.pair_pane import PairPane, PinRows
-from nexus_tui.app.playground.path_question import PathQuestion
 from nexus_tui.app.playground.pick_model import PickModel
 from nexus_tui.app.playground.queried_model import QueriedModel
 from nexus_tui.app.playground.search_pane import SearchPane
 from nexus_tui.app.playground.state import PlaygroundState, playground_of
+from nexus_tui.app.playground.verdicts import ask_grade, write_verdict
 from nexus_tui.words.formats import shown_path
 
 __all__ = ["PlaygroundScreen"]
@@ -66,6 +68,9 @@ class PlaygroundScreen(NexusScreen):
         Binding("left_square_bracket", "part(-1)", "Part before", show=False, id="play.previous"),
         Binding("p,ctrl+n", "pin", "Pin", id="play.pin"),
         Binding("u", "unpin", "Unpin", id="play.unpin"),
+        Binding("v", "verdict", "Wrong score", id="play.verdict"),
+        Binding("plus", "relevant(True)", "Answers", key_display="+", id="play.answers"),
+        Binding("minus", "relevant(False)", "Does not", key_display="-", id="play.no_answer"),
         Binding("P", "switch_pins", "Pins on or off", show=False, id="play.pins"),
         Binding("m", "model", "Model", id="play.model"),
         Binding("o", "load", "Load pairs", show=False, id="play.load"),
@@ -191,6 +196,10 @@ class PlaygroundScreen(NexusScreen):
                 )
             case "question":
                 return self._part == "search" and bool(search.path.value.strip())
+            case "verdict":
+                return self._judged_pair() is not None
+            case "relevant":
+                return self._part == "search" and search.match is not None
             case "answer":
                 return self._part == "search" and search.work.place is not None
             case "give_up":
@@ -312,6 +321,26 @@ class PlaygroundScreen(NexusScreen):
         if not self._search.to_answer():
             self.nexus.tell("no known answer is among the nearest here")
 
+    def _judged_pair(self) -> tuple[str, str] | None:
+        """The pair that a verdict is about: the row under the cursor, or the pair in the lines."""
+        if self._part == "many":
+            index = self._many.home().selected
+            return None if index is None else self._many.pair_at(index)
+        return self._pair.judged_pair() if self._part == "pair" else None
+
+    def action_verdict(self) -> None:
+        """Say what the score of the pair should be."""
+        pair = self._judged_pair()
+        if pair is not None:
+            ask_grade(self, pair)
+
+    async def action_relevant(self, relevant: bool) -> None:
+        """Say whether the passage under the cursor answers the query."""
+        match, query = self._search.match, self._search.work.query
+        if match is not None:
+            answer = PassageAnswer(query, match.sentence, match.source or None, relevant)
+            await write_verdict(self, answer)
+
     def action_give_up(self) -> None:
         """Cancel long work."""
         for work in (self._many.many, self._search.work):
@@ -319,14 +348,15 @@ class PlaygroundScreen(NexusScreen):
 
     def action_save(self) -> None:
         """Save the table as TSV."""
-        note = "The file will hold the sentences, readable by you only."
-        self.app.push_screen(PathQuestion("Save the scored pairs", SAVE_AS, note), self._save_to)
+        note = "The file will hold the sentences, readable by you only. Enter saves, Esc cancels."
+        line = WantedLine("path", SAVE_AS)
+        self.app.push_screen(LinesQuestion("Save the scored pairs", [line], note), self._save_to)
 
-    def _save_to(self, answer: str | None) -> None:
+    def _save_to(self, answer: tuple[str, ...] | None) -> None:
         if answer is None:
             return
         try:
-            path = user_path(answer)
+            path = user_path(answer[0])
         except ConfigError as error:
             self.notify(one_line(error), severity="error", markup=False)
             return

@@ -317,6 +317,11 @@ class SearchPane(Container):
         self._rows.cursor = 0
         self.work.search(path, query)
 
+    @property
+    def match(self) -> Match | None:
+        """The match under the cursor."""
+        return self._rows.match
+
     def pair_at(self, index: int) -> tuple[str, str]:
         """The query and the sentence of a row."""
         self._rows.cursor = index

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -19,9 +19,10 @@ from nexus_engine.errors import ConfigError, RunError
 from nexus_engine.runs.folder import find_run
 from nexus_engine.scores import Metric
 from nexus_tui.app.kit.host import Host
-from nexus_tui.app.playground.pinned import PinBook, pins_file, read_pins, write_pins
+from nexus_tui.app.kit.pin_shelf import PinShelf
+from nexus_tui.app.kit.pinned import PinBook
+from nexus_tui.app.kit.work_queue import Check, WorkQueue
 from nexus_tui.app.playground.queried_model import BASE_ALONE, QueriedModel, Stamp, stamp_of
-from nexus_tui.app.playground.work_queue import Check, WorkQueue
 from nexus_tui.work.model_data import DataChoice, own_data
 
 if TYPE_CHECKING:
@@ -94,9 +95,9 @@ class PlaygroundState:
         """The pair that is being scored, or was scored last."""
         self.history: deque[Answer] = deque(maxlen=MAX_HISTORY)
         self._pair_to_keep: tuple[str, str] | None = None
-        self.book = PinBook()
+        self.shelf = PinShelf(self.quick, self._warn)
+        self.shelf.listen(lambda: self.changed("pins"))
         self.pin_cosines: dict[tuple[str, str], PairCosines] = {}
-        self._pins_read = False
         self._audited: set[Path] = set()
         """Runs whose audit file already has a line for typed and pinned pairs."""
 
@@ -257,44 +258,29 @@ class PlaygroundState:
 
     # Pins
 
+    @property
+    def book(self) -> PinBook:
+        """The pins."""
+        return self.shelf.book
+
     def read_pins(self) -> None:
-        """Read the pins from disk, once."""
-        if self._pins_read:
-            return
-        self._pins_read = True
-
-        def done(book: PinBook) -> None:
-            for pin in reversed(self.book.pins):  # pinned while the file was read
-                book = book.with_pin(pin.first, pin.second)
-            self.book = book
-            self.changed("pins")
-            self.score_pins()
-
-        self.quick.submit("read pins", lambda _: read_pins(pins_file()), done, self._warn)
+        """Read the pins from disk, once, and score them."""
+        self.shelf.read(self.score_pins)
 
     def pin(self, first: str, second: str) -> None:
         """Pin a pair."""
-        self._set_book(self.book.with_pin(first, second))
+        self.shelf.put(self.book.with_pin(first, second))
         self.score_pins()
 
     def unpin(self, pair: tuple[str, str]) -> None:
         """Remove a pin."""
         self.pin_cosines.pop(pair, None)
-        self._set_book(self.book.without(pair))
+        self.shelf.put(self.book.without(pair))
 
     def switch_pins(self) -> None:
         """Switch showing and scoring of pins on or off."""
-        self._set_book(PinBook(not self.book.on, self.book.pins))
+        self.shelf.put(replace(self.book, on=not self.book.on))
         self.score_pins()
-
-    def _set_book(self, book: PinBook) -> None:
-        if book == self.book:
-            return
-        self.book = book
-        self.changed("pins")
-        self.quick.submit(
-            "save pins", lambda _: write_pins(pins_file(), book), _nothing, self._warn
-        )
 
     def _warn(self, message: str) -> None:
         self._app.tell(message, "warning")
@@ -324,7 +310,7 @@ class PlaygroundState:
                     for pair, scored in self.pin_cosines.items()
                     if scored.tuned is not None
                 }
-                self._set_book(self.book.scored(str(model.run), models.tuned.epoch, tuned))
+                self.shelf.put(self.book.scored(str(model.run), models.tuned.epoch, tuned))
             self.changed("pins")
 
         self.quick.submit("pins", work, done, self._warn)

@@ -55,6 +55,7 @@ class RunsScreen(WatchingScreen):
         Binding("c", "compare", "Compare", id="runs.compare"),
         Binding("space", "mark", "Mark", show=False, id="runs.mark"),
         Binding("p", "playground", "Query", id="runs.playground"),
+        Binding("t", "app.switch_mode('teach')", "Teach", id="runs.teach"),
         Binding("u", "resume", "Resume", id="runs.resume"),
         Binding("s", "app.sweeps", "Sweeps", id="runs.sweeps"),
         Binding("d", "remove", "Remove", show=False, id="runs.remove"),

@@ -24,6 +24,7 @@ def welcome(forecast: str, *, width: int, height: int, chart_style: ChartStyle) 
     lines += [Text(words, style=palette.text) for words in about]
     lines += [Text(), _key("n", "train on the demo set, or on your own data", chart_style)]
     lines += [Text(f"   {words}", style=palette.dim) for words in ([forecast] if forecast else [])]
+    lines += [Text(), _key("t", "teach it: judge what it finds in the demo documents", chart_style)]
     lines += [Text(), _key("3", "compare two sentences with the untouched model", chart_style)]
     lines += [_key("?", "every key", chart_style)]
     left = " " * max(1, (width - max(line.cell_len for line in lines)) // 2)

@@ -1,7 +1,6 @@
-"""Pinned pairs on disk: `pinned.json` in the user's data folder, readable by the owner only.
+"""Pins on disk: `pinned.json` in the user's data folder, readable by the owner only.
 
-The file holds the sentences that the user pinned. No other file that NEXUS writes by itself holds
-sentences. Removing the last pin deletes the file.
+The file holds the pairs and questions that the user pinned. Removing the last pin deletes the file.
 """
 
 from __future__ import annotations
@@ -62,6 +61,19 @@ class PinBook:
 
     on: bool = True
     pins: tuple[Pin, ...] = ()
+    questions: tuple[str, ...] = ()
+    """Pinned questions, whose answers Teach ranks before and after a retrain."""
+
+    def with_question(self, question: str) -> PinBook:
+        """The book with this question pinned."""
+        if question in self.questions:
+            return self
+        return replace(self, questions=(question, *self.questions)[:MAX_PINS])
+
+    def without_question(self, question: str) -> PinBook:
+        """The book without this question."""
+        kept = tuple(other for other in self.questions if other != question)
+        return replace(self, questions=kept)
 
     def with_pin(self, first: str, second: str) -> PinBook:
         """The book with this pair pinned; a pair that is pinned already keeps its place."""
@@ -92,6 +104,7 @@ class _BookOnDisk(msgspec.Struct, forbid_unknown_fields=True):
     format: int
     on: bool
     pins: list[_PinOnDisk]
+    questions: list[str] = []
 
 
 def pins_file() -> Path:
@@ -119,7 +132,7 @@ def read_pins(path: Path) -> PinBook:
         Pin(pin.first, pin.second, {run: tuple(points) for run, points in pin.paths.items()})
         for pin in book.pins[:MAX_PINS]
     )
-    return PinBook(book.on, tuple(pins))
+    return PinBook(book.on, tuple(pins), tuple(book.questions[:MAX_PINS]))
 
 
 def write_pins(path: Path, book: PinBook) -> None:
@@ -134,11 +147,14 @@ def write_pins(path: Path, book: PinBook) -> None:
         read_pins(path)
     except DataError:
         os.replace(path, path.with_name(path.name + ".unread"))
-    if not book.pins and book.on:
+    if not book.pins and not book.questions and book.on:
         path.unlink(missing_ok=True)
         return
     make_folder(path.parent)
     pins = [
         {"first": pin.first, "second": pin.second, "paths": dict(pin.paths)} for pin in book.pins
     ]
-    replace_json(path, plain({"format": 1, "on": book.on, "pins": pins}))
+    content: dict[str, object] = {"format": 1, "on": book.on, "pins": pins}
+    if book.questions:  # versions without pinned questions read a file that has none
+        content["questions"] = list(book.questions)
+    replace_json(path, plain(content))

@@ -81,6 +81,12 @@ class WorkQueue:
                     dropped.dropped = True
         return job is not None or running is not None
 
+    def wait(self, seconds: float) -> None:
+        """Wait until the present jobs have ended, at most so long."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(seconds)
+
     def _next(self) -> _Job | None:
         with self._lock:
             kind = next(iter(self._waiting), None)

@@ -1,0 +1,1 @@
+"""The screen Teach: the user judges pairs and search results, and retrains on the verdicts."""
