@@ -71,7 +71,8 @@ def driven(act, *, size=(80, 24), kind="search", asker=None, request=None, **set
         app = make_app(request, **settings)
         app.teach._open_asker = lambda spec, *_: asker or ScriptedAsker(spec)
         async with app.run_test(size=size) as pilot:
-            await pilot.press("6")
+            if request is None:  # else it opens there
+                await pilot.press("6")
             await shown(app, pilot)
             if app.teach.feed.kind != kind:
                 await pilot.press("right_square_bracket")

@@ -46,30 +46,36 @@ class Outcome(NamedTuple):
 
 
 def outcome_of(
-    spec: str,
+    run: Path,
     before: Path | None,
-    after: Path,
-    verdicts: Sequence[Verdict],
     pins: PinBook,
-    progress: Callable[[int], None],
-    check: Check,
+    progress: Callable[[int], None] = lambda _: None,
+    check: Check = lambda: None,
 ) -> Outcome:
-    """Compare the weights in `before`, None for the base model, with those in `after`.
+    """Compare the weights in `before`, None for the base model, with those of the run `run`.
+
+    `progress` counts embedded texts.
 
     Raises:
-        NexusError: the data or a model cannot be used.
+        NexusError: the labels, the texts or a model cannot be used.
     """
+    from nexus_engine.labels.reading import read_labels
+    from nexus_engine.runs.folder import RunFolder
+    from nexus_engine.runs.resuming import recorded_settings
     from nexus_engine.scoring.querying import ModelPair, Querier
     from nexus_engine.scoring.searching import SearchIndex
     from nexus_engine.teaching.changes import Turned, what_changed
-    from nexus_tui.work.teach_data import read_texts
+    from nexus_engine.teaching.retrained import ranked_texts
 
-    models = Querier().models(after)
+    folder = RunFolder(run)
+    settings = recorded_settings(folder)
+    verdicts = read_labels(Path(settings.data)).verdicts
+    models = Querier().models(folder.best)
     if before is not None:
         earlier = Querier().models(before)
         models = ModelPair(earlier.tuned or earlier.base, models.tuned)
     check()
-    index = SearchIndex(read_texts(spec, models.base.max_tokens, check).corpus)
+    index = SearchIndex(ranked_texts(settings, verdicts, check))
     changes = what_changed(verdicts, models, index, progress, check)
     turned = Turned.of(changes)
     return Outcome(

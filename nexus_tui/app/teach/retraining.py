@@ -27,11 +27,10 @@ Planner = Callable[[Path, str, Task], NextRun]
 
 
 class Retrain(NamedTuple):
-    """A retrain that has begun: its run folder, the weights before it, and what it is about."""
+    """A retrain that has begun: its run folder, the weights before it, and the texts."""
 
     run: Path
     before: Path | None
-    labels: Path
     spec: str
 
     @property
@@ -101,7 +100,7 @@ class Retraining:
                 if run is None:
                     self._set("", "the retrain could not begin")
                     return
-                self._retrain = Retrain(run, plan.before, labels, spec)
+                self._retrain = Retrain(run, plan.before, spec)
                 self._set("training")
 
             self._app.start_training(plan.settings, show=False, begun=begun)
@@ -177,12 +176,7 @@ class Retraining:
         pins = self._app.pins.book
 
         def work(check: Check) -> Outcome:
-            from nexus_engine.labels.reading import read_labels
-
-            verdicts = read_labels(retrain.labels).verdicts
-            return outcome_of(
-                retrain.spec, retrain.before, retrain.weights, verdicts, pins, self._advance, check
-            )
+            return outcome_of(retrain.run, retrain.before, pins, self._advance, check)
 
         def done(outcome: Outcome) -> None:
             self.outcome = outcome

@@ -57,8 +57,8 @@ class SearchPane(Canvas, can_focus=True):
                 zip(item.passages, item.marks, strict=True), start=1
             )
         ]
-        yes, no = keys.get("teach.answers", ""), keys.get("teach.no_answer", "")
-        note = f"Which of these answer it? {yes} answers, {no} does not; the rest stays unknown"
+        yes, no, on = (keys.get(f"teach.{name}", "") for name in ("answers", "no_answer", "next"))
+        note = f"From the top: {no} does not answer, {yes} the first that does, then {on}"
         if item.asked is not None:
             note = f"Edited by you. {note}"
         return SearchCard(item.question, rows, item.cursor, note)
