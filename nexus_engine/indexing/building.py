@@ -32,7 +32,6 @@ from nexus_engine.indexing.embedding import (
 )
 from nexus_engine.indexing.index_card import (
     TEXTS_FILE,
-    Dtype,
     IndexCard,
     read_card,
     write_card,
@@ -42,6 +41,7 @@ from nexus_engine.indexing.intake import COMMIT_PASSAGES, Intake, take_in
 from nexus_engine.indexing.text_store import TextStore
 from nexus_engine.runs.saved_model import LoadedModel, load_model
 from nexus_engine.scoring.querying import Querier
+from nexus_engine.scoring.vector_types import VectorType
 
 __all__ = [
     "BUSY",
@@ -80,7 +80,7 @@ def build(
     out: Path,
     *,
     dims: int = 48,
-    dtype: Dtype = "int8",
+    dtype: VectorType = "int8",
     bf16: bool = False,
     columns: dict[str, str] | None = None,
     skip_bad: bool = False,

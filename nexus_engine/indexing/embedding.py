@@ -13,11 +13,12 @@ import torch.nn.functional as F
 
 from nexus_engine.disk.files import replace_json
 from nexus_engine.disk.regular_files import read_json
-from nexus_engine.indexing.index_card import Dtype, ModelIdentity
+from nexus_engine.indexing.index_card import ModelIdentity
 from nexus_engine.indexing.text_store import TextStore
 from nexus_engine.indexing.vector_file import Codec, VectorWriter
 from nexus_engine.scoring.querying import Embedder
 from nexus_engine.scoring.ranking import unit_rows
+from nexus_engine.scoring.vector_types import VectorType
 
 __all__ = [
     "BLOCK_TEXTS",
@@ -47,7 +48,7 @@ class EmbeddingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     model: ModelIdentity
     dims: int
-    dtype: Dtype
+    dtype: VectorType
     corpus: str = ""
     """What is read; "" for a refresh."""
     options: tuple[str, ...] = ()

@@ -9,33 +9,28 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from nexus_engine.disk.files import replace_json
 from nexus_engine.disk.regular_files import read_json
 from nexus_engine.errors import DataError, one_line
+from nexus_engine.scoring.vector_types import VectorType
 from nexus_engine.system.ownership import not_permitted
 
 __all__ = [
     "CARD_FILE",
-    "DTYPES",
     "FORMAT",
     "TEXTS_FILE",
-    "Dtype",
     "IndexCard",
     "ModelIdentity",
     "read_card",
-    "row_bytes",
     "write_card",
 ]
 
 CARD_FILE = "index.json"
 TEXTS_FILE = "texts.db"
 FORMAT = 1
-Dtype = Literal["int8", "f32", "f16", "binary"]
-DTYPES: tuple[Dtype, ...] = ("int8", "f32", "f16", "binary")
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,100}")
 MAX_DIMS = 384
 
@@ -67,7 +62,7 @@ class IndexCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     model: ModelIdentity
     dims: int
     """Numbers of a vector: the first of the encoder's 384, at length 1."""
-    dtype: Dtype
+    dtype: VectorType
     scale: float | None = None
     """What numbers are multiplied with before they are rounded to int8."""
     vectors: str
@@ -83,11 +78,6 @@ class IndexCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Mean cosine similarity between the base model's vector of a passage and this model's."""
     made_unix_s: float = 0.0
     """When the vectors' file was completed."""
-
-
-def row_bytes(dims: int, dtype: Dtype) -> int:
-    """Bytes of a vector on disk."""
-    return {"int8": dims, "f32": 4 * dims, "f16": 2 * dims, "binary": -(-dims // 8)}[dtype]
 
 
 def read_card(folder: Path) -> IndexCard:

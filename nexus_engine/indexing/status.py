@@ -13,12 +13,12 @@ from nexus_engine.indexing.index_card import (
     IndexCard,
     ModelIdentity,
     read_card,
-    row_bytes,
 )
 from nexus_engine.indexing.index_model import embedder_of, latest_identity, load_copy
 from nexus_engine.indexing.refreshing import JOB_FILE as REFRESH_FILE
 from nexus_engine.indexing.text_store import Document, TextStore
 from nexus_engine.runs.saved_model import load_model
+from nexus_engine.scoring.vector_types import row_bytes
 
 __all__ = ["IndexStatus", "cosine_to_latest", "index_status"]
 

@@ -17,8 +17,13 @@ from torch import Tensor
 from nexus_engine.disk.files import create_file, write_all
 from nexus_engine.disk.regular_files import open_regular, size_of
 from nexus_engine.errors import DataError, one_line
-from nexus_engine.indexing.index_card import Dtype, row_bytes
-from nexus_engine.scoring.small_vectors import HIGHEST, as_int8, int8_scale
+from nexus_engine.scoring.small_vectors import (
+    HIGHEST,
+    as_int8,
+    int8_scale,
+    stored_rows,
+)
+from nexus_engine.scoring.vector_types import VectorType, row_bytes
 
 __all__ = ["Codec", "VectorFile", "VectorWriter", "nearest_rows"]
 
@@ -33,7 +38,7 @@ class Codec(NamedTuple):
     """How vectors of `dims` numbers are stored. `scale` is for int8, None before it is known."""
 
     dims: int
-    dtype: Dtype
+    dtype: VectorType
     scale: float | None = None
 
     @property
@@ -49,14 +54,7 @@ class Codec(NamedTuple):
 
     def encode(self, unit: Tensor) -> bytes:
         """The bytes of `unit` (n, dims), rows of length 1."""
-        if self.dtype == "int8":
-            assert self.scale is not None
-            return as_int8(unit, self.scale).numpy().tobytes()
-        if self.dtype == "f32":
-            return unit.float().numpy().astype("<f4", copy=False).tobytes()
-        if self.dtype == "f16":
-            return unit.half().numpy().astype("<f2", copy=False).tobytes()
-        return np.packbits((unit > 0).numpy(), axis=1).tobytes()
+        return stored_rows(unit, self.dtype, self.scale).tobytes()
 
 
 class VectorWriter:

@@ -25,7 +25,8 @@ from nexus_engine.scoring.embedding_texts import EmbeddingTexts, TextRow
 from nexus_engine.scoring.evaluation import embed_all
 from nexus_engine.scoring.ranking import unit_rows
 from nexus_engine.scoring.small_vectors import HIGHEST
-from nexus_engine.scoring.vector_files import VectorFormat, VectorType, format_of
+from nexus_engine.scoring.vector_files import VectorFormat, format_of
+from nexus_engine.scoring.vector_types import VectorType
 
 __all__ = ["EmbeddedFile", "embed_file"]
 

@@ -6,13 +6,16 @@ Each result is what an index of that format finds, over the whole corpus.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from nexus_engine.data.questions.answers import Answers
 from nexus_engine.scoring.ranking import ranks_by_product, score_ranks, unit_rows
+from nexus_engine.scoring.vector_types import VectorType
 
 __all__ = [
     "FORMATS",
@@ -22,6 +25,7 @@ __all__ = [
     "as_signs",
     "int8_scale",
     "judge_small_vectors",
+    "stored_rows",
 ]
 
 FORMATS = ("float32", "int8", "signs")
@@ -111,3 +115,21 @@ def as_int8(vectors: Tensor, scale: float) -> Tensor:
 def as_signs(vectors: Tensor) -> Tensor:
     """1 where a number of `vectors` (n, d) is above 0, else -1, as int8: one bit in an index."""
     return torch.where(vectors > 0, 1, -1).to(torch.int8)
+
+
+def stored_rows(unit: Tensor, dtype: VectorType, scale: float | None = None) -> npt.NDArray[Any]:
+    """`unit` (n, d), rows of length 1, as files and indexes keep them: (n, d), little-endian.
+
+    int8 needs the `scale`. Of `binary`, a row is ceil(d / 8) bytes; the first number of eight is
+    the highest bit of a byte, as `numpy.unpackbits` reads them.
+    """
+    match dtype:
+        case "int8":
+            assert scale is not None
+            return as_int8(unit, scale).numpy()
+        case "f32":
+            return unit.float().numpy().astype("<f4", copy=False)
+        case "f16":
+            return unit.half().numpy().astype("<f2", copy=False)
+        case "binary":
+            return np.packbits((unit > 0).numpy(), axis=1)

@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,11 +21,11 @@ import torch
 
 from nexus_engine.disk.files import create_file, write_all
 from nexus_engine.errors import ConfigError, one_line
-from nexus_engine.scoring.small_vectors import as_int8
+from nexus_engine.scoring.small_vectors import stored_rows
+from nexus_engine.scoring.vector_types import VectorType
 
-__all__ = ["SUFFIXES", "VectorFormat", "VectorType", "format_of", "header", "write_file"]
+__all__ = ["SUFFIXES", "VectorFormat", "format_of", "header", "write_file"]
 
-VectorType = Literal["f32", "f16", "int8", "binary"]
 SUFFIXES = (".npy", ".parquet", ".safetensors")
 NPY_HEADER = 128
 SAFETENSORS_HEADER = 2048
@@ -76,7 +76,8 @@ class VectorFormat(NamedTuple):
         kept = np.zeros(len(unit), self.row_type)
         if self.suffix == ".parquet":
             kept["row"] = numbers
-        kept["vector"] = np.packbits(unit > 0, axis=1) if self.dtype == "binary" else unit
+        dtype: VectorType = "f32" if self.dtype == "int8" else self.dtype
+        kept["vector"] = stored_rows(torch.from_numpy(unit), dtype)
         return kept
 
 
@@ -158,7 +159,7 @@ def _blocks(
             block = np.frombuffer(file.read(count * form.row_type.itemsize), form.row_type)
             vectors = block["vector"]
             if form.dtype == "int8":
-                vectors = as_int8(torch.tensor(vectors), scale).numpy()
+                vectors = stored_rows(torch.tensor(vectors), "int8", scale)
             yield block["row"] if form.suffix == ".parquet" else None, vectors
 
 

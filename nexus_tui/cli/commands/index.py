@@ -1,4 +1,4 @@
-"""`nexus index`: builds an index on disk, adds to it, shows and refreshes it."""
+"""`nexus index`: builds an index on disk, adds to it, shows, refreshes and judges it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Build, refresh and show an index on disk for `nexus search --index`.",
+    help="Build, refresh, show and judge an index on disk for `nexus search --index`.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -174,6 +174,30 @@ def status_command(
     if measure and status.is_latest is False:
         moved = cosine_to_latest(index, status)
     _print(index, status, json=json, files=files, to_latest=moved)
+
+
+@app.command("eval")
+def eval_command(
+    index: IndexArgument,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            help="Questions whose answers the index holds. Default: the data of the index's run.",
+            metavar="SPEC",
+        ),
+    ] = None,
+    split: Annotated[
+        Literal["test", "dev", "train"], typer.Option("--split", help="The part of the data.")
+    ] = "test",
+    columns: ColumnsOption = None,
+    skip_bad: SkipBadOption = False,
+    json: Json = False,
+) -> None:
+    """Judge an index on questions: nDCG@10 of its search by vectors alone, and by words too."""
+    from nexus_tui.cli.commands.index_eval import evaluate_index
+
+    evaluate_index(index, data, split, columns, skip_bad=skip_bad, json=json)
 
 
 def _status(index: Path) -> IndexStatus:
