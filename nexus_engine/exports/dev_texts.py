@@ -1,18 +1,19 @@
-"""The texts on which an export is checked, and the deciding metric on the run's dev data."""
+"""The texts on which an export is checked, and the deciding metric on the run's data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from nexus_engine.config import Settings
 from nexus_engine.data import PairData, Pairs
 from nexus_engine.data.files.general import load_general
-from nexus_engine.data.questions.question_data import QuestionData
+from nexus_engine.data.questions.question_data import QuestionData, QuestionSplit
 from nexus_engine.errors import NexusError, one_line
 from nexus_engine.exports.plain_model import Floats
 from nexus_engine.model.base_model import BaseModel
@@ -23,12 +24,8 @@ from nexus_engine.scoring.evaluation import correlate
 from nexus_engine.scoring.ranking import ranks_of_answers, score_ranks
 from nexus_engine.training.inputs import read_data
 
-__all__ = ["CheckTexts", "check_texts", "run_data"]
+__all__ = ["CheckTexts", "SampleSizes", "check_texts", "run_data"]
 
-MAX_PAIRS = 2_000
-MAX_QUESTIONS = 500
-MAX_PASSAGES = 2_000
-"""Passages that questions are ranked against here; a slow reader embeds them in a minute or two."""
 GENERAL = 40
 ODD = (
     "a",
@@ -40,8 +37,19 @@ ODD = (
 """Texts that readers treat differently: accents, other scripts, and one that every reader cuts."""
 
 
+class SampleSizes(NamedTuple):
+    """How much of a split is judged, at most; a slow reader embeds it in a minute or two.
+
+    `passages` are those that questions are ranked against.
+    """
+
+    pairs: int = 2_000
+    questions: int = 500
+    passages: int = 2_000
+
+
 class CheckTexts(NamedTuple):
-    """`texts` to embed, distinct, and `score`, which judges their embeddings (n, 384) on dev.
+    """`texts` to embed, distinct, and `score`, which judges their embeddings (n, 384) on a split.
 
     Without the run's data, `score` is None and `missing` says why in one line. `words` says what
     is judged. The texts are the user's: they go nowhere but into a pipe.
@@ -68,23 +76,29 @@ def run_data(folder: RunFolder, base: BaseModel) -> PairData | QuestionData | st
         return one_line(error, 200)
 
 
-def check_texts(data: PairData | QuestionData | str, metric: Metric) -> CheckTexts:
-    """General and odd texts and, where there are `data`, those of dev with their judgement."""
+def check_texts(
+    data: PairData | QuestionData | str,
+    metric: Metric,
+    split: Literal["dev", "test"] = "dev",
+    sizes: SampleSizes = SampleSizes(),  # noqa: B008  (it cannot change)
+) -> CheckTexts:
+    """General and odd texts and, where there are `data`, those of a split with their judgement."""
     texts: dict[str, int] = {}
     for text in (*ODD, *load_general()[:GENERAL]):
         texts.setdefault(text, len(texts))
     if isinstance(data, str):
         return CheckTexts(list(texts), metric, None, "", data)
     if isinstance(data, PairData):
-        return _pairs(data.dev, texts)
-    return _questions(data, texts)
+        return _pairs(data, texts, split, sizes)
+    return _questions(data, texts, split, sizes)
 
 
-def _pairs(dev: Pairs, texts: dict[str, int]) -> CheckTexts:
-    if len(dev) > MAX_PAIRS:
-        dev = dev.take(np.sort(np.random.default_rng(0).permutation(len(dev))[:MAX_PAIRS]))
-    first, second = (_rows(column.to_pylist(), texts) for column in (dev.first, dev.second))
-    scores = dev.scores
+def _pairs(data: PairData, texts: dict[str, int], split: str, sizes: SampleSizes) -> CheckTexts:
+    pairs: Pairs = getattr(data, split)
+    if len(pairs) > sizes.pairs:
+        pairs = pairs.take(_chosen(len(pairs), sizes.pairs))
+    first, second = (_rows(column.to_pylist(), texts) for column in (pairs.first, pairs.second))
+    scores = pairs.scores
     assert scores is not None
 
     def score(vectors: Floats) -> float:
@@ -92,16 +106,18 @@ def _pairs(dev: Pairs, texts: dict[str, int]) -> CheckTexts:
         wide /= np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
         return correlate((wide[first] * wide[second]).sum(1), scores).spearman
 
-    return CheckTexts(list(texts), "spearman", score, f"{len(dev):,} dev pairs")
+    return CheckTexts(list(texts), "spearman", score, f"{len(pairs):,} {split} pairs")
 
 
-def _questions(data: QuestionData, texts: dict[str, int]) -> CheckTexts:
-    dev = data.dev
-    if len(dev) > MAX_QUESTIONS:
-        dev = dev.take(np.sort(np.random.default_rng(0).permutation(len(dev))[:MAX_QUESTIONS]))
-    sample = sample_corpus([dev.answers], len(data.passages), MAX_PASSAGES, 0)
-    answers = sample.answers(dev.answers)
-    questions = _rows(dev.questions.to_pylist(), texts)
+def _questions(
+    data: QuestionData, texts: dict[str, int], split: str, sizes: SampleSizes
+) -> CheckTexts:
+    judged: QuestionSplit = getattr(data, split)
+    if len(judged) > sizes.questions:
+        judged = judged.take(_chosen(len(judged), sizes.questions))
+    sample = sample_corpus([judged.answers], len(data.passages), sizes.passages, 0)
+    answers = sample.answers(judged.answers)
+    questions = _rows(judged.questions.to_pylist(), texts)
     passages = _rows(data.passages.take(sample.rows).to_pylist(), texts)
 
     def score(vectors: Floats) -> float:
@@ -109,8 +125,12 @@ def _questions(data: QuestionData, texts: dict[str, int]) -> CheckTexts:
         ranks = ranks_of_answers(wide[questions], wide[passages], answers)
         return score_ranks(ranks, answers).mean().ndcg_at_10
 
-    words = f"{len(dev):,} dev questions among {len(passages):,} passages"
+    words = f"{len(judged):,} {split} questions among {len(passages):,} passages"
     return CheckTexts(list(texts), "ndcg_at_10", score, words)
+
+
+def _chosen(n: int, count: int) -> npt.NDArray[np.int64]:
+    return np.sort(np.random.default_rng(0).permutation(n)[:count])
 
 
 def _rows(some: list[str], texts: dict[str, int]) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 
@@ -35,10 +36,12 @@ def rows(capfd, *arguments):
     return [json.loads(line) for line in out.splitlines()]
 
 
-def refused(capfd, *arguments):
+def refused(capfd, *arguments, notes=False):
     code = cli.main(list(arguments))
     out, err = capfd.readouterr()
     assert out == ""
+    if notes:
+        err = "".join(line for line in err.splitlines(True) if not line.startswith("note: "))
     assert err.count("\n") == 1, err
     assert err.startswith("nexus: error: ")
     assert CANARY not in err
@@ -110,6 +113,63 @@ def test_each_use_is_noted_beside_the_run_without_text(capfd, home, base_model):
     assert CANARY not in audit
 
 
+def write_questions(folder, answered=("Leave", "Travel", "Gifts")):
+    """A question for each of three documents of the guides, whose headings they hold."""
+    passages = {
+        "Leave": "Leave\nParental leave lasts for forty days.",
+        "Travel": "Travel\nTrains are preferred to planes.",
+        "Gifts": "Gifts\n\nNo gift above ten pounds may be taken.",
+    }
+    questions = {"Leave": "how long is parental leave", "Travel": "may I fly or take a train",
+                 "Gifts": "which presents may I keep"}  # fmt: skip
+    (folder / "qrels").mkdir(parents=True)
+    rows = [json.dumps({"_id": f"p{name}", "text": passages[name]}) for name in answered]
+    (folder / "corpus.jsonl").write_text("\n".join(rows))
+    rows = [json.dumps({"_id": f"q{name}", "text": questions[name]}) for name in answered]
+    (folder / "queries.jsonl").write_text("\n".join(rows))
+    lines = ["query-id\tcorpus-id\tscore", *(f"q{name}\tp{name}\t1" for name in answered)]
+    (folder / "qrels" / "test.tsv").write_text("\n".join(lines))
+
+
+def test_eval_judges_the_search_of_an_index(capfd, home):
+    build(capfd)
+    write_questions(home / "asked")
+    (facts,) = rows(capfd, "index", "eval", "ix", "--data", "asked")
+    assert (facts["questions"], facts["passages"], facts["answers_missing"]) == (3, 4, 0)
+    expected = {}
+    for name, options in (("vectors", ["--no-hybrid"]), ("hybrid", [])):
+        ranks = []
+        for line in (home / "asked" / "queries.jsonl").read_text().splitlines():
+            question = json.loads(line)
+            found = rows(capfd, "search", "--index", "ix", question["text"], *options)
+            [rank] = [hit["rank"] for hit in found if hit["text"].startswith(question["_id"][1:])]
+            ranks.append(rank)
+        expected[name] = sum(1 / math.log2(rank + 1) for rank in ranks) / 3
+    for name, score in expected.items():
+        assert facts[name]["ndcg_at_10"] == pytest.approx(score)
+    assert facts["gain"] == pytest.approx(expected["hybrid"] - expected["vectors"])
+    out, _ = done(capfd, "index", "eval", "ix", "--data", "asked")
+    assert "hybrid over vectors: nDCG@10" in out
+    assert "3 questions of asked, test, among 4 passages, 48 numbers as int8" in out
+
+
+def test_eval_says_which_answers_an_index_lacks(capfd, home):
+    build(capfd)
+    write_questions(home / "asked")
+    (home / "docs/guides/travel.md").write_text("# Travel\n\nBy train.\n")
+    done(capfd, "index", "add", "ix", "docs")  # replaces the passage of one answer
+    out, err = done(capfd, "index", "eval", "ix", "--data", "asked", "--json")
+    assert "1 of 3 answers are not in the index; they count as not found" in err
+    assert json.loads(out)["vectors"]["recall_at_10"] == pytest.approx(2 / 3)
+    corpus = home / "asked" / "corpus.jsonl"
+    corpus.write_text(corpus.read_text().replace(".", " now."))
+    code, err = refused(capfd, "index", "eval", "ix", "--data", "asked", notes=True)
+    assert code == 3
+    assert "none of the 3 answers of asked is in the index" in err
+    code, err = refused(capfd, "index", "eval", "ix")
+    assert (code, "--data is missing" in err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "reason"),
     [
@@ -123,6 +183,7 @@ def test_each_use_is_noted_beside_the_run_without_text(capfd, home, base_model):
         (["index", "add", "docs", "docs"], 3, "no index there"),
         (["index", "status", "none"], 3, "no index there"),
         (["index", "refresh", "none"], 3, "no index there"),
+        (["index", "eval", "none"], 3, "no index there"),
         (["search", "--index", "none", CANARY], 3, "no index there"),
         (["search", "--index", "none", "  "], 3, "the query is empty"),
         (["search", "base", "q", "--index", "x", "--corpus", "docs"], 2, "not for --index"),

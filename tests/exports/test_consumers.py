@@ -6,18 +6,22 @@ that looks up the name of another machine fails.
 """
 
 import functools
-import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import pytest
-from conftest import ROOT
+from consumer_programs import (
+    CONSUMERS,
+    GUARD,
+    PAGE,
+    TELL,
+    interpreter,
+    program,
+    run,
+)
 from export_models import grown, largest_difference, own_embeddings
 
 from nexus_engine.exports.gguf_file import write_gguf
@@ -26,84 +30,8 @@ from nexus_engine.exports.onnx_int8 import int8_bytes
 from nexus_engine.exports.plain_model import plain_model
 from nexus_engine.exports.st_folder import onnx_folder, st_folder
 
-PAGE = (ROOT / "docs" / "consumers.md").read_text()
-
-
-class Consumer(NamedTuple):
-    """What a program needs, and the models that it is tried with; the first in every run."""
-
-    modules: tuple[str, ...]
-    models: tuple[str, ...]
-    tolerance: float = 2e-6
-
-
-ONNX_MODELS = ("gelu", "linear", "adapter")
-CONSUMERS = {
-    "sentence-transformers": Consumer(("sentence_transformers",), ("linear", "adapter")),
-    "sentence-transformers with ONNX": Consumer(
-        ("sentence_transformers", "optimum.onnxruntime"), ONNX_MODELS
-    ),
-    "transformers": Consumer(("transformers", "torch"), ("linear",)),
-    "onnxruntime alone": Consumer(
-        ("onnxruntime", "tokenizers"), (*ONNX_MODELS, "adapter with gelu units")
-    ),
-    "fastembed": Consumer(("fastembed",), ONNX_MODELS),
-    "Chroma": Consumer(("chromadb",), ONNX_MODELS),
-    "Chroma, in place of its default model": Consumer(("chromadb",), ("gelu",)),
-    "LangChain": Consumer(("langchain_huggingface", "sentence_transformers"), ("linear",)),
-    "LlamaIndex": Consumer(("llama_index.embeddings.huggingface",), ("linear",)),
-    "txtai": Consumer(("txtai", "sentence_transformers"), ("linear", "adapter")),
-    "llama.cpp": Consumer(("llama_cpp",), ("linear",), 5e-4),
-}
 SLOW = {"llama.cpp"}
 """Packages that have to be compiled."""
-GUARD = """
-import sys
-looked_up = []
-def _watch(event, args):
-    if event in ("socket.getaddrinfo", "socket.gethostbyname"):
-        looked_up.append(args[0])
-        raise OSError("name look-up in a program that must stay on the box")
-sys.addaudithook(_watch)
-sys.modules["torchvision"] = None  # one built for another torch breaks transformers
-"""
-TELL = """
-import json, numpy
-assert not looked_up, looked_up
-with open("result.json", "w") as file:
-    json.dump({"texts": texts, "vectors": numpy.asarray(vectors, float).tolist()}, file)
-"""
-
-
-def program(title, language):
-    """The first program in `language` of the section `title`."""
-    section = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S)
-    assert section, f"no section {title}"
-    code = re.search(rf"^```{language}\n(.*?)^```", section[1], re.M | re.S)
-    assert code, f"no program in {title}"
-    return code[1]
-
-
-@functools.cache
-def interpreter(modules):
-    """The first interpreter with all of `modules`, or which are missing."""
-    code = (
-        "import importlib.util as u, sys\n"
-        "def has(m):\n"
-        "    try: return u.find_spec(m) is not None\n"
-        "    except ModuleNotFoundError: return False\n"
-        "print(' '.join(m for m in sys.argv[1:] if not has(m)))"
-    )
-    others = [path for path in os.environ.get("NEXUS_CONSUMERS", "").split(":") if path]
-    missing = ""
-    for python in (sys.executable, *others):
-        done = subprocess.run(
-            [python, "-c", code, *modules], capture_output=True, text=True, check=True
-        )
-        if not done.stdout.strip():
-            return python, ""
-        missing = missing or done.stdout.strip()
-    return None, missing
 
 
 @pytest.fixture(scope="module")
@@ -133,18 +61,6 @@ def write(folder, files):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-
-
-def run(command, at, **environment):
-    (at / "result.json").unlink(missing_ok=True)
-    env = {"PATH": os.environ["PATH"], "HOME": str(at / "home"), "OMP_NUM_THREADS": "1"}
-    (at / "home").mkdir(exist_ok=True)
-    done = subprocess.run(
-        command, cwd=at, env={**env, **environment}, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    result = json.loads((at / "result.json").read_text())
-    return result["texts"], np.asarray(result["vectors"])
 
 
 def cases():

@@ -6,7 +6,7 @@ import torch
 
 from nexus_engine.data import load_split
 from nexus_engine.model.base_model import load_encoder
-from nexus_engine.model.cpu import FastEncoder, lay_out
+from nexus_engine.model.cpu import FastEncoder, lay_out, products
 from nexus_engine.model.cpu.mask_pool import DropoutPool
 from nexus_engine.model.cpu.products import linear, linear_back, outer
 from nexus_engine.model.tokens import Tokenizer, TokenStore
@@ -197,3 +197,25 @@ def test_products_are_those_of_torch(dtype):
     assert torch.allclose(linear_back(y, w), y @ w, **close)
     assert torch.allclose(linear_back(y[:, 3:9], w[3:9]), y[:, 3:9] @ w[3:9], **close)
     assert torch.allclose(outer(y, x), y.t() @ x, **close)
+
+
+def test_bfloat16_is_computed_without_an_operator_of_onednn(monkeypatch):
+    """As on a processor without AVX-512, where oneDNN cannot create one."""
+    operator = torch.ops.mkldnn._linear_pointwise
+
+    def without_bfloat16(rows, *others):
+        if rows.dtype == torch.bfloat16:
+            raise RuntimeError("could not create a primitive descriptor")
+        return operator(rows, *others)
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", without_bfloat16)
+    products.has_onednn.cache_clear()
+    rows, weight, bias = torch.randn(5, 8), torch.randn(3, 8), torch.randn(3)
+    halves = [part.bfloat16() for part in (rows, weight, bias)]
+    try:
+        got = linear(*halves)
+        assert torch.equal(got, torch.nn.functional.linear(*halves))
+        assert torch.allclose(linear(rows, weight, bias), rows @ weight.T + bias, atol=1e-5)
+    finally:
+        monkeypatch.undo()
+        products.has_onednn.cache_clear()
