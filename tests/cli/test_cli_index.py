@@ -11,6 +11,9 @@ import pytest
 from index_support import write_guides
 from saved_models import save_grown_model
 
+from nexus_engine.indexing.index_model import embedder_of
+from nexus_engine.indexing.searching import OpenIndex
+from nexus_engine.runs.saved_model import load_model
 from nexus_tui.cli import main as cli
 
 CANARY = "kanarienvogel"
@@ -113,44 +116,57 @@ def test_each_use_is_noted_beside_the_run_without_text(capfd, home, base_model):
     assert CANARY not in audit
 
 
-def write_questions(folder, answered=("Leave", "Travel", "Gifts")):
-    """A question for each of three documents of the guides, whose headings they hold."""
+ASKED = {
+    "Leave": "how long is parental leave",
+    "Travel": "may I fly or take a train",
+    "Gifts": "which presents may I keep",
+}
+PLACES = ("here", "there", "abroad", "at home", "in May", "next year", "in the north")
+
+
+def write_questions(folder):
+    """21 test questions, seven for each of three passages of the guides, and others to train on."""
     passages = {
         "Leave": "Leave\nParental leave lasts for forty days.",
         "Travel": "Travel\nTrains are preferred to planes.",
         "Gifts": "Gifts\n\nNo gift above ten pounds may be taken.",
     }
-    questions = {"Leave": "how long is parental leave", "Travel": "may I fly or take a train",
-                 "Gifts": "which presents may I keep"}  # fmt: skip
+    questions = [(f"{name}{i}", name, f"{asked} {place}") for name, asked in ASKED.items()
+                 for i, place in enumerate(PLACES)]  # fmt: skip
     (folder / "qrels").mkdir(parents=True)
-    rows = [json.dumps({"_id": f"p{name}", "text": passages[name]}) for name in answered]
+    rows = [json.dumps({"_id": name, "text": text}) for name, text in passages.items()]
     (folder / "corpus.jsonl").write_text("\n".join(rows))
-    rows = [json.dumps({"_id": f"q{name}", "text": questions[name]}) for name in answered]
+    more = [(f"more{i}", "Leave", f"{ASKED['Leave']} number {i}") for i in range(40)]
+    rows = [json.dumps({"_id": key, "text": text}) for key, _, text in [*questions, *more]]
     (folder / "queries.jsonl").write_text("\n".join(rows))
-    lines = ["query-id\tcorpus-id\tscore", *(f"q{name}\tp{name}\t1" for name in answered)]
-    (folder / "qrels" / "test.tsv").write_text("\n".join(lines))
+    for split, part in (("train", more[:20]), ("dev", more[20:]), ("test", questions)):
+        lines = ["query-id\tcorpus-id\tscore", *(f"{key}\t{name}\t1" for key, name, _ in part)]
+        (folder / "qrels" / f"{split}.tsv").write_text("\n".join(lines))
+    return [(name, text) for _, name, text in questions]
 
 
 def test_eval_judges_the_search_of_an_index(capfd, home):
     build(capfd)
-    write_questions(home / "asked")
+    asked = write_questions(home / "asked")
     (facts,) = rows(capfd, "index", "eval", "ix", "--data", "asked")
-    assert (facts["questions"], facts["passages"], facts["answers_missing"]) == (3, 4, 0)
-    expected = {}
-    for name, options in (("vectors", ["--no-hybrid"]), ("hybrid", [])):
-        ranks = []
-        for line in (home / "asked" / "queries.jsonl").read_text().splitlines():
-            question = json.loads(line)
-            found = rows(capfd, "search", "--index", "ix", question["text"], *options)
-            [rank] = [hit["rank"] for hit in found if hit["text"].startswith(question["_id"][1:])]
-            ranks.append(rank)
-        expected[name] = sum(1 / math.log2(rank + 1) for rank in ranks) / 3
-    for name, score in expected.items():
-        assert facts[name]["ndcg_at_10"] == pytest.approx(score)
-    assert facts["gain"] == pytest.approx(expected["hybrid"] - expected["vectors"])
+    assert (facts["questions"], facts["passages"], facts["answers_missing"]) == (21, 4, 0)
+    embedder = embedder_of(load_model("base"))
+    with OpenIndex(home / "ix") as index:
+        for hybrid, key in ((False, "vectors"), (True, "hybrid")):
+            ranks = []
+            for name, text in asked:
+                hits = index.search(embedder.embed([text])[0], text, 10, hybrid=hybrid)
+                ranks += [i for i, hit in enumerate(hits, 1) if hit.text.startswith(name)]
+            expected = sum(1 / math.log2(rank + 1) for rank in ranks) / len(asked)
+            assert len(ranks) == len(asked)
+            assert len(set(ranks)) > 1
+            assert facts[key]["ndcg_at_10"] == pytest.approx(expected)
+            assert facts[key]["recall_at_1"] == pytest.approx(ranks.count(1) / len(asked))
+    gain = facts["hybrid"]["ndcg_at_10"] - facts["vectors"]["ndcg_at_10"]
+    assert facts["gain"] == pytest.approx(gain)
     out, _ = done(capfd, "index", "eval", "ix", "--data", "asked")
     assert "hybrid over vectors: nDCG@10" in out
-    assert "3 questions of asked, test, among 4 passages, 48 numbers as int8" in out
+    assert "21 questions of asked, test, among 4 passages, 48 numbers as int8" in out
 
 
 def test_eval_says_which_answers_an_index_lacks(capfd, home):
