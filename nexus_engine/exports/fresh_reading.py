@@ -173,9 +173,9 @@ def with_llama(folder: Path, texts: list[str], file: str) -> Result:
 
     llama_cpp = importlib.import_module("llama_cpp")
 
-    model = llama_cpp.Llama(
-        str(folder / file), embedding=True, verbose=False, n_ctx=512, n_batch=512, n_ubatch=512
-    )
+    # 0 takes the length from the file. With more, a long text is beyond its position embeddings,
+    # which ends the process.
+    model = llama_cpp.Llama(str(folder / file), embedding=True, verbose=False, n_ctx=0)
     vectors = np.array([model.embed(text, normalize=True) for text in texts], np.float32)
     return {"library": f"llama-cpp-python {llama_cpp.__version__}"}, vectors
 

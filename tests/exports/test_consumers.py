@@ -6,12 +6,15 @@ that looks up the name of another machine fails.
 """
 
 import functools
+import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from consumer_programs import (
     CONSUMERS,
@@ -24,6 +27,8 @@ from consumer_programs import (
 )
 from export_models import grown, largest_difference, own_embeddings
 
+from nexus_engine.exports import fresh_reading
+from nexus_engine.exports.dev_texts import ODD
 from nexus_engine.exports.gguf_file import write_gguf
 from nexus_engine.exports.onnx_graph import onnx_bytes
 from nexus_engine.exports.onnx_int8 import int8_bytes
@@ -142,6 +147,24 @@ def test_llama_cpp_reads_texts_of_every_kind(exported):
     told, vectors = run([python, "-c", GUARD + code + TELL], exported("linear"))
     assert told == texts
     assert largest_difference(vectors, own_embeddings(grown("linear"), texts)) < 5e-4
+
+
+@pytest.mark.slow
+def test_the_check_of_an_export_embeds_by_llama_cpp(exported):
+    python, missing = interpreter(("llama_cpp",))
+    if python is None:
+        pytest.skip(f"not installed: {missing}")
+    folder = exported("linear") / "exported-gguf"
+    done = subprocess.run(
+        [python, "-P", fresh_reading.__file__, "llama", str(folder), "", "model.gguf"],
+        input=json.dumps(ODD).encode(),
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    vectors = np.frombuffer(done.stdout.partition(b"\n")[2], "<f4").reshape(len(ODD), -1)
+    own = own_embeddings(grown("linear"), list(ODD))
+    assert largest_difference(vectors[:-1], own[:-1]) < 5e-4
+    assert (vectors[-1] * own[-1]).sum() > 0.999  # a text that is cut loses its [SEP]
 
 
 def test_a_name_look_up_fails_a_program(exported):
