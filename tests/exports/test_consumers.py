@@ -164,7 +164,7 @@ def test_the_check_of_an_export_embeds_by_llama_cpp(exported):
     vectors = np.frombuffer(done.stdout.partition(b"\n")[2], "<f4").reshape(len(ODD), -1)
     own = own_embeddings(grown("linear"), list(ODD))
     assert largest_difference(vectors[:-1], own[:-1]) < 5e-4
-    assert (vectors[-1] * own[-1]).sum() > 0.999  # a text that is cut loses its [SEP]
+    assert (vectors[-1] * own[-1]).sum() > 0.99  # a text that is cut loses its [SEP]
 
 
 def test_a_name_look_up_fails_a_program(exported):
