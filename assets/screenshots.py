@@ -4,15 +4,16 @@
 
 Trains on the demo set in a data folder of its own, drives the app by its keys, and writes what the
 terminal shows as SVG: two runs for most pictures (about two minutes on two cores), a small sweep
-for `sweep` and two short runs for `compare` (under a minute each). With `--only` what the named
-pictures need not is left out: `--only sweep`, `--only live-80x24`. The pictures load nothing from
-a network: the fonts that Textual's own export names are left out.
+for `sweep`, two short runs for `compare` and one for `export` (about a minute each). With `--only`
+what the named pictures need not is left out: `--only sweep`, `--only live-80x24`. The pictures load
+nothing from a network: the fonts that Textual's own export names are left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import re
 import subprocess
@@ -40,8 +41,13 @@ batch_size = [16, 32]
 """
 SWEEP_DONE = 7
 """Of the twelve runs of that grid, those that the picture waits for."""
-HOMES = {"XDG_DATA_HOME": "/home/you/.local/share", "XDG_CONFIG_HOME": "/home/you/.config"}
-"""What the pictures say of the folders, instead of those in which they were made."""
+HOMES = {
+    "XDG_DATA_HOME": "/home/you/.local/share",
+    "XDG_CONFIG_HOME": "/home/you/.config",
+    "XDG_EXPORTS": "/home/you/exports",
+}
+"""What the pictures say of the folders, instead of those in which they were made. The last is the
+current folder of an export, and no variable of any program."""
 wanted = ""
 """What the names of the pictures to write begin with."""
 SENTENCES = ("The patient denies chest pain.", "Patient reports no chest pain.")
@@ -179,7 +185,32 @@ async def compare() -> None:
         save(app, "compare-120x40")
 
 
-TOURS: dict[str, Callable[[], Awaitable[None]]] = {"sweep": sweep, "compare": compare}
+async def export() -> None:
+    """A short run, exported for sentence-transformers."""
+    from nexus_engine.config import TrainConfig, resolve
+    from nexus_tui.app.application import NexusApp
+    from nexus_tui.settings.app import UiSettings
+
+    app = NexusApp(UiSettings())
+    app.may_probe = False
+    with contextlib.chdir(os.environ["XDG_EXPORTS"]):
+        async with app.run_test(size=(80, 24)) as pilot:
+            await pilot.pause(1)
+            app.start_training(resolve(TrainConfig(tune="adapter")))
+            await until(pilot, lambda: app.open_run and app.open_run.view.ended, "the run")
+            await until(pilot, lambda: not app.training, "the end of its thread")
+            await press(pilot, "e", seconds=2)
+            await press(pilot, "enter", seconds=2)
+            await until(pilot, lambda: not app.export_work.busy, "the export")
+            await pilot.pause(1)
+            save(app, "export-80x24")
+
+
+TOURS: dict[str, Callable[[], Awaitable[None]]] = {
+    "sweep": sweep,
+    "compare": compare,
+    "export": export,
+}
 """Pictures that need nothing of the long tour, by the first word of their names."""
 
 

@@ -1,24 +1,16 @@
-"""`export`: write a run's best weights in another format, read them back, keep them if they agree.
-
-Everything is written into a hidden folder beside OUT and renamed to OUT at the end, so OUT is
-complete or absent. A killed export leaves its hidden folder; the next one to OUT removes it.
-"""
+"""`export`: write the best weights of a run in another format, and keep them if they agree."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import glob
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil
-
 from nexus_engine.disk.files import FOLDER_MODE, sync, write_new
-from nexus_engine.disk.new_folders import usable_path
 from nexus_engine.errors import ConfigError, ExportError, ResourceError, one_line
 from nexus_engine.exports.checking import (
     Checked,
@@ -29,11 +21,13 @@ from nexus_engine.exports.checking import (
 )
 from nexus_engine.exports.delta import named_units
 from nexus_engine.exports.dev_texts import CheckTexts, check_texts, run_data
-from nexus_engine.exports.formats import Format, Written, written
+from nexus_engine.exports.formats import Written, written
 from nexus_engine.exports.gguf_file import gguf_tensors
 from nexus_engine.exports.linear_fit import fitted
 from nexus_engine.exports.model_card import CardFacts, model_card
 from nexus_engine.exports.onnx_graph import token_states_suffice
+from nexus_engine.exports.options import MAX_LOSS, Format
+from nexus_engine.exports.place import free_place, hidden_folder
 from nexus_engine.exports.plain_model import PlainModel, plain_model
 from nexus_engine.exports.small_files import json_bytes
 from nexus_engine.metric_words import METRIC_WORDS
@@ -44,17 +38,7 @@ from nexus_engine.runs.summary import read_record
 from nexus_engine.scoring.question_evaluation import base_of
 from nexus_engine.system.shortages import OUT_OF_ROOM
 
-__all__ = ["MAX_LOSS", "Exported", "Stage", "export"]
-
-MAX_LOSS = 0.005
-"""What an export may lose of the deciding metric on dev, unless the user allows another loss."""
-ROOM_BYTES = {
-    "st": 100_000_000,
-    "onnx": 100_000_000,
-    "onnx-int8": 230_000_000,  # 200 MB of them only while the weights are rounded
-    "gguf": 100_000_000,
-    "delta": 4_000_000,
-}
+__all__ = ["Exported", "Stage", "export"]
 
 
 class Stage(NamedTuple):
@@ -96,12 +80,11 @@ def export(
         ResourceError: the disk is full.
         ExportError: what was written differs from the run by more than is allowed.
     """
-    path = usable_path(out)
-    _check_place(path, format_)
+    path = free_place(out, format_)
     yield Stage("loading the run", 0.0)
     loaded = load_saved(run.best, run.name)
     assert loaded.card is not None
-    temporary = path.with_name(f".{path.name}.export-{os.getpid()}")
+    temporary = hidden_folder(path, os.getpid())
     try:
         os.mkdir(temporary, FOLDER_MODE)
         yield from _export(run, loaded, format_, path, temporary, max_loss, approximate)
@@ -181,24 +164,6 @@ def _export(
     sync(path.parent)
     notes = (*parts.notes, *fit_words)
     yield Exported(path, format_, size, names, notes, checks, checked, card.metric)
-
-
-def _check_place(path: Path, format_: Format) -> None:
-    """Refuse an `out` that exists or cannot be made; remove what killed exports to it left."""
-    if os.path.lexists(path):
-        raise ConfigError(f"--out {one_line(path)}: exists; name a new folder")
-    if not path.parent.is_dir():
-        raise ConfigError(f"--out {one_line(path)}: there is no folder {one_line(path.parent)}")
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.export-*"):
-        pid = leftover.name.rpartition("-")[2]
-        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(leftover, ignore_errors=True)
-    free = shutil.disk_usage(path.parent).free
-    if free < ROOM_BYTES[format_]:
-        raise ResourceError(
-            f"--out {one_line(path)}: {free / 1e6:,.0f} MB are free there, and --format {format_} "
-            f"takes {ROOM_BYTES[format_] / 1e6:,.0f} MB while it is written; free some room"
-        )
 
 
 def _write(parts: Written, folder: Path) -> None:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from nexus_engine.exports.delta import DELTA_FILE, delta_files
 from nexus_engine.exports.gguf_file import check_plain, write_gguf
 from nexus_engine.exports.onnx_graph import onnx_bytes, token_states_suffice
 from nexus_engine.exports.onnx_int8 import int8_bytes
+from nexus_engine.exports.options import Format
 from nexus_engine.exports.plain_model import PlainModel
 from nexus_engine.exports.st_folder import ONNX_FILE, folds, onnx_folder, st_folder
 from nexus_engine.runs.saved_model import ModelCard
 
-__all__ = ["FORMATS", "TOLERANCE", "Format", "Written", "written"]
+__all__ = ["TOLERANCE", "Written", "written"]
 
-Format = Literal["st", "onnx", "onnx-int8", "gguf", "delta"]
-FORMATS: tuple[Format, ...] = ("st", "onnx", "onnx-int8", "gguf", "delta")
 INT8_NAME = "model_quantized.onnx"
 """The name under which Transformers.js looks for int8 by itself."""
 GGUF_FILE = "model.gguf"

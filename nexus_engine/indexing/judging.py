@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nexus_engine.data.questions.gathering import folded
 from nexus_engine.data.questions.question_data import QuestionData, QuestionSplit
 from nexus_engine.errors import DataError, one_line
 from nexus_engine.indexing.searching import OpenIndex
+from nexus_engine.same_text import folded
 from nexus_engine.scoring.querying import Embedder
 from nexus_engine.scoring.ranking import CUTOFF, NOT_RANKED, Ranking, score_ranks
 

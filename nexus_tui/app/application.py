@@ -22,6 +22,7 @@ from nexus_engine.errors import NexusError, one_line
 from nexus_engine.events import TERMINAL_EVENTS, Event
 from nexus_tui.app.command_palette import ClosingPalette, palette_commands
 from nexus_tui.app.endings import STOP_CODES, Ending
+from nexus_tui.app.export.work import ExportWork
 from nexus_tui.app.kit.ascii_style import ASCII_CSS, PlainBar, plain_key
 from nexus_tui.app.kit.declared_keys import unknown_ids
 from nexus_tui.app.kit.dialogs import Choice, Question
@@ -99,6 +100,7 @@ class NexusApp(TypedAheadApp):
         self.playground = PlaygroundState(self)
         self.labels = LabelBook(*(teach[1:] if teach else ()))
         self.teach = TeachState(self, teach)
+        self.export_work = ExportWork(self)
         self.session: Session | None = None
         self.ending: Ending = "quit"
         self.crash = ""
@@ -363,6 +365,13 @@ class NexusApp(TypedAheadApp):
         if not isinstance(self.screen, NewRunScreen):
             await self.push_screen(NewRunScreen())
 
+    async def open_export(self, run: Path) -> None:
+        """Show the export of `run` over the front screen, or the one at work."""
+        from nexus_tui.app.export.screen import ExportScreen
+
+        if not isinstance(self.screen, ExportScreen):
+            await self.push_screen(ExportScreen(self.export_work, run))
+
     async def action_sweeps(self) -> None:
         """Show the list of sweeps over the list of runs."""
         from nexus_tui.app.sweeps.sweeps import SweepsScreen
@@ -378,18 +387,21 @@ class NexusApp(TypedAheadApp):
         await self.push_screen(SweepsScreen())
 
     def action_leave(self) -> None:
-        """Quit; while this process trains a run, ask first what should happen to it."""
-        if not self.training:
+        """Quit; ask first while this process trains a run or exports one."""
+        if not self.training and not self.export_work.busy:
             self.exit()
             return
         if self.screen is self._quit_question:
             return
-        choices = (
-            Choice("l", "leave it running without this screen", "leave"),
-            Choice("s", "stop it with a checkpoint, to be resumed", "quit"),
-            Choice("y", "stay here", "stay"),
-        )
-        self._quit_question = Question("A run is live in this app. What becomes of it?", choices)
+        question = "An export is at work. It ends with this app and leaves nothing."
+        choices = [Choice("q", "quit", "quit"), Choice("y", "stay here", "stay")]
+        if self.training:
+            question = "A run is live in this app. What becomes of it?"
+            choices[:1] = [
+                Choice("l", "leave it running without this screen", "leave"),
+                Choice("s", "stop it with a checkpoint, to be resumed", "quit"),
+            ]
+        self._quit_question = Question(question, choices)
         self.push_screen(self._quit_question, self._quit_answered)
 
     def _quit_answered(self, answer: str | None) -> None:

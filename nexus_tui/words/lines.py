@@ -31,7 +31,7 @@ from nexus_engine.runs.run_view import ArmView, RunView
 from nexus_tui.words.formats import correlation, count, epochs_words, gain, shown_path, size
 from nexus_tui.words.metrics import lead_name, run_counts
 
-__all__ = ["lines_of", "resume_command", "resume_sweep_command"]
+__all__ = ["lines_of", "resume_command", "resume_sweep_command", "run_reference"]
 
 
 def lines_of(view: RunView, event: Event, *, verbose: bool = False) -> list[Text]:
@@ -138,11 +138,15 @@ def _stop(view: RunView, event: RunStopped) -> list[Text]:
 
 
 def resume_command(name: str, run_dir: str) -> str:
-    """The command that resumes a run, by its name if that is enough, else by its folder."""
+    """The command that resumes a run."""
+    return f"nexus train --resume {shown_path(run_reference(name, run_dir))}"
+
+
+def run_reference(name: str, run_dir: str) -> str:
+    """How commands refer to a run: by its name if that is enough, else by its folder."""
     from nexus_engine.runs.folder import runs_root
 
-    by_name = _is_in(runs_root, name, run_dir)
-    return f"nexus train --resume {shown_path(name if by_name else run_dir)}"
+    return name if _is_in(runs_root, name, run_dir) else run_dir
 
 
 def resume_sweep_command(name: str, sweep_dir: str) -> str:

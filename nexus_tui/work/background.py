@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from nexus_engine.errors import ConfigError, ExitCode, NexusError, RunError, one_line
+from nexus_engine.errors import ExitCode, NexusError, RunError, one_line
 from nexus_tui.terminal import streams
 from nexus_tui.terminal.failures import error_line
+from nexus_tui.words.lines import run_reference
 
 __all__ = [
     "DetachError",
@@ -41,13 +42,7 @@ class Detached(NamedTuple):
     @property
     def reference(self) -> str:
         """How other commands refer to it: by its name if that is enough, else by its folder."""
-        from nexus_engine.runs.folder import runs_root
-
-        try:
-            by_name = self.folder.parent == runs_root()
-        except ConfigError:  # no home folder
-            by_name = False
-        return self.folder.name if by_name else str(self.folder)
+        return run_reference(self.folder.name, str(self.folder))
 
 
 class DetachError(NexusError):

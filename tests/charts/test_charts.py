@@ -393,7 +393,7 @@ def test_the_result_counts_a_gain_against_the_control_only_when_its_interval_doe
 
 @pytest.mark.parametrize("width", [40, 58, 78, 118])
 def test_the_result_fits_and_names_what_comes_next(width):
-    keys = {"run.playground": "t", "run.compare": "c", "run.new": "n"}
+    keys = {"run.playground": "t", "run.export": "e", "run.compare": "c", "run.new": "n"}
     view = view_of([*whole_run()[:-1], finished(controls=(control(0.01),))])
     lines = plain(result_picture(view, Head(name="r", keys=keys), width, UNICODE))
     text = "\n".join(lines)
@@ -403,7 +403,8 @@ def test_the_result_fits_and_names_what_comes_next(width):
     if width >= 58:
         assert "+0.0100 to +0.0300" in text
         assert "2 of 2 switches kept" in text
-        assert "t try it on sentences" in lines[-1]
+        assert "t try it on sentences   e export it" in lines[-1]
+        assert ("c compare runs" in lines[-1]) == (width >= 78)  # what does not fit is left out
         assert all(len(line) <= width for line in lines)
     assert result_picture(view_of(whole_run()[:9]), Head(name="r"), width, UNICODE) == []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import torch
@@ -70,6 +71,24 @@ def make_run(
             "tokenizer_sha256": base.tokenizer_sha256, "max_tokens": 96,
         },
     )  # fmt: skip
+    return run
+
+
+def finished_run(root: Path, name: str, base, data: str | Path, **options) -> RunFolder:
+    """A run of `make_run` under `root`, a runs root, that the app lists as finished."""
+    from app_support import RUN_JSON, whole_run
+
+    from nexus_engine.event_lines import encode_event, event_fields
+
+    root.mkdir(parents=True, exist_ok=True)
+    run = make_run(root / name, base, data, batch_size=4, **options)
+    facts, events = json.loads((run.path / "run.json").read_text()), whole_run(str(run.path), name)
+    facts = {**RUN_JSON, **facts, "name": name}
+    facts["settings"] = {**RUN_JSON["settings"], **facts["settings"]}
+    (run.path / "run.json").write_text(json.dumps(facts))
+    with run.events_file.open("a") as file:
+        file.writelines(encode_event(event) + "\n" for event in events)
+    (run.path / "result.json").write_text(json.dumps(event_fields(events[-1])))
     return run
 
 

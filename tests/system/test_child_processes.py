@@ -97,7 +97,15 @@ def _library(folder):
     time.sleep(60)
 
 
-@pytest.mark.parametrize("task", [_probe, _library])
+def _export(folder):
+    """In a child: the process in which the app exports."""
+    from nexus_tui.work.exporting import ExportRequest, run_export
+
+    request = ExportRequest(folder / "run", "delta", str(folder / "out"))
+    run_export(request, lambda *_: None, lambda: False)
+
+
+@pytest.mark.parametrize("task", [_probe, _library, _export])
 def test_the_children_of_the_product_end_with_it(tmp_path, task):
     process = children.start(task, tmp_path)
     grandchildren = []

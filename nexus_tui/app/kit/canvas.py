@@ -77,6 +77,10 @@ class Canvas(Widget):
         if regions:
             self.refresh(*regions)
 
+    def on_show(self) -> None:
+        """Draw what changed while the widget was hidden: it has no size then, and did not draw."""
+        self.redraw()
+
     def notify_style_update(self) -> None:
         """Draw everything anew in a new theme."""
         super().notify_style_update()

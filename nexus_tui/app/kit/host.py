@@ -79,6 +79,9 @@ class Host(Protocol):
         `begun` is called with the run's folder, or with None if the run could not begin.
         """
 
+    async def open_export(self, run: Path) -> None:
+        """Show the export of the run in the folder `run`, or the one at work."""
+
     async def action_runs(self) -> None:
         """Go to the list of runs."""
 

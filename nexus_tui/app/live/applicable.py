@@ -30,6 +30,9 @@ def why_not(action: str, view: RunView | None, head: Head, *, training: bool) ->
         return "another run is live in this app; stop it first" if training else None
     if action in ("switch", "switch_detail"):
         return None if view.arm("main").switches else "no set of dendrites has been grown yet"
+    if action == "export":
+        live = view.ended is None and head.alive
+        return "the run is live; export it once it has ended" if live else None
     if action == "playground":
         return None if view.started is not None else "the run has not begun yet"
     return None

@@ -52,6 +52,7 @@ class LiveScreen(SteeringScreen):
     AUTO_FOCUS = "SwitchLine"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "playground", "Try", id="run.playground"),
+        Binding("e", "export", "Export", id="run.export"),
         Binding("c", "compare", "Compare", show=False, id="run.compare"),
         Binding("n", "new_run", "New run", show=False, id="run.new"),
         Binding("f", "plot", "Plot", id="run.plot"),
@@ -174,7 +175,7 @@ class LiveScreen(SteeringScreen):
         """Redraw the footer, but only if its keys change."""
         applicable = tuple(
             self.check_action(name, ())
-            for name in (*HIDDEN_WHEN_ENDED, "resume", "playground", "switch", "plot")
+            for name in (*HIDDEN_WHEN_ENDED, "resume", "playground", "export", "switch", "plot")
         )
         if applicable != self._applicable:
             self._applicable = applicable
@@ -185,6 +186,11 @@ class LiveScreen(SteeringScreen):
     def action_playground(self) -> None:
         """Query this run's model in the playground."""
         self.app.switch_mode("playground")
+
+    def action_export(self) -> None:
+        """Export the run's best weights for other software."""
+        if self.open_run is not None:
+            self.app.call_later(self.nexus.open_export, self.open_run.source.path)
 
     def action_compare(self) -> None:
         """Go to the comparison of runs."""

@@ -100,7 +100,7 @@ class SteeringScreen(NexusScreen):
         if self.why_not(action) is None:
             return True
         run = self.open_run
-        if run is None or action in ("resume", "switch", "switch_detail"):
+        if run is None or action in ("resume", "export", "switch", "switch_detail"):
             return False
         over = run.view.ended is not None or not run.alive
         return False if over and action in HIDDEN_WHEN_ENDED else None

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
-
-from rich.style import Style
 from rich.text import Text
 
 from nexus_engine.config import Settings
-from nexus_engine.errors import one_line
 from nexus_tui.app.new_run.run_form import command_words, plan_in_words
 from nexus_tui.charts.kit.chart_style import ChartStyle
-from nexus_tui.charts.kit.fitting import fitted
+from nexus_tui.charts.kit.fitting import fitted, wrapped
 from nexus_tui.words.forecasting import Forecasted, forecast_lines, question_lines
 
 __all__ = ["command_lines", "forecast_picture", "note_lines", "plan_lines"]
@@ -23,15 +19,15 @@ def plan_lines(
     """The error, if any, else what a run with `settings` will do."""
     palette, glyphs = chart_style.palette, chart_style.glyphs
     if error:
-        return _wrapped(f"{glyphs.broken} {error}", width, height, palette.bad)
+        return wrapped(f"{glyphs.broken} {error}", width, height, palette.bad)
     if settings is None:
         return []
-    return _wrapped(plan_in_words(settings), width, height, palette.text)
+    return wrapped(plan_in_words(settings), width, height, palette.text)
 
 
 def note_lines(note: str, width: int, height: int, chart_style: ChartStyle) -> list[Text]:
     """A note in the place of the forecast."""
-    return _wrapped(note, width, height, chart_style.palette.dim)
+    return wrapped(note, width, height, chart_style.palette.dim)
 
 
 def forecast_picture(
@@ -40,12 +36,12 @@ def forecast_picture(
     """Time and memory, then the forecast's question to the user, if any, else its details."""
     palette = chart_style.palette
     if forecast.figures is None:
-        return _wrapped(f"no forecast: {forecast.error}", width, height, palette.warn)
+        return wrapped(f"no forecast: {forecast.error}", width, height, palette.warn)
     first, *rest = forecast_lines(forecast.figures)
     title = Text(fitted(first, width, chart_style), style=palette.title)
     question = " ".join(question_lines(forecast.figures))
     if question:
-        return [title, *_wrapped(question, width, height - 1, palette.warn)]
+        return [title, *wrapped(question, width, height - 1, palette.warn)]
     return [title, *(Text(fitted(line, width, chart_style), style=palette.dim) for line in rest)]
 
 
@@ -53,10 +49,4 @@ def command_lines(
     arguments: list[str], width: int, height: int, chart_style: ChartStyle
 ) -> list[Text]:
     """The command line that starts the same run."""
-    return _wrapped(command_words(arguments), width, height, chart_style.palette.run)
-
-
-def _wrapped(text: str, width: int, height: int, style: Style) -> list[Text]:
-    """`text` over at most `height` lines."""
-    lines = textwrap.wrap(one_line(text, 600), max(8, width), break_on_hyphens=False)
-    return [Text(line, style=style) for line in lines[:height]]
+    return wrapped(command_words(arguments), width, height, chart_style.palette.run)

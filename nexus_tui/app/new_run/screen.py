@@ -18,15 +18,15 @@ from textual.worker import Worker, WorkerState, get_current_worker
 
 from nexus_engine.errors import NexusError, one_line
 from nexus_tui.app.kit.canvas import DrawnLines
+from nexus_tui.app.kit.choice_field import ChoiceField
+from nexus_tui.app.kit.form_row import FormRow
 from nexus_tui.app.kit.frame import NexusScreen
-from nexus_tui.app.new_run.choice_field import ChoiceField
 from nexus_tui.app.new_run.form_lines import (
     command_lines,
     forecast_picture,
     note_lines,
     plan_lines,
 )
-from nexus_tui.app.new_run.form_row import FormRow
 from nexus_tui.app.new_run.run_form import (
     FIELDS,
     Checked,

@@ -1,4 +1,4 @@
-"""The home screen: all runs of this machine, to open, compare, query, resume and remove."""
+"""The home screen: all runs of this machine, to open, compare, export, query, resume and remove."""
 
 from __future__ import annotations
 
@@ -54,6 +54,7 @@ class RunsScreen(WatchingScreen):
         Binding("slash", "filter", "Filter", key_display="/", id="runs.filter"),
         Binding("c", "compare", "Compare", id="runs.compare"),
         Binding("space", "mark", "Mark", show=False, id="runs.mark"),
+        Binding("e", "export", "Export", id="runs.export"),
         Binding("p", "playground", "Query", id="runs.playground"),
         Binding("t", "app.switch_mode('teach')", "Teach", id="runs.teach"),
         Binding("u", "resume", "Resume", id="runs.resume"),
@@ -281,6 +282,16 @@ class RunsScreen(WatchingScreen):
             self.nexus.pointed_run = str(run.path)
             self.nexus.open_folder(run.path, show=False)
             self.app.switch_mode("playground")
+
+    def action_export(self) -> None:
+        """Export the run's best weights for other software."""
+        run = self.current
+        if run is None:
+            return
+        if run.state == "live":
+            self.nexus.tell(f"{run.name} is live: export it once it has ended", "warning")
+            return
+        self.app.call_later(self.nexus.open_export, run.path)
 
     def action_refresh(self) -> None:
         """Read the folders now."""

@@ -32,6 +32,7 @@ __all__ = ["headline", "result_picture"]
 
 NEXT_ACTIONS = (
     ("run.playground", "try it on sentences"),
+    ("run.export", "export it"),
     ("run.compare", "compare runs"),
     ("run.new", "new run"),
 )
@@ -85,7 +86,9 @@ def result_picture(view: RunView, head: Head, width: int, chart_style: ChartStyl
     if steps:
         line = Text.assemble(("next:", palette.text))
         for key, action in steps:
-            line.append(f"  {key} ", palette.title).append(f"{action} ", palette.text)
+            step = Text.assemble((f"  {key} ", palette.title), (f"{action} ", palette.text))
+            if line.cell_len + step.cell_len <= width + 1:  # the last space is dropped
+                line.append_text(step)
         line.rstrip()
         lines.append(line)
     return lines

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from nexus_engine.errors import ConfigError
+from nexus_engine.exports.options import MAX_LOSS, Format
 
 __all__ = ["export"]
 
@@ -19,7 +20,7 @@ def export(
         typer.Option("--out", help="The new folder to write.", metavar="DIR", show_default=False),
     ],
     format_: Annotated[
-        Literal["st", "onnx", "onnx-int8", "gguf", "delta"],
+        Format,
         typer.Option(
             "--format",
             help="st: sentence-transformers; onnx, onnx-int8; gguf: llama.cpp, Ollama; delta: what "
@@ -34,7 +35,7 @@ def export(
             min=0.0,
             max=1.0,
         ),
-    ] = 0.005,
+    ] = MAX_LOSS,
     fold: Annotated[
         Literal["exact", "approximate"],
         typer.Option(
@@ -72,24 +73,10 @@ def export(
             progress.begin(item.words, 100)
             progress.advance(round(100 * item.fraction))
     streams.note(*exported.notes)
-    checked = exported.checked
     if json:
-        streams.put_json(
-            {
-                "run": folder.name,
-                "format": exported.format,
-                "path": str(exported.path),
-                "size_bytes": exported.size_bytes,
-                "files": list(exported.files),
-                "read_by": checked.library,
-                "max_difference": checked.difference,
-                "mean_cosine": checked.cosine,
-                "metric": exported.metric,
-                "dev_score": checked.own_score,
-                "exported_dev_score": checked.score,
-                "notes": list(exported.notes),
-            }
-        )
+        from nexus_tui.work.exporting import export_fields
+
+        streams.put_json(export_fields(folder.name, exported))
         return
     from nexus_tui.words.formats import shown_path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -10,14 +11,37 @@ from textual.containers import Horizontal
 
 from nexus_engine.errors import one_line
 from nexus_tui.app.kit.canvas import DrawnLines
+from nexus_tui.app.kit.choice_field import ChoiceField
 from nexus_tui.app.kit.host import host_of
 from nexus_tui.app.kit.text_input import PlainInput
-from nexus_tui.app.new_run.choice_field import ChoiceField
-from nexus_tui.app.new_run.run_form import Field
 from nexus_tui.charts.kit.chart_style import ChartStyle
 from nexus_tui.charts.kit.fitting import fitted
 
-__all__ = ["FormRow"]
+__all__ = ["FormRow", "RowField"]
+
+
+class RowField(Protocol):
+    """What a row says of its field; `flag` is the option of the command line."""
+
+    @property
+    def name(self) -> str:
+        """The field's name."""
+
+    @property
+    def label(self) -> str:
+        """The words before the entry."""
+
+    @property
+    def flag(self) -> str:
+        """The option of the command line."""
+
+    @property
+    def help(self) -> str:
+        """The words after the entry."""
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether the user selects the value from a list instead of typing it."""
 
 
 def _cut_after_word(text: str, columns: int, chart_style: ChartStyle) -> str:
@@ -40,7 +64,7 @@ class FormRow(Horizontal):
     FormRow.-wide > .entry { width: 36; }
     """
 
-    def __init__(self, field: Field, *, options: Sequence[str] = (), default: str = "") -> None:
+    def __init__(self, field: RowField, *, options: Sequence[str] = (), default: str = "") -> None:
         super().__init__()
         self.field = field
         self._options, self._default = options, default

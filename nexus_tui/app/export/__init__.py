@@ -1,0 +1,1 @@
+"""The export of a run, at the keys."""
