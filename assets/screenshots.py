@@ -4,9 +4,10 @@
 
 Trains on the demo set in a data folder of its own, drives the app by its keys, and writes what the
 terminal shows as SVG: two runs for most pictures (about two minutes on two cores), a small sweep
-for `sweep`, two short runs for `compare` and one for `export` (about a minute each). With `--only`
-what the named pictures need not is left out: `--only sweep`, `--only live-80x24`. The pictures load
-nothing from a network: the fonts that Textual's own export names are left out.
+for `sweep`, two short runs for `compare` and one for `export` (about a minute each), and a run on
+demo-search with its index for `search`. With `--only` what the named pictures need not is left
+out: `--only sweep`, `--only live-80x24`. The pictures load nothing from a network: the fonts that
+Textual's own export names are left out.
 """
 
 from __future__ import annotations
@@ -206,10 +207,47 @@ async def export() -> None:
             save(app, "export-80x24")
 
 
+async def search() -> None:
+    """A question of an index by base and tuned: the first whose answer stands on both sides."""
+    from nexus_engine.config import TrainConfig, resolve
+    from nexus_engine.indexing.building import build
+    from nexus_tui.app.application import NexusApp
+    from nexus_tui.app.playground.search_pane import SearchPane
+    from nexus_tui.settings.app import UiSettings
+
+    app = NexusApp(UiSettings())
+    app.may_probe = False
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause(1)
+        app.start_training(resolve(TrainConfig(data="demo-search", tune="adapter", epochs=3)))
+        await until(pilot, lambda: app.open_run and app.open_run.view.ended, "a run")
+        await until(pilot, lambda: not app.training, "the end of its thread")
+        index = Path(os.environ["XDG_DATA_HOME"]) / "demo.index"
+        for _ in build("demo-search", str(app.open_run.source.path), index, with_base=True):
+            await pilot.pause(0)
+        await press(pilot, "3", "right_square_bracket", "right_square_bracket", seconds=3)
+        pane = app.screen.query_one(SearchPane)
+        pane.path.value = str(index)
+
+        def is_telling() -> bool:
+            answers = [] if pane.work.matches is None else pane.work.matches.answers
+            return any(1 < each.base_rank < 7 and each.tuned_rank == 1 for each in answers)
+
+        while not is_telling():
+            await press(pilot, "n")
+            await until(pilot, lambda: not pane.work.doing, "an answer")
+        await press(pilot, "a", seconds=1)
+        for width, height in ((80, 24), (60, 20), (120, 40)):
+            await pilot.resize_terminal(width, height)
+            await pilot.pause(1)
+            save(app, f"search-{width}x{height}")
+
+
 TOURS: dict[str, Callable[[], Awaitable[None]]] = {
     "sweep": sweep,
     "compare": compare,
     "export": export,
+    "search": search,
 }
 """Pictures that need nothing of the long tour, by the first word of their names."""
 

@@ -21,7 +21,14 @@ from nexus_engine.disk.files import make_folder, replace_json, sync
 from nexus_engine.disk.lock import LOCK_FILE, RunLock
 from nexus_engine.disk.new_folders import usable_path
 from nexus_engine.errors import ConfigError, DataError, NexusError, ResourceError, one_line
-from nexus_engine.indexing.corpus_stream import CorpusOptions, corpus_documents, corpus_path
+from nexus_engine.indexing.base_vectors import (
+    FIRST_BASE,
+    base_embedder,
+    base_record,
+    check_with_base,
+    embed_by_base,
+)
+from nexus_engine.indexing.corpus_stream import CorpusOptions, corpus_path
 from nexus_engine.indexing.embedding import (
     BLOCK_TEXTS,
     EmbeddingJob,
@@ -32,12 +39,19 @@ from nexus_engine.indexing.embedding import (
 )
 from nexus_engine.indexing.index_card import (
     TEXTS_FILE,
+    BaseVectors,
     IndexCard,
-    read_card,
     write_card,
 )
-from nexus_engine.indexing.index_model import embedder_of, identity_of, keep_copy, load_copy
-from nexus_engine.indexing.intake import COMMIT_PASSAGES, Intake, take_in
+from nexus_engine.indexing.index_model import (
+    embedder_of,
+    identity_of,
+    keep_copy,
+    load_copy,
+    read_index,
+)
+from nexus_engine.indexing.intake import COMMIT_PASSAGES, Intake, read_corpus_into
+from nexus_engine.indexing.question_store import QuestionStore
 from nexus_engine.indexing.text_store import TextStore
 from nexus_engine.runs.saved_model import LoadedModel, load_model
 from nexus_engine.scoring.querying import Querier
@@ -56,6 +70,7 @@ __all__ = [
 
 JOB_FILE = "job.json"
 FIRST_VECTORS = "vectors-0001"
+_NO_BASE = BaseVectors(fingerprint="", vectors=FIRST_BASE)
 BUSY = "is being written by {holder}; wait until it ends"
 
 
@@ -85,11 +100,13 @@ def build(
     columns: dict[str, str] | None = None,
     skip_bad: bool = False,
     seed: int = 0,
+    with_base: bool = False,
     blocks: Blocks = DEFAULT_BLOCKS,
-) -> Iterator[IndexProgress]:
+) -> Iterator[IndexProgress | Intake]:
     """Build the index `out` of `corpus` by `model`: `base`, a run, or a folder with a model.
 
-    Where the same build was killed, it goes on; another unfinished build at `out` is dropped.
+    With `with_base` the index also gets vectors by the base model. Where the same build was killed,
+    it goes on; another unfinished build at `out` is dropped. The last item is what was read.
 
     Raises:
         ConfigError: `out` exists, or a setting is out of range.
@@ -105,11 +122,13 @@ def build(
         raise ConfigError(f"--out {one_line(out)}: exists; {advice}")
     path = corpus_path(corpus)
     loaded = load_model(model, bf16=bf16)
+    if with_base:
+        check_with_base(loaded)
     identity = identity_of(loaded, model)
     options = CorpusOptions(identity.max_tokens, columns, skip_bad, seed)
     order = EmbeddingJob(
         model=identity, dims=dims, dtype=dtype, corpus=str(path),
-        options=_told(options, bf16), vectors=FIRST_VECTORS,
+        options=_told(options, bf16, with_base=with_base), vectors=FIRST_VECTORS,
     )  # fmt: skip
     folder = building_folder(out)
     _make(folder)
@@ -122,23 +141,30 @@ def build(
         try:
             keep_copy(folder, identity, model)
             with TextStore(folder / TEXTS_FILE, create=True) as store:
-                yield from _read(store, corpus, options, 0, blocks)
+                intake = yield from read_corpus_into(store, corpus, options, 0, blocks.passages)
                 stop = store.next_id()
                 if not stop:
                     raise DataError(f"{one_line(path)}: holds no passage; give a corpus with text")
                 yield from _embed(store, folder, job, loaded, stop, blocks)
                 job = read_job(folder / JOB_FILE) or job
+                base = None
+                if with_base:
+                    base = yield from _embed_base(
+                        store, folder, job, loaded, _NO_BASE, 0, stop, blocks
+                    )
                 yield IndexProgress("finishing", stop, stop)
                 with store.transaction():
                     store.count_frequent()
+                    QuestionStore(store).find_answers(-1, 0, stop)
                 store.compact()
-                write_card(folder, _card(job, store, loaded, stop, 0))
+                write_card(folder, _card(job, store, loaded, stop, base))
         except NexusError as error:
             if not isinstance(error, ResourceError):  # with more room it can go on
                 shutil.rmtree(folder, ignore_errors=True)
             raise
         _publish(folder, out)
-        os.unlink(out / JOB_FILE)  # last: without it a killed build would begin anew
+        _forget(out)  # last: without its record a killed build would begin anew
+        yield intake
 
 
 def add(
@@ -149,22 +175,26 @@ def add(
     skip_bad: bool = False,
     seed: int = 0,
     bf16: bool = False,
+    prune: bool = False,
     blocks: Blocks = DEFAULT_BLOCKS,
 ) -> Iterator[IndexProgress | Intake]:
     """Add `corpus` to `index`, by the model of the index; the last item is what was read.
 
-    A document that the index has already is left, and one that changed is replaced. Until the end
-    searches see the index as it was. An unfinished addition of another corpus is undone.
+    A document that the index has already is left, and one that changed is replaced. With `prune`
+    those that the folder `corpus` no longer holds are dropped. Where the index has vectors by the
+    base model, it gets those too. Until the end searches see the index as it was. An unfinished
+    addition of another corpus is undone.
 
     Raises:
+        ConfigError: `prune`, and the corpus is no folder.
         DataError: there is no index, or the corpus cannot be used.
         ModelError: the model of the index is damaged.
         RunError: another process writes the index.
     """
-    read_card(index)
+    read_index(index)
     path = corpus_path(corpus)
     with RunLock(index, BUSY):
-        card = read_card(index)
+        card = read_index(index)
         loaded = load_copy(index, card.model)
         if bf16:
             import torch
@@ -173,7 +203,7 @@ def add(
         options = CorpusOptions(card.model.max_tokens, columns, skip_bad, seed)
         order = EmbeddingJob(
             model=card.model, dims=card.dims, dtype=card.dtype, corpus=str(path),
-            options=_told(options, bf16), vectors=card.vectors, rows=card.passages,
+            options=_told(options, bf16, prune=prune), vectors=card.vectors, rows=card.passages,
             scale=card.scale,
         )  # fmt: skip
         job = read_job(index / JOB_FILE)
@@ -185,22 +215,34 @@ def add(
                 job = order
                 replace_json(index / JOB_FILE, job)
             try:
-                intake = yield from _read(store, corpus, options, generation, blocks)
+                intake = yield from read_corpus_into(
+                    store, corpus, options, generation, blocks.passages, prune=prune
+                )
                 stop = store.next_id()
                 yield from _embed(store, index, job, loaded, stop, blocks)
-            except DataError:
+                base = card.base
+                if base is not None:
+                    base = yield from _embed_base(
+                        store, index, job, loaded, base, card.passages, stop, blocks
+                    )
+            except (ConfigError, DataError):
                 undo(index, store, card)
                 raise
             with store.transaction():
                 store.count_frequent()
+                questions = QuestionStore(store)
+                questions.find_answers(card.generation, card.passages, stop)
+                is_changed = questions.has_sets_after(card.generation)
             words = store.words()
-            is_changed = store.has_documents_after(card.generation)
+            is_changed |= store.has_documents_after(card.generation)
         if is_changed:
             write_card(
                 index,
-                msgspec.structs.replace(card, passages=stop, generation=generation, words=words),
+                msgspec.structs.replace(
+                    card, passages=stop, generation=generation, words=words, base=base
+                ),
             )
-        os.unlink(index / JOB_FILE)
+        _forget(index)
         yield intake
 
 
@@ -208,16 +250,14 @@ def undo(index: Path, store: TextStore, card: IndexCard) -> None:
     """Remove what an unfinished addition wrote."""
     with store.transaction():
         store.drop_from(card.passages, card.generation)
+        QuestionStore(store).drop_after(card.generation, card.passages)
+    _forget(index)
+
+
+def _forget(index: Path) -> None:
+    """Remove the records of a build or an addition."""
+    (index / base_record(JOB_FILE)).unlink(missing_ok=True)
     (index / JOB_FILE).unlink(missing_ok=True)
-
-
-def _read(
-    store: TextStore, corpus: str, options: CorpusOptions, generation: int, blocks: Blocks
-) -> Generator[IndexProgress, None, Intake]:
-    intake = Intake()
-    for intake in take_in(store, corpus_documents(corpus, options), generation, blocks.passages):
-        yield IndexProgress("reading", intake.passages)
-    return intake
 
 
 def _embed(
@@ -234,8 +274,28 @@ def _embed(
         yield IndexProgress("embedding", state.rows, stop)
 
 
+def _embed_base(
+    store: TextStore,
+    folder: Path,
+    own: EmbeddingJob,
+    loaded: LoadedModel,
+    known: BaseVectors,
+    rows: int,
+    stop: int,
+    blocks: Blocks,
+) -> Generator[IndexProgress, None, BaseVectors]:
+    path = folder / base_record(JOB_FILE)
+    embedder = base_embedder(loaded)
+    found = yield from embed_by_base(store, path, own, embedder, known, rows, stop, blocks.texts)
+    return found
+
+
 def _card(
-    job: EmbeddingJob, store: TextStore, loaded: LoadedModel, passages: int, generation: int
+    job: EmbeddingJob,
+    store: TextStore,
+    loaded: LoadedModel,
+    passages: int,
+    base: BaseVectors | None,
 ) -> IndexCard:
     return IndexCard(
         model=job.model,
@@ -243,8 +303,8 @@ def _card(
         dtype=job.dtype,
         scale=job.scale,
         vectors=job.vectors,
+        base=base,
         passages=passages,
-        generation=generation,
         words=store.words(),
         texts_per_second=job.embedded / job.seconds if job.seconds else 0.0,
         cosine_to_base=cosine_to_base(store, passages, loaded),
@@ -261,13 +321,17 @@ def cosine_to_base(store: TextStore, passages: int, loaded: LoadedModel) -> floa
     return mean_cosine(store, passages, models.base, models.tuned)
 
 
-def _told(options: CorpusOptions, bf16: bool) -> tuple[str, ...]:
+def _told(
+    options: CorpusOptions, bf16: bool, *, with_base: bool = False, prune: bool = False
+) -> tuple[str, ...]:
     columns = sorted((options.columns or {}).items())
     return (
         *(f"{role}={name}" for role, name in columns),
         f"skip_bad={options.skip_bad}",
         f"seed={options.seed}",
         f"bf16={bf16}",
+        *(["with_base"] if with_base else []),
+        *(["prune"] if prune else []),
     )
 
 

@@ -1,4 +1,4 @@
-"""A corpus as documents whose passages stream, for an index of any size.
+"""A corpus as documents whose passages stream, for an index of any size, with its questions.
 
 A text file is one document with a passage a line, BEIR's `corpus.jsonl` one with a passage a row,
 and a folder of text and Markdown files holds a document a file, cut as in training. Other data are
@@ -10,24 +10,38 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from nexus_engine.data.messages import row_error
 from nexus_engine.data.questions.beir import corpus_texts
 from nexus_engine.data.questions.documents import DocumentCutter, document_name
-from nexus_engine.data.questions.layout import Layout, layout_of
-from nexus_engine.data.questions.loading import DEMO, load_questions, spec_path
-from nexus_engine.data.reading.formats import FileKind, known_kind, stem_of_name
+from nexus_engine.data.questions.layout import Layout
+from nexus_engine.data.questions.loading import load_questions, spec_path
+from nexus_engine.data.questions.question_data import QuestionData
 from nexus_engine.data.reading.sources import Source, file_source, refused_access
 from nexus_engine.data.reading.text_lines import text_lines
-from nexus_engine.data.task import has_questions
+from nexus_engine.indexing.judged_questions import (
+    JudgedQuestion,
+    SourceQuestions,
+    beir_questions,
+    questions_of,
+)
 from nexus_engine.model.base_model import find_base_model
 from nexus_engine.model.plain_tokenizer import plain_tokenizer
-from nexus_engine.scoring.corpus_reading import CORPUS_STEM, MAX_SENTENCE_CHARACTERS
+from nexus_engine.scoring.corpus_files import CorpusKind, corpus_files
+from nexus_engine.scoring.corpus_reading import MAX_SENTENCE_CHARACTERS
 
-__all__ = ["CorpusOptions", "IndexedPassage", "SourceDocument", "corpus_documents", "corpus_path"]
+__all__ = [
+    "CorpusOptions",
+    "IndexCorpus",
+    "IndexedPassage",
+    "SourceDocument",
+    "corpus_path",
+    "open_corpus",
+]
 
 CHUNK_BYTES = 1 << 20
 
@@ -77,31 +91,95 @@ def corpus_path(spec: str) -> Path:
         raise refused_access(path, error) from None
 
 
-def corpus_documents(spec: str, options: CorpusOptions) -> Iterator[SourceDocument]:
-    """The documents of the corpus `spec`, in order of their names.
+class IndexCorpus(NamedTuple):
+    """A corpus as an index takes it."""
+
+    folder: str
+    """The absolute path of its folder."""
+    is_folder: bool
+    """Whether the corpus is that folder; else a file in it."""
+    documents: Iterator[SourceDocument]
+    """In order of their names; to be read once."""
+    questions: SourceQuestions | None = None
+    """Questions of which the corpus says what answers them."""
+
+
+def open_corpus(spec: str, options: CorpusOptions) -> IndexCorpus:
+    """The corpus `spec`. Documents are read as they are asked for.
 
     Raises:
-        DataError: the corpus is missing or damaged; with file and row.
+        DataError: the corpus is missing, or cannot be listed; while it is read, with file and row.
     """
-    path = corpus_path(spec)
-    if stat.S_ISDIR(os.stat(path).st_mode):
-        layout = layout_of(path)
-        if layout.beir is not None:
-            yield _rows_document(layout.beir["corpus"], path, options)
-        elif layout.documents:
-            yield from _cut_documents(path, layout, options)
-        else:
-            yield _questions_document(spec, path, path, options)
-        return
-    folder = path.parent
-    kind = known_kind(path.name)
-    if kind is FileKind.JSONL and stem_of_name(path.name) == CORPUS_STEM:
-        yield _rows_document(path, folder, options)
-    elif spec != DEMO and (kind is None or not has_questions(spec, options.columns)):
-        source = file_source(path)
-        yield SourceDocument(str(folder), path.name, _digest(source), _lines(source))
-    else:
-        yield _questions_document(spec, path, folder, options)
+    kind, path, layout = corpus_files(str(corpus_path(spec)), options.columns)
+    is_folder = stat.S_ISDIR(os.stat(path).st_mode)
+    folder = path if is_folder else path.parent
+    corpus = IndexCorpus(str(folder), is_folder, iter(()))
+    match kind:
+        case CorpusKind.LINES:
+            source = file_source(path)
+            document = SourceDocument(str(folder), path.name, _digest(source), _lines(source))
+            return corpus._replace(documents=iter([document]))
+        case CorpusKind.ROWS:
+            return corpus._replace(documents=iter([_rows_document(path, folder, options)]))
+        case CorpusKind.BEIR:
+            assert layout.beir is not None
+            return corpus._replace(
+                documents=iter([_rows_document(layout.beir["corpus"], folder, options)]),
+                questions=_beir_questions(layout.beir, options),
+            )
+        case CorpusKind.DOCUMENTS:
+            return corpus._replace(documents=_cut_documents(folder, layout, options))
+        case CorpusKind.QUESTIONS if layout.documents:
+            return corpus._replace(
+                documents=_cut_documents(folder, layout, options),
+                questions=_questions_beside(spec, layout, options),
+            )
+        case CorpusKind.QUESTIONS:
+            data = _loaded(spec, options)
+            name = "passages" if is_folder else path.name
+            document = _questions_document(data, name, folder)
+            read = partial(questions_of, data)
+            questions = SourceQuestions(name, f"{data.fingerprint} {options.seed}", read)
+            return corpus._replace(documents=iter([document]), questions=questions)
+
+
+def _loaded(spec: str, options: CorpusOptions) -> QuestionData:
+    return load_questions(
+        spec,
+        seed=options.seed,
+        columns=options.columns,
+        skip_bad=options.skip_bad,
+        tokenizer=plain_tokenizer(find_base_model().folder),
+        max_tokens=options.max_tokens,
+    )
+
+
+def _beir_questions(files: Mapping[str, Path], options: CorpusOptions) -> SourceQuestions:
+    def read() -> list[JudgedQuestion]:
+        return beir_questions(files, skip_bad=options.skip_bad)
+
+    return SourceQuestions("qrels", _digest_of(files.values(), options), read)
+
+
+def _questions_beside(spec: str, layout: Layout, options: CorpusOptions) -> SourceQuestions:
+    """Questions beside documents. Their answers are found in the documents, cut once more."""
+    splits = [path for paths in (layout.splits or {}).values() for path in paths]
+    beside = [] if layout.questions is None else [layout.questions]
+
+    def read() -> list[JudgedQuestion]:
+        return questions_of(_loaded(spec, options))
+
+    digest = _digest_of([*layout.documents, *splits, *beside], options)
+    return SourceQuestions("questions", digest, read)
+
+
+def _digest_of(files: Iterable[Path], options: CorpusOptions) -> str:
+    columns = sorted((options.columns or {}).items())
+    read_as = (options.seed, options.max_tokens, options.skip_bad, columns)
+    digest = hashlib.sha256(repr(read_as).encode())
+    for path in files:
+        digest.update(_digest(file_source(path)).encode())
+    return digest.hexdigest()
 
 
 def _lines(source: Source) -> Iterator[IndexedPassage]:
@@ -134,24 +212,13 @@ def _cut_documents(
         yield SourceDocument(str(folder), document_name(path, folder), digest, passages(path))
 
 
-def _questions_document(
-    spec: str, path: Path, folder: Path, options: CorpusOptions
-) -> SourceDocument:
+def _questions_document(data: QuestionData, name: str, folder: Path) -> SourceDocument:
     """The passages of questions, which are known only once all questions are read."""
-    data = load_questions(
-        spec,
-        seed=options.seed,
-        columns=options.columns,
-        skip_bad=options.skip_bad,
-        tokenizer=plain_tokenizer(find_base_model().folder),
-        max_tokens=options.max_tokens,
-    )
     texts = data.passages.to_pylist()
     digest = hashlib.sha256()
     for text in texts:
         digest.update(text.encode("utf-8", "replace") + b"\0")
     passages = (IndexedPassage(text, row) for row, text in enumerate(texts, start=1))
-    name = "passages" if path == folder else path.name
     return SourceDocument(str(folder), name, digest.hexdigest(), passages)
 
 

@@ -38,7 +38,7 @@ SAMPLE_TEXTS = 256
 class IndexProgress(NamedTuple):
     """Progress of a job: `done` of `total` passages; `total` is None while it is not known."""
 
-    stage: Literal["reading", "embedding", "finishing"]
+    stage: Literal["reading", "embedding", "embedding by base", "finishing"]
     done: int
     total: int | None = None
 

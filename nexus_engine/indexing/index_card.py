@@ -7,6 +7,7 @@ no sentence.
 from __future__ import annotations
 
 import math
+import os
 import re
 from pathlib import Path
 
@@ -22,15 +23,18 @@ __all__ = [
     "CARD_FILE",
     "FORMAT",
     "TEXTS_FILE",
+    "BaseVectors",
     "IndexCard",
     "ModelIdentity",
+    "is_index",
     "read_card",
     "write_card",
 ]
 
 CARD_FILE = "index.json"
 TEXTS_FILE = "texts.db"
-FORMAT = 1
+FORMAT = 2
+"""1: without fingerprints, base vectors and questions."""
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,100}")
 MAX_DIMS = 384
 
@@ -40,6 +44,8 @@ class ModelIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     source: str
     """`base`, the path of a run, or that of a folder with a model."""
+    fingerprint: str = ""
+    """What its vectors depend on, as `runs/model_fingerprint.py` tells; "" in format 1."""
     base_sha256: str
     """SHA-256 of the base model's weights."""
     weights_sha256: str | None = None
@@ -49,10 +55,14 @@ class ModelIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     folder: str | None = None
     """The folder in the index with a copy of the trained weights; None for the base model."""
 
-    @property
-    def fingerprint(self) -> tuple[str, str | None, int]:
-        """What vectors depend on."""
-        return self.base_sha256, self.weights_sha256, self.max_tokens
+
+class BaseVectors(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Vectors of the same passages by the base model, for a comparison, stored alike."""
+
+    fingerprint: str
+    """Of the base model, which reads as many tokens as that of the index."""
+    vectors: str
+    scale: float | None = None
 
 
 class IndexCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,6 +77,8 @@ class IndexCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """What numbers are multiplied with before they are rounded to int8."""
     vectors: str
     """The file of vectors, a row a passage."""
+    base: BaseVectors | None = None
+    """None without them, and where the model of the index is the base model."""
     passages: int
     generation: int = 0
     """Counts the changes of texts. Documents of a later one are not yet part of the index."""
@@ -80,8 +92,13 @@ class IndexCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """When the vectors' file was completed."""
 
 
+def is_index(folder: Path) -> bool:
+    """Whether an index lies in `folder`, sound or not."""
+    return all(os.path.lexists(folder / name) for name in (CARD_FILE, TEXTS_FILE))
+
+
 def read_card(folder: Path) -> IndexCard:
-    """The card of the index in `folder`.
+    """The card of the index in `folder`, as it was written; use `index_model.read_index`.
 
     Raises:
         DataError: there is no index, or its card is damaged or of a later version.
@@ -113,9 +130,13 @@ def read_card(folder: Path) -> IndexCard:
 
 def _is_sound(card: IndexCard) -> bool:
     names = [card.vectors, *([card.model.folder] if card.model.folder else [])]
-    has_scale = card.scale is not None and math.isfinite(card.scale) and card.scale > 0
+    scales = [card.scale]
+    if card.base is not None:
+        names.append(card.base.vectors)
+        scales.append(card.base.scale)
+    has_scale = all(scale is not None and math.isfinite(scale) and scale > 0 for scale in scales)
     return (
-        card.format == FORMAT
+        1 <= card.format <= FORMAT
         and 1 <= card.dims <= MAX_DIMS
         and 0 <= card.passages < 2**40
         and card.words >= 0
@@ -123,6 +144,7 @@ def _is_sound(card: IndexCard) -> bool:
         and (card.dtype != "int8" or has_scale)
         and (card.model.folder is None) == (card.model.weights_sha256 is None)
         and all(FILE_NAME.fullmatch(name) for name in names)
+        and len(set(names)) == len(names)
     )
 
 
@@ -131,5 +153,5 @@ def _damaged(path: Path, reason: str) -> DataError:
 
 
 def write_card(folder: Path, card: IndexCard) -> None:
-    """Replace the card in `folder` in one step."""
-    replace_json(folder / CARD_FILE, card)
+    """Replace the card in `folder` in one step, in the present format."""
+    replace_json(folder / CARD_FILE, msgspec.structs.replace(card, format=FORMAT))

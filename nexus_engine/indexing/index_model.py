@@ -6,23 +6,28 @@ With its own copy an index answers by the model that made its vectors, whatever 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import threading
 from pathlib import Path
+
+import msgspec
 
 from nexus_engine.disk.files import make_folder, sync, write_new
 from nexus_engine.disk.regular_files import read_regular
 from nexus_engine.disk.tensor_files import MAX_WEIGHT_BYTES
 from nexus_engine.errors import ModelError, RunError, one_line
-from nexus_engine.indexing.index_card import ModelIdentity
+from nexus_engine.indexing.index_card import IndexCard, ModelIdentity, read_card
 from nexus_engine.model.base_model import MAX_TOKENS, find_base_model
 from nexus_engine.runs.folder import find_run
+from nexus_engine.runs.model_fingerprint import fingerprint_of, model_fingerprint
 from nexus_engine.runs.saved_model import (
     CARD_FILE as MODEL_CARD,
 )
 from nexus_engine.runs.saved_model import (
     EXPORT_CARD,
     LoadedModel,
+    ModelCard,
     intact_card,
     load_model,
     load_saved,
@@ -38,24 +43,22 @@ __all__ = [
     "latest_identity",
     "load_copy",
     "named_identity",
+    "not_its_model",
+    "read_index",
+    "refresh_command",
 ]
 
 
 def identity_of(loaded: LoadedModel, name: str) -> ModelIdentity:
     """Who the model is that `load_model(name)` read."""
-    if loaded.card is None:
-        return ModelIdentity(
-            source="base",
-            base_sha256=loaded.base.sha256,
-            max_tokens=loaded.tokenizer.max_tokens,
-        )
-    weights = loaded.card.weights_sha256
+    weights = None if loaded.card is None else loaded.card.weights_sha256
     return ModelIdentity(
-        source=str(_named_folder(name)),
+        source="base" if weights is None else str(_named_folder(name)),
+        fingerprint=model_fingerprint(loaded),
         base_sha256=loaded.base.sha256,
         weights_sha256=weights,
-        max_tokens=loaded.card.max_tokens,
-        folder=folder_name(weights),
+        max_tokens=loaded.tokenizer.max_tokens,
+        folder=None if weights is None else folder_name(weights),
     )
 
 
@@ -73,18 +76,53 @@ def named_identity(name: str) -> ModelIdentity:
     """
     if name == "base":
         base = find_base_model()
-        return ModelIdentity(source="base", base_sha256=base.sha256, max_tokens=MAX_TOKENS)
+        return ModelIdentity(
+            source="base",
+            fingerprint=fingerprint_of(base.sha256, base.tokenizer_sha256, None, MAX_TOKENS),
+            base_sha256=base.sha256,
+            max_tokens=MAX_TOKENS,
+        )
     folder = _saved_folder(name)
     card = intact_card(folder)
     if card is None:
         raise ModelError(f"{one_line(folder, 200)}: no intact model there; train, or name another")
     return ModelIdentity(
         source=str(_named_folder(name)),
+        fingerprint=_saved_fingerprint(card),
         base_sha256=card.base_sha256,
         weights_sha256=card.weights_sha256,
         max_tokens=card.max_tokens,
         folder=folder_name(card.weights_sha256),
     )
+
+
+def _saved_fingerprint(card: ModelCard) -> str:
+    tokenizer = card.tokenizer_sha256
+    if tokenizer is None:  # in a card of an earlier version
+        tokenizer = find_base_model(card.base_folder).tokenizer_sha256
+    return fingerprint_of(card.base_sha256, tokenizer, card, card.max_tokens)
+
+
+def read_index(index: Path) -> IndexCard:
+    """The card of the index in `index`; one of an earlier version gets its model's fingerprint.
+
+    Raises:
+        DataError: there is no index, or its card is damaged or of a later version.
+    """
+    card = read_card(index)
+    model = card.model
+    if model.fingerprint:
+        return card
+    try:
+        if model.folder is None:
+            tokenizer = find_base_model().tokenizer_sha256
+            found = fingerprint_of(model.base_sha256, tokenizer, None, model.max_tokens)
+        else:
+            saved = intact_card(index / model.folder)
+            found = "" if saved is None else _saved_fingerprint(saved)
+    except ModelError:
+        return card  # it is no other model's either; loading it tells what is wrong
+    return msgspec.structs.replace(card, model=msgspec.structs.replace(model, fingerprint=found))
 
 
 def latest_identity(source: str) -> ModelIdentity | None:
@@ -95,6 +133,20 @@ def latest_identity(source: str) -> ModelIdentity | None:
         return named_identity(source)
     except (ModelError, RunError, OSError, ValueError):
         return None
+
+
+def refresh_command(index: Path, *options: str) -> str:
+    """The command that refreshes the index, with `options`."""
+    return shlex.join(("nexus", "index", "refresh", str(index), *options))
+
+
+def not_its_model(index: Path, name: str) -> ModelError:
+    """The refusal of the model `name` by an index whose vectors are by another."""
+    command = refresh_command(index, "--model", name)
+    return ModelError(
+        f"{one_line(index, 200)}: its vectors are not by {one_line(name, 100)}; refresh it: "
+        f"{one_line(command, 300)}"
+    )
 
 
 def _named_folder(name: str) -> Path:
@@ -166,4 +218,4 @@ def load_copy(index: Path, identity: ModelIdentity) -> LoadedModel:
 
 def embedder_of(loaded: LoadedModel) -> Embedder:
     """What embeds texts by `loaded`."""
-    return Embedder.of(loaded.model.eval(), loaded.tokenizer, threading.Lock(), loaded.card)
+    return Embedder.of(loaded, threading.Lock())

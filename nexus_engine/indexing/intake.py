@@ -1,15 +1,24 @@
-"""Documents of a corpus go into the texts of an index; what is there already is left."""
+"""A corpus goes into the texts of an index; what is there already is left."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from nexus_engine.indexing.corpus_stream import IndexedPassage, SourceDocument
-from nexus_engine.indexing.text_store import Document, TextStore
+from nexus_engine.errors import ConfigError, DataError
+from nexus_engine.indexing.corpus_stream import (
+    CorpusOptions,
+    IndexCorpus,
+    IndexedPassage,
+    SourceDocument,
+    open_corpus,
+)
+from nexus_engine.indexing.embedding import IndexProgress
+from nexus_engine.indexing.question_store import QuestionStore
+from nexus_engine.indexing.text_store import Document, TextStore, stored
 
-__all__ = ["Intake", "take_in"]
+__all__ = ["Intake", "read_corpus_into"]
 
 COMMIT_PASSAGES = 5_000
 """Passages of a transaction: about 1 s of reading."""
@@ -25,6 +34,58 @@ class Intake(NamedTuple):
     """Documents whose older passages went out of date."""
     unchanged: int = 0
     """Documents that were there already, as they are now."""
+    removed: int = 0
+    """Documents whose files have left the folder, where that was asked."""
+    left_out: str = ""
+    """Why the questions of the corpus were left out; "" if they were not."""
+
+
+def read_corpus_into(
+    store: TextStore,
+    corpus: str,
+    options: CorpusOptions,
+    generation: int,
+    commit: int,
+    *,
+    prune: bool = False,
+) -> Generator[IndexProgress, None, Intake]:
+    """Read the documents and questions of `corpus` as of `generation`; returns what was read.
+
+    With `prune` documents of its folder that it no longer holds are dropped. Questions that cannot
+    be used are left out.
+
+    Raises:
+        ConfigError: `prune`, and the corpus is no folder.
+        DataError: the corpus cannot be used; what was committed stays.
+    """
+    found = open_corpus(corpus, options)
+    if prune and not found.is_folder:
+        raise ConfigError("--prune: give the folder whose files are gone, not a file")
+    names: set[str] = set()
+    intake = Intake()
+    for intake in take_in(store, _named(found, names), generation, commit):
+        yield IndexProgress("reading", intake.passages)
+    with store.transaction():
+        questions = QuestionStore(store)
+        questions.create()
+        if found.questions is not None:
+            try:
+                questions.put(found.folder, found.questions, generation)
+            except DataError as error:
+                intake = intake._replace(left_out=str(error))
+        if prune:
+            kept = () if found.questions is None else (found.questions.name,)
+            questions.drop_missing(found.folder, kept, generation)
+            removed = store.drop_missing(found.folder, names, generation)
+            intake = intake._replace(removed=removed)
+    return intake
+
+
+def _named(corpus: IndexCorpus, names: set[str]) -> Iterator[SourceDocument]:
+    """The documents of `corpus`; their names go into `names`."""
+    for document in corpus.documents:
+        names.add(stored(document.name))
+        yield document
 
 
 def take_in(
@@ -77,7 +138,7 @@ def _opened(
             return known, total
         store.drop_from(known.first, generation)  # it changed after the kill
         known = store.document_named(source.folder, source.name)
-    if known is not None:
+    if known is not None and not known.is_gone:
         store.replace_older(known, generation)
         total = total._replace(replaced=total.replaced + 1)
     return store.add_document(source.folder, source.name, source.digest, generation), total

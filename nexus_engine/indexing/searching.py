@@ -6,10 +6,10 @@ the ones with the largest sum of idf, and the nearest by vector, get their exact
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -19,12 +19,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nexus_engine.errors import DataError, one_line
-from nexus_engine.indexing.index_card import TEXTS_FILE, IndexCard, read_card
-from nexus_engine.indexing.text_store import Document, TextStore
+from nexus_engine.indexing.filters import EVERYWHERE, Filter
+from nexus_engine.indexing.index_card import TEXTS_FILE, IndexCard
+from nexus_engine.indexing.index_model import read_index
+from nexus_engine.indexing.question_store import QuestionStore
+from nexus_engine.indexing.text_store import Passage, TextStore
 from nexus_engine.indexing.vector_file import Codec, VectorFile, nearest_rows
 from nexus_engine.indexing.words import bm25, distinct_words, idf, words_of
+from nexus_engine.scoring.search_texts import KnownQuestions
 
-__all__ = ["HYBRID", "Hit", "OpenIndex", "fuse"]
+__all__ = ["HYBRID", "Hit", "OpenIndex", "Placed", "Ranking", "fuse"]
 
 HYBRID = True
 """Whether words count beside vectors unless a search says so."""
@@ -65,6 +69,27 @@ class Hit(NamedTuple):
     word_rank: int | None
 
 
+class Ranking(NamedTuple):
+    """What a query finds: ids, best first, and what ranked them."""
+
+    order: Ids
+    """(k,) of the passages in either list, fused."""
+    scores: Tensor
+    """(n,) the similarity of each passage; -inf for those that may not be found. The tensor is used
+    again by the next search of the same vectors."""
+    nearest: Ids
+    by_word: Ids
+
+
+class Placed(NamedTuple):
+    """A passage, its file, and its number there, from 1."""
+
+    passage: Passage
+    folder: str
+    file: str
+    number: int
+
+
 class _Word(NamedTuple):
     word: str
     passages: int
@@ -80,13 +105,13 @@ class OpenIndex:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for tries_left in reversed(range(OPENING_TRIES)):
-            self.card: IndexCard = read_card(folder)
-            codec = Codec(self.card.dims, self.card.dtype, self.card.scale)
+            self.card: IndexCard = read_index(folder)
             try:
-                path = folder / self.card.vectors
-                self._vectors = VectorFile(path, codec, self.card.passages)
+                self._vectors = self._file_of(self.card.vectors, self.card.scale)
+                base = self.card.base
+                self._base = None if base is None else self._file_of(base.vectors, base.scale)
             except DataError:
-                if not tries_left or read_card(folder) == self.card:
+                if not tries_left or read_index(folder) == self.card:
                     raise
             else:
                 break
@@ -101,8 +126,12 @@ class OpenIndex:
         except BaseException:
             self._store.close()
             raise
-        self._allowed: dict[tuple[str | None, str | None], npt.NDArray[np.bool_] | None] = {}
+        self._allowed: dict[Filter, npt.NDArray[np.bool_] | None] = {}
         self._lock = threading.Lock()
+
+    def _file_of(self, vectors: str, scale: float | None) -> VectorFile:
+        codec = Codec(self.card.dims, self.card.dtype, scale)
+        return VectorFile(self.folder / vectors, codec, self.card.passages)
 
     def __enter__(self) -> Self:
         return self
@@ -112,7 +141,8 @@ class OpenIndex:
 
     def close(self) -> None:
         """Close the files."""
-        self._store.close()
+        with self._lock:
+            self._store.close()
 
     def __len__(self) -> int:
         """The number of passages, without replaced ones."""
@@ -128,6 +158,12 @@ class OpenIndex:
                 if self._live is None or self._live[id_]:
                     yield text
 
+    def questions(self) -> KnownQuestions | None:
+        """The known questions with ids of passages as answers; None without any."""
+        with self._lock:
+            known = QuestionStore(self._store)
+            return known.known(self.card.generation, self.card.passages, self._live)
+
     def search(
         self,
         vector: Tensor,
@@ -135,8 +171,7 @@ class OpenIndex:
         top: int,
         *,
         hybrid: bool = True,
-        file: str | None = None,
-        folder: str | None = None,
+        within: Filter = EVERYWHERE,
     ) -> list[Hit]:
         """The `top` passages nearest to `query`, nearest first; equal texts count as one.
 
@@ -145,52 +180,94 @@ class OpenIndex:
             query: Its text; any text will do.
             top: 1 or more.
             hybrid: Whether words count beside vectors.
-            file: A pattern of `fnmatch` for the file's name, or with a slash for its path.
-            folder: A folder in which the file lies, or the corpus' own folder.
+            within: The documents that may be found.
 
         Raises:
-            DataError: the index is damaged, or no file fits `file` and `folder`.
+            DataError: the index is damaged, or no file is within the filter.
         """
         with self._lock, torch.inference_mode():
-            allowed = self._allowed_by(file, folder)
-            scores = self._vectors.scores(F.normalize(vector[: self.card.dims].float(), dim=0))
-            if allowed is not None:
-                scores.masked_fill_(~torch.from_numpy(allowed), float("-inf"))
-            depth = max(DEPTH, 2 * top)
-            nearest = nearest_rows(scores, depth)
-            by_word = np.zeros(0, np.int64)
-            if hybrid:
-                by_word = self._by_words(query, scores.numpy(), nearest, depth)
-            order = fuse(nearest, by_word) if len(by_word) else nearest
-            return self._hits(order, scores, nearest, by_word, top)
+            ranking = self._ranking(self._vectors, vector, query, top, hybrid, within)
+            return self._hits(ranking, top)
 
-    def _hits(self, order: Ids, scores: Tensor, nearest: Ids, by_word: Ids, top: int) -> list[Hit]:
-        vector_ranks = {int(id_): rank for rank, id_ in enumerate(nearest, start=1)}
-        word_ranks = {int(id_): rank for rank, id_ in enumerate(by_word, start=1)}
+    @contextlib.contextmanager
+    def ranked(
+        self,
+        vector: Tensor,
+        query: str,
+        top: int,
+        *,
+        by_base: bool = False,
+        within: Filter = EVERYWHERE,
+    ) -> Iterator[Ranking]:
+        """The ranking that `search` takes its hits from, valid inside the context.
+
+        With `by_base`, by the base model's vectors: the index must have them, and `vector` is by
+        that model.
+        """
+        vectors = self._base if by_base else self._vectors
+        assert vectors is not None
+        with self._lock, torch.inference_mode():
+            yield self._ranking(vectors, vector, query, top, HYBRID, within)
+
+    def placed(self, ids: Ids) -> dict[int, Placed]:
+        """The passages of `ids` (k,) with their files."""
+        with self._lock:
+            return self._placed(ids)
+
+    def _ranking(
+        self,
+        vectors: VectorFile,
+        vector: Tensor,
+        query: str,
+        top: int,
+        hybrid: bool,
+        within: Filter,
+    ) -> Ranking:
+        allowed = self._allowed_by(within)
+        scores = vectors.scores(F.normalize(vector[: self.card.dims].float(), dim=0))
+        if allowed is not None:
+            scores.masked_fill_(~torch.from_numpy(allowed), float("-inf"))
+        depth = max(DEPTH, 2 * top)
+        nearest = nearest_rows(scores, depth)
+        by_word = np.zeros(0, np.int64)
+        if hybrid:
+            by_word = self._by_words(query, scores.numpy(), nearest, depth)
+        order = fuse(nearest, by_word) if len(by_word) else nearest
+        return Ranking(order, scores, nearest, by_word)
+
+    def _placed(self, ids: Ids) -> dict[int, Placed]:
+        found: dict[int, Placed] = {}
+        for id_, passage in self._store.passages(ids).items():
+            document = self._store.document_of(id_)
+            if document is not None:
+                number = id_ - document.first + 1
+                found[id_] = Placed(passage, document.folder, document.name, number)
+        return found
+
+    def _hits(self, ranking: Ranking, top: int) -> list[Hit]:
+        vector_ranks = {int(id_): rank for rank, id_ in enumerate(ranking.nearest, start=1)}
+        word_ranks = {int(id_): rank for rank, id_ in enumerate(ranking.by_word, start=1)}
         hits: list[Hit] = []
         texts: set[str] = set()
         step = 2 * top
-        for start in range(0, len(order), step):
-            ids = order[start : start + step]
-            passages = self._store.passages(ids)
+        for start in range(0, len(ranking.order), step):
+            ids = ranking.order[start : start + step]
+            placed = self._placed(ids)
             for id_ in ids.tolist():
-                passage = passages.get(id_)
-                if passage is None or passage.text in texts:
+                found = placed.get(id_)
+                if found is None or found.passage.text in texts:
                     continue
+                passage = found.passage
                 texts.add(passage.text)
-                document = self._store.document_of(id_)
-                if document is None:
-                    continue
-                number = id_ - document.first + 1
                 hits.append(
                     Hit(
                         id=id_,
                         text=passage.text,
-                        folder=document.folder,
-                        file=document.name,
-                        start=number if passage.start is None else passage.start,
+                        folder=found.folder,
+                        file=found.file,
+                        start=found.number if passage.start is None else passage.start,
                         heading=passage.heading,
-                        cosine=float(scores[id_]),
+                        cosine=float(ranking.scores[id_]),
                         vector_rank=vector_ranks.get(id_),
                         word_rank=word_ranks.get(id_),
                     )
@@ -274,40 +351,25 @@ class OpenIndex:
             live[first : first + passages] = False
         return live
 
-    def _allowed_by(self, file: str | None, folder: str | None) -> npt.NDArray[np.bool_] | None:
+    def _allowed_by(self, within: Filter) -> npt.NDArray[np.bool_] | None:
         """Which passages may be hits, (n,); None if all may."""
-        key = file, folder
-        if key not in self._allowed:
-            self._allowed[key] = self._live if key == (None, None) else self._mask(file, folder)
-        return self._allowed[key]
+        if within not in self._allowed:
+            self._allowed[within] = self._live if within == EVERYWHERE else self._mask(within)
+        return self._allowed[within]
 
-    def _mask(self, file: str | None, folder: str | None) -> npt.NDArray[np.bool_]:
+    def _mask(self, within: Filter) -> npt.NDArray[np.bool_]:
         mask = np.zeros(self.card.passages, np.bool_)
         for document in self._store.documents(self.card.generation):
-            if _fits(document, file, folder):
+            if within.fits(document):
                 mask[document.first : document.first + document.passages] = True
         if self._live is not None:
             mask &= self._live
         if not mask.any():
             raise DataError(
-                f"{one_line(self.folder)}: no file of the index fits --file and --folder; see "
-                "its files with nexus index status --files"
+                f"{one_line(self.folder)}: no file of the index fits; see its files with nexus "
+                "index status INDEX --files"
             )
         return mask
-
-
-def _fits(document: Document, file: str | None, folder: str | None) -> bool:
-    if file is not None:
-        name = document.name if "/" in file else PurePosixPath(document.name).name
-        if not fnmatchcase(name, file):
-            return False
-    if folder is None:
-        return True
-    parts = (PurePosixPath(document.folder).name, *PurePosixPath(document.name).parts[:-1])
-    wanted = PurePosixPath(folder).parts
-    return document.folder == folder.rstrip("/") or any(
-        parts[start : start + len(wanted)] == wanted for start in range(len(parts))
-    )
 
 
 def fuse(by_vector: Ids, by_word: Ids, word_weight: float = WORD_WEIGHT) -> Ids:

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nexus_engine.disk.lock import is_held
+from nexus_engine.indexing.base_vectors import base_record
 from nexus_engine.indexing.building import JOB_FILE
 from nexus_engine.indexing.embedding import EmbeddingJob, mean_cosine, read_job
 from nexus_engine.indexing.index_card import (
     TEXTS_FILE,
     IndexCard,
     ModelIdentity,
-    read_card,
 )
-from nexus_engine.indexing.index_model import embedder_of, latest_identity, load_copy
+from nexus_engine.indexing.index_model import embedder_of, latest_identity, load_copy, read_index
+from nexus_engine.indexing.question_store import QuestionStore
 from nexus_engine.indexing.refreshing import JOB_FILE as REFRESH_FILE
 from nexus_engine.indexing.text_store import Document, TextStore
 from nexus_engine.runs.saved_model import load_model
@@ -40,6 +41,8 @@ class IndexStatus(NamedTuple):
     is_written: bool
     unfinished_add: EmbeddingJob | None
     unfinished_refresh: EmbeddingJob | None
+    questions: int = 0
+    """Known questions, answered by a passage of the index or not."""
 
     @property
     def is_latest(self) -> bool | None:
@@ -68,7 +71,7 @@ def index_status(index: Path) -> IndexStatus:
     Raises:
         DataError: there is no index, or it is damaged.
     """
-    card = read_card(index)
+    card = read_index(index)
     with TextStore(index / TEXTS_FILE) as store:
         replaced = store.replaced(card.generation)
         gone = {first for first, passages in replaced if passages}
@@ -78,19 +81,23 @@ def index_status(index: Path) -> IndexStatus:
             if each.passages and each.first not in gone
         ]
         text_bytes = store.text_bytes()
+        questions = QuestionStore(store).count(card.generation)
+    has_base = card.base is not None
     kept = None if card.model.folder is None else index / card.model.folder
     return IndexStatus(
         card=card,
         documents=documents,
         live_passages=card.passages - sum(passages for _, passages in replaced),
         text_bytes=text_bytes,
-        vector_bytes=card.passages * row_bytes(card.dims, card.dtype),
+        vector_bytes=card.passages * row_bytes(card.dims, card.dtype) * (1 + has_base),
         store_bytes=(index / TEXTS_FILE).stat().st_size,
         model_bytes=0 if kept is None else sum(file.stat().st_size for file in kept.iterdir()),
         latest=latest_identity(card.model.source),
         is_written=is_held(index) is True,
         unfinished_add=read_job(index / JOB_FILE),
-        unfinished_refresh=read_job(index / REFRESH_FILE),
+        unfinished_refresh=read_job(index / REFRESH_FILE)
+        or read_job(index / base_record(REFRESH_FILE)),
+        questions=questions,
     )
 
 

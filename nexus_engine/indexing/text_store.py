@@ -8,9 +8,10 @@ the texts of the best candidates.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -23,7 +24,7 @@ from nexus_engine.errors import DataError, ResourceError, one_line
 from nexus_engine.indexing.corpus_stream import IndexedPassage
 from nexus_engine.indexing.words import words_of
 
-__all__ = ["Document", "Passage", "TextStore"]
+__all__ = ["Document", "Passage", "TextStore", "stored"]
 
 SCHEMA = """
 CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -53,6 +54,8 @@ FREQUENT = 10_000
 """Words in at least this many passages have their number stored: counting takes milliseconds."""
 MAX_VARIABLES = 500
 """Values in a statement of SQL."""
+GONE = ""
+"""In place of the digest of a file that has left its folder."""
 DAMAGED = "damaged ({}); build the index again"
 Ids = npt.NDArray[np.int64]
 
@@ -68,6 +71,11 @@ class Document(NamedTuple):
     passages: int
     is_complete: bool
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether this says that the file of this name has left its folder."""
+        return self.digest == GONE
+
 
 class Passage(NamedTuple):
     """A stored passage. A `start` of None is its number in its document, from 1."""
@@ -81,6 +89,8 @@ class Passage(NamedTuple):
 class TextStore:
     """The database in a file. Close it, or use it as a context manager.
 
+    `database` and `errors` serve the tables of `question_store.py` in the same file.
+
     Raises:
         DataError: the file is missing, or not such a database.
     """
@@ -92,19 +102,19 @@ class TextStore:
             os.close(create_file(path) if is_new else open_regular(path, os.O_RDWR))
         except OSError as error:
             raise DataError(f"{one_line(path)}: {error.strerror}; build the index again") from None
-        self._database = sqlite3.connect(
+        self.database = sqlite3.connect(
             path, isolation_level=None, timeout=WAIT_SECONDS, check_same_thread=False
         )
-        with self._errors():
+        with self.errors():
             # Texts never go to a temporary file elsewhere on the disk.
-            self._database.execute("PRAGMA temp_store = MEMORY")
+            self.database.execute("PRAGMA temp_store = MEMORY")
             if is_new or (create and not self._has_tables()):
-                self._database.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-                self._database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
-            self._database.execute("SELECT count(*) FROM documents").fetchone()
+                self.database.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+                self.database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
+            self.database.execute("SELECT count(*) FROM documents").fetchone()
 
     def _has_tables(self) -> bool:
-        return bool(self._database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
+        return bool(self.database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
 
     def __enter__(self) -> Self:
         return self
@@ -114,10 +124,11 @@ class TextStore:
 
     def close(self) -> None:
         """Close the file; an open transaction is undone."""
-        self._database.close()
+        self.database.close()
 
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
+    def errors(self) -> Iterator[None]:
+        """SQLite's errors inside as those of the project."""
         try:
             yield
         except sqlite3.OperationalError as error:
@@ -139,32 +150,32 @@ class TextStore:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """All writes inside become part of the file together, or none does."""
-        with self._errors():
-            self._database.execute("BEGIN IMMEDIATE")
+        with self.errors():
+            self.database.execute("BEGIN IMMEDIATE")
             try:
                 yield
             except BaseException:
-                if self._database.in_transaction:  # a full disk has ended it already
-                    self._database.execute("ROLLBACK")
+                if self.database.in_transaction:  # a full disk has ended it already
+                    self.database.execute("ROLLBACK")
                 raise
-            self._database.execute("COMMIT")
+            self.database.execute("COMMIT")
 
     def add_document(self, folder: str, name: str, digest: str, generation: int) -> Document:
         """A new document, whose passages follow those that are there."""
         first = self.next_id()
-        row = self._database.execute(
+        row = self.database.execute(
             "INSERT INTO documents (folder, name, digest, first, passages, is_complete, generation)"
             " VALUES (?, ?, ?, ?, 0, 0, ?)",
-            (_stored(folder), _stored(name), digest, first, generation),
+            (stored(folder), stored(name), digest, first, generation),
         )
         return Document(int(row.lastrowid or 0), folder, name, digest, first, 0, False)
 
     def add_passages(self, document: Document, passages: Sequence[IndexedPassage]) -> Document:
         """The document with `passages` behind its last one."""
         first = document.first + document.passages
-        texts = [_stored(passage.text) for passage in passages]
+        texts = [stored(passage.text) for passage in passages]
         words = [words_of(text) for text in texts]
-        self._database.executemany(
+        self.database.executemany(
             "INSERT INTO passages VALUES (?, ?, ?, ?)",
             (
                 (
@@ -172,12 +183,12 @@ class TextStore:
                     texts[i],
                     # Lines without a gap: nothing is stored, 3 MB less for a million.
                     None if each.start == document.passages + i + 1 else each.start,
-                    _stored(each.heading) or None,
+                    stored(each.heading) or None,
                 )
                 for i, each in enumerate(passages)
             ),
         )
-        self._database.executemany(
+        self.database.executemany(
             "INSERT INTO words (rowid, text) VALUES (?, ?)",
             ((first + i, _indexed(each)) for i, each in enumerate(words)),
         )
@@ -188,9 +199,29 @@ class TextStore:
         """Note that all passages of the document are there."""
         self._updated(document._replace(is_complete=True))
 
+    def drop_missing(self, folder: str, present: Container[str], generation: int) -> int:
+        """Note that the documents of `folder` are gone from `generation` on but for `present`.
+
+        Returns how many are. A later document of the same name is a new one.
+        """
+        with self.errors():
+            rows = self.database.execute(
+                "SELECT id, folder, name, digest, first, passages, is_complete FROM documents"
+                " WHERE id IN (SELECT max(id) FROM documents WHERE folder = ? GROUP BY name)",
+                (stored(folder),),
+            ).fetchall()
+        gone = 0
+        for document in itertools.starmap(Document, rows):
+            if document.is_gone or document.name in present:
+                continue
+            self.replace_older(document, generation)
+            self.complete(self.add_document(document.folder, document.name, GONE, generation))
+            gone += 1
+        return gone
+
     def replace_older(self, document: Document, generation: int) -> None:
         """Note that `document` is out of date from `generation` on."""
-        self._database.execute(
+        self.database.execute(
             "INSERT INTO replaced VALUES (?, ?, ?)",
             (document.first, document.passages, generation),
         )
@@ -200,39 +231,39 @@ class TextStore:
         for start in range(first, self.next_id(), MAX_VARIABLES):
             rows = [
                 (id_, words_of(text))
-                for id_, text in self._database.execute(
+                for id_, text in self.database.execute(
                     "SELECT id, text FROM passages WHERE id >= ? AND id < ?",
                     (start, start + MAX_VARIABLES),
                 )
             ]
-            self._database.executemany(
+            self.database.executemany(
                 "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)",
                 ((id_, _indexed(words)) for id_, words in rows),
             )
             self._count_words(-sum(len(words) for _, words in rows))
-        self._database.execute("DELETE FROM passages WHERE id >= ?", (first,))
-        self._database.execute("DELETE FROM documents WHERE first >= ? OR generation > ?",
+        self.database.execute("DELETE FROM passages WHERE id >= ?", (first,))
+        self.database.execute("DELETE FROM documents WHERE first >= ? OR generation > ?",
                                (first, generation))  # fmt: skip
-        self._database.execute("DELETE FROM replaced WHERE generation > ?", (generation,))
+        self.database.execute("DELETE FROM replaced WHERE generation > ?", (generation,))
 
     def count_frequent(self) -> None:
         """Store in how many passages each frequent word stands."""
-        self._database.execute("DELETE FROM frequent")
-        self._database.execute(
+        self.database.execute("DELETE FROM frequent")
+        self.database.execute(
             "INSERT INTO frequent SELECT term, doc FROM vocabulary WHERE doc >= ?", (FREQUENT,)
         )
 
     def compact(self) -> None:
         """Merge the parts of the word index and free unused pages."""
-        with self._errors():
-            self._database.execute("INSERT INTO words (words) VALUES ('optimize')")
-            self._database.execute("VACUUM")
+        with self.errors():
+            self.database.execute("INSERT INTO words (words) VALUES ('optimize')")
+            self.database.execute("VACUUM")
 
     def _count_words(self, more: int) -> None:
-        self._database.execute("UPDATE facts SET value = value + ? WHERE name = 'words'", (more,))
+        self.database.execute("UPDATE facts SET value = value + ? WHERE name = 'words'", (more,))
 
     def _updated(self, document: Document) -> Document:
-        self._database.execute(
+        self.database.execute(
             "UPDATE documents SET passages = ?, is_complete = ? WHERE id = ?",
             (document.passages, document.is_complete, document.id),
         )
@@ -254,18 +285,18 @@ class TextStore:
 
     def document_named(self, folder: str, name: str) -> Document | None:
         """The latest state of the document; None if it was never read."""
-        with self._errors():
-            row = self._database.execute(
+        with self.errors():
+            row = self.database.execute(
                 "SELECT id, folder, name, digest, first, passages, is_complete FROM documents"
                 " WHERE name = ? AND folder = ? ORDER BY id DESC LIMIT 1",
-                (_stored(name), _stored(folder)),
+                (stored(name), stored(folder)),
             ).fetchone()
         return None if row is None else Document(*row)
 
     def documents(self, generation: int) -> list[Document]:
         """The documents up to `generation`, replaced ones included."""
-        with self._errors():
-            rows = self._database.execute(
+        with self.errors():
+            rows = self.database.execute(
                 "SELECT id, folder, name, digest, first, passages, is_complete FROM documents"
                 " WHERE generation <= ? ORDER BY first",
                 (generation,),
@@ -274,16 +305,16 @@ class TextStore:
 
     def has_documents_after(self, generation: int) -> bool:
         """Whether an addition after `generation` read a document."""
-        with self._errors():
-            (count,) = self._database.execute(
+        with self.errors():
+            (count,) = self.database.execute(
                 "SELECT count(*) FROM documents WHERE generation > ?", (generation,)
             ).fetchone()
         return bool(count)
 
     def document_of(self, passage: int) -> Document | None:
         """The document with the passage of this id."""
-        with self._errors():
-            row = self._database.execute(
+        with self.errors():
+            row = self.database.execute(
                 "SELECT id, folder, name, digest, first, passages, is_complete FROM documents"
                 " WHERE first <= ? AND passages > 0 ORDER BY first DESC LIMIT 1",
                 (passage,),
@@ -292,15 +323,15 @@ class TextStore:
 
     def replaced(self, generation: int) -> list[tuple[int, int]]:
         """Ids (first, number) of passages that are out of date in `generation`."""
-        with self._errors():
-            return self._database.execute(
+        with self.errors():
+            return self.database.execute(
                 "SELECT first, passages FROM replaced WHERE generation <= ?", (generation,)
             ).fetchall()
 
     def texts(self, first: int, stop: int) -> list[str]:
         """The texts of the passages `first` to `stop` - 1."""
-        with self._errors():
-            rows = self._database.execute(
+        with self.errors():
+            rows = self.database.execute(
                 "SELECT text FROM passages WHERE id >= ? AND id < ? ORDER BY id", (first, stop)
             ).fetchall()
         return [text for (text,) in rows]
@@ -309,11 +340,11 @@ class TextStore:
         """The passages with these ids (n,)."""
         stored: dict[int, Passage] = {}
         listed = ids.tolist()
-        with self._errors():
+        with self.errors():
             for start in range(0, len(listed), MAX_VARIABLES):
                 part = listed[start : start + MAX_VARIABLES]
                 marks = ",".join("?" * len(part))
-                for id_, text, at, heading in self._database.execute(
+                for id_, text, at, heading in self.database.execute(
                     f"SELECT id, text, start, heading FROM passages WHERE id IN ({marks})", part
                 ):
                     stored[id_] = Passage(id_, text, at, heading or "")
@@ -322,9 +353,9 @@ class TextStore:
     def frequent(self, words: Sequence[str]) -> dict[str, int]:
         """Those of `words` that are frequent, with the number of passages that hold them."""
         counts: dict[str, int] = {}
-        with self._errors():
+        with self.errors():
             for word in words:
-                row = self._database.execute(
+                row = self.database.execute(
                     "SELECT passages FROM frequent WHERE word = ?", (word,)
                 ).fetchone()
                 if row is not None:
@@ -335,8 +366,8 @@ class TextStore:
         """Ids of passages that hold all of `words`, rising, at most `limit`."""
         # A string of ids takes a fifth of the time of as many rows.
         match = " AND ".join(f'"{word}"' for word in words)
-        with self._errors():
-            (listed,) = self._database.execute(
+        with self.errors():
+            (listed,) = self.database.execute(
                 "SELECT group_concat(id) FROM"
                 " (SELECT rowid AS id FROM words WHERE words MATCH ? LIMIT ?)",
                 (match, limit),
@@ -346,8 +377,8 @@ class TextStore:
         return np.fromstring(listed, np.int64, sep=",")
 
     def _number(self, statement: str) -> int:
-        with self._errors():
-            return int(self._database.execute(statement).fetchone()[0])
+        with self.errors():
+            return int(self.database.execute(statement).fetchone()[0])
 
 
 def _indexed(words: Sequence[str]) -> str:
@@ -355,6 +386,6 @@ def _indexed(words: Sequence[str]) -> str:
     return " ".join(dict.fromkeys(words))
 
 
-def _stored(text: str) -> str:
+def stored(text: str) -> str:
     """`text` as SQLite takes it: a lone half of a character becomes a question mark."""
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 
-from nexus_engine.runs.saved_model import LoadedModel
+from nexus_engine.runs.saved_model import LoadedModel, ModelCard
 
-__all__ = ["model_fingerprint"]
+__all__ = ["fingerprint_of", "model_fingerprint"]
 
 
 def model_fingerprint(loaded: LoadedModel) -> str:
@@ -15,11 +15,20 @@ def model_fingerprint(loaded: LoadedModel) -> str:
     That is the weights of the base model, those of training, the tokenizer, and how many tokens of
     a text are read. Precision is not part of it.
     """
-    card = loaded.card
+    base = loaded.base
+    return fingerprint_of(
+        base.sha256, base.tokenizer_sha256, loaded.card, loaded.tokenizer.max_tokens
+    )
+
+
+def fingerprint_of(
+    base_sha256: str, tokenizer_sha256: str, card: ModelCard | None, max_tokens: int
+) -> str:
+    """The same from its parts, without loading a weight; without a card for the base model."""
     parts = (
-        loaded.base.sha256,
-        loaded.base.tokenizer_sha256,
+        base_sha256,
+        tokenizer_sha256,
         "" if card is None else f"{card.weights_sha256} {card.tune} {card.nonlinearity}",
-        str(loaded.tokenizer.max_tokens),
+        str(max_tokens),
     )
     return hashlib.sha256("\n".join(("nexus model 1", *parts)).encode()).hexdigest()

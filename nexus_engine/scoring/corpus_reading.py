@@ -7,8 +7,6 @@ no run keeps a copy of them.
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,16 +18,14 @@ from nexus_engine.data.messages import file_error, row_error, shown_path
 from nexus_engine.data.questions.answers import Answers, Ragged
 from nexus_engine.data.questions.beir import corpus_texts
 from nexus_engine.data.questions.documents import DocumentCutter
-from nexus_engine.data.questions.layout import layout_of
-from nexus_engine.data.questions.loading import DEMO, load_questions, spec_path
+from nexus_engine.data.questions.loading import load_questions
 from nexus_engine.data.questions.question_data import QuestionData
-from nexus_engine.data.reading.formats import FileKind, known_kind, stem_of_name
-from nexus_engine.data.reading.sources import file_source, refused_access
+from nexus_engine.data.reading.sources import file_source
 from nexus_engine.data.reading.text_lines import text_lines
-from nexus_engine.data.task import has_questions
 from nexus_engine.errors import DataError
 from nexus_engine.model.base_model import MAX_TOKENS, find_base_model
 from nexus_engine.model.plain_tokenizer import plain_tokenizer
+from nexus_engine.scoring.corpus_files import CorpusKind, corpus_files
 from nexus_engine.scoring.querying import Check
 from nexus_engine.scoring.search_texts import Documents, KnownQuestions, SearchTexts
 from nexus_engine.system.user_paths import user_path
@@ -45,7 +41,6 @@ MAX_CHARACTERS = 100_000_000
 """Characters of all distinct texts of a corpus."""
 MAX_SENTENCE_CHARACTERS = 1_000_000
 """Characters of a sentence; the same as in files of pairs."""
-CORPUS_STEM = "corpus"
 
 
 def read_corpus(
@@ -74,21 +69,16 @@ def read_corpus(
     Raises:
         DataError: the corpus is missing, empty, damaged or too large.
     """
-    path = spec_path(spec)
-    try:
-        is_folder = stat.S_ISDIR(os.stat(path).st_mode)
-    except (OSError, ValueError) as error:
-        raise refused_access(path, error) from None
-    if is_folder:
-        layout = layout_of(path)
-        if layout.documents and not layout.splits and layout.questions is None:
-            return _documents_alone(path, layout.documents, check, max_tokens)
-    elif not is_questions and spec != DEMO:
-        kind = known_kind(path.name)
-        if kind is FileKind.JSONL and stem_of_name(path.name) == CORPUS_STEM:
-            return _beir_corpus(path, check, skip_bad=skip_bad)
-        if kind is None or not has_questions(spec, columns):
+    kind, path, layout = corpus_files(spec, columns, is_questions=is_questions)
+    match kind:
+        case CorpusKind.LINES:
             return read_sentences(path, check)
+        case CorpusKind.ROWS:
+            return _beir_corpus(path, check, skip_bad=skip_bad)
+        case CorpusKind.DOCUMENTS:
+            return _documents_alone(path, layout.documents, check, max_tokens)
+        case CorpusKind.BEIR | CorpusKind.QUESTIONS:
+            pass
     data = load_questions(
         spec,
         seed=seed,

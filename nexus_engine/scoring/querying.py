@@ -27,7 +27,8 @@ from nexus_engine.errors import ModelError
 from nexus_engine.model.base_model import MAX_TOKENS, BaseModel, find_base_model, load_encoder
 from nexus_engine.model.sentence_model import SentenceModel, cosine
 from nexus_engine.model.tokens import Tokenizer, TokenStore
-from nexus_engine.runs.saved_model import LoadedModel, ModelCard, check_finite, load_saved
+from nexus_engine.runs.model_fingerprint import model_fingerprint
+from nexus_engine.runs.saved_model import LoadedModel, check_finite, load_saved
 from nexus_engine.scores import Metric
 from nexus_engine.scoring.evaluation import FEW, embed_all, embed_few
 
@@ -70,6 +71,7 @@ class Embedder:
 
     `compute_lock` serialises the batches of all embedders that share it. `epoch`, `dev_score` and
     the `metric` that decided belong to the tuned weights; they are None for a base model.
+    `fingerprint` tells its vectors from those of another model.
     """
 
     def __init__(
@@ -81,9 +83,11 @@ class Embedder:
         epoch: int | None = None,
         dev_score: float | None = None,
         metric: Metric | None = None,
+        fingerprint: str = "",
         max_remembered: int = MAX_REMEMBERED,
     ) -> None:
         self.model = model
+        self.fingerprint = fingerprint
         self.epoch = epoch
         self.dev_score = dev_score
         self.metric = metric
@@ -97,22 +101,20 @@ class Embedder:
     @classmethod
     def of(
         cls,
-        model: SentenceModel,
-        tokenizer: Tokenizer,
+        loaded: LoadedModel,
         compute_lock: threading.Lock,
-        card: ModelCard | None,
         max_remembered: int = MAX_REMEMBERED,
     ) -> Embedder:
-        """The embedder of the weights that `card` describes; None is the base model."""
-        if card is None:
-            return cls(model, tokenizer, compute_lock, max_remembered=max_remembered)
+        """The embedder of a loaded model."""
+        card = loaded.card
         return cls(
-            model,
-            tokenizer,
+            loaded.model.eval(),
+            loaded.tokenizer,
             compute_lock,
-            epoch=card.epoch,
-            dev_score=card.dev_score,
-            metric=card.metric,
+            epoch=None if card is None else card.epoch,
+            dev_score=None if card is None else card.dev_score,
+            metric=None if card is None else card.metric,
+            fingerprint=model_fingerprint(loaded),
             max_remembered=max_remembered,
         )
 
@@ -257,7 +259,7 @@ class Querier:
             self._dtype = loaded.model.dtype
             if loaded.card is None:
                 self._base_model = loaded.base
-                self._base = self._embedder(loaded.model.eval(), loaded.tokenizer)
+                self._base = self._embedder(loaded)
                 return ModelPair(self._base, None)
             return ModelPair(*self._with_base(loaded))
 
@@ -269,12 +271,15 @@ class Querier:
     def _base_reading(self, base: BaseModel, max_tokens: int) -> Embedder:
         """The base model, reading `max_tokens` of a text. Its weights are read only once."""
         if self._base is None or self._base_model is None or self._base_model.sha256 != base.sha256:
-            model = SentenceModel(load_encoder(base)).eval()
+            model = SentenceModel(load_encoder(base))
             model.dtype = self._dtype
-            self._base = self._embedder(model, Tokenizer(base.folder, max_tokens))
             self._base_model = base
         elif self._base.max_tokens != max_tokens:
-            self._base = self._embedder(self._base.model, Tokenizer(base.folder, max_tokens))
+            model = self._base.model
+        else:
+            return self._base
+        tokenizer = Tokenizer(base.folder, max_tokens)
+        self._base = self._embedder(LoadedModel("base", model, tokenizer, base, None))
         return self._base
 
     def _read_tuned(self, folder: Path) -> None:
@@ -295,13 +300,10 @@ class Querier:
         base = self._base_reading(loaded.base, loaded.tokenizer.max_tokens)
         assert loaded.card is not None
         share_weights(loaded.model, base.model)
-        tuned = self._embedder(loaded.model.eval(), loaded.tokenizer, loaded.card)
-        return base, tuned
+        return base, self._embedder(loaded)
 
-    def _embedder(
-        self, model: SentenceModel, tokenizer: Tokenizer, card: ModelCard | None = None
-    ) -> Embedder:
-        return Embedder.of(model, tokenizer, self._compute_lock, card, self._max_remembered)
+    def _embedder(self, loaded: LoadedModel) -> Embedder:
+        return Embedder.of(loaded, self._compute_lock, self._max_remembered)
 
 
 def share_weights(model: SentenceModel, source: SentenceModel) -> int:

@@ -19,8 +19,9 @@ class Match(NamedTuple):
     """A text near the query, with its cosine similarity and rank, from 1, by each model.
 
     `line` is the first of the `times` lines or passages with the text. `tuned` and `tuned_rank` are
-    None without a tuned model. `source` is the document that a passage was cut from and `heading`
-    the headings above it, "" without any. `is_answer` says whether it is known to answer the query.
+    None without a tuned model, `base` and `base_rank` in an index without vectors by the base
+    model. `source` is the document that a passage was cut from and `heading` the headings above
+    it, "" without any. `is_answer` says whether it is known to answer the query.
 
     In a search by document, similarities and ranks are the document's, and the text is its best
     passage by the model whose list the match stands in.
@@ -29,8 +30,8 @@ class Match(NamedTuple):
     line: int
     times: int
     sentence: str
-    base: float
-    base_rank: int
+    base: float | None
+    base_rank: int | None
     tuned: float | None
     tuned_rank: int | None
     source: str = ""
@@ -39,13 +40,17 @@ class Match(NamedTuple):
 
     @property
     def rise(self) -> int | None:
-        """The number of ranks that training moved the text up; None without a tuned model."""
-        return None if self.tuned_rank is None else self.base_rank - self.tuned_rank
+        """The number of ranks that training moved the text up; None with one model alone."""
+        if self.tuned_rank is None or self.base_rank is None:
+            return None
+        return self.base_rank - self.tuned_rank
 
     @property
     def rank(self) -> int:
         """The rank by the tuned model where there is one, else by the base model."""
-        return self.base_rank if self.tuned_rank is None else self.tuned_rank
+        rank = self.base_rank if self.tuned_rank is None else self.tuned_rank
+        assert rank is not None
+        return rank
 
 
 class SearchResult(NamedTuple):
@@ -53,8 +58,9 @@ class SearchResult(NamedTuple):
 
     `sentences` counts the distinct texts of the corpus, `cut` those of them that are longer than
     the `max_tokens` that the model reads. `query_cut` says whether the query is. Without a tuned
-    model `by_tuned` is empty. If the query is a question of the corpus, `question` is its place
-    there, and `answers` are its known answers by rank, wherever they rank.
+    model `by_tuned` is empty, and `by_base` in an index without vectors by the base model. If the
+    query is a question of the corpus, `question` is its place there, and `answers` are its known
+    answers by rank, wherever they rank.
     """
 
     by_base: list[Match]

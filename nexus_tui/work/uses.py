@@ -12,7 +12,14 @@ from nexus_engine.system.user_paths import user_path
 if TYPE_CHECKING:
     from nexus_engine.data import Pairs
 
-__all__ = ["note_questions", "note_uses", "record_index_use", "record_questions", "record_use"]
+__all__ = [
+    "note_index_use",
+    "note_questions",
+    "note_uses",
+    "record_index_use",
+    "record_questions",
+    "record_use",
+]
 
 
 def record_use(
@@ -33,7 +40,12 @@ def record_questions(models: Sequence[str], use: str, questions: int, fingerprin
 
 def record_index_use(model: str, use: str, passages: int) -> None:
     """The same for an index of `passages` passages, which stream and get no fingerprint."""
-    _say(_noted(_folders([model]), use, None, passages))
+    _say(note_index_use(_folders([model]), use, passages))
+
+
+def note_index_use(folders: Sequence[Path], use: str, passages: int) -> list[str]:
+    """The same in run folders; the warnings for the user, one a line."""
+    return _noted(folders, use, None, passages)
 
 
 def note_uses(

@@ -97,7 +97,7 @@ def test_steps_while_the_corpus_is_embedded_do_not_begin_anew(run):
         base.gate.set()
         await answered(app, pilot)
         assert pane.work.place.number == 3
-        texts = len(pane.work._index.file)
+        texts = len(pane.work._searched._index.file)
         assert len(base.asked) == texts + 1  # the corpus once, then the question
 
     driven(act, run="tuned-run")

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from nexus_engine.indexing import building
+from nexus_engine.indexing.embedding import IndexProgress
 from nexus_engine.indexing.index_model import embedder_of, load_copy
 from nexus_engine.indexing.searching import OpenIndex
 from nexus_engine.indexing.status import index_status
@@ -80,7 +81,7 @@ def main() -> None:
         for state in building.build(
             str(corpus), arguments.model, index, dims=arguments.dims, dtype=arguments.dtype
         ):
-            if state.stage != stage:
+            if isinstance(state, IndexProgress) and state.stage != stage:
                 print(f"{time.monotonic() - started:7.1f} s  {state.stage}", flush=True)
                 stage = state.stage
         print(f"{time.monotonic() - started:7.1f} s  built")

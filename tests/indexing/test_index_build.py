@@ -11,6 +11,7 @@ from index_support import SMALL, contents, write_guides, write_lines
 from nexus_engine.errors import ConfigError, DataError
 from nexus_engine.indexing import building
 from nexus_engine.indexing.building import add, build, building_folder
+from nexus_engine.indexing.filters import Filter
 from nexus_engine.indexing.index_model import embedder_of, load_copy
 from nexus_engine.indexing.intake import Intake
 from nexus_engine.indexing.searching import OpenIndex
@@ -29,10 +30,11 @@ def added(index, corpus):
     return intake
 
 
-def hits(index, query, top=10, **options):
+def hits(index, query, top=10, *, hybrid=True, **within):
     with OpenIndex(index) as opened:
         embedder = embedder_of(load_copy(index, opened.card.model))
-        return opened.search(embedder.embed([query])[0], query, top, **options)
+        vector = embedder.embed([query])[0]
+        return opened.search(vector, query, top, hybrid=hybrid, within=Filter(**within))
 
 
 @pytest.fixture
@@ -206,6 +208,6 @@ def test_damage_is_a_refusal(guides):
     (guides / "index.json").write_text('{"format": 1, "vectors": "../x"}')
     with pytest.raises(DataError, match="damaged"):
         OpenIndex(guides)
-    (guides / "index.json").write_text('{"format": 2}')
+    (guides / "index.json").write_text('{"format": 3}')
     with pytest.raises(DataError, match="later version"):
         OpenIndex(guides)

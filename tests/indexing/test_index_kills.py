@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
-from index_support import contents, write_guides, write_lines
+from index_support import contents, write_guides
+from question_folders import write_questions
 from saved_models import save_grown_model
 
 WORK = """
@@ -56,19 +58,21 @@ def kill(call, chance, steps):
 
 
 def calls(folder: Path, out: str) -> list[str]:
-    """A build, an addition and a refresh, as expressions."""
+    """A build, an addition that drops documents, and a refresh, as expressions.
+
+    The index has questions and vectors by the base model.
+    """
     return [
-        f"build({str(folder / 'lines.txt')!r}, {str(folder / 'first')!r}, "
-        f"Path({str(folder / out)!r}), blocks=SMALL)",
-        f"add(Path({str(folder / out)!r}), {str(folder / 'guides')!r}, blocks=SMALL)",
+        f"build({str(folder / 'q')!r}, {str(folder / 'first')!r}, "
+        f"Path({str(folder / out)!r}), with_base=True, blocks=SMALL)",
+        f"add(Path({str(folder / out)!r}), {str(folder / 'q')!r}, prune=True, blocks=SMALL)",
         f"refresh(Path({str(folder / out)!r}), {str(folder / 'second')!r}, blocks=SMALL)",
     ]
 
 
 @pytest.fixture
 def folder(tmp_path, base_model):
-    write_lines(tmp_path / "lines.txt", 90)
-    write_guides(tmp_path / "guides")
+    write_questions(tmp_path / "q", others=40)
     save_grown_model(tmp_path / "first", 1, 0.3, base_model)
     save_grown_model(tmp_path / "second", 2, 0.6, base_model)
     return tmp_path
@@ -79,6 +83,9 @@ def trial(folder, kills, seed):
     chance = random.Random(seed)
     killed = 0
     for plain, hurt in zip(calls(folder, "plain"), calls(folder, "hurt"), strict=True):
+        if "add" in plain:  # the corpus has become a folder of documents
+            shutil.rmtree(folder / "q")
+            write_guides(folder / "q")
         steps = finish(plain)
         for _ in range(kills):
             killed += kill(hurt, chance, steps)

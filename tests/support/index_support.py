@@ -44,7 +44,17 @@ def contents(index: Path) -> dict[str, object]:
     with sqlite3.connect(index / "texts.db") as database:
         tables = {
             table: database.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
-            for table in ("documents", "passages", "replaced", "facts", "vocabulary")
+            for table in (
+                "documents",
+                "passages",
+                "replaced",
+                "facts",
+                "vocabulary",
+                "question_sets",
+                "questions",
+                "answers",
+                "answering",
+            )
         }
         words = database.execute("SELECT term FROM vocabulary").fetchall()
         holders = [
@@ -56,4 +66,27 @@ def contents(index: Path) -> dict[str, object]:
     database.close()
     files = sorted(path.name for path in index.iterdir() if path.name != "lock")
     vectors = (index / card["vectors"]).read_bytes()
-    return {"card": card, "files": files, "vectors": vectors, "words": holders, **tables}
+    base = None if card["base"] is None else (index / card["base"]["vectors"]).read_bytes()
+    return {
+        "card": card, "files": files, "vectors": vectors, "base": base, "words": holders, **tables,
+    }  # fmt: skip
+
+
+def as_first_format(index: Path) -> Path:
+    """The index as the first version of NEXUS with an index wrote it."""
+    card = json.loads((index / "index.json").read_text())
+    assert card.pop("base") is None
+    del card["model"]["fingerprint"]
+    card["format"] = 1
+    (index / "index.json").write_text(json.dumps(card))
+    with sqlite3.connect(index / "texts.db") as database:
+        for table in ("question_sets", "questions", "answers", "answering"):
+            database.execute(f"DROP TABLE {table}")
+    database.close()
+    return index
+
+
+def done(work):
+    """Do all of `work`; its last item, None without any."""
+    items = list(work)
+    return items[-1] if items else None

@@ -89,8 +89,16 @@ def corpus_texts(
         yield TitledText(row, key, title, body.strip())
 
 
-def gather_beir(into: Gathered, files: Mapping[str, Path], *, skip_bad: bool = False) -> list[str]:
+def gather_beir(
+    into: Gathered,
+    files: Mapping[str, Path],
+    *,
+    skip_bad: bool = False,
+    judged_alone: bool = False,
+) -> list[str]:
     """Gather a folder in BEIR's layout; notes on how its files were read.
+
+    With `judged_alone` the passages that no question names are left out, whatever their number.
 
     Raises DataError, with file and row, for what cannot be used: a text without an id or with that
     of another, a judgement of an unknown question or passage, a score that is no number. With
@@ -102,9 +110,12 @@ def gather_beir(into: Gathered, files: Mapping[str, Path], *, skip_bad: bool = F
             raise error
         into.skipped += 1
 
+    judged = _judged_passages(files) if judged_alone else None
     passages: dict[str, int] = {}
     corpus = source = file_source(files["corpus"])
     for titled in corpus_texts(source, meet):
+        if judged is not None and titled.key not in judged:
+            continue
         if titled.key in passages:
             reason = "its _id stands twice; give each passage its own"
             meet(row_error(source.label, titled.row, reason))
@@ -127,15 +138,25 @@ def gather_beir(into: Gathered, files: Mapping[str, Path], *, skip_bad: bool = F
     for split in SPLITS:
         if split not in files:
             continue
-        judged = file_source(files[split])
-        read.append(judged)
-        for row, cells in _judgements(judged):
+        qrels = file_source(files[split])
+        read.append(qrels)
+        for row, cells in _judgements(qrels):
             into.rows += 1
             try:
-                _judge(into, judged.label, row, cells, split, passages, questions, source.label)
+                _judge(into, qrels.label, row, cells, split, passages, questions, source.label)
             except DataError as error:
                 meet(error)
     return [f"{each.label}: {remark}" for each in read for remark in each.remarks]
+
+
+def _judged_passages(files: Mapping[str, Path]) -> set[str]:
+    """The ids of all passages that are judged."""
+    judged = set()
+    for split in SPLITS:
+        if split in files:
+            rows = (cells for _, cells in _judgements(file_source(files[split])))
+            judged |= {cells[-2].strip() for cells in rows if len(cells) > 1}
+    return judged
 
 
 def _identity(label: str, row: int, record: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from nexus_engine.same_text import folded
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Gathered", "Origin", "TextTable", "checked_text"]
+__all__ = ["Gathered", "Origin", "TextTable", "checked_text", "text_key"]
 
 TEXT_BYTES = 1_000_000
 """The longest text, in UTF-8 bytes."""
@@ -52,8 +52,7 @@ class TextTable:
 
     def add(self, text: str) -> int:
         """The row of `text`, a new one where it was not there yet."""
-        key = hashlib.blake2b(folded(text).encode("utf-8", "replace"), digest_size=16).digest()
-        row = self._rows.setdefault(key, len(self._rows))
+        row = self._rows.setdefault(text_key(text), len(self._rows))
         if row < len(self._written):
             self.respelled += hash(text) != self._written[row]
             return row
@@ -178,6 +177,11 @@ class Gathered:
             ),
             Ragged.of(negatives),
         )
+
+
+def text_key(text: str) -> bytes:
+    """16 bytes that are equal for texts that count as one."""
+    return hashlib.blake2b(folded(text).encode("utf-8", "replace"), digest_size=16).digest()
 
 
 def checked_text(label: str, row: int, text: object, what: str) -> str:

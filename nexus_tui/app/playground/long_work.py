@@ -33,6 +33,11 @@ class LongWork:
         self._stamp: Stamp | None = None
 
     @property
+    def words_of_job(self) -> str:
+        """What the line of progress says."""
+        return self.doing
+
+    @property
     def stale(self) -> bool:
         """Whether the result comes from another model or from older weights."""
         if self._model is None:

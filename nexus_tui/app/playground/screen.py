@@ -192,7 +192,7 @@ class PlaygroundScreen(NexusScreen):
                 return self._part == "many" and bool(many.many.order)
             case "again":
                 return (self._part == "many" and bool(many.many.order)) or (
-                    self._part == "search" and search.work.matches is not None
+                    self._part == "search" and search.work.can_repeat
                 )
             case "question":
                 return self._part == "search" and bool(search.path.value.strip())

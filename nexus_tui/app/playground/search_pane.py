@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from rich.text import Text
 from textual import events
@@ -32,6 +32,14 @@ MIN_TWO_COLUMNS = 70
 """Below this width, one side is shown at a time."""
 
 
+class _Side(NamedTuple):
+    """What one model finds."""
+
+    title: str
+    matches: list[Match]
+    is_tuned: bool = False
+
+
 class MatchRows(Rows):
     """The nearest texts by rank; left and right switch between base and tuned."""
 
@@ -47,29 +55,26 @@ class MatchRows(Rows):
 
     @property
     def side(self) -> int:
-        """The side of the cursor: 0 for base, 1 for tuned; always 0 without a tuned model."""
-        matches = self._search.matches
-        return self._side if matches is not None and matches.by_tuned else 0
+        """The side of the cursor: 0 for base, 1 for tuned; always 0 with one side alone."""
+        return self._side if len(self._sides()) == 2 else 0
 
-    def _sides(self) -> list[tuple[str, list[Match]]]:
+    def _sides(self) -> list[_Side]:
         matches = self._search.matches
         if matches is None:
             return []
-        sides = [("by base", matches.by_base)]
-        if matches.by_tuned:
-            sides.append(("by tuned", matches.by_tuned))
-        return sides
+        sides = (_Side("by base", matches.by_base), _Side("by tuned", matches.by_tuned, True))
+        return [side for side in sides if side.matches]
 
     @property
     def match(self) -> Match | None:
         """The match under the cursor."""
         index = self.selected
-        return None if index is None else self._sides()[self.side][1][index]
+        return None if index is None else self._sides()[self.side].matches[index]
 
     def count(self) -> int:
         """Number of ranks."""
         sides = self._sides()
-        return len(sides[0][1]) if sides else 0
+        return min(len(side.matches) for side in sides) if sides else 0
 
     def head(self, width: int) -> Sequence[Text]:
         """The model of each column."""
@@ -79,22 +84,32 @@ class MatchRows(Rows):
         palette = self.chart_style.palette
         if len(sides) == 2 and width >= MIN_TWO_COLUMNS:
             column_width = side_width(width - 2)
-            return [Text(f"  {sides[0][0]:<{column_width + 3}}{sides[1][0]}", palette.title)]
-        line = Text().append(f"  {sides[self.side][0]}", palette.title)
+            titles = f"  {sides[0].title:<{column_width + 3}}{sides[1].title}"
+            return [Text(titles, palette.title)]
+        line = Text().append(f"  {sides[self.side].title}", palette.title)
         if len(sides) == 2:
             line.append("   left and right: base, tuned", palette.dim)
-        return [line]
+        if not self._search.base_command:
+            return [line]
+        words = f"  by base too: {self._search.base_command}"
+        if len(words) > width:  # the line of the corpus says which index
+            words = "  by base too: nexus index refresh INDEX --with-base"
+        return [line, Text(clipped(words, width, self.chart_style), palette.dim)]
 
-    def empty(self, width: int) -> Sequence[Text]:  # noqa: ARG002
-        """How to search."""
+    def empty(self, width: int) -> Sequence[Text]:
+        """How to search, or an error that its line has no room for."""
         if self._search.doing or self._search.matches is not None:
             return ()
         dim = self.chart_style.palette.dim
+        if len(self._search.error) > width:
+            error = Text(self._search.error, self.chart_style.palette.warn)
+            return list(error.wrap(self.app.console, width))
         lines = [
             "  Press i and enter the path of a text file, a sentence a",
-            "  line, or of questions, or of documents. Then enter what",
-            "  to look for. Of questions, n takes the next one, and",
-            "  marks its known answers.",
+            "  line, or of questions, of documents, or of an index. Then",
+            "  enter what to look for. n takes the next question, and",
+            "  marks its known answers. In an index file:*.md and",
+            "  folder:NAME in the query choose files.",
         ]
         own_data = self._search.playground.own_data
         if own_data is not None and own_data.task == "retrieval":
@@ -109,14 +124,14 @@ class MatchRows(Rows):
         """One rank, by each side."""
         sides = self._sides()
         if len(sides) == 1 or width + 2 < MIN_TWO_COLUMNS:
-            return self._cell(sides[self.side][1][index], self.side, width)
+            return self._cell(sides[self.side], index, width)
         column_width = side_width(width)
         line = Text()
-        for side, (_, matches) in enumerate(sides):
-            part = self._cell(matches[index], side, column_width)
+        for place, side in enumerate(sides):
+            part = self._cell(side, index, column_width)
             part.append(" " * (column_width - part.cell_len))
             line = Text.assemble(line, part)
-            if side == 0:
+            if place == 0:
                 line.append(f" {self.chart_style.glyphs.upright} ", self.chart_style.palette.dim)
         return line
 
@@ -129,9 +144,13 @@ class MatchRows(Rows):
         before, current, after = line.divide([start, start + column_width])
         return Text.assemble(before, Text(current.plain, self.chart_style.palette.selected), after)
 
-    def _cell(self, match: Match, side: int, width: int) -> Text:
-        rank = match.base_rank if side == 0 else match.tuned_rank or 0
-        cosine = match.base if side == 0 or match.tuned is None else match.tuned
+    def _cell(self, side: _Side, index: int, width: int) -> Text:
+        match = side.matches[index]
+        rank, cosine = match.base_rank, match.base
+        if side.is_tuned:
+            rank, cosine = match.tuned_rank, match.tuned
+        assert rank is not None
+        assert cosine is not None
         return match_row(
             rank,
             cosine,
@@ -147,7 +166,7 @@ class MatchRows(Rows):
         sides, total = self._sides(), self.count()
         if not total:
             return False
-        matches = sides[self.side][1]
+        matches = sides[self.side].matches
         places = [(self.cursor + step) % total for step in range(1, total + 1)]
         place = next((place for place in places if matches[place].is_answer), None)
         if place is not None:
@@ -233,7 +252,8 @@ class SearchPane(Container):
     def compose(self) -> ComposeResult:
         """Corpus and query, the progress, the known answers, the matches, the selected match."""
         yield LabelledInput(
-            "corpus", TextInput(placeholder="path of texts, or demo-search", id="search-path")
+            "corpus",
+            TextInput(placeholder="path of texts or an index, or demo-search", id="search-path"),
         )
         yield LabelledInput("query", TextInput(placeholder="what to look for", id="search-query"))
         yield WorkLine(self.work, self._result, "search-work")
@@ -295,6 +315,10 @@ class SearchPane(Container):
         self.query_line.value = text
         self.query_line.cursor_position = 0
 
+    def on_unmount(self) -> None:
+        """Close an open index."""
+        self.work.close()
+
     def home(self) -> Rows:
         """The widget that gets the focus when a line loses it."""
         return self._rows
@@ -326,7 +350,7 @@ class SearchPane(Container):
         """The query and the sentence of a row."""
         self._rows.cursor = index
         match = self._rows.match
-        return self.work.query, "" if match is None else match.sentence
+        return self.work.words, "" if match is None else match.sentence
 
     def on_rows_moved(self, event: Rows.Moved) -> None:
         """Show the match under the cursor in full."""

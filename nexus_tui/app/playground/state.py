@@ -185,6 +185,15 @@ class PlaygroundState:
         for message in note_uses([model.run], use, data, typed=typed):
             self._app.call_later(self._warn, message)
 
+    def note_index(self, model: QueriedModel, passages: int) -> None:
+        """The same for an index of `passages` passages; in a queue's thread."""
+        if model.run is None:
+            return
+        from nexus_tui.work.uses import note_index_use
+
+        for message in note_index_use([model.run], "search", passages):
+            self._app.call_later(self._warn, message)
+
     def _note_typed(self, model: QueriedModel, pairs: list[tuple[str, str]]) -> None:
         """Note typed pairs, once for each run and not for each word. Runs in the queue's thread."""
         if model.run is not None and model.run not in self._audited:

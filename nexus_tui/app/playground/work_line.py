@@ -42,7 +42,7 @@ class WorkLine(Canvas):
         """One line."""
         work, palette = self._work, self.chart_style.palette
         if work.doing:
-            return [work_picture(work.doing, work.done, work.total, width, self.chart_style)]
+            return [work_picture(work.words_of_job, work.done, work.total, width, self.chart_style)]
         if work.error:
             return [Text(clipped(work.error, width, self.chart_style), palette.warn)]
         words = self._result()

@@ -187,46 +187,55 @@ def match_row(
 def match_words(
     line: int,
     times: int,
-    base_rank: int,
-    base: float,
+    base_rank: int | None,
+    base: float | None,
     tuned_rank: int | None,
     tuned: float | None,
     *,
     unit: str = "line",
     source: str = "",
 ) -> str:
-    """The line or passage of a match, its document if known, and its ranks in words."""
+    """The line or passage of a match, its document if known, and its ranks in words.
+
+    A rank is None where there is no such model.
+    """
     more = f" and {times - 1:,} more" if times > 1 else ""
     where = f" of {source}" if source else ""
-    words = f"{unit} {line:,}{more}{where}: rank {base_rank:,} by base ({correlation(base)})"
-    if tuned_rank is None:
-        return words
-    return f"{words}, rank {tuned_rank:,} by tuned ({correlation(tuned)})"
+    sides = (("base", base_rank, base), ("tuned", tuned_rank, tuned))
+    ranks = [
+        f"rank {rank:,} by {name} ({correlation(cosine)})"
+        for name, rank, cosine in sides
+        if rank is not None
+    ]
+    return f"{unit} {line:,}{more}{where}: {', '.join(ranks)}"
 
 
 def answers_line(
     number: int,
     total: int,
     split: str,
-    ranks: Sequence[tuple[int, int | None]],
+    ranks: Sequence[tuple[int | None, int | None]],
     width: int,
     chart_style: ChartStyle,
 ) -> Text:
     """Which question of the corpus the query is, and the ranks of its known answers.
 
-    `ranks` are those by base and by tuned, None without a tuned model: "answer: rank 14 -> 2".
+    `ranks` are those by base and by tuned, None without such a model: "answer: rank 14 -> 2". There
+    are none where a filter leaves the answers out.
     """
     palette, glyphs = chart_style.palette, chart_style.glyphs
     line = Text()
     label = "answer: rank " if len(ranks) == 1 else f"{len(ranks)} answers: ranks "
+    if not ranks:
+        label = "no known answer in these files"
     for lead in (f"question {number:,} of {total:,}, {split}  ", f"question {number:,}  ", ""):
         if len(lead) + len(label) + 18 <= width:
             line.append(lead, palette.dim)
             break
     line.append(label, palette.text)
     for place, (base, tuned) in enumerate(ranks):
-        after = "" if tuned is None else f" {glyphs.arrow} {tuned:,}"
-        words = f"{', ' if place else ''}{base:,}{after}"
+        known = [f"{rank:,}" for rank in (base, tuned) if rank is not None]
+        words = f"{', ' if place else ''}{f' {glyphs.arrow} '.join(known)}"
         rest = len(ranks) - place
         more = f" and {rest} more"
         last = place == len(ranks) - 1
@@ -234,7 +243,7 @@ def answers_line(
             line.append(clipped(more, width - line.cell_len, chart_style), palette.dim)
             break
         style = palette.text
-        if tuned is not None and tuned != base:
+        if tuned is not None and base is not None and tuned != base:
             style = palette.good if tuned < base else palette.warn
         line.append(words, style)
     line.truncate(width)

@@ -57,6 +57,12 @@ def build_command(
         Literal["int8", "f32", "f16", "binary"],
         typer.Option("--dtype", help="How a number is stored; binary is a bit for its sign."),
     ] = "int8",
+    with_base: Annotated[
+        bool,
+        typer.Option(
+            "--with-base", help="Store vectors by the base model too, to compare in the app."
+        ),
+    ] = False,
     columns: ColumnsOption = None,
     skip_bad: SkipBadOption = False,
     precision: PrecisionOption = "fp32",
@@ -64,13 +70,14 @@ def build_command(
 ) -> None:
     """Build an index of CORPUS by the model of a run.
 
-    After a kill the same command goes on where it was. The index keeps the texts and a copy of the
-    trained weights.
+    After a kill the same command goes on where it was. The index keeps the texts, the questions
+    whose answers CORPUS knows, and a copy of the trained weights.
     """
     from nexus_engine.indexing.building import build
+    from nexus_tui.work.model_data import choose_data
     from nexus_tui.work.uses import record_index_use
 
-    _follow(
+    read = _follow(
         build(
             corpus,
             model,
@@ -80,8 +87,11 @@ def build_command(
             bf16=precision == "bf16",
             columns=_columns(columns),
             skip_bad=skip_bad,
+            seed=choose_data([model], corpus, None).seed,
+            with_base=with_base,
         )
     )
+    _tell_left_out(read)
     status = _status(out)
     record_index_use(model, "index", status.live_passages)
     _print(out, status, json=json)
@@ -91,6 +101,10 @@ def build_command(
 def add_command(
     index: IndexArgument,
     corpus: CorpusArgument,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Drop the files that the folder CORPUS no longer holds."),
+    ] = False,
     columns: ColumnsOption = None,
     skip_bad: SkipBadOption = False,
     precision: PrecisionOption = "fp32",
@@ -101,7 +115,9 @@ def add_command(
     Files that the index holds already are left; files that changed are replaced.
     """
     from nexus_engine.indexing.building import add
+    from nexus_engine.indexing.index_card import read_card
     from nexus_tui.terminal import streams
+    from nexus_tui.work.model_data import choose_data
     from nexus_tui.work.uses import record_index_use
 
     read = _follow(
@@ -109,15 +125,21 @@ def add_command(
             index,
             corpus,
             bf16=precision == "bf16",
+            prune=prune,
             columns=_columns(columns),
             skip_bad=skip_bad,
+            seed=choose_data([read_card(index).model.source], corpus, None).seed,
         )
     )
+    _tell_left_out(read)
     status = _status(index)
     if read is not None:
         record_index_use(status.card.model.source, "index", read.passages)
         new = read.added - read.replaced
-        streams.say(f"{new:,} new files, {read.replaced:,} replaced, {read.unchanged:,} unchanged")
+        removed = f"{read.removed:,} removed, " if prune else ""
+        streams.say(
+            f"{new:,} new files, {read.replaced:,} replaced, {removed}{read.unchanged:,} unchanged"
+        )
     _print(index, status, json=json)
 
 
@@ -132,6 +154,14 @@ def refresh_command(
             metavar="RUN",
         ),
     ] = None,
+    with_base: Annotated[
+        bool | None,
+        typer.Option(
+            "--with-base/--without-base",
+            help="Store vectors by the base model too, or drop them. Default: as the index has it.",
+            show_default=False,
+        ),
+    ] = None,
     precision: PrecisionOption = "fp32",
     json: Json = False,
 ) -> None:
@@ -139,15 +169,15 @@ def refresh_command(
 
     The old vectors answer until the new ones are complete. After a kill the same command goes on.
     """
-    from nexus_engine.indexing.index_card import read_card
+    from nexus_engine.indexing.index_model import read_index
     from nexus_engine.indexing.refreshing import refresh
     from nexus_tui.terminal import streams
     from nexus_tui.work.uses import record_index_use
 
-    before = read_card(index).model
-    _follow(refresh(index, model, bf16=precision == "bf16"))
+    before = read_index(index)
+    _follow(refresh(index, model, bf16=precision == "bf16", with_base=with_base))
     status = _status(index)
-    if status.card.model.fingerprint == before.fingerprint:
+    if status.card == before:
         streams.say("the index is by this model already")
     else:
         record_index_use(status.card.model.source, "index", status.live_passages)
@@ -204,6 +234,13 @@ def _status(index: Path) -> IndexStatus:
     from nexus_engine.indexing.status import index_status
 
     return index_status(index)
+
+
+def _tell_left_out(read: Intake | None) -> None:
+    from nexus_tui.terminal import streams
+
+    if read is not None and read.left_out:
+        streams.note(f"its questions are left out: {read.left_out}")
 
 
 def _columns(columns: str | None) -> dict[str, str] | None:
@@ -265,6 +302,10 @@ def _lines(index: Path, status: IndexStatus, to_latest: float | None) -> Iterato
     files = f"{count:,} file" + "s" * (count != 1)
     yield f"{one_line(index, 200)}: {status.live_passages:,} passages of {files}"
     yield f"vectors  {card.dims} numbers as {card.dtype}, {size(status.vector_bytes)}"
+    if card.base is not None:
+        yield "base     vectors by the base model too, to compare in the app"
+    if status.questions:
+        yield f"known    {status.questions:,} questions with their answers"
     beside = size(max(0, status.bytes_beside_text))
     yield f"size     {size(status.text_bytes)} of text, {beside} beside it"
     yield f"model    {one_line(card.model.source, 200)}{_latest_words(status)}"
@@ -306,6 +347,8 @@ def _facts(
         "files": len(status.documents),
         "dims": card.dims,
         "dtype": card.dtype,
+        "has_base": card.base is not None,
+        "questions": status.questions,
         "text_bytes": status.text_bytes,
         "vector_bytes": status.vector_bytes,
         "bytes_beside_text": status.bytes_beside_text,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nexus_engine.errors import DataError, ModelError, one_line
+from nexus_engine.errors import DataError, one_line
 from nexus_tui.terminal.typed_text import typed_text
 
 if TYPE_CHECKING:
@@ -40,6 +39,7 @@ def search_in_index(
     query_text = typed_text(query, "the query")
     if not query_text.strip():
         raise DataError("the query is empty; give a sentence or words")
+    from nexus_engine.indexing.filters import Filter
     from nexus_engine.indexing.index_model import embedder_of, load_copy
     from nexus_engine.indexing.searching import HYBRID, OpenIndex
     from nexus_engine.scoring.cut_texts import cut_note
@@ -56,8 +56,7 @@ def search_in_index(
             query_text,
             top,
             hybrid=HYBRID if hybrid is None else hybrid,
-            file=file,
-            folder=folder,
+            within=Filter(file, folder),
         )
         record_index_use(opened.card.model.source, "search", len(opened))
     if any(cut):
@@ -73,19 +72,21 @@ def search_in_index(
 
 def _check_model(index: Path, card: IndexCard, model: str | None) -> None:
     """Refuse a model that did not make the index's vectors; note a newer one of its run."""
-    from nexus_engine.indexing.index_model import latest_identity, named_identity
+    from nexus_engine.indexing.index_model import (
+        latest_identity,
+        named_identity,
+        not_its_model,
+        refresh_command,
+    )
     from nexus_tui.terminal import streams
 
-    command = f"nexus index refresh {shlex.quote(str(index))}"
     if model is not None:
         if named_identity(model).fingerprint != card.model.fingerprint:
-            raise ModelError(
-                f"{one_line(index, 200)}: its vectors are not by {one_line(model, 100)}; refresh "
-                f"it: {one_line(command, 200)} --model {one_line(shlex.quote(model), 100)}"
-            )
+            raise not_its_model(index, model)
         return
     latest = latest_identity(card.model.source)
     if latest is not None and latest.fingerprint != card.model.fingerprint:
+        command = refresh_command(index)
         streams.note(f"the run has a newer model than the index; {one_line(command, 300)}")
 
 

@@ -232,7 +232,8 @@ def _print_tsv(result: SearchResult, unit: str) -> None:
     for match in _nearest(result):
         tuned = "" if match.tuned is None else f"{match.tuned:.6f}"
         moved = "" if match.rise is None else str(match.rise)
-        cells = [str(match.rank), f"{match.base:.6f}", tuned, moved, str(match.line)]
+        base = "" if match.base is None else f"{match.base:.6f}"
+        cells = [str(match.rank), base, tuned, moved, str(match.line)]
         if more:
             answer = "yes" if match.is_answer else "no" if result.question is not None else ""
             cells += [answer, cell(match.source), cell(match.heading)]
