@@ -219,7 +219,8 @@ async def search() -> None:
     app.may_probe = False
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause(1)
-        app.start_training(resolve(TrainConfig(data="demo-search", tune="adapter", epochs=3)))
+        config = TrainConfig(data="demo-search", task="retrieval", tune="adapter", epochs=3)
+        app.start_training(resolve(config))
         await until(pilot, lambda: app.open_run and app.open_run.view.ended, "a run")
         await until(pilot, lambda: not app.training, "the end of its thread")
         index = Path(os.environ["XDG_DATA_HOME"]) / "demo.index"

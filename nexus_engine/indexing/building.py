@@ -249,8 +249,8 @@ def add(
 def undo(index: Path, store: TextStore, card: IndexCard) -> None:
     """Remove what an unfinished addition wrote."""
     with store.transaction():
-        store.drop_from(card.passages, card.generation)
-        QuestionStore(store).drop_after(card.generation, card.passages)
+        store.undo_after(card.generation, card.passages)
+        QuestionStore(store).undo_after(card.generation, card.passages)
     _forget(index)
 
 

@@ -134,7 +134,7 @@ class QuestionStore:
                 found += [(question, id_, gain) for question, gain in asked]
             self._database.executemany("INSERT OR REPLACE INTO answering VALUES (?, ?, ?)", found)
 
-    def drop_after(self, generation: int, passages: int) -> None:
+    def undo_after(self, generation: int, passages: int) -> None:
         """Remove the sets that came after `generation`, and answers from `passages` on."""
         if not self.has_tables:
             return

@@ -222,12 +222,13 @@ class TextStore:
     def replace_older(self, document: Document, generation: int) -> None:
         """Note that `document` is out of date from `generation` on."""
         self.database.execute(
-            "INSERT INTO replaced VALUES (?, ?, ?)",
+            "INSERT INTO replaced SELECT ?1, ?2, ?3 WHERE NOT EXISTS"
+            " (SELECT 1 FROM replaced WHERE first = ?1 AND passages = ?2)",
             (document.first, document.passages, generation),
         )
 
     def drop_from(self, first: int, generation: int) -> None:
-        """Remove the passages from the id `first` on, and what came after `generation`."""
+        """Remove the passages from the id `first` on, with their documents of `generation`."""
         for start in range(first, self.next_id(), MAX_VARIABLES):
             rows = [
                 (id_, words_of(text))
@@ -242,8 +243,14 @@ class TextStore:
             )
             self._count_words(-sum(len(words) for _, words in rows))
         self.database.execute("DELETE FROM passages WHERE id >= ?", (first,))
-        self.database.execute("DELETE FROM documents WHERE first >= ? OR generation > ?",
-                               (first, generation))  # fmt: skip
+        # One of an earlier generation without a passage may stand there too.
+        self.database.execute(
+            "DELETE FROM documents WHERE first >= ? AND generation >= ?", (first, generation)
+        )
+
+    def undo_after(self, generation: int, passages: int) -> None:
+        """Remove what came after `generation`, in which there were `passages` passages."""
+        self.drop_from(passages, generation + 1)
         self.database.execute("DELETE FROM replaced WHERE generation > ?", (generation,))
 
     def count_frequent(self) -> None:

@@ -97,6 +97,10 @@ def test_known_answers_tell_their_ranks_and_say_how_many_are_left_out():
     one = answers_line(3, 110, "test", [(14, 2)], 80, CHART_STYLE).plain
     assert one == "question 3 of 110, test  answer: rank 14 → 2"
     assert answers_line(3, 110, "test", [(14, None)], 80, CHART_STYLE).plain.endswith("rank 14")
+    alone = answers_line(3, 110, "test", [(None, 2)], 80, CHART_STYLE).plain
+    assert alone == "question 3 of 110, test  answer: rank 2"
+    none = answers_line(3, 110, "test", [], 80, CHART_STYLE).plain
+    assert none == "question 3 of 110, test  no known answer in these files"
     many = [(10_000 + n, n) for n in range(1, 40)]
     for width in (20, 40, 58, 80, 118):
         line = answers_line(3, 110, "test", many, width, CHART_STYLE)

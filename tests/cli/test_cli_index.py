@@ -9,6 +9,7 @@ import shutil
 
 import pytest
 from index_support import write_guides
+from question_folders import write_questions
 from saved_models import save_grown_model
 
 from nexus_engine.indexing.index_model import embedder_of
@@ -91,6 +92,31 @@ def test_another_model_is_refused_with_the_command_that_refreshes(capfd, home, b
     assert rows(capfd, "search", "second", "leave", "--index", "ix")
     _, err = done(capfd, "index", "refresh", "ix")
     assert err == "the index is by this model already\n"
+
+
+def test_gone_files_are_dropped_and_the_base_side_and_questions_are_told(capfd, home, base_model):
+    save_grown_model(home / "run", 1, 0.3, base_model)
+    write_questions(home / "q", sizes=(3, 2, 2), others=2)
+    done(capfd, "index", "build", "q", "--model", "run", "--out", "ix", "--with-base")
+    done(capfd, "index", "add", "ix", "docs")
+    (home / "docs/guides/leave.md").unlink()
+    _, err = done(capfd, "index", "add", "ix", "docs", "--prune")
+    assert err == "0 new files, 0 replaced, 1 removed, 3 unchanged\n"
+    out, _ = done(capfd, "index", "status", "ix")
+    assert "11 passages of 3 files" in out
+    assert "base     vectors by the base model too" in out
+    assert "known    7 questions with their answers" in out
+    (home / "q/qrels/test.tsv").write_text(f"query-id\tcorpus-id\tscore\nq0\t{CANARY}\t1\n")
+    _, err = done(capfd, "index", "add", "ix", "q")
+    assert "note: its questions are left out: " in err
+    assert CANARY not in err
+    done(capfd, "index", "refresh", "ix", "--without-base")
+    (facts,) = rows(capfd, "index", "status", "ix")
+    assert (facts["has_base"], facts["questions"], facts["passages"]) == (False, 7, 11)
+    code, err = refused(capfd, "index", "add", "ix", "docs/guides/travel.md", "--prune")
+    assert (code, "--prune: give the folder" in err) == (2, True)
+    code, err = refused(capfd, "index", "refresh", "ix", "--model", "base", "--with-base")
+    assert (code, "by the base model already" in err) == (2, True)
 
 
 def test_a_newer_model_of_the_run_is_noted(capfd, home, base_model):

@@ -148,6 +148,28 @@ def test_an_unfinished_addition_is_not_seen_and_is_undone_by_another(guides, tmp
     assert after["vectors"].startswith(before["vectors"])
 
 
+def test_a_file_that_changes_twice_around_a_kill_is_replaced_once(guides, tmp_path):
+    corpus = tmp_path / "corpus"
+    leave = corpus / "guides/leave.md"
+    for text in ("a b", "c d"):
+        leave.write_text("\n\n".join(f"# {text} {i}\n\nWords {text} {i}." for i in range(30)))
+        work = add(guides, str(corpus), blocks=SMALL)
+        next(work)  # a commit inside the document
+        work.close()
+    (corpus / "zz.txt").write_text("")
+    intake = added(guides, corpus)
+    assert (intake.added, intake.unchanged) == (2, 3)
+    status = index_status(guides)
+    assert status.live_passages == sum(each.passages for each in status.documents) == 32
+    before = contents(guides)
+    (tmp_path / "other.txt").write_text("A zebra crosses the river.\n")
+    work = add(guides, str(tmp_path / "other.txt"), blocks=SMALL)
+    next(work)
+    work.close()
+    assert added(guides, corpus) == Intake(unchanged=5)  # an empty last file stays known
+    assert contents(guides) == before
+
+
 def test_a_build_that_ends_while_it_reads_goes_on_within_the_file(tmp_path):
     lines = write_lines(tmp_path / "lines.txt", 40)
     work = build(str(lines), "base", tmp_path / "index", blocks=SMALL)
