@@ -244,11 +244,36 @@ async def search() -> None:
             save(app, f"search-{width}x{height}")
 
 
+async def teach() -> None:
+    """A question of demo-search with two passages judged, then graded pairs."""
+    from nexus_tui.app.application import NexusApp
+    from nexus_tui.settings.app import UiSettings
+
+    app = NexusApp(UiSettings())
+    app.may_probe = False
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause(1)
+        await press(pilot, "6", seconds=2)
+        await until(pilot, lambda: app.teach.item is not None, "a question")
+        await press(pilot, "n", "y", seconds=2)
+        for width, height in ((80, 24), (60, 20)):
+            await pilot.resize_terminal(width, height)
+            await pilot.pause(1)
+            save(app, f"teach-{width}x{height}")
+        await pilot.resize_terminal(80, 24)
+        item = app.teach.item
+        await press(pilot, "enter", "right_square_bracket")
+        await until(pilot, lambda: app.teach.item not in (None, item), "a pair")
+        await press(pilot, "4", "y", "1", seconds=2)
+        save(app, "teach-pairs-80x24")
+
+
 TOURS: dict[str, Callable[[], Awaitable[None]]] = {
     "sweep": sweep,
     "compare": compare,
     "export": export,
     "search": search,
+    "teach": teach,
 }
 """Pictures that need nothing of the long tour, by the first word of their names."""
 

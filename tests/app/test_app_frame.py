@@ -67,9 +67,10 @@ FIRST = "enter Open n New / Filter c Compare e Export"
 
 
 KEYS = (
-    (84, f"{FIRST} p Query u Resume s Sweeps ? Keys q Quit"),
-    (83, f"{FIRST} p Query u Resume ? Keys q Quit"),
-    (74, f"{FIRST} p Query ? Keys q Quit"),
+    (92, f"{FIRST} p Query t Teach u Resume s Sweeps ? Keys q Quit"),
+    (90, f"{FIRST} p Query t Teach u Resume ? Keys q Quit"),
+    (74, f"{FIRST} p Query t Teach ? Keys q Quit"),
+    (70, f"{FIRST} p Query ? Keys q Quit"),
     (60, f"{FIRST} ? Keys q Quit"),
 )
 """By columns: the keys of the list of runs."""

@@ -150,7 +150,7 @@ ASKED = {
 PLACES = ("here", "there", "abroad", "at home", "in May", "next year", "in the north")
 
 
-def write_questions(folder):
+def write_guide_questions(folder):
     """21 test questions, seven for each of three passages of the guides, and others to train on."""
     passages = {
         "Leave": "Leave\nParental leave lasts for forty days.",
@@ -173,7 +173,7 @@ def write_questions(folder):
 
 def test_eval_judges_the_search_of_an_index(capfd, home):
     build(capfd)
-    asked = write_questions(home / "asked")
+    asked = write_guide_questions(home / "asked")
     (facts,) = rows(capfd, "index", "eval", "ix", "--data", "asked")
     assert (facts["questions"], facts["passages"], facts["answers_missing"]) == (21, 4, 0)
     embedder = embedder_of(load_model("base"))
@@ -197,7 +197,7 @@ def test_eval_judges_the_search_of_an_index(capfd, home):
 
 def test_eval_says_which_answers_an_index_lacks(capfd, home):
     build(capfd)
-    write_questions(home / "asked")
+    write_guide_questions(home / "asked")
     (home / "docs/guides/travel.md").write_text("# Travel\n\nBy train.\n")
     done(capfd, "index", "add", "ix", "docs")  # replaces the passage of one answer
     out, err = done(capfd, "index", "eval", "ix", "--data", "asked", "--json")
