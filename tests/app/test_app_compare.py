@@ -6,7 +6,16 @@ import asyncio
 import json
 
 import pytest
-from app_support import RUN_JSON, finished, make_app, screen_text, until, whole_run, write_run
+from app_support import (
+    RUN_JSON,
+    finished,
+    make_app,
+    on_screen,
+    screen_text,
+    until,
+    whole_run,
+    write_run,
+)
 
 from nexus_engine.runs.summary import read_record
 from nexus_tui.app.compare.screen import CompareScreen
@@ -110,7 +119,7 @@ def test_marked_runs_are_shown_with_their_curves(root):
         assert "dev Spearman by epoch" in text
         await pilot.press(*"jjjjjjjjjjjj")
         await pilot.pause()
-        assert "settings that differ" in screen_text(app)
+        await on_screen(app, pilot, "settings that differ")
 
     driven(act, marked=[root / "alpha", root / "beta"])
 
@@ -132,16 +141,16 @@ def test_the_question_takes_what_is_marked_while_others_can_be_chosen(root):
 
 def test_runs_are_chosen_here_too(root):
     async def act(app, pilot):
-        assert "space marks a run" in screen_text(app)
+        await on_screen(app, pilot, "space marks a run")
         await pilot.press("enter")
         assert app.screen.has_class("-choosing")
         await pilot.press("space", "down", "space", "enter")
         await pilot.pause()
-        assert "A alpha" in screen_text(app)
+        await on_screen(app, pilot, "A alpha")
         assert [path.name for path in app.marked] == ["alpha", "beta"]
         await pilot.press("a", "down", "down", "space", "enter")
         await pilot.pause()
-        assert "C gamma" in screen_text(app)
+        await on_screen(app, pilot, "C gamma")
         await pilot.press("escape")
         assert app.current_mode == "runs"
 
@@ -150,7 +159,7 @@ def test_runs_are_chosen_here_too(root):
 
 def test_without_runs_it_says_where_to_begin(home):
     async def act(app, pilot):
-        assert "1, then n starts one" in screen_text(app)
+        await on_screen(app, pilot, "1, then n starts one")
 
     async def drive():
         app = make_app()

@@ -13,13 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from app_support import (
-    make_app,
-    screen_text,
-    until,
-    whole_run,
-    write_run,
-)
+from app_support import make_app, on_screen, screen_text, until, whole_run, write_run
 from export_runs import CANARY, finished_run, write_pairs
 from live_support import live, press
 from reliability import children
@@ -135,7 +129,7 @@ def test_one_key_and_one_enter_export_the_run_under_the_cursor(root, size):
 
 def test_a_finished_run_on_the_live_screen_offers_it_and_a_live_one_says_why_not():
     async def act(app, pilot, run):
-        assert "e export it" in screen_text(app)
+        await on_screen(app, pilot, "e export it")
         await until(pilot, lambda: "e Export" in screen_text(app).splitlines()[-1])
         await press(pilot, "e")
         await until(pilot, lambda: "Export  scripted" in screen_text(app))
@@ -220,7 +214,7 @@ def test_an_export_goes_on_without_its_screen_and_its_end_is_told(root):
         await until(pilot, lambda: isinstance(app.screen, RunsScreen))
         await pilot.press("down", "e")  # of another run: what is at work is shown
         await until(pilot, lambda: "Export  alpha" in screen_text(app))
-        assert "writing st" in screen_text(app)
+        await on_screen(app, pilot, "writing st")
         await pilot.press("escape", "4")
         await until(pilot, lambda: app.current_mode == "compare")
         stand_in.go.set()
@@ -262,12 +256,12 @@ def test_a_refusal_stands_in_the_form_until_something_changes(root):
         await opened(app, pilot)
         await pilot.press("right", "enter")
         await until(pilot, lambda: "loses 0.0143" in screen_text(app))
-        assert "onnx ›" in screen_text(app)
+        await on_screen(app, pilot, "onnx ›")
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, RunsScreen))
         await opened(app, pilot)  # it is there again, with what was typed
         await until(pilot, lambda: "loses 0.0143" in screen_text(app))
-        assert "onnx ›" in screen_text(app)
+        await on_screen(app, pilot, "onnx ›")
         await pilot.press("right")
         await until(pilot, lambda: "loses 0.0143" not in screen_text(app))
 
@@ -283,7 +277,7 @@ def test_quitting_asks_while_an_export_is_at_work(root):
         await until(pilot, lambda: stand_in.requests)
         await pilot.press("q")
         await until(pilot, lambda: isinstance(app.screen, Question))
-        assert "An export is at work" in screen_text(app)
+        await on_screen(app, pilot, "An export is at work")
         await pilot.press("y")
         await until(pilot, lambda: isinstance(app.screen, ExportScreen))
         assert app.export_work.busy
@@ -304,7 +298,7 @@ def test_nonlinear_units_can_be_folded_approximately(home, base_model, monkeypat
 
     async def act(app, pilot):
         await opened(app, pilot)
-        assert "nonlinear units ‹ exact ›" in screen_text(app)
+        await on_screen(app, pilot, "nonlinear units ‹ exact ›")
         await pilot.press("down", "down", "down", "right", "enter")
         await until(pilot, lambda: stand_in.requests)
         assert stand_in.requests[0].approximate

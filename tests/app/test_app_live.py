@@ -5,13 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from app_support import (
-    evaluated,
-    make_app,
-    screen_text,
-    step,
-    until,
-)
+from app_support import evaluated, make_app, on_screen, screen_text, step, until
 from live_support import TRIAL, WHOLE, come, live, press
 
 from nexus_engine import events as ev
@@ -52,13 +46,13 @@ def test_without_an_open_run_the_screen_says_what_to_press():
 
 def test_states_follow_the_events():
     async def act(app, pilot, run):
-        assert "reading data and model" in screen_text(app)
+        await on_screen(app, pilot, "reading data and model")
         await come(app, pilot, run, WHOLE[0])
-        assert "measuring the base model" in screen_text(app)
+        await on_screen(app, pilot, "measuring the base model")
         await come(app, pilot, run, *WHOLE[1:TRIAL])
-        assert "training epoch 2/3" in screen_text(app)
+        await on_screen(app, pilot, "training epoch 2/3")
         await come(app, pilot, run, ev.Warned(message="[bold]some[/] rows\x1b[31m left out"))
-        assert "! [bold]some[/] rows[31m left out" in screen_text(app)
+        await on_screen(app, pilot, "! [bold]some[/] rows[31m left out")
         await come(app, pilot, run, *WHOLE[TRIAL:])
         text = screen_text(app)
         assert "finished" in text
@@ -90,8 +84,8 @@ def test_a_run_whose_process_is_gone_is_interrupted():
         await until(pilot, lambda: not app.open_run.alive)
         screen._check_process()  # draws the result of the thread
         await pilot.pause()
-        assert "interrupted" in screen_text(app)
-        assert "u goes on" in screen_text(app)
+        await on_screen(app, pilot, "interrupted")
+        await on_screen(app, pilot, "u goes on")
 
     live(act, WHOLE[:TRIAL], own=False)
 
@@ -166,6 +160,6 @@ def test_figures_are_drawn_twice_a_second_at_most():
         assert count <= 2
         await pilot.pause(0.7)
         assert count >= 2  # the last step is drawn, though no event follows it
-        assert "step 129/207" in screen_text(app)
+        await on_screen(app, pilot, "step 129/207")
 
     live(act, WHOLE[:TRIAL])

@@ -6,14 +6,7 @@ import asyncio
 
 import numpy as np
 import pytest
-from app_support import (
-    ScriptedRun,
-    make_app,
-    paints,
-    screen_text,
-    step,
-    until,
-)
+from app_support import ScriptedRun, make_app, on_screen, paints, screen_text, step, until
 from live_support import STOPPED, TRIAL, WHOLE, come, live, press
 
 from nexus_engine import events as ev
@@ -42,9 +35,9 @@ def test_the_plot_goes_through_all_metrics_and_back():
             await press(pilot, "right")
         assert seen == ["loss", "dev Spearman", "guard", "learning rate", "gradient norm",
                         "pairs/s", "memory, MB"]  # fmt: skip
-        assert "▸loss" in screen_text(app)
+        await on_screen(app, pilot, "▸loss")
         await press(pilot, "h", "y")
-        assert "memory, MB, log scale" in screen_text(app)
+        await on_screen(app, pilot, "memory, MB, log scale")
         await press(pilot, "escape")
         assert isinstance(app.screen, LiveScreen)
 
@@ -59,11 +52,11 @@ def test_the_plot_is_live_and_takes_the_mouse():
             await pilot.pause(0.05)
             if "last 0.0123" in screen_text(app):
                 break
-        assert "last 0.0123" in screen_text(app)
+        await on_screen(app, pilot, "last 0.0123")
         row = screen_text(app).splitlines()[1]
         await pilot.click("MetricRow", offset=(row.index("pairs/s") - 1, 0))
         await pilot.pause()
-        assert "▸pairs/s" in screen_text(app)
+        await on_screen(app, pilot, "▸pairs/s")
 
     live(act, WHOLE[:TRIAL])
 
@@ -72,7 +65,7 @@ def test_a_chart_opens_its_own_metric_by_key_and_by_mouse():
     async def act(app, pilot, run):
         app.screen.query_one("#score").focus()
         await press(pilot, "enter")
-        assert "▸dev Spearman" in screen_text(app)
+        await on_screen(app, pilot, "▸dev Spearman")
         await press(pilot, "escape")
         await pilot.click("#score")
         await pilot.pause()
@@ -86,9 +79,9 @@ def test_a_chart_opens_its_own_metric_by_key_and_by_mouse():
 def test_switches_are_picked_and_shown_in_full():
     async def act(app, pilot, run):
         await press(pilot, "h")
-        assert "switch 2 on trial" in screen_text(app)
+        await on_screen(app, pilot, "switch 2 on trial")
         await press(pilot, "left")
-        assert "switch 1 kept  0.4200 → 0.4533 +0.0333" in screen_text(app)
+        await on_screen(app, pilot, "switch 1 kept  0.4200 → 0.4533 +0.0333")
         await press(pilot, "enter")
         assert isinstance(app.screen, SwitchDetail)
         text = screen_text(app)
@@ -101,7 +94,7 @@ def test_switches_are_picked_and_shown_in_full():
         ):
             assert words in text, words
         await press(pilot, "l")
-        assert "its trial ends with this phase" in screen_text(app)
+        await on_screen(app, pilot, "its trial ends with this phase")
         await press(pilot, "escape", "l")
         assert app.screen.query_one(SwitchLine).chosen.switch == 2
 
@@ -112,7 +105,7 @@ def test_a_click_picks_a_switch_and_another_opens_it():
     async def act(app, pilot, run):
         await pilot.click(SwitchLine, offset=(0, 1))
         await pilot.pause()
-        assert "switch 1 kept" in screen_text(app)
+        await on_screen(app, pilot, "switch 1 kept")
         await pilot.click(SwitchLine, offset=(0, 1))
         await pilot.pause()
         assert isinstance(app.screen, SwitchDetail)
@@ -125,17 +118,17 @@ def test_the_log_scrolls_and_opens_at_full_size():
         newest = WHOLE[TRIAL - 1]
         assert isinstance(newest, ev.Step)
         await press(pilot, "k", "k")
-        assert "2 more below" in screen_text(app)
+        await on_screen(app, pilot, "2 more below")
         await come(app, pilot, run, ev.Log(message="a remark"))
-        assert "3 more below" in screen_text(app)
+        await on_screen(app, pilot, "3 more below")
         assert "a remark" not in screen_text(app)
         await press(pilot, "j", "pagedown")
-        assert "a remark" in screen_text(app)
+        await on_screen(app, pilot, "a remark")
         await press(pilot, "o")
         assert isinstance(app.screen, LogScreen)
-        assert "run started" in screen_text(app)
+        await on_screen(app, pilot, "run started")
         await come(app, pilot, run, ev.Log(message="another remark"))
-        assert "another remark" in screen_text(app)
+        await on_screen(app, pilot, "another remark")
         await press(pilot, "home", "escape")
         assert isinstance(app.screen, LiveScreen)
 
@@ -151,7 +144,7 @@ def test_tab_goes_through_the_panes():
         assert set(seen) == {"loss", "score", "SwitchLine", "LogView"}
         app.screen.query_one(LogView).focus()
         await press(pilot, "home")
-        assert "more below" in screen_text(app)
+        await on_screen(app, pilot, "more below")
 
     live(act, WHOLE[:TRIAL])
 
@@ -216,7 +209,7 @@ def test_a_new_size_lays_the_parts_out_anew():
     async def act(app, pilot, run):
         await pilot.resize_terminal(120, 40)
         await pilot.pause(0.1)
-        assert "guard against forgetting" in screen_text(app)
+        await on_screen(app, pilot, "guard against forgetting")
         await pilot.resize_terminal(60, 20)
         await pilot.pause(0.1)
         text = screen_text(app)

@@ -7,13 +7,7 @@ import json
 
 import msgspec
 import pytest
-from app_support import (
-    evaluated,
-    make_app,
-    screen_text,
-    until,
-    write_run,
-)
+from app_support import evaluated, make_app, on_screen, screen_text, until, write_run
 from live_support import STOPPED, TRIAL, WHOLE, come, live, press
 
 from nexus_engine import events as ev
@@ -34,13 +28,13 @@ def test_the_pause_key_pauses_at_once_and_continues():
     async def act(app, pilot, run):
         await press(pilot, "p")
         assert run.asked == ["pause"]
-        assert "pausing before the next step" in screen_text(app)
+        await on_screen(app, pilot, "pausing before the next step")
         await come(app, pilot, run, ev.PauseChanged(paused=True))
-        assert "paused in epoch 2/3" in screen_text(app)
+        await on_screen(app, pilot, "paused in epoch 2/3")
         await press(pilot, "p")
         assert run.asked == ["pause", "resume"]
         await come(app, pilot, run, ev.PauseChanged(paused=False))
-        assert "training epoch 2/3" in screen_text(app)
+        await on_screen(app, pilot, "training epoch 2/3")
 
     live(act, WHOLE[:TRIAL])
 
@@ -106,7 +100,7 @@ def test_a_folder_that_cannot_be_written_is_reported():
         run.steer = refuse
         await press(pilot, "p")
         assert any("Permission denied" in str(n.message) for n in app._notifications)
-        assert "training" in screen_text(app)
+        await on_screen(app, pilot, "training")
 
     live(act, WHOLE[:TRIAL])
 

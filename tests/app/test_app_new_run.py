@@ -8,7 +8,7 @@ import shlex
 import time
 
 import pytest
-from app_support import make_app, screen_text, until, whole_run, write_run
+from app_support import make_app, on_screen, screen_text, until, whole_run, write_run
 from textual import events
 from typer.testing import CliRunner
 
@@ -167,7 +167,7 @@ def test_at_60_columns_title_and_keys_are_not_cut_and_escape_is_among_them():
         app.screen.row("tune").entry.focus()
         keys = "enter Start ^o Start detached esc Back ? Keys q Quit"
         await until(pilot, lambda: screen_text(app).splitlines()[-1].rstrip() == keys)
-        assert "blank keeps the value shown" in screen_text(app)
+        await on_screen(app, pilot, "blank keeps the value shown")
 
     driven(act, size=(60, 20))
 
@@ -217,7 +217,7 @@ def test_arrows_move_and_change_choices_and_recipes_follow_the_regime():
     async def act(app, pilot):
         await pilot.press("down", "right")
         await until(pilot, lambda: "nexus train --tune adapter" in screen_text(app))
-        assert "the adapter" in screen_text(app)
+        await on_screen(app, pilot, "the adapter")
         await pilot.press("left", "down", "space")
         await until(pilot, lambda: "--recipe fast" in screen_text(app))
         await pilot.press("up", "l")

@@ -6,9 +6,7 @@ import json
 import stat
 
 import pytest
-from app_support import (
-    screen_text,
-)
+from app_support import on_screen, screen_text
 from playground_support import CANARY, A, B, answered, driven, focused, tuned_run, typed
 
 from nexus_tui.app.kit.canvas import Canvas
@@ -48,7 +46,7 @@ def test_every_part_fits(run, size, home):
         pane.path.value, pane.query_line.value = str(home / "notes.txt"), "one"
         await pilot.press("enter")
         await answered(app, pilot)
-        assert "by tuned" in screen_text(app)
+        await on_screen(app, pilot, "by tuned")
 
     driven(act, size=size, run="tuned-run")
 

@@ -6,7 +6,7 @@ import json
 import shutil
 
 import pytest
-from app_support import screen_text, started, write_run
+from app_support import on_screen, screen_text, started, write_run
 from index_support import SMALL, done
 from playground_support import answered, driven
 from question_folders import write_questions
@@ -84,11 +84,11 @@ def test_base_and_tuned_stand_side_by_side_with_known_answers_marked(made, run):
             await pilot.pause()
             match = pane._rows.match
             assert match.is_answer
-            assert "★" in screen_text(app)
+            await on_screen(app, pilot, "★")
         assert pane.work.matches.by_base != pane.work.matches.by_tuned
         await pilot.press("N")
         await answered(app, pilot)
-        assert "question 2 of 44" in screen_text(app)
+        await on_screen(app, pilot, "question 2 of 44")
 
     driven(act, run="tuned-run")
 
@@ -108,7 +108,7 @@ def test_without_base_vectors_tuned_stands_alone_with_the_command(made, run):
         await pilot.press("escape", "n", "a")
         await answered(app, pilot)
         [answer] = pane.work.matches.answers
-        assert f"answer: rank {answer.tuned_rank}" in screen_text(app)
+        await on_screen(app, pilot, f"answer: rank {answer.tuned_rank}")
         await pilot.press("a")
         assert pane._rows.match.is_answer
         await pilot.press("l", "h", "down")
@@ -128,7 +128,7 @@ def test_another_model_is_refused_with_the_command_that_refreshes(made, run, hom
         save_grown_model(run / "best", 2, 0.9, base_model)
         app.playground.tick()
         await answered(app, pilot)
-        assert "the model changed: r asks again" in screen_text(app)
+        await on_screen(app, pilot, "the model changed: r asks again")
         await pilot.press("escape", "r")
         await answered(app, pilot)
         assert pane.work.matches is None
@@ -152,11 +152,11 @@ def test_the_base_model_alone_sees_its_own_side_and_no_other(made):
     async def act(app, pilot):
         pane = await searched(app, pilot, made / "both", "a man is playing a guitar")
         assert pane.work.matches.by_tuned == []
-        assert "by base" in screen_text(app)
+        await on_screen(app, pilot, "by base")
         pane.path.value = str(made / "alone")
         await asked(app, pilot, pane, "a man is playing a guitar")
         assert pane.work.matches is None
-        assert "its vectors are not by base" in screen_text(app)
+        await on_screen(app, pilot, "its vectors are not by base")
 
     driven(act)
 
@@ -170,9 +170,9 @@ def test_words_of_the_query_choose_files(made, run):
         assert app.playground.wanted_pair[0] == "a man"
         await pilot.press("left_square_bracket")
         await asked(app, pilot, pane, "a man file:*.pdf")
-        assert "no file of the index fits" in screen_text(app)
+        await on_screen(app, pilot, "no file of the index fits")
         await asked(app, pilot, pane, "file:*.jsonl")
-        assert "give words to look for beside file: and folder:" in screen_text(app)
+        await on_screen(app, pilot, "give words to look for beside file: and folder:")
 
     driven(act, run="tuned-run")
 
@@ -219,7 +219,7 @@ def test_keys_are_answered_while_an_index_is_searched(made, run, monkeypatch):
         await pilot.press("enter")
         await pilot.pause(0.3)
         assert pane.work.doing == "searching"
-        assert "Esc gives it up" in screen_text(app)
+        await on_screen(app, pilot, "Esc gives it up")
         start = time.monotonic()
         await pilot.press("escape", "left_square_bracket")
         assert app.screen._part == "many"

@@ -5,9 +5,7 @@ from __future__ import annotations
 import stat
 
 import pytest
-from app_support import (
-    screen_text,
-)
+from app_support import on_screen, screen_text
 from playground_support import (
     CANARY,
     A,
@@ -69,7 +67,7 @@ def test_a_file_of_pairs_is_scored_sorted_and_saved(run, home):
         assert lines[0] == "base\ttuned\tdifference\tsentence1\tsentence2"
         assert lines[2].split("\t")[3] == "'=1+1"
         assert stat.S_IMODE(saved.stat().st_mode) == 0o600
-        assert "saved as" in screen_text(app)
+        await on_screen(app, pilot, "saved as")
         await pilot.press("j", "j", "enter")  # opens the pair in the part Pair
         await answered(app, pilot)
         assert app.playground.answer.pair == ("alpha", "alpha")
@@ -111,10 +109,10 @@ def test_pasted_pairs_are_scored_and_a_wrapped_sentence_is_one_line(run):
         assert app.screen.query_one("#pair-first", TextInput).value == "the patient went [1mhome"
         app.screen.focused.post_message(textual_events.Paste("a b,c d\ne f,g h\n"))
         await answered(app, pilot)
-        assert "2 pairs of pasted pairs" in screen_text(app)
+        await on_screen(app, pilot, "2 pairs of pasted pairs")
         await pilot.press("r")
         await answered(app, pilot)
-        assert "2 pairs of pasted pairs" in screen_text(app)
+        await on_screen(app, pilot, "2 pairs of pasted pairs")
 
     driven(act, run="tuned-run")
 
@@ -154,11 +152,11 @@ def test_long_work_shows_how_far_it_is_and_can_be_given_up(run, home):
         await pilot.pause(0.3)
         app.screen.query_one(ManyPane).tick()
         await pilot.pause()
-        assert "scoring pasted pairs" in screen_text(app)
-        assert "Esc gives it up" in screen_text(app)
+        await on_screen(app, pilot, "scoring pasted pairs")
+        await on_screen(app, pilot, "Esc gives it up")
         await pilot.press("escape")
         await answered(app, pilot)
-        assert "given up" in screen_text(app)
+        await on_screen(app, pilot, "given up")
         assert app.screen.query_one(ManyPane).many.order == []
         side.gate.set()
         await pilot.press("left_square_bracket")
@@ -198,7 +196,7 @@ def test_a_text_file_is_searched_by_both_models(run, home):
         assert f"line {best.line}" in text
         await pilot.press("escape", "h", "j")
         await pilot.pause()
-        assert f"line {matches.by_base[1].line}" in screen_text(app)
+        await on_screen(app, pilot, f"line {matches.by_base[1].line}")
         embedded = len(app.playground._querier.base.asked)
         await pilot.press("r")
         await answered(app, pilot)
@@ -224,10 +222,10 @@ def test_results_of_older_weights_say_so(run, home):
         leave_weights(run, 2)
         app.playground.tick()
         await answered(app, pilot)
-        assert "the model changed: r asks again" in screen_text(app)
+        await on_screen(app, pilot, "the model changed: r asks again")
         await pilot.press("escape", "r")
         await answered(app, pilot)
-        assert "epoch 2" in screen_text(app)
+        await on_screen(app, pilot, "epoch 2")
         assert "r asks again" not in screen_text(app)
 
     driven(act, run="tuned-run")

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from app_support import (
-    ScriptedRun,
-    screen_text,
-    started,
-    until,
-    write_run,
-)
+from app_support import ScriptedRun, on_screen, screen_text, started, until, write_run
 from playground_support import (
     CANARY,
     A,
@@ -39,7 +33,7 @@ def run(home):
 
 def test_a_pair_is_answered_by_both_models_as_it_is_typed(run):
     async def act(app, pilot):
-        assert "i begins" in screen_text(app)
+        await on_screen(app, pilot, "i begins")
         await pilot.press("i")
         await focused(app, pilot, "pair-first")
         await pilot.press(*"went home", "enter")
@@ -61,8 +55,8 @@ def test_the_base_model_alone_answers_too():
     async def act(app, pilot):
         await typed(app, pilot, A, B)
         assert app.playground.answer.tuned is None
-        assert "nothing is tuned here" in screen_text(app)
-        assert "base alone" in screen_text(app)
+        await on_screen(app, pilot, "nothing is tuned here")
+        await on_screen(app, pilot, "base alone")
 
     driven(act)
 
@@ -137,7 +131,7 @@ def test_a_pair_kept_before_its_answer_is_stored_when_it_comes(run):
         await pilot.press("enter")
         await pilot.pause(0.3)
         assert not app.playground.history
-        assert "loading the model" in screen_text(app)
+        await on_screen(app, pilot, "loading the model")
         side.gate.set()
         await answered(app, pilot)
         assert [answer.pair for answer in app.playground.history] == [(A, B)]
@@ -186,7 +180,7 @@ def test_failures_say_why_without_the_text(run):
     async def act(app, pilot):
         app.playground._querier.base.embed = broken
         await typed(app, pilot, A, B)
-        assert "this could not be done (ValueError)" in screen_text(app)
+        await on_screen(app, pilot, "this could not be done (ValueError)")
         assert CANARY not in screen_text(app)
 
     driven(act, run="tuned-run")
@@ -217,7 +211,7 @@ def test_a_model_is_picked_from_a_list(run):
         await pilot.press("escape", "m")
         await answered(app, pilot)
         assert isinstance(app.screen, PickModel)
-        assert "tuned-run" in screen_text(app)
+        await on_screen(app, pilot, "tuned-run")
         await pilot.press("k", "enter")
         await answered(app, pilot)
         assert app.playground.model.run is None

@@ -7,13 +7,7 @@ import math
 import stat
 
 import pytest
-from app_support import (
-    ScriptedRun,
-    evaluated,
-    make_app,
-    screen_text,
-    started,
-)
+from app_support import ScriptedRun, evaluated, make_app, on_screen, screen_text, started
 from playground_support import A, B, WordQuerier, answered, driven, leave_weights, tuned_run, typed
 
 from nexus_engine.errors import DataError
@@ -38,7 +32,7 @@ def test_pins_are_stored_for_the_owner_alone_and_the_file_goes_with_the_last(run
         await answered(app, pilot)
         assert stat.S_IMODE(pins_file().stat().st_mode) == 0o600
         assert read_pins(pins_file()).pins[0].pair == (A, B)
-        assert "Pinned" in screen_text(app)
+        await on_screen(app, pilot, "Pinned")
         await pilot.press("escape", "u")
         await answered(app, pilot)
         assert app.playground.book.pins == ()
@@ -54,10 +48,10 @@ def test_pins_are_there_at_the_next_start_and_can_be_switched_off(run):
         await answered(app, pilot)
         assert app.screen.query_one(PinRows).count() == 2
         value = app.playground.pin_cosines[A, B].tuned
-        assert f"{value:.4f}" in screen_text(app)
+        await on_screen(app, pilot, f"{value:.4f}")
         await pilot.press("P")
         await answered(app, pilot)
-        assert "switched off (2 kept)" in screen_text(app)
+        await on_screen(app, pilot, "switched off (2 kept)")
         assert not read_pins(pins_file()).on
         await pilot.press("P")
         await answered(app, pilot)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from app_support import RUN_JSON, screen_text, started, write_run
+from app_support import RUN_JSON, on_screen, screen_text, started, write_run
 from playground_support import answered, driven, leave_weights
 from question_folders import write_questions
 
@@ -42,7 +42,7 @@ def test_the_next_question_shows_how_the_rank_of_its_answer_changed(run, questio
     async def act(app, pilot):
         pane = await to_search(app, pilot)
         assert pane.path.value == str(questions)
-        assert "Press n for the first question of the run's own data" in screen_text(app)
+        await on_screen(app, pilot, "Press n for the first question of the run's own data")
         for number in (1, 2, 3):
             await pilot.press("n")
             await answered(app, pilot)
@@ -54,11 +54,11 @@ def test_the_next_question_shows_how_the_rank_of_its_answer_changed(run, questio
         assert "★" not in text  # the answers stand too far below
         await pilot.press("a")
         await pilot.pause()
-        assert "★" in screen_text(app)
+        await on_screen(app, pilot, "★")
         await pilot.press("N")
         await answered(app, pilot)
-        assert "question 2 of 44, test" in screen_text(app)
-        assert "Next question" in screen_text(app)
+        await on_screen(app, pilot, "question 2 of 44, test")
+        await on_screen(app, pilot, "Next question")
 
     driven(act, run="tuned-run", size=size)
 
@@ -72,7 +72,7 @@ def test_a_goes_from_one_known_answer_to_the_next_or_says_there_is_none(run, que
         await pilot.pause()
         match = pane._rows.match
         assert match.is_answer
-        assert f"rank {match.tuned_rank} by tuned" in screen_text(app)
+        await on_screen(app, pilot, f"rank {match.tuned_rank} by tuned")
         await pilot.press("h")  # on the other side the answer may stand elsewhere
         await pilot.press("a")
         assert pane._rows.match.is_answer
@@ -136,7 +136,7 @@ def test_a_corpus_that_the_user_entered_stays(run, home, questions):
         assert pane.path.value == str(home / "notes.txt")
         await pilot.press("n")
         await answered(app, pilot)
-        assert "this corpus holds no questions with known answers" in screen_text(app)
+        await on_screen(app, pilot, "this corpus holds no questions with known answers")
         assert app.playground._querier.base.asked == []
 
     driven(act, run="tuned-run")

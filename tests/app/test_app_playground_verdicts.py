@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from app_support import screen_text
+from app_support import on_screen
 from playground_support import A, B, answered, driven, tuned_run, typed
 from question_folders import write_questions
 from teach_support import lines_of
@@ -35,7 +35,7 @@ def test_a_wrong_score_is_answered_by_what_it_should_be(home):
         await pilot.press("escape", "v")
         await pilot.pause()
         assert isinstance(app.screen, Question)
-        assert "5  same: the same facts in other words" in screen_text(app)
+        await on_screen(app, pilot, "5  same: the same facts in other words")
         await pilot.press("4")
         await written(app, pilot)
         [line] = lines_of(app.labels.path)

@@ -6,7 +6,7 @@ import asyncio
 import json
 
 import pytest
-from app_support import make_app, screen_text, until, whole_run, write_run
+from app_support import make_app, on_screen, screen_text, until, whole_run, write_run
 from live_support import come, live, press
 from question_events import evaluating, question_run, write_question_run
 
@@ -46,7 +46,7 @@ def test_the_live_screen_says_how_far_an_evaluation_is(size):
     async def act(app, pilot, run):
         await come(app, pilot, run, evaluating(4_000))
         await until(pilot, lambda: "evaluating 4,000 of 17,261 texts" in screen_text(app))
-        assert "rehearsal 0.3" in screen_text(app)
+        await on_screen(app, pilot, "rehearsal 0.3")
 
     at = next(i for i, event in enumerate(RUN) if event == evaluating(4_000))
     live(act, RUN[:at], size=size)
@@ -56,7 +56,7 @@ def test_the_plots_and_the_panel_of_a_switch_name_ndcg():
     async def act(app, pilot, run):
         await press(pilot, "enter")
         await until(pilot, lambda: "Kept: with it, dev nDCG@10 rose" in screen_text(app))
-        assert "0.7000 dev nDCG@10, the best until then" in screen_text(app)
+        await on_screen(app, pilot, "0.7000 dev nDCG@10, the best until then")
         assert "Spearman" not in screen_text(app)
         await press(pilot, "escape", "f", "left")
         await until(pilot, lambda: "rehearsal" in screen_text(app).splitlines()[1])

@@ -12,6 +12,7 @@ import pytest
 from app_support import (
     evaluated,
     make_app,
+    on_screen,
     paints,
     screen_text,
     step,
@@ -224,7 +225,7 @@ def test_details_say_how_many_passes_the_epochs_are(root):
     write_run(root, "fast", whole_run(), started_unix_s=4000.0, settings=settings)
 
     async def act(app, pilot):
-        assert "3 epochs in 1 pass, batch" in screen_text(app)
+        await on_screen(app, pilot, "3 epochs in 1 pass, batch")
 
     driven(act, size=(120, 40))
 
@@ -235,7 +236,7 @@ def test_filtering_as_one_types_and_escape(root):
         await pilot.pause()
         runs = app.screen.query_one(RunList).runs
         assert [run.name for run in runs] == ["beta"]
-        assert "1 of 3 match" in screen_text(app)
+        await on_screen(app, pilot, "1 of 3 match")
         await pilot.press("enter")
         assert app.focused is app.screen.query_one(RunList)
         await pilot.press("escape")
@@ -270,7 +271,7 @@ def test_c_marks_and_then_compares(root):
         await pilot.press("c")
         assert [path.name for path in app.marked] == ["alpha"]
         await pilot.pause()
-        assert "A is marked" in screen_text(app)
+        await on_screen(app, pilot, "A is marked")
         await pilot.press("down", "c")
         await pilot.pause()
         assert app.current_mode == "compare"
@@ -312,7 +313,7 @@ def test_removing_asks_names_the_run_and_spares_it_on_no(root):
         await pilot.press("d")
         await pilot.pause()
         assert isinstance(app.screen, Question)
-        assert "Remove alpha?" in screen_text(app)
+        await on_screen(app, pilot, "Remove alpha?")
         await pilot.press("k")
         await pilot.pause()
         assert (root / "alpha").is_dir()
@@ -353,7 +354,7 @@ def test_a_live_run_of_another_process_moves_on_the_screen(root):
                      started_unix_s=time.time())  # fmt: skip
 
     async def act(app, pilot):
-        assert "live 1%" in screen_text(app)
+        await on_screen(app, pilot, "live 1%")
         with (live / "events.jsonl").open("a") as file:
             file.write(encode_event(step(69)) + "\n")
         app.screen.read_now()
@@ -396,7 +397,7 @@ def test_without_a_run_the_first_screen_says_what_to_press():
 
     async def act(app, pilot):
         await until(pilot, lambda: "the demo takes about 0:34 min, 1.2 GB" in screen_text(app))
-        assert "n  train on the demo set" in screen_text(app)
+        await on_screen(app, pilot, "n  train on the demo set")
 
     driven(act, probe=lambda arguments, cancelled: Forecasted(figures))
 
@@ -414,7 +415,7 @@ def test_a_thousand_runs_scroll_and_only_the_lines_in_view_are_drawn(root):
         drawn.clear()
         await pilot.press("G")
         assert listing.current.name == "run-0999"
-        assert "run-0999" in screen_text(app)
+        await on_screen(app, pilot, "run-0999")
         await pilot.press("pageup", "home")
         assert listing.current.name == "run-0000"
         assert 0 < len(drawn) < 100

@@ -56,7 +56,7 @@ if len(sys.argv) > 2:
 config = TrainConfig(data=sys.argv[1], tune="adapter", epochs=1000, switch_epochs=(1,), threads=1)
 sys.exit(open_app(UiSettings(), None, resolve(config)))
 """
-PATIENCE = 90.0
+PATIENCE = 300.0
 MODES = (
     (b"\x1b[?1049h", b"\x1b[?1049l"),
     (b"\x1b[?25l", b"\x1b[?25h"),

@@ -6,7 +6,7 @@ import asyncio
 import shutil
 
 import pytest
-from app_support import make_app, screen_text, until
+from app_support import make_app, on_screen, screen_text, until
 from sweep_support import BATCH, LR, PLACE, begin, evaluate, fail, finish, make_sweep
 
 from nexus_engine.sweeps import events as sv
@@ -157,7 +157,7 @@ def test_sweeps_are_listed_newest_first_and_opened(root, grid):
         assert "0.5300" in lines[2]
         assert "lr 0.002, batch_size 32" in lines[2]
         assert lines[3].split()[:5] == ["old", "◌", "stopped", "0/3", "-"]
-        assert "2 sweeps; kept in" in screen_text(app)
+        await on_screen(app, pilot, "2 sweeps; kept in")
         await pilot.press("j", "enter")
         await settled(app, pilot)
         assert "old" in screen_text(app).splitlines()[1]
@@ -182,7 +182,7 @@ def test_a_new_sweep_appears_and_the_cursor_stays_on_its_own(root, grid):
         shutil.rmtree(root)
         await pilot.press("r")
         await settled(app, pilot)
-        assert "No sweeps yet" in screen_text(app)
+        await on_screen(app, pilot, "No sweeps yet")
 
     driven(act)
 
@@ -226,10 +226,10 @@ def test_the_grid_is_shown_with_the_best_cell_selected(grid):
         assert "nexus sweep --resume grid" in text
         await pilot.press("left", "up", "right")
         await pilot.pause()
-        assert "no memory" in screen_text(app)
+        await on_screen(app, pilot, "no memory")
         await pilot.press("b")
         await pilot.pause()
-        assert "▸0.5300★" in screen_text(app)
+        await on_screen(app, pilot, "▸0.5300★")
         await pilot.press("escape", "escape")
         await pilot.pause()
         assert isinstance(app.screen, RunsScreen)
@@ -278,11 +278,11 @@ def test_enter_opens_the_run_and_escape_comes_back_to_the_cell(grid):
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, LiveScreen))
         await pilot.pause(0.1)
-        assert "004-seed-1" in screen_text(app)
+        await on_screen(app, pilot, "004-seed-1")
         await pilot.press("escape")
         await settled(app, pilot)
         assert isinstance(app.screen, SweepScreen)
-        assert "▸0.5300★" in screen_text(app)
+        await on_screen(app, pilot, "▸0.5300★")
         await pilot.press("down", "enter")
         await pilot.pause()
         assert isinstance(app.screen, SweepScreen)
@@ -325,8 +325,8 @@ def test_a_live_sweep_is_followed_and_at_rest_nothing_is_drawn(grid):
         await until(pilot, lambda: "0.5123…" in screen_text(app))
         finish(grid, 4, 0.6)
         await until(pilot, lambda: "0.6000★" in screen_text(app))
-        assert "▸0.5300" in screen_text(app)
-        assert "4 of 6 runs done" in screen_text(app)
+        await on_screen(app, pilot, "▸0.5300")
+        await on_screen(app, pilot, "4 of 6 runs done")
         drawn = []
         app.screen.query_one(HeatView).redraw = lambda: drawn.append("heat map")
         await pilot.pause(2.5)
@@ -351,7 +351,7 @@ def test_names_are_plain_text_on_both_screens(root):
                       .replace('"x [bold]y"', '"\\u001b[31mname [bold]y[/]"'))  # fmt: skip
 
     async def act(app, pilot):
-        assert "name [bold]y[/]" in screen_text(app)
+        await on_screen(app, pilot, "name [bold]y[/]")
         await pilot.press("enter")
         await settled(app, pilot)
         text = screen_text(app)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from app_support import screen_text
+from app_support import on_screen, screen_text
 from teach_support import ScriptedAsker, demo_pairs, demo_questions, driven, lines_of, shown
 
 from nexus_engine.labels.label_file import LabelFile
@@ -136,7 +136,7 @@ def test_a_verdict_that_cannot_be_written_stays_on_its_item_with_one_line(monkey
             await shown(app, pilot)
             assert app.teach.item is item
             assert labels_of(app) == []
-            assert "the verdict was not saved" in screen_text(app)
+            await on_screen(app, pilot, "the verdict was not saved")
             assert app.teach.tally.judged == 0
         await pilot.press("4")
         await shown(app, pilot)
@@ -160,7 +160,7 @@ def test_jump_returns_to_a_verdict_by_number_or_by_words_and_it_can_be_changed()
         await pilot.press("1", "enter")
         await shown(app, pilot)
         assert (app.teach.item.first, app.teach.item.second) == pairs[0]
-        assert "verdict 1 of 2" in screen_text(app)
+        await on_screen(app, pilot, "verdict 1 of 2")
         await pilot.press("5")
         await shown(app, pilot)
         assert app.teach.item is waiting
@@ -169,7 +169,7 @@ def test_jump_returns_to_a_verdict_by_number_or_by_words_and_it_can_be_changed()
         word = pairs[1][1].split()[0]
         app.teach.jump(word.upper())
         await shown(app, pilot)
-        assert "verdict" in screen_text(app)
+        await on_screen(app, pilot, "verdict")
         app.teach.jump("99")
         await shown(app, pilot)
         assert "no verdict of yours has this number" in told(app)
@@ -186,7 +186,7 @@ def test_a_pair_is_edited_before_it_is_judged_and_not_asked_again_as_it_was():
         app.screen.focused.value = "an edited text"
         await pilot.press("enter", "enter")
         await pilot.pause()
-        assert "edited by you" in screen_text(app)
+        await on_screen(app, pilot, "edited by you")
         await pilot.press("2")
         await shown(app, pilot)
         [line] = labels_of(app)
@@ -207,7 +207,7 @@ def test_a_question_is_edited_or_asked_by_the_user():
         app.screen.focused.value = "other words"
         await pilot.press("enter")
         await shown(app, pilot)
-        assert "Edited by you" in screen_text(app)
+        await on_screen(app, pilot, "Edited by you")
         await pilot.press("y")
         await shown(app, pilot)
         [line] = labels_of(app)
@@ -230,7 +230,7 @@ def test_pins_of_questions_and_pairs_are_kept_and_removed_by_the_same_key():
         question = app.teach.item.question
         await pilot.press("p")
         await shown(app, pilot)
-        assert "pinned" in screen_text(app)
+        await on_screen(app, pilot, "pinned")
         await pilot.press("right_square_bracket")
         await shown(app, pilot)
         await pilot.press("p")
@@ -259,8 +259,8 @@ def test_the_asker_learns_what_was_judged_before_and_each_verdict(home):
         await pilot.press("y")
         await shown(app, pilot)
         seen["noted"] = len(app.teach.feed.asker.noted)
-        assert "2 judged" in screen_text(app)
-        assert "mine.jsonl" in screen_text(app)
+        await on_screen(app, pilot, "2 judged")
+        await on_screen(app, pilot, "mine.jsonl")
 
     from nexus_tui.app.teach.state import TeachRequest
 
@@ -329,8 +329,8 @@ def test_keys_of_the_users_choice_judge_and_are_shown():
     keys = {"teach.grade_3": "f", "teach.same": "n", "teach.not_same": "y"}
 
     async def act(app, pilot):
-        assert "f partly" in screen_text(app)
-        assert "n same" in screen_text(app)
+        await on_screen(app, pilot, "f partly")
+        await on_screen(app, pilot, "n same")
         await pilot.press("f", "n", "3")
         await shown(app, pilot)
         first, second = labels_of(app)

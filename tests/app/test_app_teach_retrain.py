@@ -9,7 +9,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from app_support import ScriptedRun, make_app, screen_text, started
+from app_support import ScriptedRun, make_app, on_screen, screen_text, started
 from teach_support import ASSETS, driven, shown
 
 from nexus_engine.config import TrainConfig, resolve
@@ -73,7 +73,7 @@ def test_judging_goes_on_behind_a_retrain_and_its_outcome_is_listed(home, monkey
         app.open_run.poll()
         app.teach.changed()
         await pilot.pause()
-        assert "retraining" in screen_text(app)
+        await on_screen(app, pilot, "retraining")
         await pilot.press("n")  # goes on
         await shown(app, pilot)
         assert app.teach.tally.judged == 2
@@ -110,7 +110,7 @@ def test_judging_goes_on_behind_a_retrain_and_its_outcome_is_listed(home, monkey
         assert app.teach.tally.judged == 2
         await pilot.press("escape")
         await shown(app, pilot)
-        assert "From the top: n does not answer" in screen_text(app)
+        await on_screen(app, pilot, "From the top: n does not answer")
         assert app.current_mode == "teach"
 
     driven(act)
@@ -131,14 +131,14 @@ def test_a_retrain_that_cannot_begin_or_does_not_finish_says_so(home, monkeypatc
         app.teach.retraining._plan = refuse
         await pilot.press("t")
         await at_rest(app, pilot)
-        assert "holds no label" in screen_text(app)
+        await on_screen(app, pilot, "holds no label")
         app.teach.retraining._plan = plan
         await pilot.press("t")
         await at_rest(app, pilot)
         app.session.alive = False
         app.teach.retraining.tick()  # the run has ended, and left no result
         await at_rest(app, pilot)
-        assert "did not finish" in screen_text(app)
+        await on_screen(app, pilot, "did not finish")
         assert app.teach.model is None
 
     driven(act)
@@ -218,7 +218,7 @@ def test_twenty_verdicts_on_the_demo_and_the_pinned_question_ranks_higher():
             assert app.teach.retraining.outcome.trained.after > (
                 app.teach.retraining.outcome.trained.before
             )
-            assert f"rank {pinned.before} → {pinned.after}" in screen_text(app)
+            await on_screen(app, pilot, f"rank {pinned.before} → {pinned.after}")
             idle = os.getloadavg()[0] <= 2 * (os.cpu_count() or 1)
             assert seconds < 300 or not idle
 

@@ -156,7 +156,9 @@ def test_weights_that_changed_since_are_refused(place, tmp_path):
         load_model(str(copied))
 
 
-@pytest.mark.parametrize(("nonlinearity", "dense"), [("linear", 1), ("gelu", 5)])
+@pytest.mark.parametrize(
+    ("nonlinearity", "dense"), [pytest.param("linear", 1, marks=pytest.mark.slow), ("gelu", 5)]
+)
 def test_an_adapter_becomes_dense_modules(tmp_path, base_model, nonlinearity, dense):
     data = write_pairs(tmp_path / "data")
     run = make_run(

@@ -73,11 +73,8 @@ POINTS: dict[str, Point] = {
     ),
 }
 SHORT = (
-    "in an epoch",
     "just after a roll-back, killed",
-    "while patience runs",
     "in an epoch, killed, from a timed checkpoint",
-    "on questions, at look 5",
     "on questions, at look 11",
     "on questions, in an epoch, killed, from a timed checkpoint",
 )

@@ -9,7 +9,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(place):
 
 
 def test_a_killed_run_resumes_to_the_same_end(place):
-    killed_at_random(place, 3).passed()
+    killed_at_random(place, 2).passed()
 
 
 def test_a_second_interrupt_ends_at_once_and_the_run_resumes(place):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -178,6 +179,17 @@ def screen_text(app: NexusApp) -> str:
     width, height = app.size
     lines = [strip.text[:width] for strip in app.screen._compositor.render_strips()]
     return "\n".join(lines[:height])
+
+
+async def on_screen(app, pilot, words):
+    """Wait until `words` are on the screen, 20 seconds at most; drawings come late under load.
+
+    White space does not count: a long line, as one with a path, is wrapped.
+    """
+    wanted, late = "".join(words.split()), time.monotonic() + 20
+    while wanted not in "".join(screen_text(app).split()) and time.monotonic() < late:
+        await pilot.pause(0.02)
+    assert wanted in "".join(screen_text(app).split()), screen_text(app)
 
 
 async def until(pilot, happened):

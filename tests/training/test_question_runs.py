@@ -220,7 +220,7 @@ class StopsAtLook(Steering):
         super().check()
 
 
-@pytest.mark.parametrize("looks", [(14, 9), (17, 12)])
+@pytest.mark.parametrize("looks", [(14, 9), pytest.param((17, 12), marks=pytest.mark.slow)])
 def test_a_run_stopped_anywhere_ends_with_the_same_weights(home, data, whole, looks, monkeypatch):
     """Negatives and a weight above zero are in the checkpoint, in the middle of an epoch too."""
     always_changing(monkeypatch)
@@ -330,8 +330,10 @@ def ranked_rows(settings):
     "changes",
     [
         {},
-        {"hard_negatives": 0, "keep_general": "off"},
-        {"eval_corpus": 100, "hard_negatives": 2, "epochs": 2},
+        pytest.param({"hard_negatives": 0, "keep_general": "off"}, marks=pytest.mark.slow),
+        pytest.param(
+            {"eval_corpus": 100, "hard_negatives": 2, "epochs": 2}, marks=pytest.mark.slow
+        ),
         {"order": "neighbours", "epochs": 2},
     ],
     ids=["default", "bare", "sample", "neighbours"],

@@ -53,7 +53,10 @@ def titled_corpus(folder, splits):
     return folder
 
 
-@pytest.fixture(params=[("train", "dev", "test"), ("dev", "test")], ids=["questions", "none"])
+@pytest.fixture(
+    params=[pytest.param(("train", "dev", "test"), marks=pytest.mark.slow), ("dev", "test")],
+    ids=["questions", "none"],
+)
 def data(request, tmp_path):
     return titled_corpus(tmp_path, request.param)
 
