@@ -1,11 +1,15 @@
 """Training throughput on a CPU against the reference loop, and against the floor of the arithmetic.
 
-    python tests/benchmarks/training_speed.py --data FOLDER [--rounds 7] [--precisions bf16,fp32]
+    python tests/benchmarks/training_speed.py --data FOLDER [--rounds 5] [--precisions bf16,fp32]
+        [--isa native|avx2|sse41]
 
-Each round times some steps of the reference, then of every regime, and a plain matrix product of
-the model's shapes; ratios are made within a round and their median is printed, with the smallest
-and largest. The floor of a regime is the time that its products would take, forward and for the
-gradients that it needs, at the rate of `torch.mm` in the same round.
+Each side has a process of its own and is warmed until three windows in a row agree within 5 %: on a
+CPU with AMX the reference is slower by half in its first seconds. A window has at least 20 steps
+and takes at least 3 seconds. Each round measures a window of the reference, then of every regime;
+ratios are made within a round, and their median is printed with the smallest and largest. The floor
+of a regime is the time that its products would take, forward and for the gradients that it needs,
+at the rate of `torch.mm` right before and after the window, in the same process. --isa keeps oneDNN
+and torch from instructions beyond that set, as on an older processor.
 """
 
 from __future__ import annotations
@@ -15,17 +19,18 @@ import json
 import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from arms import REGIMES, Stepper, load_corpus
-from reference import Reference
+from timed_sides import LEVELS, Side, processor, serve
 
 from nexus_engine.model.base_model import find_base_model
 
-SECONDS = 1.5
-"""Each side of a round runs about this long."""
+REFERENCE = "reference"
+SECONDS, STEPS = 3.0, 20
+"""A window has at least this length and this many steps."""
 PER_LAYER = 4 * 384 * 384 + 2 * 384 * 1536
 """Multiplications a token and layer."""
 # Products of a regime in units of one forward pass. `dendrites`: no gradient below v of layer 0,
@@ -50,14 +55,36 @@ def product_rate(dtype: torch.dtype, seconds: float, rows: int = 1800) -> float:
     return 2.0 * rows * PER_LAYER * done / (time.perf_counter() - begun)
 
 
-def timed(side: Any, seconds: float) -> tuple[float, int, int]:
-    """Pairs a second over at least `seconds`; pairs and tokens that were trained on."""
-    pairs = tokens = 0
-    begun = time.perf_counter()
-    while time.perf_counter() - begun < seconds:
-        pairs += side.step()
-        tokens += side.tokens() if isinstance(side, Stepper) else 0
-    return pairs / (time.perf_counter() - begun), pairs, tokens
+def reference_steps(data: Path) -> Callable[[], tuple[int, int]]:
+    """Steps of the published loop; their tokens are not counted."""
+    from reference import Reference
+
+    reference = Reference(find_base_model().folder, data)
+    return lambda: (reference.step(), 0)
+
+
+def regime_steps(
+    data: Path, precision: str, regime: str, threads: int
+) -> Callable[[], tuple[int, int]]:
+    """Steps of an arm as a run makes them."""
+    corpus = load_corpus(data, find_base_model())
+    stepper = Stepper(
+        corpus, data=str(data), device="cpu", precision=precision, threads=threads,
+        **REGIMES[regime],
+    )  # fmt: skip
+    return lambda: (stepper.step(), stepper.tokens())
+
+
+def serve_side(asked: argparse.Namespace) -> None:
+    """What a child process does: the side named by --side."""
+    torch.set_num_threads(asked.threads)
+    if asked.side == REFERENCE:
+        serve(reference_steps(asked.data), lambda _: 0.0, asked.steps, asked.seconds)
+        return
+    precision, regime = asked.side.split(":")
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    steps = regime_steps(asked.data, precision, regime, asked.threads)
+    serve(steps, lambda seconds: product_rate(dtype, seconds), asked.steps, asked.seconds)
 
 
 def line(values: list[float], unit: str = "") -> str:
@@ -67,67 +94,67 @@ def line(values: list[float], unit: str = "") -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", required=True, type=Path)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=SECONDS)
+    parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--precisions", default="bf16,fp32")
     parser.add_argument("--regimes", default="full,dendrites,budget")
+    parser.add_argument("--isa", choices=tuple(LEVELS), default="native")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--side", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    torch.set_num_threads(asked.threads)
-    base = find_base_model()
-    corpus = load_corpus(asked.data, base)
-    reference = Reference(base.folder, asked.data)
-    sides: dict[tuple[str, str], Stepper] = {}
-    for precision in asked.precisions.split(","):
-        for regime in asked.regimes.split(","):
-            sides[precision, regime] = Stepper(
-                corpus,
-                data=str(asked.data),
-                device="cpu",
-                precision=precision,
-                threads=asked.threads,
-                **REGIMES[regime],
-            )
-    for side in (reference, *sides.values()):
-        timed(side, 0.5)
-    speed: dict[Any, list[float]] = {"reference": []}
-    ratio: dict[Any, list[float]] = {}
-    share: dict[Any, list[float]] = {}
-    rates: dict[str, list[float]] = {}
-    for _ in range(asked.rounds):
-        one, _, _ = timed(reference, asked.seconds)
-        speed["reference"].append(one)
-        for (precision, regime), side in sides.items():
-            dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-            before = product_rate(dtype, asked.seconds / 4)
-            ours, pairs, tokens = timed(side, asked.seconds)
-            rate = (before + product_rate(dtype, asked.seconds / 4)) / 2
-            floor = rate / (2.0 * 6 * PER_LAYER * PASSES[regime] * tokens / pairs)
-            speed.setdefault((precision, regime), []).append(ours)
-            ratio.setdefault((precision, regime), []).append(ours / one)
-            share.setdefault((precision, regime), []).append(100 * ours / floor)
-            rates.setdefault(precision, []).append(rate / 1e9)
-    print(f"reference: {line(speed['reference'])} pairs/s, {asked.rounds} rounds")
-    for precision, found in rates.items():
-        print(f"torch.mm {precision}: {line(found)} GFLOP/s")
-    for key in sides:
+    if asked.side:
+        serve_side(asked)
+        return 0
+    names = [
+        f"{precision}:{regime}"
+        for precision in asked.precisions.split(",")
+        for regime in asked.regimes.split(",")
+    ]
+    given = [
+        __file__, "--data", str(asked.data), "--threads", str(asked.threads), "--seconds",
+        str(asked.seconds), "--steps", str(asked.steps),
+    ]  # fmt: skip
+    print(f"{processor()}; instruction sets: {asked.isa}; {asked.threads} threads", flush=True)
+    sides = {n: Side([*given, "--side", n], asked.isa) for n in (REFERENCE, *names)}
+    for name, side in sides.items():
+        steady = side.warm()
+        windows = " ".join(f"{speed:.1f}" for speed in side.warm_windows)
+        print(f"warm {name:15} {windows} pairs/s{'' if steady else ': NOT STEADY'}", flush=True)
+    rounds = [{n: s.window() for n, s in sides.items()} for _ in range(asked.rounds)]
+    for side in sides.values():
+        side.close()
+    reference = [each[REFERENCE].speed for each in rounds]
+    print(f"{REFERENCE}: {line(reference)} pairs/s, {asked.rounds} rounds")
+    results = []
+    for name in names:
+        windows_of = [each[name] for each in rounds]
+        regime = name.partition(":")[2]
+        speeds = [window.speed for window in windows_of]
+        ratios = [own / other for own, other in zip(speeds, reference, strict=True)]
+        # The floor: pairs a second if the products took all the time and ran at `rate`.
+        shares = [
+            100 * w.speed * 2.0 * 6 * PER_LAYER * PASSES[regime] * w.tokens / w.pairs / w.rate
+            for w in windows_of
+        ]
+        rates = [window.rate / 1e9 for window in windows_of]
         print(
-            f"{key[0]} {key[1]:10} {line(speed[key])} pairs/s   {line(ratio[key], 'x')}   "
-            f"of the floor {line(share[key], '%')}"
+            f"{name:15} {line(speeds)} pairs/s   {line(ratios, 'x')}   "
+            f"of the floor {line(shares, '%')}   torch.mm {line(rates)} GFLOP/s"
         )
+        results.append(
+            {
+                "processor": processor(), "isa": asked.isa, "threads": asked.threads,
+                "side": name, "reference_pairs_s": reference, "pairs_s": speeds,
+                "ratio": ratios, "floor_percent": shares, "gflop_s": rates,
+                "warm_pairs_s": sides[name].warm_windows,
+                "warm_reference_pairs_s": sides[REFERENCE].warm_windows,
+            }
+        )  # fmt: skip
     if asked.out:
         with asked.out.open("a", encoding="utf-8") as file:
-            for key in sides:
-                result = {
-                    "precision": key[0],
-                    "regime": key[1],
-                    "reference_pairs_s": speed["reference"],
-                    "pairs_s": speed[key],
-                    "ratio": ratio[key],
-                    "floor_percent": share[key],
-                }
-                file.write(json.dumps(result) + "\n")
+            file.writelines(json.dumps(result) + "\n" for result in results)
     return 0
 
 
