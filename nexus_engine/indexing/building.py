@@ -38,9 +38,11 @@ from nexus_engine.indexing.embedding import (
     read_job,
 )
 from nexus_engine.indexing.index_card import (
+    JOB_FILE,
     TEXTS_FILE,
     BaseVectors,
     IndexCard,
+    building_folder,
     write_card,
 )
 from nexus_engine.indexing.index_model import (
@@ -53,6 +55,7 @@ from nexus_engine.indexing.index_model import (
 from nexus_engine.indexing.intake import COMMIT_PASSAGES, Intake, read_corpus_into
 from nexus_engine.indexing.question_store import QuestionStore
 from nexus_engine.indexing.text_store import TextStore
+from nexus_engine.indexing.vector_file import Codec, VectorWriter
 from nexus_engine.runs.saved_model import LoadedModel, load_model
 from nexus_engine.scoring.querying import Querier
 from nexus_engine.scoring.vector_types import VectorType
@@ -60,15 +63,12 @@ from nexus_engine.scoring.vector_types import VectorType
 __all__ = [
     "BUSY",
     "DEFAULT_BLOCKS",
-    "JOB_FILE",
     "Blocks",
     "add",
     "build",
-    "building_folder",
     "cosine_to_base",
 ]
 
-JOB_FILE = "job.json"
 FIRST_VECTORS = "vectors-0001"
 _NO_BASE = BaseVectors(fingerprint="", vectors=FIRST_BASE)
 BUSY = "is being written by {holder}; wait until it ends"
@@ -82,11 +82,6 @@ class Blocks(NamedTuple):
 
 
 DEFAULT_BLOCKS = Blocks()
-
-
-def building_folder(out: Path) -> Path:
-    """Where the index `out` is built."""
-    return out.with_name(f".{out.name}.building")
 
 
 def build(
@@ -251,6 +246,11 @@ def undo(index: Path, store: TextStore, card: IndexCard) -> None:
     with store.transaction():
         store.undo_after(card.generation, card.passages)
         QuestionStore(store).undo_after(card.generation, card.passages)
+    files = [(card.vectors, card.scale)]
+    if card.base is not None:
+        files.append((card.base.vectors, card.base.scale))
+    for name, scale in files:
+        VectorWriter(index / name, Codec(card.dims, card.dtype, scale), card.passages).close()
     _forget(index)
 
 
