@@ -36,11 +36,11 @@ def free_place(out: Path, format_: Format) -> Path:
         OSError: what a killed export left cannot be removed.
     """
     path = usable_path(out)
+    clear_killed(path)
     if os.path.lexists(path):
         raise ConfigError(f"--out {one_line(path)}: exists; name a new folder")
     if not path.parent.is_dir():
         raise ConfigError(f"--out {one_line(path)}: there is no folder {one_line(path.parent)}")
-    clear_killed(path)
     free = shutil.disk_usage(path.parent).free
     if free < ROOM_BYTES[format_]:
         raise ResourceError(

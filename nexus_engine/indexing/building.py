@@ -43,6 +43,7 @@ from nexus_engine.indexing.index_card import (
     BaseVectors,
     IndexCard,
     building_folder,
+    read_card,
     write_card,
 )
 from nexus_engine.indexing.index_model import (
@@ -113,6 +114,7 @@ def build(
     if not 1 <= dims <= 384:
         raise ConfigError(f"--dims {dims}: give 1 to 384")
     if os.path.lexists(out):
+        _forget_finished(out)
         advice = "add to an index: nexus index add INDEX CORPUS; or name a new folder"
         raise ConfigError(f"--out {one_line(out)}: exists; {advice}")
     path = corpus_path(corpus)
@@ -252,6 +254,20 @@ def undo(index: Path, store: TextStore, card: IndexCard) -> None:
     for name, scale in files:
         VectorWriter(index / name, Codec(card.dims, card.dtype, scale), card.passages).close()
     _forget(index)
+
+
+def _forget_finished(out: Path) -> None:
+    """Remove the records of a build that was killed when all else was done."""
+    if not os.path.lexists(out / JOB_FILE):
+        return
+    with contextlib.suppress(NexusError, OSError):
+        read_card(out)  # no lock is made in a folder that is no index
+        with RunLock(out, BUSY), TextStore(out / TEXTS_FILE) as store:
+            generation = read_card(out).generation
+            questions = QuestionStore(store)
+            is_added = questions.has_tables and questions.has_sets_after(generation)
+            if not is_added and not store.has_documents_after(generation):
+                _forget(out)
 
 
 def _forget(index: Path) -> None:

@@ -194,9 +194,10 @@ class _Written:
 
     def remove(self) -> None:
         """Remove it, also where the export renamed it just before it was ended."""
+        was_renamed = not os.path.lexists(hidden_folder(self._path))
         with contextlib.suppress(OSError, NexusError):  # another process may write there by now
             clear_killed(self._path)
-        if self._identity is not None:
+        if was_renamed and self._identity is not None:
             with contextlib.suppress(OSError):
                 if os.path.samestat(self._identity, os.lstat(self._path)):
                     shutil.rmtree(self._path, ignore_errors=True)

@@ -36,6 +36,8 @@ SOUGHT = 300
 READ_PER_SECOND, FINISHED_PER_SECOND = 8_000, 20_000
 """Passages that a build reads, and that its last stage counts and packs: about, on two cores."""
 LOOK_SECONDS = 0.02
+USAGE = 2
+"""Exit code of a build whose index is there."""
 
 
 class Build(NamedTuple):
@@ -125,7 +127,7 @@ def build_with_kills(build: Build, kills: int, per_second: float) -> int:
     """Build to the end; how many of `kills` met a build at work. Prints a line for each.
 
     Raises:
-        SystemExit: a build ended with another code than 0.
+        SystemExit: a build ended with another code than it should.
     """
     chance, met, begun = random.Random(kills), 0, time.monotonic()
     folder = building_folder(build.index)
@@ -146,10 +148,14 @@ def build_with_kills(build: Build, kills: int, per_second: float) -> int:
             process.communicate()
             met += 1
             told = f"{_read(folder):,} passages read, {_rows(folder):,} embedded"
+            if is_there := build.index.exists():
+                told = "the index had its name already"
             print(f"{time.monotonic() - begun:7.1f} s  kill {met}: {told}", flush=True)
-            continue
+            if not is_there:
+                continue
+            process = _started(build)  # it is refused, and clears what is left
         _, said = process.communicate()
-        if process.returncode:
+        if process.returncode != (USAGE if lives else 0):
             lines = said.decode("utf-8", "replace").strip().splitlines()
             raise SystemExit(f"the build ended with {process.returncode}: {lines[-1:]}")
         print(f"{time.monotonic() - begun:7.1f} s  built; {met} of {kills} kills met it at work")
