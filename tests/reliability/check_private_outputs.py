@@ -18,11 +18,11 @@ from reliability import children, tiny_runs
 from reliability.check_private import _canaries
 from reliability.outcome import Outcome
 
-PLANTED = ("pairs", "docs", "questions", "bad", "labels.jsonl")
+PLANTED = ("pairs", "docs", "questions", "bad", "ann.jsonl", "bob.jsonl")
 """The user's own files."""
 TEXTS = ("texts.db", "texts.db-journal")
 """Of an index."""
-RATER = "ann"
+RATERS = ("ann", "bob")
 
 
 def plant(folder: Path) -> list[str]:
@@ -49,20 +49,21 @@ def plant(folder: Path) -> list[str]:
         head = "query-id\tcorpus-id\tscore\n"
         (folder / "questions" / "qrels" / f"{split}.tsv").write_text(head + "\n".join(lines) + "\n")
     bad = folder / "bad"
-    (bad / "rows.jsonl").write_text(f'{{"_id": "a", "text": "{found[3]}"}}\n{{"{found[4]}\n')
+    (bad / "corpus.jsonl").write_text(f'{{"_id": "a", "text": "{found[3]}"}}\n{{"{found[4]}\n')
     (bad / "pairs.csv").write_text(f"sentence1,sentence2,score\n{found[5]},{found[6]},{found[7]}\n")
     (bad / "bytes.txt").write_bytes(found[8].encode() + b"\xff\xfe\n")
-    (bad / "labels.jsonl").write_text(f'{{"nexus_labels": 1}}\n{{"a": "{found[2]}"\n')
+    (bad / "labels.jsonl").write_text(f'{{"nexus_labels": "{found[2]}"}}\n')
     return found
 
 
 def _label(folder: Path, texts: list[str]) -> None:
     from nexus_engine.labels.label_file import LabelFile
 
-    with LabelFile.open(folder / "labels.jsonl", RATER) as labels:
-        for i, text in enumerate(texts):
-            labels.judge_pair(text, texts[i - 1], "grade", grade=i % 6)
-            labels.judge_passage(text, texts[i - 2], "mark", relevant=i % 2 == 0)
+    for shift, rater in enumerate(RATERS):
+        with LabelFile.open(folder / f"{rater}.jsonl", rater) as labels:
+            for i, text in enumerate(texts):
+                labels.judge_pair(text, texts[i - 1], "grade", grade=(i + shift) % 6)
+                labels.judge_passage(text, texts[i - 2], "mark", relevant=i % 2 == shift)
 
 
 def _spoil_embedding(texts: list[str]) -> None:
@@ -102,20 +103,20 @@ SOUND: tuple[tuple[str, ...], ...] = (
     ("search", "--index", "docs.index", "QUERY"),
     ("search", "run", "QUERY", "--corpus", "docs"),
     ("labels", "list", "."),
-    ("labels", "show", "labels.jsonl"),
-    ("labels", "agree", "labels.jsonl"),
-    ("train", "--data", "labels.jsonl", "--tune", "adapter", "--epochs", "1", "--threads", "1",
+    ("labels", "show", "ann.jsonl"),
+    ("labels", "agree", "ann.jsonl", "bob.jsonl"),
+    ("train", "--data", "ann.jsonl", "--tune", "adapter", "--epochs", "1", "--threads", "1",
      "--task", "pairs", "--out", "labelled"),
     ("runs", "show", "labelled"),
 )  # fmt: skip
 REFUSED: tuple[tuple[str, ...], ...] = (
-    ("index", "build", "bad/rows.jsonl", "--model", "base", "--out", "bad.index"),
+    ("index", "build", "bad/corpus.jsonl", "--model", "base", "--out", "bad.index"),
     ("index", "build", "bad/bytes.txt", "--model", "base", "--out", "bad.index"),
-    ("index", "add", "docs.index", "bad/rows.jsonl"),
+    ("index", "add", "docs.index", "bad/corpus.jsonl"),
     ("embed", "run", "bad/pairs.csv", "--column", "score2", "--out", "bad.npy"),
     ("embed", "run", "bad/bytes.txt", "--out", "bad.npy"),
     ("train", "--data", "bad/pairs.csv", "--out", "bad-run"),
-    ("index", "eval", "docs.index", "--data", "bad/rows.jsonl"),
+    ("index", "eval", "docs.index", "--data", "bad/corpus.jsonl"),
     ("labels", "show", "bad/labels.jsonl"),
     ("search", "--index", "docs.index", "QUERY", "--file", "QUERY"),
 )

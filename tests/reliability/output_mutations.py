@@ -202,9 +202,9 @@ def _killed(*names: str, each: int = 3) -> Check:
     return lambda place, name: check_outputs.killed(place, each, names, name)
 
 
-def _at_operations(work: str, stride: int = 1, hows: tuple[str, ...] = ("after",)) -> Check:
+def _at_operations(work: str, most: int = 12) -> Check:
     return lambda place, name: check_outputs.killed_at_operations(
-        place, (work,), stride, hows, name
+        place, (work,), most, ("after",), name
     )
 
 
@@ -224,13 +224,13 @@ OUTPUT_MUTATIONS: dict[str, Mutation] = {
     "export in place": Mutation(
         "an export is written under its own name",
         _exported_in_place,
-        _at_operations("export delta", 3),
+        _at_operations("export delta"),
         "torn",
     ),
     "export left": Mutation(
         "what a killed export left stays",
         _export_left,
-        _at_operations("export delta", 3),
+        _at_operations("export delta"),
         "the next run ended with",
     ),
     "embedded twice": Mutation(

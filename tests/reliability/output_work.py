@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import shutil
@@ -118,10 +117,6 @@ def command(
     with operations(met) as count:
         code = main(list(words))
         return {"code": code, "operations": count()}
-
-
-def counted_command(folder: Path, *, words: Sequence[str], stub: str) -> dict[str, int]:
-    return command(folder, words=words, stub=stub, fail=(10**9, errno.EIO, False))
 
 
 # Outputs
