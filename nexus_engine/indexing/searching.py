@@ -112,7 +112,9 @@ class OpenIndex:
             base = self.card.base
             try:
                 self._vectors = self._file_of(self.card.vectors, self.card.scale, growing)
-                self._base = base and self._file_of(base.vectors, base.scale, growing)
+                self._base: VectorFile | None = None
+                if base is not None:
+                    self._base = self._file_of(base.vectors, base.scale, growing)
             except DataError:
                 if not tries_left:
                     raise
