@@ -21,7 +21,7 @@ from nexus_engine.disk.files import FILE_MODE, write_all
 from nexus_engine.disk.regular_files import open_regular, read_regular
 from nexus_engine.errors import RunError, one_line
 
-__all__ = ["LOCK_FILE", "FileLock", "RunLock", "is_held"]
+__all__ = ["LOCK_FILE", "FileLock", "RunLock", "holder_id", "is_held"]
 
 LOCK_FILE = "lock"
 PATIENCE_SECONDS = 0.5
@@ -145,6 +145,14 @@ def _holder(path: Path) -> str:
         return f"process {one_line(int(facts['pid']), 20)} on {host} since {since}"
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return "another process"
+
+
+def holder_id(path: Path) -> int | None:
+    """The id of the process that the lock file `path` names; it may have ended. None if none."""
+    try:
+        return int(json.loads(read_regular(path, MAX_LOCK_FILE_BYTES))["pid"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None
 
 
 def is_held(folder: Path) -> bool | None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from nexus_engine.disk.files import FOLDER_MODE, sync, write_new
+from nexus_engine.disk.files import make_folder, sync, write_new
 from nexus_engine.errors import ConfigError, ExportError, ResourceError, one_line
 from nexus_engine.exports.checking import (
     Checked,
@@ -23,11 +22,12 @@ from nexus_engine.exports.delta import named_units
 from nexus_engine.exports.dev_texts import CheckTexts, check_texts, run_data
 from nexus_engine.exports.formats import Written, written
 from nexus_engine.exports.gguf_file import gguf_tensors
+from nexus_engine.exports.hidden_folder import under_construction
 from nexus_engine.exports.linear_fit import fitted
 from nexus_engine.exports.model_card import CardFacts, model_card
 from nexus_engine.exports.onnx_graph import token_states_suffice
 from nexus_engine.exports.options import MAX_LOSS, Format
-from nexus_engine.exports.place import free_place, hidden_folder
+from nexus_engine.exports.place import free_place
 from nexus_engine.exports.plain_model import PlainModel, plain_model
 from nexus_engine.exports.small_files import json_bytes
 from nexus_engine.metric_words import METRIC_WORDS
@@ -79,23 +79,21 @@ def export(
         ModelError: the run has no best weights, or the format cannot hold them.
         ResourceError: the disk is full.
         ExportError: what was written differs from the run by more than is allowed.
+        RunError: another process exports to `out`.
     """
     path = free_place(out, format_)
     yield Stage("loading the run", 0.0)
     loaded = load_saved(run.best, run.name)
     assert loaded.card is not None
-    temporary = hidden_folder(path, os.getpid())
     try:
-        os.mkdir(temporary, FOLDER_MODE)
-        yield from _export(run, loaded, format_, path, temporary, max_loss, approximate)
+        with under_construction(path) as temporary:
+            yield from _export(run, loaded, format_, path, temporary, max_loss, approximate)
     except OSError as error:
         if error.errno in OUT_OF_ROOM:
             raise ResourceError(
                 f"--out {one_line(path)}: no room on the disk ({error.strerror}); nothing was left"
             ) from None
         raise ConfigError(f"--out {one_line(path)}: {error.strerror}; nothing was left") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _export(
@@ -174,8 +172,7 @@ def _write(parts: Written, folder: Path) -> None:
 
 
 def _write_file(path: Path, content: bytes) -> None:
-    if not path.parent.is_dir():
-        os.mkdir(path.parent, FOLDER_MODE)
+    make_folder(path.parent)
     write_new(path, content)
 
 

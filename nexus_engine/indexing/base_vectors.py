@@ -72,7 +72,7 @@ def embed_by_base(
         embedded=0,
     )
     job = read_job(path)
-    if job is None or not job.is_same_order(order) or job.vectors != order.vectors:
+    if job is None or not job.is_same_order(order):
         job = order
     yield IndexProgress("embedding by base", job.rows, stop)
     states = embed_passages(store, embedder, job, path, stop, block)

@@ -38,9 +38,12 @@ from nexus_engine.indexing.embedding import (
     read_job,
 )
 from nexus_engine.indexing.index_card import (
+    JOB_FILE,
     TEXTS_FILE,
     BaseVectors,
     IndexCard,
+    building_folder,
+    read_card,
     write_card,
 )
 from nexus_engine.indexing.index_model import (
@@ -53,6 +56,7 @@ from nexus_engine.indexing.index_model import (
 from nexus_engine.indexing.intake import COMMIT_PASSAGES, Intake, read_corpus_into
 from nexus_engine.indexing.question_store import QuestionStore
 from nexus_engine.indexing.text_store import TextStore
+from nexus_engine.indexing.vector_file import Codec, VectorWriter
 from nexus_engine.runs.saved_model import LoadedModel, load_model
 from nexus_engine.scoring.querying import Querier
 from nexus_engine.scoring.vector_types import VectorType
@@ -60,15 +64,12 @@ from nexus_engine.scoring.vector_types import VectorType
 __all__ = [
     "BUSY",
     "DEFAULT_BLOCKS",
-    "JOB_FILE",
     "Blocks",
     "add",
     "build",
-    "building_folder",
     "cosine_to_base",
 ]
 
-JOB_FILE = "job.json"
 FIRST_VECTORS = "vectors-0001"
 _NO_BASE = BaseVectors(fingerprint="", vectors=FIRST_BASE)
 BUSY = "is being written by {holder}; wait until it ends"
@@ -82,11 +83,6 @@ class Blocks(NamedTuple):
 
 
 DEFAULT_BLOCKS = Blocks()
-
-
-def building_folder(out: Path) -> Path:
-    """Where the index `out` is built."""
-    return out.with_name(f".{out.name}.building")
 
 
 def build(
@@ -118,6 +114,7 @@ def build(
     if not 1 <= dims <= 384:
         raise ConfigError(f"--dims {dims}: give 1 to 384")
     if os.path.lexists(out):
+        _forget_finished(out)
         advice = "add to an index: nexus index add INDEX CORPUS; or name a new folder"
         raise ConfigError(f"--out {one_line(out)}: exists; {advice}")
     path = corpus_path(corpus)
@@ -251,7 +248,26 @@ def undo(index: Path, store: TextStore, card: IndexCard) -> None:
     with store.transaction():
         store.undo_after(card.generation, card.passages)
         QuestionStore(store).undo_after(card.generation, card.passages)
+    files = [(card.vectors, card.scale)]
+    if card.base is not None:
+        files.append((card.base.vectors, card.base.scale))
+    for name, scale in files:
+        VectorWriter(index / name, Codec(card.dims, card.dtype, scale), card.passages).close()
     _forget(index)
+
+
+def _forget_finished(out: Path) -> None:
+    """Remove the records of a build that was killed when all else was done."""
+    if not os.path.lexists(out / JOB_FILE):
+        return
+    with contextlib.suppress(NexusError, OSError):
+        read_card(out)  # no lock is made in a folder that is no index
+        with RunLock(out, BUSY), TextStore(out / TEXTS_FILE) as store:
+            generation = read_card(out).generation
+            questions = QuestionStore(store)
+            is_added = questions.has_tables and questions.has_sets_after(generation)
+            if not is_added and not store.has_documents_after(generation):
+                _forget(out)
 
 
 def _forget(index: Path) -> None:

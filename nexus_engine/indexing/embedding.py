@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch.nn.functional as F
 
 from nexus_engine.disk.files import replace_json
 from nexus_engine.disk.regular_files import read_json
-from nexus_engine.indexing.index_card import ModelIdentity
+from nexus_engine.indexing.index_card import MAX_COUNT, VECTORS_NAME, ModelIdentity
 from nexus_engine.indexing.text_store import TextStore
 from nexus_engine.indexing.vector_file import Codec, VectorWriter
 from nexus_engine.scoring.querying import Embedder
@@ -63,20 +64,32 @@ class EmbeddingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Texts embedded in that time."""
 
     def is_same_order(self, other: EmbeddingJob) -> bool:
-        """Whether `other` would end with the same index."""
+        """Whether this, an order or its record, would end with the same index as the order `other`.
+
+        A record goes on in the file that was ordered, behind the rows that were there.
+        """
         return (
             self.model.fingerprint == other.model.fingerprint
             and (self.dims, self.dtype) == (other.dims, other.dtype)
             and (self.corpus, self.options) == (other.corpus, other.options)
+            and self.vectors == other.vectors
+            and self.rows >= other.rows
+            and other.scale in (None, self.scale)
         )
 
 
 def read_job(path: Path) -> EmbeddingJob | None:
-    """The job recorded at `path`; None if there is none or it cannot be read."""
+    """The job recorded at `path`; None if there is none or it cannot be used."""
     try:
-        return msgspec.convert(read_json(path), EmbeddingJob)
+        job = msgspec.convert(read_json(path), EmbeddingJob)
     except (OSError, ValueError, msgspec.ValidationError):
         return None
+    is_sound = (
+        VECTORS_NAME.fullmatch(job.vectors) is not None
+        and all(0 <= n < MAX_COUNT for n in (job.rows, job.embedded, job.seconds))
+        and (job.scale is None or 0 < job.scale < math.inf)
+    )
+    return job if is_sound else None
 
 
 def embed_passages(

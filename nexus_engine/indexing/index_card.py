@@ -14,18 +14,24 @@ from pathlib import Path
 import msgspec
 
 from nexus_engine.disk.files import replace_json
+from nexus_engine.disk.lock import is_held
 from nexus_engine.disk.regular_files import read_json
 from nexus_engine.errors import DataError, one_line
+from nexus_engine.indexing.tables import damaged
 from nexus_engine.scoring.vector_types import VectorType
 from nexus_engine.system.ownership import not_permitted
 
 __all__ = [
     "CARD_FILE",
     "FORMAT",
+    "JOB_FILE",
+    "MAX_COUNT",
     "TEXTS_FILE",
+    "VECTORS_NAME",
     "BaseVectors",
     "IndexCard",
     "ModelIdentity",
+    "building_folder",
     "is_index",
     "read_card",
     "write_card",
@@ -35,8 +41,13 @@ CARD_FILE = "index.json"
 TEXTS_FILE = "texts.db"
 FORMAT = 2
 """1: without fingerprints, base vectors and questions."""
-FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,100}")
+JOB_FILE = "job.json"
+"""The record of an unfinished build or addition."""
+VECTORS_NAME = re.compile(r"(?:vectors|base)-(\d{4,12})")
+MODEL_NAME = re.compile(r"model-[0-9a-f]{1,64}")
 MAX_DIMS = 384
+MAX_COUNT = 2**40
+"""Of passages, of words, and of the other things that an index counts."""
 
 
 class ModelIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -92,6 +103,11 @@ class IndexCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """When the vectors' file was completed."""
 
 
+def building_folder(out: Path) -> Path:
+    """Where the index `out` is built."""
+    return out.with_name(f".{out.name}.building")
+
+
 def is_index(folder: Path) -> bool:
     """Whether an index lies in `folder`, sound or not."""
     return all(os.path.lexists(folder / name) for name in (CARD_FILE, TEXTS_FILE))
@@ -107,49 +123,57 @@ def read_card(folder: Path) -> IndexCard:
     try:
         raw = read_json(path)
     except (FileNotFoundError, NotADirectoryError):
-        raise DataError(
-            f"{one_line(folder)}: no index there; make one: nexus index build CORPUS --model RUN "
-            "--out INDEX"
-        ) from None
+        raise DataError(f"{one_line(folder)}: {_why_missing(folder)}") from None
     except PermissionError:
         raise DataError(f"{one_line(path)}: {not_permitted(path)}") from None
     except OSError as error:
         raise DataError(f"{one_line(path)}: not an index ({error.strerror})") from None
     except ValueError as error:
-        raise _damaged(path, one_line(error, 120)) from None
+        raise damaged(path, error) from None
     if isinstance(raw, dict) and isinstance(raw.get("format"), int) and raw["format"] > FORMAT:
         raise DataError(f"{one_line(path)}: of a later version of NEXUS; update NEXUS")
     try:
         card = msgspec.convert(raw, IndexCard)
     except msgspec.ValidationError as error:
-        raise _damaged(path, one_line(error, 120)) from None
+        raise damaged(path, error) from None
     if not _is_sound(card):
-        raise _damaged(path, "a value is out of range")
+        raise damaged(path, "a value is out of range")
     return card
 
 
+def _why_missing(folder: Path) -> str:
+    """Why there is no index at `folder`, and what to do."""
+    place = folder.absolute()
+    building = building_folder(place) if place.name else place
+    if not os.path.lexists(place) and building.is_dir():
+        if is_held(building):
+            return "is being built; wait until it ends"
+        return "its build is unfinished; give the command that began it again"
+    return "no index there; make one: nexus index build CORPUS --model RUN --out INDEX"
+
+
 def _is_sound(card: IndexCard) -> bool:
-    names = [card.vectors, *([card.model.folder] if card.model.folder else [])]
+    names = [card.vectors]
     scales = [card.scale]
     if card.base is not None:
         names.append(card.base.vectors)
         scales.append(card.base.scale)
     has_scale = all(scale is not None and math.isfinite(scale) and scale > 0 for scale in scales)
+    cosine = card.cosine_to_base
     return (
         1 <= card.format <= FORMAT
         and 1 <= card.dims <= MAX_DIMS
-        and 0 <= card.passages < 2**40
-        and card.words >= 0
+        and all(0 <= n < MAX_COUNT for n in (card.passages, card.generation, card.words))
+        and 0 <= card.texts_per_second < MAX_COUNT
+        and (cosine is None or math.isnan(cosine) or abs(cosine) < 2)
+        and 0 <= card.made_unix_s < MAX_COUNT
         and 2 < card.model.max_tokens <= 512
         and (card.dtype != "int8" or has_scale)
         and (card.model.folder is None) == (card.model.weights_sha256 is None)
-        and all(FILE_NAME.fullmatch(name) for name in names)
+        and (card.model.folder is None or MODEL_NAME.fullmatch(card.model.folder) is not None)
+        and all(map(VECTORS_NAME.fullmatch, names))
         and len(set(names)) == len(names)
     )
-
-
-def _damaged(path: Path, reason: str) -> DataError:
-    return DataError(f"{one_line(path)}: damaged ({reason}); build the index again")
 
 
 def write_card(folder: Path, card: IndexCard) -> None:

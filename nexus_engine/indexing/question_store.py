@@ -13,6 +13,15 @@ from typing import TYPE_CHECKING
 from nexus_engine.data.questions.answers import Answers
 from nexus_engine.data.questions.gathering import text_key
 from nexus_engine.indexing.judged_questions import SourceQuestions
+from nexus_engine.indexing.tables import (
+    BYTES,
+    NUMBER,
+    QUESTION_TABLES,
+    REAL,
+    TEXT,
+    checked,
+    has_question_tables,
+)
 from nexus_engine.indexing.text_store import GONE, TextStore, stored
 from nexus_engine.scoring.search_texts import KnownQuestions
 
@@ -22,16 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["QuestionStore"]
 
-SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS question_sets (id INTEGER PRIMARY KEY, folder TEXT NOT NULL,"
-    " name TEXT NOT NULL, digest TEXT NOT NULL, generation INTEGER NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS questions (id INTEGER PRIMARY KEY, question_set INTEGER NOT NULL,"
-    " split TEXT NOT NULL, text TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS answers (question INTEGER NOT NULL, text_key BLOB NOT NULL,"
-    " gain REAL NOT NULL, PRIMARY KEY (question, text_key)) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS answering (question INTEGER NOT NULL, passage INTEGER NOT NULL,"
-    " gain REAL NOT NULL, PRIMARY KEY (question, passage)) WITHOUT ROWID",
-)
 LATEST = "SELECT max(id) FROM question_sets WHERE generation <= ? GROUP BY folder, name"
 SCANNED_PASSAGES = 4096
 
@@ -45,17 +44,14 @@ class QuestionStore:
 
     def create(self) -> None:
         """Make the tables; an index of an earlier version lacks them."""
-        for statement in SCHEMA:
+        for statement in QUESTION_TABLES:
             self._database.execute(statement)
 
     @property
     def has_tables(self) -> bool:
         """Whether the index has the tables."""
         with self._store.errors():
-            found = self._database.execute(
-                "SELECT count(*) FROM sqlite_schema WHERE name = 'answering'"
-            ).fetchone()
-        return bool(found[0])
+            return has_question_tables(self._database)
 
     def put(self, folder: str, found: SourceQuestions, generation: int) -> bool:
         """Store the questions of a corpus in `folder`; False if they are there as they are now.
@@ -89,8 +85,8 @@ class QuestionStore:
             "SELECT name, digest FROM question_sets WHERE id IN"
             " (SELECT max(id) FROM question_sets WHERE folder = ? GROUP BY name)",
             (stored(folder),),
-        ).fetchall()
-        for name, digest in rows:
+        )
+        for name, digest in checked(rows, TEXT, TEXT):
             if name not in present and digest != GONE:
                 self._add_set(folder, name, GONE, generation)
 
@@ -123,7 +119,7 @@ class QuestionStore:
             f" WHERE question_sets.id IN ({LATEST})",
             (1 << 62,),
         )
-        for key, question, gain, since in rows:
+        for key, question, gain, since in checked(rows, BYTES, NUMBER, REAL, NUMBER):
             (known if since <= generation else new).setdefault(key, []).append((question, gain))
         for start in range(0 if new else first, stop, SCANNED_PASSAGES):
             end = min(stop, start + SCANNED_PASSAGES)
@@ -169,14 +165,15 @@ class QuestionStore:
         if not self.has_tables:
             return None
         with self._store.errors():
-            rows = self._database.execute(
+            found = self._database.execute(
                 "SELECT questions.id, questions.text, questions.split, answering.passage,"
                 " answering.gain FROM questions JOIN answering"
                 " ON questions.id = answering.question"
                 f" WHERE questions.question_set IN ({LATEST}) AND answering.passage < ?"
                 " ORDER BY questions.id, answering.passage",
                 (generation, passages),
-            ).fetchall()
+            )
+            rows = checked(found, NUMBER, TEXT, TEXT, NUMBER, REAL)
         texts: list[str] = []
         splits: list[str] = []
         ids: list[list[int]] = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import time
 from collections.abc import Generator, Iterator
@@ -22,15 +21,16 @@ from nexus_engine.indexing.base_vectors import (
     embed_by_base,
 )
 from nexus_engine.indexing.building import BUSY, DEFAULT_BLOCKS, Blocks, cosine_to_base
-from nexus_engine.indexing.building import JOB_FILE as ADD_FILE
 from nexus_engine.indexing.embedding import (
     EmbeddingJob,
     IndexProgress,
     embed_passages,
     read_job,
 )
+from nexus_engine.indexing.index_card import JOB_FILE as ADD_FILE
 from nexus_engine.indexing.index_card import (
     TEXTS_FILE,
+    VECTORS_NAME,
     BaseVectors,
     IndexCard,
     ModelIdentity,
@@ -50,7 +50,6 @@ from nexus_engine.runs.saved_model import LoadedModel, load_model
 __all__ = ["refresh"]
 
 JOB_FILE = "refresh.json"
-NUMBERED = re.compile(r"(?:vectors|base)-(\d{4,})")
 
 
 def refresh(
@@ -120,7 +119,7 @@ def _by_model(
 ) -> Generator[IndexProgress, None, IndexCard]:
     """The vectors by `loaded`, the model `named`; returns the card that names them."""
     job = read_job(index / JOB_FILE)
-    if job is None or not job.is_same_order(order) or job.vectors != order.vectors:
+    if job is None or not job.is_same_order(order):
         job = order
         _sweep(index, card)
         replace_json(index / JOB_FILE, job)
@@ -158,7 +157,7 @@ def _model(
 
 
 def _next_name(stem: str, name: str | None) -> str:
-    match = None if name is None else NUMBERED.fullmatch(name)
+    match = None if name is None else VECTORS_NAME.fullmatch(name)
     return f"{stem}-{int(match[1]) + 1 if match else 1:04d}"
 
 
@@ -168,7 +167,7 @@ def _sweep(index: Path, card: IndexCard) -> None:
     (index / JOB_FILE).unlink(missing_ok=True)
     named = {card.vectors, card.model.folder, None if card.base is None else card.base.vectors}
     for entry in list(index.iterdir()):
-        is_old = NUMBERED.fullmatch(entry.name) or entry.name.startswith("model-")
+        is_old = VECTORS_NAME.fullmatch(entry.name) or entry.name.startswith("model-")
         if is_old and entry.name not in named:
             with contextlib.suppress(OSError):
                 if entry.is_dir() and not entry.is_symlink():

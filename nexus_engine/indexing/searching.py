@@ -7,6 +7,7 @@ the ones with the largest sum of idf, and the nearest by vector, get their exact
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,9 +21,10 @@ from torch import Tensor
 
 from nexus_engine.errors import DataError, one_line
 from nexus_engine.indexing.filters import EVERYWHERE, Filter
-from nexus_engine.indexing.index_card import TEXTS_FILE, IndexCard
+from nexus_engine.indexing.index_card import JOB_FILE, TEXTS_FILE, IndexCard
 from nexus_engine.indexing.index_model import read_index
 from nexus_engine.indexing.question_store import QuestionStore
+from nexus_engine.indexing.tables import damaged
 from nexus_engine.indexing.text_store import Passage, TextStore
 from nexus_engine.indexing.vector_file import Codec, VectorFile, nearest_rows
 from nexus_engine.indexing.words import bm25, distinct_words, idf, words_of
@@ -105,23 +107,22 @@ class OpenIndex:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for tries_left in reversed(range(OPENING_TRIES)):
+            growing = os.path.lexists(folder / JOB_FILE)  # before the card: an addition may end
             self.card: IndexCard = read_index(folder)
+            base = self.card.base
             try:
-                self._vectors = self._file_of(self.card.vectors, self.card.scale)
-                base = self.card.base
-                self._base = None if base is None else self._file_of(base.vectors, base.scale)
+                self._vectors = self._file_of(self.card.vectors, self.card.scale, growing)
+                self._base: VectorFile | None = None
+                if base is not None:
+                    self._base = self._file_of(base.vectors, base.scale, growing)
             except DataError:
-                if not tries_left or read_index(folder) == self.card:
+                if not tries_left:
                     raise
             else:
                 break
         self._store = TextStore(folder / TEXTS_FILE)
         try:
-            if self._store.next_id() < self.card.passages:
-                raise DataError(
-                    f"{one_line(folder / TEXTS_FILE)}: damaged (passages are missing); build the "
-                    "index again"
-                )
+            self._store.check(self.card)
             self._live = self._live_passages()
         except BaseException:
             self._store.close()
@@ -129,9 +130,10 @@ class OpenIndex:
         self._allowed: dict[Filter, npt.NDArray[np.bool_] | None] = {}
         self._lock = threading.Lock()
 
-    def _file_of(self, vectors: str, scale: float | None) -> VectorFile:
+    def _file_of(self, vectors: str, scale: float | None, is_growing: bool) -> VectorFile:
         codec = Codec(self.card.dims, self.card.dtype, scale)
-        return VectorFile(self.folder / vectors, codec, self.card.passages)
+        path = self.folder / vectors
+        return VectorFile(path, codec, self.card.passages, is_growing=is_growing)
 
     def __enter__(self) -> Self:
         return self
@@ -225,6 +227,8 @@ class OpenIndex:
     ) -> Ranking:
         allowed = self._allowed_by(within)
         scores = vectors.scores(F.normalize(vector[: self.card.dims].float(), dim=0))
+        if not torch.isfinite(scores.sum()):
+            raise damaged(self.folder, "a vector is not finite")
         if allowed is not None:
             scores.masked_fill_(~torch.from_numpy(allowed), float("-inf"))
         depth = max(DEPTH, 2 * top)
@@ -285,7 +289,7 @@ class OpenIndex:
         words, ids, sums = self._candidates(distinct_words(query))
         if not words:
             return np.zeros(0, np.int64)
-        usable = ids < len(scores)
+        usable = (ids >= 0) & (ids < len(scores))
         ids, sums = ids[usable], sums[usable]
         usable = np.isfinite(scores[ids])  # those outside the filter are -inf
         ids, sums = ids[usable], sums[usable]

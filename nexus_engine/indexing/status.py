@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 from nexus_engine.disk.lock import is_held
 from nexus_engine.indexing.base_vectors import base_record
-from nexus_engine.indexing.building import JOB_FILE
 from nexus_engine.indexing.embedding import EmbeddingJob, mean_cosine, read_job
 from nexus_engine.indexing.index_card import (
+    JOB_FILE,
     TEXTS_FILE,
     IndexCard,
     ModelIdentity,
@@ -17,7 +18,9 @@ from nexus_engine.indexing.index_card import (
 from nexus_engine.indexing.index_model import embedder_of, latest_identity, load_copy, read_index
 from nexus_engine.indexing.question_store import QuestionStore
 from nexus_engine.indexing.refreshing import JOB_FILE as REFRESH_FILE
+from nexus_engine.indexing.tables import damaged
 from nexus_engine.indexing.text_store import Document, TextStore
+from nexus_engine.indexing.vector_file import Codec, check_rows
 from nexus_engine.runs.saved_model import load_model
 from nexus_engine.scoring.vector_types import row_bytes
 
@@ -71,8 +74,13 @@ def index_status(index: Path) -> IndexStatus:
     Raises:
         DataError: there is no index, or it is damaged.
     """
+    is_growing = os.path.lexists(index / JOB_FILE)  # before the card: an addition may end
     card = read_index(index)
+    for name in [card.vectors] if card.base is None else [card.vectors, card.base.vectors]:
+        codec = Codec(card.dims, card.dtype)
+        check_rows(index / name, codec, card.passages, is_growing=is_growing)
     with TextStore(index / TEXTS_FILE) as store:
+        store.check(card)
         replaced = store.replaced(card.generation)
         gone = {first for first, passages in replaced if passages}
         documents = [
@@ -83,7 +91,6 @@ def index_status(index: Path) -> IndexStatus:
         text_bytes = store.text_bytes()
         questions = QuestionStore(store).count(card.generation)
     has_base = card.base is not None
-    kept = None if card.model.folder is None else index / card.model.folder
     return IndexStatus(
         card=card,
         documents=documents,
@@ -91,7 +98,7 @@ def index_status(index: Path) -> IndexStatus:
         text_bytes=text_bytes,
         vector_bytes=card.passages * row_bytes(card.dims, card.dtype) * (1 + has_base),
         store_bytes=(index / TEXTS_FILE).stat().st_size,
-        model_bytes=0 if kept is None else sum(file.stat().st_size for file in kept.iterdir()),
+        model_bytes=_model_bytes(index, card),
         latest=latest_identity(card.model.source),
         is_written=is_held(index) is True,
         unfinished_add=read_job(index / JOB_FILE),
@@ -99,6 +106,16 @@ def index_status(index: Path) -> IndexStatus:
         or read_job(index / base_record(REFRESH_FILE)),
         questions=questions,
     )
+
+
+def _model_bytes(index: Path, card: IndexCard) -> int:
+    if card.model.folder is None:
+        return 0
+    kept = index / card.model.folder
+    try:
+        return sum(file.stat(follow_symlinks=False).st_size for file in kept.iterdir())
+    except OSError as error:
+        raise damaged(kept, error.strerror) from None
 
 
 def cosine_to_latest(index: Path, status: IndexStatus) -> float:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
-import sqlite3
 from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -18,45 +16,30 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from nexus_engine.disk.files import create_file
-from nexus_engine.disk.regular_files import open_regular
-from nexus_engine.errors import DataError, ResourceError, one_line
 from nexus_engine.indexing.corpus_stream import IndexedPassage
+from nexus_engine.indexing.index_card import IndexCard
+from nexus_engine.indexing.tables import (
+    NUMBER,
+    START,
+    TEXT,
+    WORDS,
+    checked,
+    damaged,
+    open_database,
+    sqlite_errors,
+)
 from nexus_engine.indexing.words import words_of
 
 __all__ = ["Document", "Passage", "TextStore", "stored"]
 
-SCHEMA = """
-CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-INSERT INTO facts VALUES ('words', 0);
-CREATE TABLE documents (
-    id INTEGER PRIMARY KEY, folder TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL,
-    first INTEGER NOT NULL, passages INTEGER NOT NULL, is_complete INTEGER NOT NULL,
-    generation INTEGER NOT NULL
-);
-CREATE INDEX documents_by_first ON documents (first);
-CREATE INDEX documents_by_name ON documents (name);
-CREATE TABLE replaced (
-    first INTEGER NOT NULL, passages INTEGER NOT NULL, generation INTEGER NOT NULL
-);
-CREATE TABLE passages (id INTEGER PRIMARY KEY, text TEXT NOT NULL, start INTEGER, heading TEXT);
-CREATE VIRTUAL TABLE words USING fts5(
-    text, content='', detail=none, columnsize=0, tokenize='ascii'
-);
-CREATE VIRTUAL TABLE vocabulary USING fts5vocab(words, row);
-CREATE TABLE frequent (word TEXT PRIMARY KEY, passages INTEGER NOT NULL) WITHOUT ROWID;
-"""
-PAGE_BYTES = 16384
-"""Larger pages waste less at their ends: 1 MB for a million sentences."""
-WAIT_SECONDS = 10.0
-"""For another process that is just committing."""
 FREQUENT = 10_000
 """Words in at least this many passages have their number stored: counting takes milliseconds."""
 MAX_VARIABLES = 500
 """Values in a statement of SQL."""
 GONE = ""
 """In place of the digest of a file that has left its folder."""
-DAMAGED = "damaged ({}); build the index again"
+DOCUMENT = (NUMBER, TEXT, TEXT, TEXT, NUMBER, NUMBER, NUMBER)
+"""Types of the columns that a `Document` is made of."""
 Ids = npt.NDArray[np.int64]
 
 
@@ -92,29 +75,12 @@ class TextStore:
     `database` and `errors` serve the tables of `question_store.py` in the same file.
 
     Raises:
-        DataError: the file is missing, or not such a database.
+        DataError: the file is missing, or no database of an index.
     """
 
     def __init__(self, path: Path, *, create: bool = False) -> None:
         self._path = path
-        is_new = create and not os.path.lexists(path)
-        try:
-            os.close(create_file(path) if is_new else open_regular(path, os.O_RDWR))
-        except OSError as error:
-            raise DataError(f"{one_line(path)}: {error.strerror}; build the index again") from None
-        self.database = sqlite3.connect(
-            path, isolation_level=None, timeout=WAIT_SECONDS, check_same_thread=False
-        )
-        with self.errors():
-            # Texts never go to a temporary file elsewhere on the disk.
-            self.database.execute("PRAGMA temp_store = MEMORY")
-            if is_new or (create and not self._has_tables()):
-                self.database.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-                self.database.executescript(f"BEGIN; {SCHEMA} COMMIT;")
-            self.database.execute("SELECT count(*) FROM documents").fetchone()
-
-    def _has_tables(self) -> bool:
-        return bool(self.database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0])
+        self.database = open_database(path, create=create)
 
     def __enter__(self) -> Self:
         return self
@@ -126,24 +92,21 @@ class TextStore:
         """Close the file; an open transaction is undone."""
         self.database.close()
 
-    @contextlib.contextmanager
-    def errors(self) -> Iterator[None]:
-        """SQLite's errors inside as those of the project."""
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            message = str(error)
-            if "disk is full" in message:
-                raise ResourceError(
-                    f"{one_line(self._path)}: the disk is full; make room and run the command again"
-                ) from None
-            if "locked" in message:
-                raise ResourceError(
-                    f"{one_line(self._path)}: another process is writing; try again"
-                ) from None
-            raise DataError(f"{one_line(self._path)}: {DAMAGED.format(message)}") from None
-        except sqlite3.DatabaseError as error:
-            raise DataError(f"{one_line(self._path)}: {DAMAGED.format(error)}") from None
+    def errors(self) -> contextlib.AbstractContextManager[None]:
+        """A context that turns SQLite's errors into those of the project."""
+        return sqlite_errors(self._path)
+
+    def check(self, card: IndexCard) -> None:
+        """Check that the passages are those that `card` tells of, or more by an unfinished `add`.
+
+        Raises:
+            DataError: they are not.
+        """
+        there = self.next_id()
+        if there < card.passages:
+            raise damaged(self._path, "passages are missing")
+        if there > card.passages and not self.has_documents_after(card.generation):
+            raise damaged(self._path, "it has more passages than index.json says")
 
     # Writing
 
@@ -209,9 +172,10 @@ class TextStore:
                 "SELECT id, folder, name, digest, first, passages, is_complete FROM documents"
                 " WHERE id IN (SELECT max(id) FROM documents WHERE folder = ? GROUP BY name)",
                 (stored(folder),),
-            ).fetchall()
+            )
+            documents = list(itertools.starmap(Document, checked(rows, *DOCUMENT)))
         gone = 0
-        for document in itertools.starmap(Document, rows):
+        for document in documents:
             if document.is_gone or document.name in present:
                 continue
             self.replace_older(document, generation)
@@ -230,13 +194,11 @@ class TextStore:
     def drop_from(self, first: int, generation: int) -> None:
         """Remove the passages from the id `first` on, with their documents of `generation`."""
         for start in range(first, self.next_id(), MAX_VARIABLES):
-            rows = [
-                (id_, words_of(text))
-                for id_, text in self.database.execute(
-                    "SELECT id, text FROM passages WHERE id >= ? AND id < ?",
-                    (start, start + MAX_VARIABLES),
-                )
-            ]
+            found = self.database.execute(
+                "SELECT id, text FROM passages WHERE id >= ? AND id < ?",
+                (start, start + MAX_VARIABLES),
+            )
+            rows = [(id_, words_of(text)) for id_, text in checked(found, NUMBER, TEXT)]
             self.database.executemany(
                 "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)",
                 ((id_, _indexed(words)) for id_, words in rows),
@@ -293,12 +255,12 @@ class TextStore:
     def document_named(self, folder: str, name: str) -> Document | None:
         """The latest state of the document; None if it was never read."""
         with self.errors():
-            row = self.database.execute(
+            rows = self.database.execute(
                 "SELECT id, folder, name, digest, first, passages, is_complete FROM documents"
                 " WHERE name = ? AND folder = ? ORDER BY id DESC LIMIT 1",
                 (stored(name), stored(folder)),
-            ).fetchone()
-        return None if row is None else Document(*row)
+            )
+            return next(itertools.starmap(Document, checked(rows, *DOCUMENT)), None)
 
     def documents(self, generation: int) -> list[Document]:
         """The documents up to `generation`, replaced ones included."""
@@ -307,8 +269,8 @@ class TextStore:
                 "SELECT id, folder, name, digest, first, passages, is_complete FROM documents"
                 " WHERE generation <= ? ORDER BY first",
                 (generation,),
-            ).fetchall()
-        return [Document(*row) for row in rows]
+            )
+            return list(itertools.starmap(Document, checked(rows, *DOCUMENT)))
 
     def has_documents_after(self, generation: int) -> bool:
         """Whether an addition after `generation` read a document."""
@@ -321,27 +283,31 @@ class TextStore:
     def document_of(self, passage: int) -> Document | None:
         """The document with the passage of this id."""
         with self.errors():
-            row = self.database.execute(
+            rows = self.database.execute(
                 "SELECT id, folder, name, digest, first, passages, is_complete FROM documents"
                 " WHERE first <= ? AND passages > 0 ORDER BY first DESC LIMIT 1",
                 (passage,),
-            ).fetchone()
-        return None if row is None else Document(*row)
+            )
+            return next(itertools.starmap(Document, checked(rows, *DOCUMENT)), None)
 
     def replaced(self, generation: int) -> list[tuple[int, int]]:
         """Ids (first, number) of passages that are out of date in `generation`."""
         with self.errors():
-            return self.database.execute(
+            rows = self.database.execute(
                 "SELECT first, passages FROM replaced WHERE generation <= ?", (generation,)
-            ).fetchall()
+            )
+            return checked(rows, NUMBER, NUMBER)
 
     def texts(self, first: int, stop: int) -> list[str]:
         """The texts of the passages `first` to `stop` - 1."""
         with self.errors():
             rows = self.database.execute(
                 "SELECT text FROM passages WHERE id >= ? AND id < ? ORDER BY id", (first, stop)
-            ).fetchall()
-        return [text for (text,) in rows]
+            )
+            texts = [text for (text,) in checked(rows, TEXT)]
+        if len(texts) != stop - first:
+            raise damaged(self._path, "passages are missing")
+        return texts
 
     def passages(self, ids: Ids) -> dict[int, Passage]:
         """The passages with these ids (n,)."""
@@ -351,9 +317,10 @@ class TextStore:
             for start in range(0, len(listed), MAX_VARIABLES):
                 part = listed[start : start + MAX_VARIABLES]
                 marks = ",".join("?" * len(part))
-                for id_, text, at, heading in self.database.execute(
+                rows = self.database.execute(
                     f"SELECT id, text, start, heading FROM passages WHERE id IN ({marks})", part
-                ):
+                )
+                for id_, text, at, heading in checked(rows, NUMBER, TEXT, START, WORDS):
                     stored[id_] = Passage(id_, text, at, heading or "")
         return stored
 
@@ -362,11 +329,11 @@ class TextStore:
         counts: dict[str, int] = {}
         with self.errors():
             for word in words:
-                row = self.database.execute(
+                rows = self.database.execute(
                     "SELECT passages FROM frequent WHERE word = ?", (word,)
-                ).fetchone()
-                if row is not None:
-                    counts[word] = row[0]
+                )
+                for (passages,) in checked(rows, NUMBER):
+                    counts[word] = passages
         return counts
 
     def passages_with(self, words: Sequence[str], limit: int) -> Ids:
@@ -385,7 +352,11 @@ class TextStore:
 
     def _number(self, statement: str) -> int:
         with self.errors():
-            return int(self.database.execute(statement).fetchone()[0])
+            row = self.database.execute(statement).fetchone()
+            if row is None:
+                raise damaged(self._path, "a number is missing")
+            [(number,)] = checked([row], NUMBER)
+        return int(number)
 
 
 def _indexed(words: Sequence[str]) -> str:

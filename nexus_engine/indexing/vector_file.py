@@ -17,6 +17,7 @@ from torch import Tensor
 from nexus_engine.disk.files import create_file, write_all
 from nexus_engine.disk.regular_files import open_regular, size_of
 from nexus_engine.errors import DataError, one_line
+from nexus_engine.indexing.tables import damaged
 from nexus_engine.scoring.small_vectors import (
     HIGHEST,
     as_int8,
@@ -25,7 +26,7 @@ from nexus_engine.scoring.small_vectors import (
 )
 from nexus_engine.scoring.vector_types import VectorType, row_bytes
 
-__all__ = ["Codec", "VectorFile", "VectorWriter", "nearest_rows"]
+__all__ = ["Codec", "VectorFile", "VectorWriter", "check_rows", "nearest_rows"]
 
 BLOCK_ROWS = 8192
 """Rows that become float32 at once: 1.6 MB at 48 numbers, which a core's cache holds."""
@@ -85,24 +86,41 @@ class VectorWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close the file."""
         os.close(self._handle)
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def check_rows(path: Path, codec: Codec, rows: int, *, is_growing: bool) -> None:
+    """Check that the file at `path` holds `rows` vectors; more, if it `is_growing`.
+
+    Raises:
+        DataError: it does not, or it is missing.
+    """
+    try:
+        size = size_of(path)
+    except OSError as error:
+        raise DataError(f"{one_line(path)}: {error.strerror}; build the index again") from None
+    if size < rows * codec.row_bytes:
+        raise _short(path)
+    if size > rows * codec.row_bytes and not is_growing:
+        raise damaged(path, "it has more vectors than the index has passages")
 
 
 class VectorFile:
     """The first `rows` vectors of a file, for exact search.
 
+    Behind them there may be more only if the file `is_growing`, by an unfinished addition.
+
     Raises:
-        DataError: the file is missing or too short.
+        DataError: the file is missing, or holds another number of vectors.
     """
 
-    def __init__(self, path: Path, codec: Codec, rows: int) -> None:
-        try:
-            size = size_of(path)
-        except OSError as error:
-            raise DataError(f"{one_line(path)}: {error.strerror}; build the index again") from None
-        if size < rows * codec.row_bytes:
-            raise _short(path)
+    def __init__(self, path: Path, codec: Codec, rows: int, *, is_growing: bool = False) -> None:
+        check_rows(path, codec, rows, is_growing=is_growing)
         self._codec, self._rows = codec, rows
         kind = TORCH_DTYPES.get(codec.dtype, torch.uint8)
         numbers = codec.row_bytes // kind.itemsize
@@ -194,7 +212,4 @@ def nearest_rows(scores: Tensor, count: int) -> npt.NDArray[np.int64]:
 
 
 def _short(path: Path) -> DataError:
-    return DataError(
-        f"{one_line(path)}: damaged (it has fewer vectors than the index has passages); build the "
-        "index again"
-    )
+    return damaged(path, "it has fewer vectors than the index has passages")

@@ -7,16 +7,14 @@ code. It ends with the process PARENT and then removes what it wrote.
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import cast
 
+from nexus_engine.exports.hidden_folder import clear_own
 from nexus_engine.exports.options import Format
-from nexus_engine.exports.place import hidden_folder
 from nexus_engine.system.parent_watch import ParentWatch
 
 __all__: list[str] = []
@@ -25,8 +23,7 @@ __all__: list[str] = []
 def main(arguments: Sequence[str]) -> int:
     """Export, and return the exit code."""
     parent, run, format_, out, max_loss, fold = arguments
-    written = hidden_folder(Path(out), os.getpid())
-    ParentWatch(int(parent), partial(shutil.rmtree, written, ignore_errors=True))
+    ParentWatch(int(parent), partial(clear_own, Path(out)))
     from nexus_tui.terminal import failures, streams
 
     failures.tolerant_streams()

@@ -21,8 +21,9 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from nexus_engine.disk.json_text import revive
 from nexus_engine.disk.regular_files import read_json
 from nexus_engine.errors import NexusError, one_line
+from nexus_engine.exports.hidden_folder import clear_killed, hidden_folder, is_own
 from nexus_engine.exports.options import FORMATS, MAX_LOSS, Format
-from nexus_engine.exports.place import free_place, hidden_folder
+from nexus_engine.exports.place import free_place
 from nexus_engine.scores import Metric
 
 if TYPE_CHECKING:
@@ -182,18 +183,21 @@ class _Written:
     """The folder that an export writes; it is known by its identity, since it is renamed."""
 
     def __init__(self, path: Path, pid: int) -> None:
-        self._path, self._hidden = path, hidden_folder(path, pid)
+        self._path, self._pid = path, pid
         self._identity: os.stat_result | None = None
 
     def look(self) -> None:
+        """Note which folder it is, if the process has made it."""
         with contextlib.suppress(OSError):
-            self._identity = os.lstat(self._hidden)
+            if is_own(self._path, self._pid):
+                self._identity = os.lstat(hidden_folder(self._path))
 
     def remove(self) -> None:
         """Remove it, also where the export renamed it just before it was ended."""
-        if self._hidden.exists():
-            shutil.rmtree(self._hidden, ignore_errors=True)
-        elif self._identity is not None:
+        was_renamed = not os.path.lexists(hidden_folder(self._path))
+        with contextlib.suppress(OSError, NexusError):  # another process may write there by now
+            clear_killed(self._path)
+        if was_renamed and self._identity is not None:
             with contextlib.suppress(OSError):
                 if os.path.samestat(self._identity, os.lstat(self._path)):
                     shutil.rmtree(self._path, ignore_errors=True)

@@ -3,9 +3,13 @@
 The passages are made of halves of MedQuAD's sentences; the queries are its questions.
 
     python tests/benchmarks/index_million.py MEDQUAD WORK [--passages N] [--no-embed] [--model RUN]
+    python tests/benchmarks/index_million.py MEDQUAD WORK --kills 20
 
 With --no-embed vectors and queries are random, of length 1: searches cost the same, and hours of
 embedding are saved. WORK is a folder for the corpus and the index; an index there is used again.
+With --kills `nexus index build` builds it and is killed so many times; then its texts, words, and a
+sample of its vectors are compared with an embedding without a stop (`index_kills.py`). Exit 1 where
+something differs, or a kill met no build.
 """
 
 from __future__ import annotations
@@ -17,11 +21,13 @@ import os
 import random
 import re
 import resource
+import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from index_kills import Build, build_with_kills, differences, embed_sample
 
 from nexus_engine.indexing import building
 from nexus_engine.indexing.embedding import IndexProgress
@@ -50,6 +56,19 @@ def write_corpus(medquad: Path, path: Path, passages: int) -> None:
             file.write(" ".join(words) + "\n")
 
 
+def killed_build(build: Build, kills: int) -> bool:
+    """Build with `kills` kills; whether each met a build, and the index is as without them."""
+    sample = embed_sample(build)
+    print(f"sample embedded at {sample.per_second:,.0f} passages/s", flush=True)
+    met = build_with_kills(build, kills, sample.per_second)
+    wrong = differences(build, sample)
+    for line in wrong:
+        print("DIFFERS:", line)
+    if not wrong:
+        print("the index is as without a kill")
+    return not wrong and met == kills
+
+
 class RandomEmbedder:
     """Embeddings from a generator, as many as there are texts."""
 
@@ -66,14 +85,25 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--passages", type=int, default=1_000_000)
     parser.add_argument("--no-embed", action="store_true")
+    parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--model", default="base")
     parser.add_argument("--dtype", default="int8")
     parser.add_argument("--dims", type=int, default=48)
     arguments = parser.parse_args()
+    if arguments.kills and arguments.no_embed:
+        parser.error("--kills builds by the command, which embeds; leave out --no-embed")
     arguments.work.mkdir(parents=True, exist_ok=True)
     corpus, index = arguments.work / "corpus.txt", arguments.work / "index"
+    if arguments.kills and index.exists():
+        parser.error(f"{index} is there; remove it, or name another WORK")
     if not corpus.exists():
         write_corpus(arguments.medquad, corpus, arguments.passages)
+    is_sound = True
+    if arguments.kills:
+        build = Build(
+            corpus, index, arguments.model, arguments.dims, arguments.dtype, arguments.passages
+        )
+        is_sound = killed_build(build, arguments.kills)
     if arguments.no_embed:
         building.embedder_of = lambda _: RandomEmbedder(1)
     if not index.exists():
@@ -112,6 +142,8 @@ def main() -> None:
             low, median, high = np.percentile(warm, [10, 50, 95])
             name = "hybrid " if hybrid else "vectors"
             print(f"{name}  median {median:.1f} ms, 10 % {low:.1f} ms, 95 % {high:.1f} ms")
+    if not is_sound:
+        sys.exit(1)
 
 
 if __name__ == "__main__":

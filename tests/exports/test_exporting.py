@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import shutil
-import subprocess
 import sys
 
 import numpy as np
@@ -14,10 +13,11 @@ import pytest
 from export_runs import CANARY, contents, export_to, make_run, write_pairs
 
 from nexus_engine.disk import files
-from nexus_engine.errors import ConfigError, ExportError, ModelError, ResourceError
-from nexus_engine.exports import checking, exporting, formats
+from nexus_engine.errors import ConfigError, ExportError, ModelError, ResourceError, RunError
+from nexus_engine.exports import checking, exporting, formats, place
 from nexus_engine.exports.checking import Checked, check_vectors
 from nexus_engine.exports.dev_texts import CheckTexts, check_texts, run_data
+from nexus_engine.exports.hidden_folder import under_construction
 from nexus_tui.cli import main as cli
 
 
@@ -75,7 +75,7 @@ def test_a_full_disk_is_told_before_anything_is_written(kept, tmp_path, monkeypa
     class Usage:
         free = 1_000_000
 
-    monkeypatch.setattr(exporting.shutil, "disk_usage", lambda _: Usage)
+    monkeypatch.setattr(place.shutil, "disk_usage", lambda _: Usage)
     with pytest.raises(ResourceError, match="1 MB are free"):
         export_to(kept, "delta", tmp_path / "out")
 
@@ -111,15 +111,40 @@ def test_an_export_that_reads_differently_is_removed(kept, tmp_path, monkeypatch
     assert not [path for path in tmp_path.iterdir() if "out" in path.name]
 
 
-def test_what_a_killed_export_left_is_swept_and_a_live_one_is_not(kept, tmp_path):
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    left, live = tmp_path / f".out.export-{dead.pid}", tmp_path / f".out.export-{os.getppid()}"
-    for folder in (left, live):
-        folder.mkdir()
-        (folder / "file").write_text("x")
+def test_what_a_killed_export_left_is_swept(kept, tmp_path):
+    left, lock = tmp_path / ".out.export", tmp_path / ".out.export.lock"
+    left.mkdir()
+    (left / "file").write_text("x")
+    lock.write_text(json.dumps({"pid": os.getppid()}))  # it lives, but holds no lock
     export_to(kept, "delta", tmp_path / "out")
-    assert (left.exists(), live.exists()) == (False, True)
+    assert "file" not in contents(tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".out")] == []
+
+
+def test_one_that_died_as_it_ended_is_swept_by_the_next(kept, tmp_path):
+    export_to(kept, "delta", tmp_path / "out")
+    lock = tmp_path / ".out.export.lock"
+    lock.touch()
+    with pytest.raises(ConfigError, match="exists"):
+        export_to(kept, "delta", tmp_path / "out")
+    assert not lock.exists()
+
+
+def test_an_export_that_another_process_writes_is_left_alone(kept, tmp_path):
+    with under_construction(tmp_path / "out") as folder:
+        (folder / "file").write_text("x")
+        with pytest.raises(RunError, match=r"out: is being written by process \d+ .*; wait"):
+            export_to(kept, "delta", tmp_path / "out")
+        assert (folder / "file").read_text() == "x"
+    assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == []
+
+
+def test_a_link_in_the_place_of_the_hidden_folder_is_not_followed(kept, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "file").write_text("x")
+    (tmp_path / ".out.export").symlink_to(tmp_path / "mine")
+    export_to(kept, "delta", tmp_path / "out")
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["file"]
 
 
 def test_a_delta_is_the_same_each_time_and_holds_no_sentence(kept, tmp_path):

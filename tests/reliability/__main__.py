@@ -26,6 +26,7 @@ from reliability import (
     check_creators,
     check_folder,
     check_hostile,
+    check_hostile_index,
     check_keys,
     check_kills,
     check_labels,
@@ -33,8 +34,10 @@ from reliability import (
     check_models,
     check_offline,
     check_openings,
+    check_outputs,
     check_power,
     check_private,
+    check_private_outputs,
     check_resume,
     check_saving,
     check_screens,
@@ -91,6 +94,14 @@ PROMISES: dict[str, Callable[[Path], Outcome]] = {
     "labels-kills": partial(check_labels.killed, kills=100),
     "labels-power": check_labels.cut_at_each_moment,
     "labels-disk": check_labels.failed_at_each_operation,
+    "outputs-kills": partial(check_outputs.killed, times=8),
+    "outputs-operations": check_outputs.killed_at_operations,
+    "outputs-signals": partial(check_outputs.signalled, each=2),
+    "outputs-full": partial(check_outputs.disk_filled, left=(0, 40_000, 400_000)),
+    "outputs-disk": partial(check_outputs.disk_failed, most=12),
+    "outputs-read-only": check_outputs.read_only,
+    "outputs-canaries": check_private_outputs.private_outputs,
+    "hostile-index": check_hostile_index.hostile_index,
 }
 
 

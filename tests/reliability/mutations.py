@@ -32,6 +32,7 @@ from reliability.hostile_mutations import HOSTILE_MUTATIONS
 from reliability.label_mutations import LABEL_MUTATIONS
 from reliability.mutating import MUTATIONS, Mutation, applied, here, put
 from reliability.outcome import Outcome
+from reliability.output_mutations import OUTPUT_MUTATIONS
 from reliability.saving_mutations import (
     best_forgotten,
     card_before_weights,
@@ -436,3 +437,4 @@ MUTATIONS.update(_LISTED)
 MUTATIONS.update(SWEEP_MUTATIONS)
 MUTATIONS.update(HOSTILE_MUTATIONS)
 MUTATIONS.update(LABEL_MUTATIONS)
+MUTATIONS.update(OUTPUT_MUTATIONS)
