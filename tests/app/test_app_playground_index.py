@@ -75,7 +75,7 @@ def test_base_and_tuned_stand_side_by_side_with_known_answers_marked(made, run):
             assert f"question {number} of 44, test" in text
             [answer] = matches.answers
             assert f"answer: rank {answer.base_rank} → {answer.tuned_rank}" in text
-            assert "64 passages by tuned-run, epoch 1" in text
+            assert "64 passages by tuned-run, epoch 1, and by words" in text
             assert ("left and right: base, tuned" in text) == (size[0] < 70)
             assert "by tuned" in text
             assert "--with-base" not in text

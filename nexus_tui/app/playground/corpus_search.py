@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from nexus_engine.errors import DataError, ModelError, one_line
 from nexus_tui.app.kit.work_queue import Check
 from nexus_tui.app.playground.long_work import LongWork
-from nexus_tui.app.playground.searched import Found, Searched, key_of, open_searched
+from nexus_tui.app.playground.searched import Found, Searched, SearchedIndex, key_of, open_searched
 from nexus_tui.app.playground.state import PlaygroundState
 
 if TYPE_CHECKING:
@@ -78,6 +78,11 @@ class CorpusSearch(LongWork):
     def words_of_job(self) -> str:
         """The present job in words: texts are embedded once, then there is nothing to count."""
         return "embedding the corpus" if self.doing and self.total else self.doing
+
+    @property
+    def ranks_by_words(self) -> bool:
+        """Whether words rank beside vectors, so that cosines need not fall from row to row."""
+        return isinstance(self._searched, SearchedIndex)
 
     @property
     def can_repeat(self) -> bool:

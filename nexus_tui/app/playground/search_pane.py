@@ -277,7 +277,8 @@ class SearchPane(Container):
             return ""
         epoch = "" if work.epoch is None else f", epoch {work.epoch}"
         texts = "sentences" if work.unit == "line" else "passages"
-        return f"{count(work.matches.sentences)} {texts} by {work.model_name}{epoch}"
+        words = ", and by words" if work.ranks_by_words else ""
+        return f"{count(work.matches.sentences)} {texts} by {work.model_name}{epoch}{words}"
 
     def _changed(self) -> None:
         if self.is_attached:
