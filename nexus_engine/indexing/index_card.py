@@ -36,14 +36,15 @@ TEXTS_FILE = "texts.db"
 FORMAT = 2
 """1: without fingerprints, base vectors and questions."""
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,100}")
-MAX_DIMS = 384
+MAX_DIMS = 4096
+"""Numbers of the widest encoder's vectors."""
 
 
 class ModelIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The model of an index. Two are the same model if `fingerprint` is equal."""
 
     source: str
-    """`base`, the path of a run, or that of a folder with a model."""
+    """`base`, `base:NAME`, the path of a run, or that of a folder with a model."""
     fingerprint: str = ""
     """What its vectors depend on, as `runs/model_fingerprint.py` tells; "" in format 1."""
     base_sha256: str
@@ -71,7 +72,7 @@ class IndexCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     format: int = FORMAT
     model: ModelIdentity
     dims: int
-    """Numbers of a vector: the first of the encoder's 384, at length 1."""
+    """Numbers of a vector: the first of the encoder's, at length 1."""
     dtype: VectorType
     scale: float | None = None
     """What numbers are multiplied with before they are rounded to int8."""

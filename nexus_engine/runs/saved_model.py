@@ -12,6 +12,7 @@ import contextlib
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,8 +28,11 @@ from nexus_engine.disk.regular_files import read_json, sha256_of
 from nexus_engine.disk.tensor_files import MAX_WEIGHT_BYTES, write_tensors
 from nexus_engine.errors import ModelError, one_line
 from nexus_engine.event_ranges import MAX_EPOCHS, is_correlation
-from nexus_engine.model.base_model import BaseModel, find_base_model, load_encoder
+from nexus_engine.model.base_model import WEIGHTS_SHA256, BaseModel, find_base_model
 from nexus_engine.model.dendrites import UNIT_PARAMETERS, DendriteLinear
+from nexus_engine.model.encoder_weights import load_encoder
+from nexus_engine.model.known_models import KNOWN
+from nexus_engine.model.model_folder import read_model_folder
 from nexus_engine.model.regimes import build_model
 from nexus_engine.model.sentence_model import SentenceModel, identity_adapter
 from nexus_engine.model.tokens import Tokenizer
@@ -41,14 +45,20 @@ __all__ = [
     "EXPORT_CARD",
     "LoadedModel",
     "ModelCard",
+    "base_of",
     "check_finite",
     "export_card",
     "intact_card",
+    "is_base",
     "load_model",
+    "load_models",
     "load_saved",
+    "named_base",
     "save_model",
 ]
 
+BASE = "base"
+OTHER_BASE = "base:"
 CARD_FILE = "model.json"
 EXPORT_CARD = "nexus_model.json"
 """The card in an exported sentence-transformers folder."""
@@ -247,13 +257,15 @@ def load_saved(folder: Path, name: str) -> LoadedModel:
     for missing in sorted(required - tensors.keys()):
         raise ModelError(f"{one_line(path)}: weight {one_line(missing, 60)} is missing")
     apply_weights(model, tensors, path)
-    return LoadedModel(name, model.eval(), Tokenizer(base.folder, card.max_tokens), base, card)
+    tokenizer = Tokenizer(base.folder, card.max_tokens, base.shape)
+    return LoadedModel(name, model.eval(), tokenizer, base, card)
 
 
-def load_model(name: str, *, bf16: bool = False) -> LoadedModel:
+def load_model(name: str, *, bf16: bool = False, base: str | None = None) -> LoadedModel:
     """The model `name`: `base`, a run (name, folder or `latest`), or the folder of a model.
 
-    The folder may be a sentence-transformers folder that `nexus export` wrote.
+    The folder may be a sentence-transformers folder that `nexus export` wrote. `base:NAME` and
+    `base:DIR` are other base models; `base` is the one that `base` says, by default the usual one.
 
     With `bf16` matrix products are computed in bfloat16: twice as fast on a CPU that supports it,
     and similarities differ by about 0.001.
@@ -262,35 +274,70 @@ def load_model(name: str, *, bf16: bool = False) -> LoadedModel:
         ModelError: the model is missing or damaged.
         RunError: there is no run of that name.
     """
-    loaded = _load_by_name(name)
+    loaded = _load_by_name(name, base)
     if bf16:
         loaded.model.dtype = torch.bfloat16
     return loaded
 
 
-def _load_by_name(name: str) -> LoadedModel:
-    if name == "base":
-        base = find_base_model()
+def load_models(names: Sequence[str], *, bf16: bool = False) -> list[LoadedModel]:
+    """The models `names`; `base` among them is what the first trained one was trained from.
+
+    Raises:
+        ModelError, RunError: as `load_model`.
+    """
+    tuned = {name: load_model(name, bf16=bf16) for name in dict.fromkeys(names) if name != BASE}
+    first = next((model for model in tuned.values() if model.card is not None), None)
+    if BASE in names:
+        tuned[BASE] = load_model(BASE, bf16=bf16) if first is None else base_of(first)
+    return [tuned[name] for name in names]
+
+
+def is_base(name: str) -> bool:
+    """Whether `name` means an untrained base model: `base`, `base:NAME` or `base:DIR`."""
+    return name == BASE or name.startswith(OTHER_BASE)
+
+
+def named_base(name: str) -> BaseModel:
+    """The base model that `is_base` accepts as a name.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    return find_base_model(None if name == BASE else name.removeprefix(OTHER_BASE))
+
+
+def base_of(loaded: LoadedModel) -> LoadedModel:
+    """The base model of a tuned one, which reads as many tokens of a text."""
+    model = SentenceModel(load_encoder(loaded.base)).eval()
+    model.dtype = loaded.model.dtype
+    return LoadedModel(BASE, model, loaded.tokenizer, loaded.base, None)
+
+
+def _load_by_name(name: str, base_name: str | None) -> LoadedModel:
+    if is_base(name):
+        base = find_base_model(base_name) if name == BASE else named_base(name)
         model = SentenceModel(load_encoder(base))
-        return LoadedModel("base", model.eval(), Tokenizer(base.folder), base, None)
+        tokenizer = Tokenizer(base.folder, base.shape.max_tokens, base.shape)
+        return LoadedModel(one_line(name, 60), model.eval(), tokenizer, base, None)
     folder = user_path(name, ModelError)
     with contextlib.suppress(OSError, ValueError):
         if os.path.lexists(folder / CARD_FILE):
             return load_saved(folder, one_line(folder.name, 60))
         if os.path.lexists(folder / EXPORT_CARD):
-            return _load_exported(folder, one_line(folder.name, 60))
+            return _load_exported(folder, one_line(folder.name, 60), base_name)
     run = find_run(name)
     return load_saved(run.best, run.name)
 
 
-def _load_exported(folder: Path, name: str) -> LoadedModel:
+def _load_exported(folder: Path, name: str, base_name: str | None) -> LoadedModel:
     """The model in the sentence-transformers folder `folder`, as `nexus export` writes it.
 
     Raises:
         ModelError: it is damaged, or its adapter is a chain of modules.
     """
     card = _read_card(folder, EXPORT_CARD)
-    base = find_base_model()
+    base = _base_of_export(card, base_name)
     if base.sha256 != card.base_sha256:
         raise ModelError(
             f"{one_line(folder)}: exported from a model on other base weights (SHA-256 "
@@ -305,7 +352,9 @@ def _load_exported(folder: Path, name: str) -> LoadedModel:
         raise ModelError(
             f"{one_line(path)}: changed since its export (its SHA-256 differs from {EXPORT_CARD})"
         )
-    model = SentenceModel(load_encoder(BaseModel(folder, "exported", digest, published=False)))
+    shape = read_model_folder(folder)
+    exported = BaseModel(folder, "exported", digest, published=False, shape=shape)
+    model = SentenceModel(load_encoder(exported))
     if os.path.lexists(folder / DENSE):
         if os.path.lexists(folder / "3_Dense"):
             raise ModelError(
@@ -314,8 +363,21 @@ def _load_exported(folder: Path, name: str) -> LoadedModel:
             )
         model.adapter = identity_adapter(model.encoder.shape.width)
         _copy_dense(folder / DENSE / EXPORTED_WEIGHTS, model.adapter)
-    tokenizer = Tokenizer(folder, card.max_tokens)
+    tokenizer = Tokenizer(folder, card.max_tokens, shape)
     return LoadedModel(name, model.eval(), tokenizer, base, card)
+
+
+def _base_of_export(card: ModelCard, base_name: str | None) -> BaseModel:
+    """The base model that an export is compared with: `base_name`, or one by its SHA-256."""
+    if base_name is not None:
+        return find_base_model(base_name)
+    if card.base_sha256 != WEIGHTS_SHA256:
+        for known in KNOWN.values():
+            with contextlib.suppress(ModelError):
+                found = find_base_model(known.name)
+                if found.sha256 == card.base_sha256:
+                    return found
+    return find_base_model()
 
 
 def _copy_dense(path: Path, layer: DendriteLinear) -> None:

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from nexus_engine.exports.plain_model import SiteUnits, plain_model, published_site
-from nexus_engine.model.base_model import load_encoder
 from nexus_engine.model.dendrites import DendriteLinear
+from nexus_engine.model.encoder_weights import load_encoder
 from nexus_engine.model.sentence_model import SentenceModel, identity_adapter
 from nexus_engine.model.tokens import Tokenizer, TokenStore
 from nexus_engine.runs.saved_model import LoadedModel
