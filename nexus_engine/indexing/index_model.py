@@ -81,7 +81,9 @@ def named_identity(name: str) -> ModelIdentity:
         tokens = base.shape.max_tokens
         return ModelIdentity(
             source=name,
-            fingerprint=fingerprint_of(base.sha256, base.tokenizer_sha256, None, tokens),
+            fingerprint=fingerprint_of(
+                base.sha256, base.tokenizer_sha256, None, tokens, base.shape
+            ),
             base_sha256=base.sha256,
             max_tokens=tokens,
         )

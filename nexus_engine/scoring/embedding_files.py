@@ -118,6 +118,7 @@ def embed_file(
             "dims": str(size),
             "dtype": dtype,
             "normalized": "true",
+            **({"role": role} if loaded.base.shape.prompts != Prompts() else {}),
             **({"scale": repr(scale)} if dtype == "int8" else {}),
         }
         partial.finish(facts, scale)

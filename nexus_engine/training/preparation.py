@@ -240,6 +240,9 @@ def _description(
         **({"labels": started.labels} if started.labels else {}),
         **_range_of(inputs.data),
         "base": {
+            "name": base.name,
+            "layers": base.shape.encoder.layers,
+            "width": base.shape.encoder.width,
             "origin": base.origin,
             "sha256": base.sha256,
             "tokenizer_sha256": base.tokenizer_sha256,
