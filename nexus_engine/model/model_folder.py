@@ -52,8 +52,10 @@ PASSAGE_PROMPTS = ("passage", "document", "corpus")
 MODEL_TYPE = re.compile(rb'"model"\s*:\s*\{')
 
 
-def read_model_folder(folder: Path) -> ModelShape:
+def read_model_folder(folder: Path, *, with_dense: bool = False) -> ModelShape:
     """The model in `folder`, whose weights are not opened.
+
+    `with_dense` allows Dense modules behind the pooling, which the caller reads.
 
     Raises:
         ModelError: a file is missing or damaged, or NEXUS would not run the model as its author
@@ -70,7 +72,7 @@ def read_model_folder(folder: Path) -> ModelShape:
             f"{one_line(folder)}: no model.safetensors there (pickled weights are never opened)"
         )
     encoder = _encoder(folder / "config.json")
-    pooling, normalise = _modules(folder)
+    pooling, normalise = _modules(folder, with_dense=with_dense)
     max_tokens, lower_case = _length(folder, encoder.positions)
     return ModelShape(
         encoder=encoder._replace(pooling=pooling),
@@ -164,7 +166,7 @@ def _size(path: Path, config: dict[str, Any], name: str) -> int:
     return value
 
 
-def _modules(folder: Path) -> tuple[Pooling, bool]:
+def _modules(folder: Path, *, with_dense: bool) -> tuple[Pooling, bool]:
     """The pooling, and whether vectors are brought to length 1; refuses other modules."""
     path = folder / "modules.json"
     if not path.is_file():
@@ -174,6 +176,8 @@ def _modules(folder: Path) -> tuple[Pooling, bool]:
     modules = [entry for entry in entries if isinstance(entry, dict)]
     types = [str(entry.get("type", "")) for entry in modules]
     names = [type_name.rsplit(".", 1)[-1] for type_name in types]
+    if with_dense:
+        names = [name for name in names if name != "Dense"]
     official = all(type_name.startswith("sentence_transformers.") for type_name in types)
     if not official or names not in (
         ["Transformer", "Pooling"],
@@ -191,7 +195,7 @@ def _modules(folder: Path) -> tuple[Pooling, bool]:
     place = str(modules[1].get("path", "1_Pooling"))
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,60}", place):
         raise ModelError(f"{one_line(path)}: its Pooling lies in {one_line(place, 40)}")
-    return _pooling(folder / place / "config.json"), len(names) == 3
+    return _pooling(folder / place / "config.json"), names[-1] == "Normalize"
 
 
 def _pooling(path: Path) -> Pooling:

@@ -286,7 +286,7 @@ def _load_exported(folder: Path, name: str, base_name: str | None) -> LoadedMode
         raise ModelError(
             f"{one_line(path)}: changed since its export (its SHA-256 differs from {EXPORT_CARD})"
         )
-    shape = read_model_folder(folder)
+    shape = read_model_folder(folder, with_dense=True)
     exported = BaseModel(folder, "exported", digest, published=False, shape=shape)
     _check_reading(folder, card, exported)
     model = SentenceModel(load_encoder(exported))
