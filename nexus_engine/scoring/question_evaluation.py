@@ -13,7 +13,7 @@ from nexus_engine.data.questions.answers import Answers, Ragged
 from nexus_engine.data.questions.question_data import QuestionData, QuestionSplit
 from nexus_engine.errors import DataError
 from nexus_engine.model.tokens import Tokenizer, TokenStore
-from nexus_engine.runs.saved_model import LoadedModel, check_finite
+from nexus_engine.runs.saved_model import LoadedModel, base_of, check_finite
 from nexus_engine.scoring.corpus import PairRows, QuestionCorpus, QuestionRows
 from nexus_engine.scoring.corpus_sample import sample_corpus
 from nexus_engine.scoring.correlation import Interval
@@ -28,7 +28,7 @@ from nexus_engine.scoring.ranking import (
 from nexus_engine.scoring.search_texts import Documents
 from nexus_engine.scoring.small_vectors import SmallVectors
 
-__all__ = ["JudgedModel", "QuestionEvaluation", "gains_over_first"]
+__all__ = ["JudgedModel", "QuestionEvaluation", "base_of", "gains_over_first"]
 
 SplitName = Literal["train", "dev", "test", "all"]
 TEXTS_PER_CALL = 10_000
