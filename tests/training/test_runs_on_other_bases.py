@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+import published_l3
 import pytest
 import torch
 from conftest import write_small
@@ -168,3 +169,30 @@ def test_the_other_regimes_train_too(tune, tmp_path):
     *_, last = train(settings, run, guard_pairs=6)
     assert isinstance(last, RunFinished)
     assert load_model(str(run.path)).model.encoder.shape.pooling == "cls"
+
+
+@pytest.mark.slow
+def test_the_published_3_layer_model_embeds_as_its_onnx_and_learns(base_model, tmp_path):
+    import onnxruntime
+
+    file = published_l3.onnx_file(tmp_path)
+    if file is None:
+        pytest.skip(f"{published_l3.PACKAGE} is neither installed nor to be downloaded")
+    folder = published_l3.write_folder(file, base_model.folder, tmp_path / "l3")
+    loaded = load_model(f"base:{folder}")
+    texts = ["The pump is running.", "a", "Which of the two valves leaks more, and why is that?"]
+    own = embedder_of(loaded).embed(texts).numpy()
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    for text, vector in zip(texts, own, strict=True):
+        ids = np.array(loaded.tokenizer([text]), np.int64)
+        feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        outputs = [each for each in session.run(None, feeds) if each.shape == (1, 384)]
+        assert min(np.abs(each[0] - vector).max() for each in outputs) < 1e-4
+    settings = resolve_for_base(TrainConfig(data="demo", base=str(folder), recipe="best"))
+    assert settings.layers == (0, 1, 2)
+    run = RunFolder.create(tmp_path / "run", "x")
+    *_, last = train(settings, run)
+    assert isinstance(last, RunFinished)
+    assert last.best_dev > last.base_dev + 0.02
+    exported = export_to(run, "st", tmp_path / "out")
+    assert exported.checked.difference < 1e-5
