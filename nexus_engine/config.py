@@ -13,7 +13,17 @@ from typing import Any
 import msgspec
 
 from nexus_engine.errors import ConfigError, one_line
-from nexus_engine.recipes import BUDGET_LADDER, RECIPES, RETRIEVAL, RETRIEVAL_LADDER, Rung
+from nexus_engine.recipes import (
+    BUDGET_LADDER,
+    MEASURED,
+    RECIPES,
+    RETRIEVAL,
+    RETRIEVAL_LADDER,
+    BaseSizes,
+    Rung,
+    placed_parameters,
+    scaled,
+)
 from nexus_engine.settings.checks import check_given, check_numbers, check_settings
 from nexus_engine.settings.record import SETTINGS, Nonlinearity, Settings, TrainConfig, Tune
 
@@ -27,9 +37,6 @@ __all__ = [
     "parse_budget",
     "resolve",
 ]
-
-BASE_PARAMETERS = 22_565_376
-"""Trained and frozen parameters of the base model; a budget in percent is a share of them."""
 
 
 def config_from_mapping(values: dict[str, Any], source: str) -> TrainConfig:
@@ -74,8 +81,11 @@ def parse_budget(text: str, params_base: int) -> int:
     return budget
 
 
-def resolve(config: TrainConfig) -> Settings:
+def resolve(config: TrainConfig, base: BaseSizes = MEASURED) -> Settings:
     """The complete settings: the user's values, and the recipe's for those left open.
+
+    `base` has the sizes of the base model that `config.base` names, which the recipe is scaled to
+    (see `nexus_engine.model.base_sizes`).
 
     The task "auto" counts as graded pairs here: whoever knows the data names its task before (see
     `nexus_engine.data.task`).
@@ -94,10 +104,12 @@ def resolve(config: TrainConfig) -> Settings:
     recipe = {**RECIPES[key], **RETRIEVAL[key]} if retrieval else RECIPES[key]
     user_values = msgspec.structs.asdict(config)
     budget_text = user_values.pop("budget")
-    budget = None if budget_text is None else parse_budget(budget_text, BASE_PARAMETERS)
+    budget = None if budget_text is None else parse_budget(budget_text, base.parameters)
     if budget is not None and config.tune == "dendrites":
         ladder = RETRIEVAL_LADDER if retrieval else BUDGET_LADDER
-        recipe = {**recipe, **_best_placement(budget, ladder)}
+        recipe = _best_placement(budget, recipe, ladder, base)
+    else:
+        recipe = scaled(recipe, config.tune, base)
     values: dict[str, Any] = {
         name: value if value is not None else recipe.get(name)
         for name, value in user_values.items()
@@ -124,7 +136,24 @@ def resolve(config: TrainConfig) -> Settings:
         values["nonlinearity"] = "sigmoid"  # as in the published project
     settings = Settings(budget_parameters=budget, **values)
     check_settings(settings)
+    _check_sizes(settings, base)
     return settings
+
+
+def _check_sizes(settings: Settings, base: BaseSizes) -> None:
+    """Refuse settings that the base model is too small for."""
+    limits = {
+        "layers": (0, base.layers - 1, settings.layers),
+        "dims": (8, base.width, settings.dims or ()),
+        "max_length": (32, base.positions, (settings.max_length,)),
+    }
+    for name, (low, high, numbers) in limits.items():
+        for number in numbers:
+            if number > high:
+                raise ConfigError(
+                    f"{SETTINGS[name].option} {number}: must be between {low} and {high} with this "
+                    "base model"
+                )
 
 
 def _max_switches(
@@ -168,12 +197,17 @@ def _switches_within(
     return tuple(epoch for epoch in planned if epoch < epochs)
 
 
-def _best_placement(budget: int, ladder: tuple[Rung, ...]) -> dict[str, Any]:
-    """The settings of the best measured placement that costs at most `budget` parameters."""
+def _best_placement(
+    budget: int, recipe: dict[str, Any], ladder: tuple[Rung, ...], base: BaseSizes
+) -> dict[str, Any]:
+    """`recipe` with the best measured placement that costs at most `budget` parameters."""
+    parameters = 0
     for rung in ladder:
-        if rung.parameters <= budget:
-            return rung.recipe
+        placed = scaled({**recipe, **rung.recipe}, "dendrites", base)
+        parameters = placed_parameters(placed, base)
+        if parameters <= budget:
+            return placed
     raise ConfigError(
         f"--budget allows {budget} parameters; the smallest set that it chooses from has "
-        f"{ladder[-1].parameters}"
+        f"{parameters}"
     )

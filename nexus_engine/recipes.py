@@ -5,9 +5,39 @@ The figures are in docs/recipes.md and docs/retrieval.md.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["BUDGET_LADDER", "RECIPES", "RETRIEVAL", "RETRIEVAL_LADDER", "Rung"]
+__all__ = [
+    "BUDGET_LADDER",
+    "MEASURED",
+    "RECIPES",
+    "RETRIEVAL",
+    "RETRIEVAL_LADDER",
+    "BaseSizes",
+    "Rung",
+    "placed_parameters",
+    "scaled",
+]
+
+
+class BaseSizes(NamedTuple):
+    """Sizes of the base model that settings depend on; the defaults are all-MiniLM-L6-v2's.
+
+    `parameters` are its weights, of which a budget in percent is a share. `max_tokens` is how much
+    of a text it reads, and `positions` how much it can read.
+    """
+
+    parameters: int = 22_565_376
+    layers: int = 6
+    width: int = 384
+    inner: int = 1536
+    positions: int = 512
+    max_tokens: int = 256
+
+
+MEASURED = BaseSizes()
+"""The base model that the recipes were measured on."""
 
 _COMMON: dict[str, Any] = {
     "batch_size": 32,
@@ -230,3 +260,43 @@ RETRIEVAL_LADDER: tuple[Rung, ...] = (
 )
 """As `BUDGET_LADDER`, for questions with passages: the largest and the smallest placement measured
 over three seeds, the other over one (docs/retrieval.md)."""
+
+
+def placed_parameters(recipe: Mapping[str, Any], base: BaseSizes) -> int:
+    """The parameters of one set as `recipe` places it, for a recipe scaled to `base`."""
+    narrow, wide = base.width + 1 + base.width, base.width + 1 + base.inner
+    each = sum(wide if site in ("up", "down") else narrow for site in recipe["place"])
+    units, layers = recipe["units"], len(recipe["layers"])
+    cascade = units * (units - 1) // 2
+    return int(layers * (units * each + cascade * len(recipe["place"])))
+
+
+def scaled(recipe: dict[str, Any], tune: str, base: BaseSizes) -> dict[str, Any]:
+    """`recipe` for another base model than the measured one; docs/bases.md has the reasons.
+
+    - All layers stay all layers; named ones keep their relative depth.
+    - Learning rates of dendrites and of the encoder shrink with the square root of layers and
+      width.
+    - The radius of sharpness-aware steps grows with the square root of the dendrites' number.
+    - Texts are read as far as the base model reads them, and no further.
+    """
+    if base == MEASURED:
+        return recipe
+    chosen = recipe["layers"]
+    layers = tuple(range(base.layers))
+    if len(chosen) < MEASURED.layers:
+        layers = tuple(dict.fromkeys(each * base.layers // MEASURED.layers for each in chosen))
+    changes: dict[str, Any] = {"layers": layers}
+    if tune != "adapter":
+        depth, width = MEASURED.layers / base.layers, MEASURED.width / base.width
+        for name in ("lr", "dendrite_lr"):
+            changes[name] = float(f"{recipe[name] * (depth * width) ** 0.5:.3g}")
+    if recipe["sharpness"]:
+        before = placed_parameters(recipe, MEASURED)
+        after = placed_parameters({**recipe, "layers": layers}, base)
+        changes["sharpness"] = float(f"{recipe['sharpness'] * (after / before) ** 0.5:.3g}")
+    if recipe["max_length"] == MEASURED.max_tokens:
+        changes["max_length"] = base.max_tokens
+    else:
+        changes["max_length"] = min(recipe["max_length"], base.max_tokens)
+    return {**recipe, **changes}

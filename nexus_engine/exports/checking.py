@@ -52,7 +52,7 @@ class Checked(NamedTuple):
 def embedded(
     loaded: LoadedModel, texts: list[str], check: Callable[[], None] = lambda: None
 ) -> Floats:
-    """NEXUS's own embeddings of `texts` in float32, of length 1: (n, 384)."""
+    """NEXUS's own embeddings of `texts` in float32, of length 1: (n, width)."""
     store = TokenStore(loaded.tokenizer)
     rows = store.add([texts])
     vectors = embed_all(
@@ -65,7 +65,7 @@ def embedded(
 def read_fresh(
     readings: tuple[str, ...], folder: Path, base_folder: Path, file: str, texts: list[str]
 ) -> tuple[dict[str, Any], Floats | None]:
-    """Facts and embeddings (n, 384) by the first of `readings` whose library is installed.
+    """Facts and embeddings (n, width) by the first of `readings` whose library is installed.
 
     Raises:
         ExportError: none is installed, or the export cannot be read.
@@ -114,7 +114,7 @@ def _offline() -> dict[str, str]:
 def check_vectors(
     facts: Mapping[str, Any], vectors: Floats, own: Floats, texts: CheckTexts, written: Written
 ) -> Checked:
-    """Compare `vectors` (n, 384) of an export with NEXUS's `own`, within the bounds of `written`.
+    """Compare `vectors` (n, width) of an export with NEXUS's `own`, within the bounds of `written`.
 
     Raises:
         ExportError: they are further apart.

@@ -44,7 +44,7 @@ def delta_files(unfolded: PlainModel, base: PlainModel, card: ModelCard) -> dict
         "tokenizer_sha256": card.tokenizer_sha256,
         "nonlinearity": card.nonlinearity,
         "max_tokens": unfolded.max_tokens,
-        "pooling": "mean",
+        "pooling": unfolded.shape.encoder.pooling,
         "normalize": True,
     }
     return {DELTA_FILE: tensor_bytes(tensors), "delta.json": json_bytes(facts)}

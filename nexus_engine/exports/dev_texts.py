@@ -17,6 +17,7 @@ from nexus_engine.data.questions.question_data import QuestionData, QuestionSpli
 from nexus_engine.errors import NexusError, one_line
 from nexus_engine.exports.plain_model import Floats
 from nexus_engine.model.base_model import BaseModel
+from nexus_engine.model.shape import Prompts
 from nexus_engine.runs.folder import RunFolder
 from nexus_engine.scores import Metric
 from nexus_engine.scoring.corpus_sample import sample_corpus
@@ -49,7 +50,7 @@ class SampleSizes(NamedTuple):
 
 
 class CheckTexts(NamedTuple):
-    """`texts` to embed, distinct, and `score`, which judges their embeddings (n, 384) on a split.
+    """`texts` to embed, distinct, and `score`, which judges their embeddings (n, width) on a split.
 
     Without the run's data, `score` is None and `missing` says why in one line. `words` says what
     is judged. The texts are the user's: they go nowhere but into a pipe.
@@ -81,23 +82,30 @@ def check_texts(
     metric: Metric,
     split: Literal["dev", "test"] = "dev",
     sizes: SampleSizes = SampleSizes(),  # noqa: B008  (it cannot change)
+    prompts: Prompts = Prompts(),  # noqa: B008
 ) -> CheckTexts:
-    """General and odd texts and, where there are `data`, those of a split with their judgement."""
+    """General and odd texts and, where there are `data`, those of a split with their judgement.
+
+    Texts of the data have the model's `prompts` before them.
+    """
     texts: dict[str, int] = {}
     for text in (*ODD, *load_general()[:GENERAL]):
         texts.setdefault(text, len(texts))
     if isinstance(data, str):
         return CheckTexts(list(texts), metric, None, "", data)
     if isinstance(data, PairData):
-        return _pairs(data, texts, split, sizes)
-    return _questions(data, texts, split, sizes)
+        return _pairs(data, texts, split, sizes, prompts)
+    return _questions(data, texts, split, sizes, prompts)
 
 
-def _pairs(data: PairData, texts: dict[str, int], split: str, sizes: SampleSizes) -> CheckTexts:
+def _pairs(
+    data: PairData, texts: dict[str, int], split: str, sizes: SampleSizes, prompts: Prompts
+) -> CheckTexts:
     pairs: Pairs = getattr(data, split)
     if len(pairs) > sizes.pairs:
         pairs = pairs.take(_chosen(len(pairs), sizes.pairs))
-    first, second = (_rows(column.to_pylist(), texts) for column in (pairs.first, pairs.second))
+    columns = (pairs.first, pairs.second)
+    first, second = (_rows(column.to_pylist(), texts, prompts.query) for column in columns)
     scores = pairs.scores
     assert scores is not None
 
@@ -110,15 +118,16 @@ def _pairs(data: PairData, texts: dict[str, int], split: str, sizes: SampleSizes
 
 
 def _questions(
-    data: QuestionData, texts: dict[str, int], split: str, sizes: SampleSizes
+    data: QuestionData, texts: dict[str, int], split: str, sizes: SampleSizes, prompts: Prompts
 ) -> CheckTexts:
     judged: QuestionSplit = getattr(data, split)
     if len(judged) > sizes.questions:
         judged = judged.take(_chosen(len(judged), sizes.questions))
     sample = sample_corpus([judged.answers], len(data.passages), sizes.passages, 0)
     answers = sample.answers(judged.answers)
-    questions = _rows(judged.questions.to_pylist(), texts)
-    passages = _rows(data.passages.take(sample.rows).to_pylist(), texts)
+    questions = _rows(judged.questions.to_pylist(), texts, prompts.query)
+    taken = data.passages.take(sample.rows).to_pylist()
+    passages = _rows(taken, texts, prompts.passage)
 
     def score(vectors: Floats) -> float:
         wide = torch.from_numpy(np.ascontiguousarray(vectors))
@@ -133,6 +142,6 @@ def _chosen(n: int, count: int) -> npt.NDArray[np.int64]:
     return np.sort(np.random.default_rng(0).permutation(n)[:count])
 
 
-def _rows(some: list[str], texts: dict[str, int]) -> list[int]:
-    """The row of each text; new texts are added to `texts`."""
-    return [texts.setdefault(text, len(texts)) for text in some]
+def _rows(some: list[str], texts: dict[str, int], prompt: str) -> list[int]:
+    """The row of each text behind `prompt`; new ones are added to `texts`."""
+    return [texts.setdefault(prompt + text, len(texts)) for text in some]

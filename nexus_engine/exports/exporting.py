@@ -33,9 +33,14 @@ from nexus_engine.exports.small_files import json_bytes
 from nexus_engine.metric_words import METRIC_WORDS
 from nexus_engine.runs.audit import note_use
 from nexus_engine.runs.folder import RunFolder
-from nexus_engine.runs.saved_model import EXPORT_CARD, LoadedModel, export_card, load_saved
+from nexus_engine.runs.saved_model import (
+    EXPORT_CARD,
+    LoadedModel,
+    base_of,
+    export_card,
+    load_saved,
+)
 from nexus_engine.runs.summary import read_record
-from nexus_engine.scoring.question_evaluation import base_of
 from nexus_engine.system.shortages import OUT_OF_ROOM
 
 __all__ = ["Exported", "Stage", "export"]
@@ -114,7 +119,7 @@ def _export(
             note_use(
                 run.path, f"export {format_}", fingerprint=data.fingerprint, size=len(data.dev)
             )
-    texts = check_texts(data, card.metric)
+    texts = check_texts(data, card.metric, prompts=loaded.base.shape.prompts)
     model = plain_model(loaded)
     fit_words: list[str] = []
     if approximate and model.units:
@@ -148,6 +153,8 @@ def _export(
         notes=(*parts.notes, *fit_words),
         checks=checks,
         published=loaded.base.published,
+        base_name=loaded.base.name,
+        width=loaded.base.shape.encoder.width,
     )
     _write_file(temporary / "README.md", model_card(facts).encode())
     yield Stage("finishing", 0.95)

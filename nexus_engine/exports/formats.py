@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from nexus_engine.exports.onnx_int8 import int8_bytes
 from nexus_engine.exports.options import Format
 from nexus_engine.exports.plain_model import PlainModel
 from nexus_engine.exports.st_folder import ONNX_FILE, folds, onnx_folder, st_folder
+from nexus_engine.model.shape import Prompts
 from nexus_engine.runs.saved_model import ModelCard
 
 __all__ = ["TOLERANCE", "Written", "written"]
@@ -43,7 +44,7 @@ inputs = {{"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_
 [vectors] = session.run(["sentence_embedding"], inputs)
 ```"""
 GGUF_USAGE = """```
-llama-embedding -m model.gguf --pooling mean --embd-normalize 2 -p "a text"
+llama-embedding -m model.gguf --pooling {pooling} --embd-normalize 2 -p "a text"
 ```"""
 DELTA_USAGE = (
     "`delta.safetensors` holds what training changed. The page on exports in NEXUS's "
@@ -98,6 +99,29 @@ def written(
         ModelError: the format cannot hold the model.
         ConfigError: a package that writes the format is not installed.
     """
+    parts = _parts(format_, model, unfolded, base, card, scratch)
+    return parts._replace(notes=(*parts.notes, *_prompt_notes(model.shape.prompts)))
+
+
+def _prompt_notes(prompts: Prompts) -> Iterator[str]:
+    """What a reader of the model has to put before a text."""
+    if prompts != Prompts():
+        yield (
+            f"The model was trained with prompts: before a question stands {prompts.query!r}, "
+            f"before a text that is searched {prompts.passage!r}; texts that are compared with "
+            "each other take that of questions. sentence-transformers adds them with encode_query "
+            "and encode_document; with other software put them before each text yourself."
+        )
+
+
+def _parts(
+    format_: Format,
+    model: PlainModel,
+    unfolded: PlainModel,
+    base: PlainModel,
+    card: ModelCard,
+    scratch: Path,
+) -> Written:
     match format_:
         case "st":
             return _st(model)
@@ -111,7 +135,7 @@ def written(
             return Written(
                 {},
                 GGUF_FILE,
-                GGUF_USAGE,
+                GGUF_USAGE.format(pooling=model.shape.encoder.pooling),
                 ("llama", "gguf"),
                 tolerance=math.inf,
                 min_cosine=0.999,

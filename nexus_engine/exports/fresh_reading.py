@@ -24,7 +24,7 @@ from typing import Any
 NO_LIBRARY = 9
 BATCH = 16
 Result = tuple[dict[str, Any], Any]
-"""Facts for the line of JSON, and embeddings (n, 384), or None."""
+"""Facts for the line of JSON, and embeddings (n, width), or None."""
 
 
 def with_sentence_transformers(folder: Path, texts: list[str]) -> Result:
@@ -40,8 +40,8 @@ def with_sentence_transformers(folder: Path, texts: list[str]) -> Result:
 def with_onnxruntime(folder: Path, texts: list[str], file: str) -> Result:
     """Embeddings by the output `sentence_embedding`.
 
-    `pooled_difference` is how far the normalised mean of the first output is from them. Where the
-    folder has Dense modules, these compute the embeddings from that mean.
+    `pooled_difference` is how far the first output, pooled as `1_Pooling` says and normalised, is
+    from them. Where the folder has Dense modules, these compute the embeddings from what is pooled.
     """
     import numpy as np
     from tokenizers import Tokenizer
@@ -58,6 +58,8 @@ def with_onnxruntime(folder: Path, texts: list[str], file: str) -> Result:
     longest = 0
     order = np.argsort([len(text) for text in texts], kind="stable")
     dense = dense_modules(folder)
+    pooling = json.loads((folder / "1_Pooling" / "config.json").read_text())
+    first = pooling["pooling_mode_cls_token"]
     vectors: Any = None
     difference = 0.0
     for start in range(0, len(order), BATCH):
@@ -69,7 +71,7 @@ def with_onnxruntime(folder: Path, texts: list[str], file: str) -> Result:
         feeds = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         states, pooled = session.run(["last_hidden_state", "sentence_embedding"], feeds)
         weight = mask[:, :, None].astype(np.float32)
-        mean = (states * weight).sum(1) / weight.sum(1)
+        mean = states[:, 0] if first else (states * weight).sum(1) / weight.sum(1)
         through = mean
         for module in dense:
             through = module(through)
@@ -122,7 +124,11 @@ def with_numpy(folder: Path, base_folder: Path, file: str) -> Result:
     import numpy as np
     from safetensors.numpy import load_file
 
-    weights, delta = load_file(base_folder / "model.safetensors"), load_file(folder / file)
+    delta = load_file(folder / file)
+    weights = {
+        name.removeprefix("bert."): array.astype(np.float32)
+        for name, array in load_file(base_folder / "model.safetensors").items()
+    }
     unit_parts = ("incoming", "threshold", "cascade", "gain")
     weights |= {n: a for n, a in delta.items() if n.rpartition(".")[2] not in unit_parts}
     layers = sorted({name.rpartition(".")[0] for name in delta if name.endswith(".gain")})
@@ -150,7 +156,7 @@ def with_numpy(folder: Path, base_folder: Path, file: str) -> Result:
     return {"library": f"numpy {np.__version__} and safetensors", "sha256": sums}, None
 
 
-def with_nexus(folder: Path, texts: list[str]) -> Result:
+def with_nexus(folder: Path, base_folder: Path, texts: list[str]) -> Result:
     """Embeddings by NEXUS's own second reading of the files."""
     import torch
 
@@ -158,7 +164,7 @@ def with_nexus(folder: Path, texts: list[str]) -> Result:
     from nexus_engine.runs.saved_model import load_model
     from nexus_engine.scoring.evaluation import embed_all
 
-    loaded = load_model(str(folder.absolute()))
+    loaded = load_model(str(folder.absolute()), base=str(base_folder))
     store = TokenStore(loaded.tokenizer)
     rows = store.add([texts])
     vectors = embed_all(lambda some: loaded.model.embed(store, some), store, rows)
@@ -215,7 +221,7 @@ def main(reading: str, folder: Path, base_folder: Path, file: str) -> int:
         "st": lambda: with_sentence_transformers(folder, texts),
         "onnx": lambda: with_onnxruntime(folder, texts, file),
         "delta": lambda: with_numpy(folder, base_folder, file),
-        "nexus": lambda: with_nexus(folder, texts),
+        "nexus": lambda: with_nexus(folder, base_folder, texts),
         "llama": lambda: with_llama(folder, texts, file),
         "gguf": lambda: with_gguf(folder, file),
     }

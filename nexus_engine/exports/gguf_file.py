@@ -18,17 +18,13 @@ from typing import Any
 import numpy as np
 
 from nexus_engine.disk.files import create_file, sync
-from nexus_engine.disk.regular_files import read_json
-from nexus_engine.errors import ModelError, one_line
+from nexus_engine.errors import ModelError
 from nexus_engine.exports.extra import required
+from nexus_engine.exports.gguf_tokens import add_tokens, gguf_tokens
 from nexus_engine.exports.plain_model import Floats, PlainModel
-from nexus_engine.model.encoder import EncoderShape
 
 __all__ = ["check_plain", "gguf_tensors", "write_gguf"]
 
-WORD_START = "\u2581"
-"""Marks the start of a word where WordPiece marks its continuation by `##`."""
-SPECIAL = {"cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]", "pad": "[PAD]", "unk": "[UNK]"}
 LAYER_PARTS = {
     "attn_q": "attention.self.query",
     "attn_k": "attention.self.key",
@@ -39,7 +35,6 @@ LAYER_PARTS = {
     "ffn_down": "output.dense",
     "layer_output_norm": "output.LayerNorm",
 }
-NAME = "all-MiniLM-L6-v2, fine-tuned by NEXUS"
 
 
 def check_plain(model: PlainModel) -> None:
@@ -73,7 +68,7 @@ def gguf_tensors(model: PlainModel) -> dict[str, Floats]:
         "token_embd_norm.weight": weights["embeddings.LayerNorm.weight"],
         "token_embd_norm.bias": weights["embeddings.LayerNorm.bias"],
     }
-    for layer in range(EncoderShape().layers):
+    for layer in range(model.shape.encoder.layers):
         for theirs, ours in LAYER_PARTS.items():
             for leaf in ("weight", "bias"):
                 name = f"encoder.layer.{layer}.{ours}.{leaf}"
@@ -87,17 +82,17 @@ def write_gguf(model: PlainModel, path: Path) -> None:
     Raises:
         ConfigError: the package `gguf` is not installed.
         ModelError: the model has units or an adapter that the format cannot hold, or its tokenizer
-            is not WordPiece.
+            is not of its kind.
         OSError: the file exists or cannot be written.
     """
     check_plain(model)
     gguf = required("gguf", "writing GGUF")
-    tokens, ids = _vocabulary(model.base_folder)
+    tokens = gguf_tokens(model.base_folder, model.shape)
     os.close(create_file(path))
     writer = gguf.GGUFWriter(path, "bert")
     try:
         _add_keys(gguf, writer, model)
-        _add_tokens(gguf, writer, tokens, ids)
+        add_tokens(gguf, writer, tokens, model.shape.encoder.segments)
         for name, tensor in gguf_tensors(model).items():
             writer.add_tensor(name, tensor)
         writer.write_header_to_file()
@@ -113,8 +108,8 @@ def write_gguf(model: PlainModel, path: Path) -> None:
 
 
 def _add_keys(gguf: Any, writer: Any, model: PlainModel) -> None:
-    shape = EncoderShape()
-    writer.add_name(NAME)
+    shape = model.shape.encoder
+    writer.add_name(f"{model.name}, fine-tuned by NEXUS")
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     writer.add_block_count(shape.layers)
     writer.add_context_length(model.max_tokens)
@@ -123,56 +118,6 @@ def _add_keys(gguf: Any, writer: Any, model: PlainModel) -> None:
     writer.add_head_count(shape.heads)
     writer.add_layer_norm_eps(shape.norm_epsilon)
     writer.add_causal_attention(False)
-    writer.add_pooling_type(gguf.PoolingType.MEAN)
+    kinds = gguf.PoolingType
+    writer.add_pooling_type(kinds.CLS if shape.pooling == "cls" else kinds.MEAN)
     writer.add_bool("bert.normalize_embeddings", True)  # read by Ollama; llama.cpp asks its caller
-
-
-def _add_tokens(gguf: Any, writer: Any, tokens: list[str], ids: dict[str, int]) -> None:
-    special = set(ids.values())
-    types = [gguf.TokenType.CONTROL if i in special else gguf.TokenType.NORMAL for i in
-             range(len(tokens))]  # fmt: skip
-    writer.add_tokenizer_model("bert")
-    writer.add_tokenizer_pre("default")
-    writer.add_token_list(tokens)
-    writer.add_token_types(types)
-    writer.add_token_type_count(2)
-    writer.add_bos_token_id(ids["cls"])
-    writer.add_eos_token_id(ids["sep"])
-    writer.add_unk_token_id(ids["unk"])
-    writer.add_sep_token_id(ids["sep"])
-    writer.add_pad_token_id(ids["pad"])
-    writer.add_mask_token_id(ids["mask"])
-    writer.add_uint32("tokenizer.ggml.cls_token_id", ids["cls"])  # the writer has no method for it
-    writer.add_add_bos_token(True)
-    writer.add_add_eos_token(True)
-
-
-def _vocabulary(folder: Path) -> tuple[list[str], dict[str, int]]:
-    """The tokens in llama.cpp's spelling, by id, and the ids of the special ones by role.
-
-    Raises:
-        ModelError: `tokenizer.json` cannot be read or is not WordPiece with BERT's special tokens.
-    """
-    path = folder / "tokenizer.json"
-    try:
-        content = read_json(path, follow=True)
-        part = content["model"]
-        prefix = part["continuing_subword_prefix"]
-        by_id = {int(i): str(token) for token, i in part["vocab"].items()}
-        tokens = [by_id[i] for i in range(len(by_id))]
-        ids = {role: int(part["vocab"][token]) for role, token in SPECIAL.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = type(error).__name__ if not isinstance(error, OSError) else error.strerror
-        raise ModelError(
-            f"{one_line(path)}: not a WordPiece tokenizer with BERT's special tokens "
-            f"({one_line(reason, 60)})"
-        ) from None
-    special = set(ids.values())
-    return [
-        token
-        if i in special
-        else token.removeprefix(prefix)
-        if token.startswith(prefix)
-        else f"{WORD_START}{token}"
-        for i, token in enumerate(tokens)
-    ], ids

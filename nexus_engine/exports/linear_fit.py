@@ -108,7 +108,7 @@ def fitted(
         f"their variance on average and {100 * max(shares):.0f} % at most. This is not the run's "
         "model."
     )
-    return PlainModel(weights, (), adapter, model.max_tokens, model.base_folder), [words]
+    return model._replace(weights=weights, units=(), adapter=adapter), [words]
 
 
 def _sum(weight: npt.NDArray[np.float32], change: Wide) -> npt.NDArray[np.float32]:
@@ -130,7 +130,7 @@ def _train_texts(data: PairData | QuestionData) -> list[str]:
 def _collect(loaded: LoadedModel, sites: dict[str, _Sums], texts: list[str]) -> None:
     """Run the exact model on `texts`, and count what reaches each layer."""
     store = TokenStore(loaded.tokenizer)
-    rows = store.add([texts])
+    rows = store.add([texts], prompt=store.prompts.query)
 
     def counting(sums: _Sums) -> Iterator[None]:
         def count(_: object, inputs: tuple[Tensor, ...]) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from nexus_engine.errors import one_line
 from nexus_engine.metric_words import METRIC_WORDS
+from nexus_engine.model.known_models import BASE_NAME, KNOWN
 from nexus_engine.runs.saved_model import ModelCard
 from nexus_engine.scores import Metric
 
@@ -18,14 +19,14 @@ __all__ = ["CardFacts", "model_card"]
 
 HIDDEN_SETTINGS = ("data", "base", "columns", "threads", "device", "precision")
 """Settings that name paths of this machine, or that change no weight."""
-BASE_PAGE = "sentence-transformers/all-MiniLM-L6-v2"
 
 
 class CardFacts(NamedTuple):
     """What the card says. `result` is the run's result as plain values, empty until it finished.
 
     `usage` is a snippet of code, `notes` are paragraphs about the format, and `checks` are lines
-    about the check of the export. `published` says whether the base weights are the published ones.
+    about the check of the export. `published` says whether the base weights are the published ones
+    of all-MiniLM-L6-v2. `width` is the number of numbers in a vector.
     """
 
     name: str
@@ -37,6 +38,8 @@ class CardFacts(NamedTuple):
     notes: Sequence[str]
     checks: Sequence[str]
     published: bool
+    base_name: str = BASE_NAME
+    width: int = 384
 
 
 def model_card(facts: CardFacts) -> str:
@@ -65,9 +68,14 @@ def model_card(facts: CardFacts) -> str:
 
 
 def _header(facts: CardFacts) -> str:
-    lines = ["---", "language: en", "library_name: sentence-transformers"]
+    known = KNOWN.get(facts.base_name)
+    lines = ["---", "library_name: sentence-transformers"]
+    if known is None or "multilingual" not in known.name:
+        lines.insert(1, "language: en")
     if facts.published:
-        lines += ["license: apache-2.0", f"base_model: {BASE_PAGE}"]
+        lines += ["license: apache-2.0"]
+    if known is not None:
+        lines += [f"base_model: {known.repository}"]
     lines += ["pipeline_tag: sentence-similarity", "tags:"]
     lines += [f"- {tag}" for tag in ("sentence-transformers", "sentence-similarity", "nexus")]
     return "\n".join([*lines, "---"])
@@ -76,10 +84,10 @@ def _header(facts: CardFacts) -> str:
 def _summary(facts: CardFacts) -> str:
     card = facts.card
     return (
-        "A fine-tuned all-MiniLM-L6-v2. It maps a text to 384 numbers of length 1, from its first "
-        f"{card.max_tokens} tokens; compare them by cosine similarity. Fine-tuned by NEXUS "
-        f"(`--tune {card.tune}`), which added {card.params_added:,} parameters. This is the "
-        f"`{facts.format}` form of the weights of epoch {card.epoch}."
+        f"A fine-tuned {_code(facts.base_name)}. It maps a text to {facts.width} numbers of length "
+        f"1, from its first {card.max_tokens} tokens; compare them by cosine similarity. "
+        f"Fine-tuned by NEXUS (`--tune {card.tune}`), which added {card.params_added:,} "
+        f"parameters. This is the `{facts.format}` form of the weights of epoch {card.epoch}."
     )
 
 
@@ -130,8 +138,8 @@ def _licence(facts: CardFacts) -> str:
     if not facts.published:
         return f"The licence of your own {base}, applies to them."
     return (
-        f"The {base}, are all-MiniLM-L6-v2 ({BASE_PAGE}), under Apache-2.0; that licence applies "
-        "to what is derived from them. What training changed is yours."
+        f"The {base}, are all-MiniLM-L6-v2 ({KNOWN[BASE_NAME].repository}), under Apache-2.0; "
+        "that licence applies to what is derived from them. What training changed is yours."
     )
 
 

@@ -1,9 +1,9 @@
 """A model as an ONNX file, built from its weights by the package `onnx` alone.
 
 Inputs: `input_ids`, `attention_mask`, `token_type_ids`, int64 (batch, sequence), both dynamic.
-Outputs: `last_hidden_state` (batch, sequence, 384), first, since fastembed, Chroma and
-Transformers.js pool the first output themselves; then `sentence_embedding` (batch, 384), the mean
-over the mask, of unit length.
+Outputs: `last_hidden_state` (batch, sequence, width), first, since fastembed, Chroma and
+Transformers.js pool the first output themselves; then `sentence_embedding` (batch, width), the mean
+over the mask or the first token's state, as the model pools, of unit length.
 
 An adapter without units is linear, and a mean of adapted token states is the adapted mean. So it is
 applied to the token states, and consumers that pool themselves get its effect too. An adapter with
@@ -24,7 +24,7 @@ from nexus_engine.exports.plain_model import (
     SiteUnits,
     published_site,
 )
-from nexus_engine.model.encoder import EncoderShape
+from nexus_engine.model.shape import EncoderShape
 
 __all__ = ["INPUTS", "OUTPUTS", "onnx_bytes", "token_states_suffice"]
 
@@ -40,7 +40,7 @@ SHORTEST = 1e-12
 
 
 def token_states_suffice(model: PlainModel) -> bool:
-    """Whether the normalised mean of `last_hidden_state` equals `sentence_embedding`.
+    """Whether the pooled and normalised `last_hidden_state` equals `sentence_embedding`.
 
     If not, a consumer that pools the token states itself leaves the adapter out.
     """
@@ -55,7 +55,7 @@ def onnx_bytes(model: PlainModel) -> bytes:
     """
     onnx = required("onnx", "writing ONNX")
     helper, types = onnx.helper, onnx.TensorProto
-    shape = EncoderShape()
+    shape = model.shape.encoder
     written = _Writer(model, shape)
     written.encode()
     axes = ["batch", "sequence"]
@@ -104,7 +104,7 @@ class _Writer:
         if self._adapter is not None and self._adapts_tokens:
             rows = self._adapted(self._adapter, rows)
         graph.add("Identity", [rows], OUTPUTS[0])
-        pooled = self._mean(OUTPUTS[0], mask)
+        pooled = self._pooled(OUTPUTS[0], mask)
         if self._adapter is not None and not self._adapts_tokens:
             pooled = self._adapted(self._adapter, pooled)
         length = graph.add("ReduceL2", [pooled], "length", axes=[-1], keepdims=1)
@@ -217,6 +217,13 @@ class _Writer:
             joined = graph.add("Concat", outputs, f"{name}/outputs", axis=-1)
         gain = graph.constant(f"{name}.gain", units.gain)
         return graph.add("MatMul", [joined, gain], f"{name}/added")
+
+    def _pooled(self, rows: str, mask: str) -> str:
+        """(batch, sequence, width) to (batch, width), as the model pools."""
+        if self._shape.pooling == "mean":
+            return self._mean(rows, mask)
+        first = self.graph.constant("zero", np.asarray(0))
+        return self.graph.add("Gather", [rows, first], "state of the first token", axis=1)
 
     def _mean(self, rows: str, mask: str) -> str:
         """The mean of the token states over the mask: (batch, sequence, width) to (batch, width).

@@ -35,7 +35,7 @@ class OnnxEncoder:
         )
 
     def embed(self, ids: Rows, lengths: Rows) -> Floats:
-        """Embeddings (n, 384) of sentences given end to end: `ids` (t,) and `lengths` (n,)."""
+        """Embeddings (n, width) of sentences given end to end: `ids` (t,) and `lengths` (n,)."""
         mask = (np.arange(int(lengths.max(initial=1))) < lengths[:, None]).astype(np.int64)
         padded = np.zeros_like(mask)
         padded[mask.astype(bool)] = ids

@@ -14,9 +14,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from nexus_engine.errors import ModelError, one_line
-from nexus_engine.model.base_model import BaseModel, published_names
+from nexus_engine.model.base_model import BaseModel
 from nexus_engine.model.dendrites import DendriteLinear
+from nexus_engine.model.encoder_weights import LAYER_PARTS, name_prefix, published_names
 from nexus_engine.model.folding import Floats, cascade_matrix, fold
+from nexus_engine.model.known_models import BASE_NAME
+from nexus_engine.model.shape import DEFAULT_SHAPE, ModelShape
 from nexus_engine.runs.saved_model import LoadedModel
 
 __all__ = ["Adapter", "Floats", "PlainModel", "SiteUnits", "plain_model", "published_site"]
@@ -58,11 +61,11 @@ class Adapter(NamedTuple):
 
 
 class PlainModel(NamedTuple):
-    """A sentence model: BERT, the mean of its token vectors, `adapter`, and unit length.
+    """A sentence model: BERT, its pooling, `adapter`, and unit length.
 
     `weights` have the names of the base model's `model.safetensors`, in float32, with every linear
     unit folded in. `units` could not be folded. A text is read up to `max_tokens`. `base_folder`
-    has the tokenizer's files.
+    has the tokenizer's files, and `shape` is the base model's. `name` is the base model's.
     """
 
     weights: dict[str, Floats]
@@ -70,11 +73,14 @@ class PlainModel(NamedTuple):
     adapter: Adapter | None
     max_tokens: int
     base_folder: Path
+    shape: ModelShape = DEFAULT_SHAPE
+    name: str = BASE_NAME
 
 
 def published_site(site: str) -> str:
     """The published name of the layer `LAYER.NAME`, without `.weight` or `.bias`."""
-    return published_names()[f"layers.{site}.weight"].removesuffix(".weight")
+    layer, _, part = site.partition(".")
+    return f"encoder.layer.{layer}.{LAYER_PARTS[part]}"
 
 
 def plain_model(loaded: LoadedModel, *, folded: bool = True) -> PlainModel:
@@ -112,7 +118,13 @@ def plain_model(loaded: LoadedModel, *, folded: bool = True) -> PlainModel:
             _check_finite(loaded.name, site, *layer_weights)
             weights |= dict(zip(leaves, layer_weights, strict=True))
     return PlainModel(
-        weights, tuple(remaining), adapter, loaded.tokenizer.max_tokens, loaded.base.folder
+        weights,
+        tuple(remaining),
+        adapter,
+        loaded.tokenizer.max_tokens,
+        loaded.base.folder,
+        loaded.base.shape,
+        loaded.base.name,
     )
 
 
@@ -137,7 +149,12 @@ def _pooler(base: BaseModel) -> dict[str, Floats]:
     try:
         with safe_open(path, framework="pt") as file:
             present = set(file.keys())
-            return {name: _floats(file.get_tensor(name)) for name in POOLER if name in present}
+            prefix = name_prefix(present)
+            return {
+                name: _floats(file.get_tensor(prefix + name))
+                for name in POOLER
+                if prefix + name in present
+            }
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{one_line(path)}: {one_line(error, 120)}") from None
 

@@ -50,15 +50,21 @@ def onnx_folder(model: PlainModel, name: str, content: bytes) -> dict[str, bytes
     The tokenizer's files lie both beside it, where Chroma looks, and in the folder itself, where
     Transformers.js and fastembed look.
     """
-    small = tokenizer_files(model.base_folder, model.max_tokens)
+    small = tokenizer_files(model.base_folder, model.max_tokens, model.shape)
     beside = {f"onnx/{file}": text for file, text in small.items()}
-    return {**small, **module_files(model.max_tokens, []), **beside, f"onnx/{name}": content}
+    return {
+        **small,
+        **module_files(model.max_tokens, [], model.shape),
+        **beside,
+        f"onnx/{name}": content,
+    }
 
 
 def _without_weights(model: PlainModel) -> dict[str, bytes]:
     dense = dense_modules(model)
-    files = tokenizer_files(model.base_folder, model.max_tokens)
-    files |= module_files(model.max_tokens, [module.configuration for module in dense])
+    files = tokenizer_files(model.base_folder, model.max_tokens, model.shape)
+    configurations = [module.configuration for module in dense]
+    files |= module_files(model.max_tokens, configurations, model.shape)
     for place, module in enumerate(dense, start=2):
         layer = {"linear.weight": module.weight, "linear.bias": module.bias}
         files[f"{place}_Dense/{WEIGHTS_FILE}"] = tensor_bytes(layer)

@@ -111,18 +111,19 @@ def build(
         RunError: there is no such run, or another process builds at `out`.
     """
     out = usable_path(out)
-    if not 1 <= dims <= 384:
-        raise ConfigError(f"--dims {dims}: give 1 to 384")
     if os.path.lexists(out):
         _forget_finished(out)
         advice = "add to an index: nexus index add INDEX CORPUS; or name a new folder"
         raise ConfigError(f"--out {one_line(out)}: exists; {advice}")
     path = corpus_path(corpus)
     loaded = load_model(model, bf16=bf16)
+    width = loaded.model.encoder.shape.width
+    if not 1 <= dims <= width:
+        raise ConfigError(f"--dims {dims}: give 1 to {width}, the numbers of the model's vectors")
     if with_base:
         check_with_base(loaded)
     identity = identity_of(loaded, model)
-    options = CorpusOptions(identity.max_tokens, columns, skip_bad, seed)
+    options = CorpusOptions(identity.max_tokens, columns, skip_bad, seed, loaded.base.folder)
     order = EmbeddingJob(
         model=identity, dims=dims, dtype=dtype, corpus=str(path),
         options=_told(options, bf16, with_base=with_base), vectors=FIRST_VECTORS,
@@ -197,7 +198,7 @@ def add(
             import torch
 
             loaded.model.dtype = torch.bfloat16
-        options = CorpusOptions(card.model.max_tokens, columns, skip_bad, seed)
+        options = CorpusOptions(card.model.max_tokens, columns, skip_bad, seed, loaded.base.folder)
         order = EmbeddingJob(
             model=card.model, dims=card.dims, dtype=card.dtype, corpus=str(path),
             options=_told(options, bf16, prune=prune), vectors=card.vectors, rows=card.passages,

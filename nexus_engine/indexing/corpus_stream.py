@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from tokenizers import Tokenizer
+
 from nexus_engine.data.messages import row_error
 from nexus_engine.data.questions.beir import corpus_texts
 from nexus_engine.data.questions.documents import DocumentCutter, document_name
@@ -54,6 +56,12 @@ class CorpusOptions(NamedTuple):
     columns: Mapping[str, str] | None = None
     skip_bad: bool = False
     seed: int = 0
+    tokenizer_folder: Path | None = None
+    """The base model's folder, by whose tokens documents are cut; None for the usual one."""
+
+    def tokenizer(self) -> Tokenizer:
+        """What counts the tokens of a document."""
+        return plain_tokenizer(self.tokenizer_folder or find_base_model().folder)
 
 
 class IndexedPassage(NamedTuple):
@@ -149,7 +157,7 @@ def _loaded(spec: str, options: CorpusOptions) -> QuestionData:
         seed=options.seed,
         columns=options.columns,
         skip_bad=options.skip_bad,
-        tokenizer=plain_tokenizer(find_base_model().folder),
+        tokenizer=options.tokenizer(),
         max_tokens=options.max_tokens,
     )
 
@@ -201,7 +209,7 @@ def _rows_document(path: Path, folder: Path, options: CorpusOptions) -> SourceDo
 def _cut_documents(
     folder: Path, layout: Layout, options: CorpusOptions
 ) -> Iterator[SourceDocument]:
-    cutter = DocumentCutter(plain_tokenizer(find_base_model().folder), options.max_tokens)
+    cutter = DocumentCutter(options.tokenizer(), options.max_tokens)
 
     def passages(path: Path) -> Iterator[IndexedPassage]:
         for each in cutter.passages_of(path, folder):

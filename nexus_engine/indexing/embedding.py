@@ -116,7 +116,7 @@ def embed_passages(
             # Blocks end at multiples of `block`, so that a batch holds the same texts each time.
             end = min(stop, (job.rows // block + 1) * block)
             texts = store.texts(job.rows, end)
-            vectors = embedder.embed(texts, remember=False)
+            vectors = embedder.embed(texts, remember=False, role="passage")
             unit = unit_rows(vectors[:, : job.dims])
             codec = codec.fitted(unit)
             writer.append(codec.encode(unit))
@@ -140,5 +140,5 @@ def mean_cosine(store: TextStore, passages: int, first: Embedder, second: Embedd
         return float("nan")
     ids = np.unique(np.linspace(0, passages - 1, min(SAMPLE_TEXTS, passages)).astype(np.int64))
     texts = [each.text for each in store.passages(ids).values()]
-    one, other = (e.embed(texts, remember=False) for e in (first, second))
+    one, other = (e.embed(texts, remember=False, role="passage") for e in (first, second))
     return float(F.cosine_similarity(one, other, dim=1).mean())

@@ -45,7 +45,8 @@ JOB_FILE = "job.json"
 """The record of an unfinished build or addition."""
 VECTORS_NAME = re.compile(r"(?:vectors|base)-(\d{4,12})")
 MODEL_NAME = re.compile(r"model-[0-9a-f]{1,64}")
-MAX_DIMS = 384
+MAX_DIMS = 4096
+"""Numbers of the widest encoder's vectors."""
 MAX_COUNT = 2**40
 """Of passages, of words, and of the other things that an index counts."""
 
@@ -54,7 +55,7 @@ class ModelIdentity(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The model of an index. Two are the same model if `fingerprint` is equal."""
 
     source: str
-    """`base`, the path of a run, or that of a folder with a model."""
+    """`base`, `base:NAME`, the path of a run, or that of a folder with a model."""
     fingerprint: str = ""
     """What its vectors depend on, as `runs/model_fingerprint.py` tells; "" in format 1."""
     base_sha256: str
@@ -82,7 +83,7 @@ class IndexCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     format: int = FORMAT
     model: ModelIdentity
     dims: int
-    """Numbers of a vector: the first of the encoder's 384, at length 1."""
+    """Numbers of a vector: the first of the encoder's, at length 1."""
     dtype: VectorType
     scale: float | None = None
     """What numbers are multiplied with before they are rounded to int8."""

@@ -18,7 +18,7 @@ from nexus_engine.disk.regular_files import read_regular
 from nexus_engine.disk.tensor_files import MAX_WEIGHT_BYTES
 from nexus_engine.errors import ModelError, RunError, one_line
 from nexus_engine.indexing.index_card import IndexCard, ModelIdentity, read_card
-from nexus_engine.model.base_model import MAX_TOKENS, find_base_model
+from nexus_engine.model.base_model import find_base_model
 from nexus_engine.runs.folder import find_run
 from nexus_engine.runs.model_fingerprint import fingerprint_of, model_fingerprint
 from nexus_engine.runs.saved_model import (
@@ -29,8 +29,10 @@ from nexus_engine.runs.saved_model import (
     LoadedModel,
     ModelCard,
     intact_card,
+    is_base,
     load_model,
     load_saved,
+    named_base,
 )
 from nexus_engine.scoring.querying import Embedder
 from nexus_engine.system.user_paths import user_path
@@ -53,7 +55,7 @@ def identity_of(loaded: LoadedModel, name: str) -> ModelIdentity:
     """Who the model is that `load_model(name)` read."""
     weights = None if loaded.card is None else loaded.card.weights_sha256
     return ModelIdentity(
-        source="base" if weights is None else str(_named_folder(name)),
+        source=name if weights is None else str(_named_folder(name)),
         fingerprint=model_fingerprint(loaded),
         base_sha256=loaded.base.sha256,
         weights_sha256=weights,
@@ -74,13 +76,16 @@ def named_identity(name: str) -> ModelIdentity:
         ModelError: the model is missing or damaged.
         RunError: there is no run of that name.
     """
-    if name == "base":
-        base = find_base_model()
+    if is_base(name):
+        base = named_base(name)
+        tokens = base.shape.max_tokens
         return ModelIdentity(
-            source="base",
-            fingerprint=fingerprint_of(base.sha256, base.tokenizer_sha256, None, MAX_TOKENS),
+            source=name,
+            fingerprint=fingerprint_of(
+                base.sha256, base.tokenizer_sha256, None, tokens, base.shape
+            ),
             base_sha256=base.sha256,
-            max_tokens=MAX_TOKENS,
+            max_tokens=tokens,
         )
     folder = _saved_folder(name)
     card = intact_card(folder)
@@ -115,7 +120,7 @@ def read_index(index: Path) -> IndexCard:
         return card
     try:
         if model.folder is None:
-            tokenizer = find_base_model().tokenizer_sha256
+            tokenizer = named_base(model.source).tokenizer_sha256
             found = fingerprint_of(model.base_sha256, tokenizer, None, model.max_tokens)
         else:
             saved = intact_card(index / model.folder)
@@ -127,7 +132,7 @@ def read_index(index: Path) -> IndexCard:
 
 def latest_identity(source: str) -> ModelIdentity | None:
     """Who the model of `source` is now; None if it is gone or has no intact model."""
-    if source == "base":
+    if is_base(source):
         return None
     try:
         return named_identity(source)
@@ -204,7 +209,7 @@ def load_copy(index: Path, identity: ModelIdentity) -> LoadedModel:
         ModelError: the copy is damaged, or the base model on this machine is another.
     """
     if identity.folder is None:
-        loaded = load_model("base")
+        loaded = load_model(identity.source)
     else:
         loaded = load_saved(index / identity.folder, one_line(Path(identity.source).name, 60))
     weights = None if loaded.card is None else loaded.card.weights_sha256

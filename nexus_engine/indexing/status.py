@@ -50,7 +50,7 @@ class IndexStatus(NamedTuple):
     @property
     def is_latest(self) -> bool | None:
         """Whether the vectors are by what the run's model is now; None if that is unknown."""
-        if self.card.model.source == "base":
+        if self.card.model.folder is None:
             return True
         if self.latest is None:
             return None

@@ -1,11 +1,11 @@
-"""The sentence encoder: a BERT with the shape of MiniLM, on packed tokens.
+"""The sentence encoder: a BERT of any size, on packed tokens.
 
 The sentences of a batch follow each other without padding. Linear layers, normalisation and
 activations work on `(tokens, width)` rows; only attention uses a `(sentences, longest)` layout. The
-36 linear layers (query, key, value, output, up and down in each of six layers) are
-`DendriteLinear`s, so dendrites can grow on any of them.
+linear layers (query, key, value, output, up and down in each layer) are `DendriteLinear`s, so
+dendrites can grow on any of them.
 
-Architecture: Devlin et al., arXiv 1810.04805; weights: all-MiniLM-L6-v2 (mean pooling).
+Architecture: Devlin et al., arXiv 1810.04805.
 """
 
 from __future__ import annotations
@@ -18,23 +18,12 @@ from torch import Tensor, nn
 
 from nexus_engine.model.dendrites import DendriteLinear
 from nexus_engine.model.dropout import dropout
+from nexus_engine.model.shape import EncoderShape
 
 __all__ = ["Encoder", "EncoderShape", "PackedBatch", "pack", "pad"]
 
 SITE_NAMES = ("q", "k", "v", "o", "up", "down")
 """The linear layers of an encoder layer, by the names that `--place` takes."""
-
-
-class EncoderShape(NamedTuple):
-    """Sizes of the encoder; the defaults are all-MiniLM-L6-v2's."""
-
-    vocabulary: int = 30522
-    positions: int = 512
-    width: int = 384
-    layers: int = 6
-    heads: int = 12
-    inner: int = 1536
-    norm_epsilon: float = 1e-12
 
 
 class PackedBatch(NamedTuple):
@@ -54,6 +43,11 @@ class PackedBatch(NamedTuple):
     sentences: int
     longest: int
     padded: bool = False
+
+    @property
+    def firsts(self) -> Tensor:
+        """The row of each sentence's first token, (n,); not of a padded batch."""
+        return torch.cumsum(self.lengths, 0) - self.lengths
 
     @property
     def dense(self) -> bool:
@@ -160,7 +154,10 @@ def _embedding_table(rows: int, width: int) -> nn.Embedding:
 
 
 class Encoder(nn.Module):
-    """Token ids to one mean-pooled embedding per sentence, not normalised."""
+    """Token ids to one embedding per sentence, the mean of its tokens or its first; not normalised.
+
+    `shape.pooling` decides which.
+    """
 
     def __init__(self, shape: EncoderShape | None = None, rate: float = 0.1) -> None:
         super().__init__()
@@ -169,7 +166,7 @@ class Encoder(nn.Module):
         self.dropout = rate
         self.words = _embedding_table(shape.vocabulary, shape.width)
         self.places = _embedding_table(shape.positions, shape.width)
-        self.segments = _embedding_table(2, shape.width)
+        self.segments = _embedding_table(shape.segments, shape.width)
         self.norm = nn.LayerNorm(shape.width, eps=shape.norm_epsilon)
         self.layers = nn.ModuleList(EncoderLayer(shape, rate) for _ in range(shape.layers))
 
@@ -181,13 +178,17 @@ class Encoder(nn.Module):
             layer.dropout = rate
 
     def forward(self, batch: PackedBatch) -> Tensor:
-        """The mean of each sentence's token vectors, (n, width) float32."""
+        """Each sentence's vector, (n, width) float32: the mean of its tokens', or its first's."""
         rows: Tensor = self.words(batch.ids) + self.places(batch.positions)
         rows = rows + self.segments.weight[0]
         rows = dropout(self.norm(rows), self.dropout, self.training)
         for layer in self.layers:
             rows = layer(rows, batch)
         rows = rows.float()
+        if self.shape.pooling == "cls":
+            if batch.dense:
+                return rows.view(batch.sentences, batch.longest, -1)[:, 0]
+            return rows.index_select(0, batch.firsts)
         if batch.padded:
             padded = rows.view(batch.sentences, batch.longest, -1)
             real = (batch.mask.view(batch.sentences, batch.longest, 1) == 0).float()

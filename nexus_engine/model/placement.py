@@ -35,11 +35,14 @@ def choose_placement(settings: Settings, available: dict[str, DendriteLinear]) -
     they were chosen with the settings (`recipes.BUDGET_LADDER`).
 
     Raises:
-        ConfigError: not even one set fits the budget.
+        ConfigError: not even one set fits the budget, or the model lacks a layer of the settings.
     """
     selected = {"adapter"}
     if settings.tune == "dendrites":
         selected = {f"{layer}.{name}" for layer in settings.layers for name in settings.place}
+    absent = sorted(selected - available.keys())
+    if absent:
+        raise ConfigError(f"the base model has no layer {absent[0]}; name others with --layers")
     names = tuple(name for name in available if name in selected)
     sites = [available[name] for name in names]
     switches, limit = settings.switches, settings.budget_parameters

@@ -8,7 +8,7 @@ from tokenizers import Tokenizer as FastTokenizer
 
 from nexus_engine.disk.regular_files import read_regular
 from nexus_engine.errors import ModelError, one_line
-from nexus_engine.model.tokens import MAX_BYTES
+from nexus_engine.model.model_folder import MAX_TOKENIZER_BYTES
 
 __all__ = ["plain_tokenizer"]
 
@@ -20,7 +20,7 @@ def plain_tokenizer(folder: Path) -> FastTokenizer:
     """
     path = folder / "tokenizer.json"
     try:
-        tokenizer = FastTokenizer.from_buffer(read_regular(path, MAX_BYTES, follow=True))
+        tokenizer = FastTokenizer.from_buffer(read_regular(path, MAX_TOKENIZER_BYTES, follow=True))
     except (KeyboardInterrupt, SystemExit):
         raise
     except OSError as error:

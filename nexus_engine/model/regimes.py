@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from nexus_engine.config import Tune
-from nexus_engine.model.base_model import BaseModel, load_encoder
+from nexus_engine.model.base_model import BaseModel
+from nexus_engine.model.encoder_weights import load_encoder
 from nexus_engine.model.sentence_model import SentenceModel, identity_adapter
 
 __all__ = ["build_model"]

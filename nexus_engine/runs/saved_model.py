@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,82 +21,54 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from nexus_engine.config import Nonlinearity, Tune
+from nexus_engine.config import Tune
 from nexus_engine.disk.files import make_folder, replace_file, replace_json
-from nexus_engine.disk.regular_files import read_json, sha256_of
+from nexus_engine.disk.regular_files import sha256_of
 from nexus_engine.disk.tensor_files import MAX_WEIGHT_BYTES, write_tensors
 from nexus_engine.errors import ModelError, one_line
-from nexus_engine.event_ranges import MAX_EPOCHS, is_correlation
-from nexus_engine.model.base_model import BaseModel, find_base_model, load_encoder
+from nexus_engine.model.base_model import WEIGHTS_SHA256, BaseModel, find_base_model
 from nexus_engine.model.dendrites import UNIT_PARAMETERS, DendriteLinear
+from nexus_engine.model.encoder_weights import load_encoder
+from nexus_engine.model.known_models import KNOWN
+from nexus_engine.model.model_folder import read_model_folder
 from nexus_engine.model.regimes import build_model
 from nexus_engine.model.sentence_model import SentenceModel, identity_adapter
 from nexus_engine.model.tokens import Tokenizer
 from nexus_engine.runs.folder import find_run
-from nexus_engine.scores import Metric, Score, either
+from nexus_engine.runs.saved_card import CARD_FILE, ModelCard, intact_card, read_saved_card
 from nexus_engine.system.ownership import not_permitted
 from nexus_engine.system.user_paths import user_path
 
 __all__ = [
+    "CARD_FILE",
     "EXPORT_CARD",
     "LoadedModel",
     "ModelCard",
+    "base_of",
     "check_finite",
     "export_card",
     "intact_card",
+    "is_base",
     "load_model",
+    "load_models",
     "load_saved",
+    "named_base",
     "save_model",
 ]
 
-CARD_FILE = "model.json"
+BASE = "base"
+OTHER_BASE = "base:"
 EXPORT_CARD = "nexus_model.json"
 """The card in an exported sentence-transformers folder."""
 EXPORTED_WEIGHTS = "model.safetensors"
 DENSE = "2_Dense"
 """The folder of an exported adapter."""
-WEIGHTS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 TRAINED: dict[Tune, tuple[str, ...]] = {
     "dendrites": (),
     "adapter": ("adapter.",),
     "full": ("adapter.", "encoder."),
 }
 """Name prefixes of the weights, besides dendrites, that the file of a regime must hold."""
-
-
-class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`model.json`: which weights these are, and for which base model. Holds no sentence."""
-
-    format: int = 1
-    tune: Tune
-    nonlinearity: Nonlinearity
-    base_sha256: str
-    base_folder: str | None
-    weights_file: str
-    weights_sha256: str
-    epoch: int
-    dev_spearman: Score = None
-    dev_ndcg_at_10: Score = None
-    params_added: int
-    data_name: str
-    data_fingerprint: str
-    tokenizer_sha256: str | None = None
-    """SHA-256 of the base model's `tokenizer.json`; None in a card of an earlier version."""
-    max_tokens: int = 256
-    """Tokens of a text that the model reads."""
-
-    def __post_init__(self) -> None:
-        _ = self.dev_score
-
-    @property
-    def metric(self) -> Metric:
-        """The metric that decided."""
-        return "spearman" if self.dev_ndcg_at_10 is None else "ndcg_at_10"
-
-    @property
-    def dev_score(self) -> float:
-        """The score on dev, by the metric that decided."""
-        return either(self.dev_spearman, self.dev_ndcg_at_10)
 
 
 class LoadedModel(NamedTuple):
@@ -137,45 +109,6 @@ def export_card(card: ModelCard, weights: bytes) -> dict[str, Any]:
     return fields
 
 
-def _read_card(folder: Path, file: str = CARD_FILE) -> ModelCard:
-    path = folder / file
-    try:
-        card = msgspec.convert(read_json(path), ModelCard, strict=False)
-    except FileNotFoundError:
-        raise ModelError(
-            f"{one_line(folder)}: no trained model there yet ({file} is missing)"
-        ) from None
-    except PermissionError:
-        raise ModelError(f"{one_line(path)}: {not_permitted(path)}") from None
-    except OSError as error:
-        raise ModelError(f"{one_line(path)}: not a model card ({error.strerror})") from None
-    except (ValueError, msgspec.ValidationError) as error:
-        raise ModelError(f"{one_line(path)}: not a model card ({one_line(error, 120)})") from None
-    if not WEIGHTS_NAME.fullmatch(card.weights_file) or card.format != 1:
-        raise ModelError(f"{one_line(path)}: not a model card of this version")
-    counts_in_range = 0 <= card.epoch <= MAX_EPOCHS and card.params_added >= 0
-    counts_in_range &= 2 < card.max_tokens <= 512
-    if not counts_in_range or not is_correlation(card.dev_score):
-        raise ModelError(f"{one_line(path)}: not a model card (a number is out of range)")
-    return card
-
-
-def intact_card(folder: Path) -> ModelCard | None:
-    """The card of the model in `folder`; None if there is no card or its weights are damaged.
-
-    Raises:
-        ModelError: the card is unreadable.
-    """
-    if not os.path.lexists(folder / CARD_FILE):
-        return None
-    card = _read_card(folder)
-    try:
-        digest = sha256_of(folder / card.weights_file, MAX_WEIGHT_BYTES)
-    except OSError:
-        return None
-    return card if digest == card.weights_sha256 else None
-
-
 def apply_weights(model: SentenceModel, tensors: dict[str, Tensor], path: Path) -> None:
     """Copy a snapshot's `tensors`, read from `path`, into `model`.
 
@@ -214,7 +147,7 @@ def load_saved(folder: Path, name: str) -> LoadedModel:
     Raises:
         ModelError: the model is incomplete or damaged, or was trained on another base model.
     """
-    card = _read_card(folder)
+    card = read_saved_card(folder)
     base = find_base_model(card.base_folder)
     if base.sha256 != card.base_sha256:
         raise ModelError(
@@ -226,6 +159,7 @@ def load_saved(folder: Path, name: str) -> LoadedModel:
             f"{one_line(folder)}: trained with another tokenizer than "
             f"{one_line(base.folder / 'tokenizer.json')} (its SHA-256 differs); restore that file"
         )
+    _check_reading(folder, card, base)
     path = folder / card.weights_file
     try:
         if sha256_of(path, MAX_WEIGHT_BYTES) != card.weights_sha256:
@@ -247,13 +181,25 @@ def load_saved(folder: Path, name: str) -> LoadedModel:
     for missing in sorted(required - tensors.keys()):
         raise ModelError(f"{one_line(path)}: weight {one_line(missing, 60)} is missing")
     apply_weights(model, tensors, path)
-    return LoadedModel(name, model.eval(), Tokenizer(base.folder, card.max_tokens), base, card)
+    tokenizer = Tokenizer(base.folder, card.max_tokens, base.shape)
+    return LoadedModel(name, model.eval(), tokenizer, base, card)
 
 
-def load_model(name: str, *, bf16: bool = False) -> LoadedModel:
+def _check_reading(folder: Path, card: ModelCard, base: BaseModel) -> None:
+    """Refuse a base model whose pooling or prompts have changed since the training."""
+    if card.reading != (base.shape.encoder.pooling, base.shape.prompts):
+        raise ModelError(
+            f"{one_line(folder)}: trained with another pooling or other prompts than "
+            f"{one_line(base.folder)} says now; restore 1_Pooling/config.json and "
+            "config_sentence_transformers.json there"
+        )
+
+
+def load_model(name: str, *, bf16: bool = False, base: str | None = None) -> LoadedModel:
     """The model `name`: `base`, a run (name, folder or `latest`), or the folder of a model.
 
-    The folder may be a sentence-transformers folder that `nexus export` wrote.
+    The folder may be a sentence-transformers folder that `nexus export` wrote. `base:NAME` and
+    `base:DIR` are other base models; `base` is the one that `base` says, by default the usual one.
 
     With `bf16` matrix products are computed in bfloat16: twice as fast on a CPU that supports it,
     and similarities differ by about 0.001.
@@ -262,35 +208,70 @@ def load_model(name: str, *, bf16: bool = False) -> LoadedModel:
         ModelError: the model is missing or damaged.
         RunError: there is no run of that name.
     """
-    loaded = _load_by_name(name)
+    loaded = _load_by_name(name, base)
     if bf16:
         loaded.model.dtype = torch.bfloat16
     return loaded
 
 
-def _load_by_name(name: str) -> LoadedModel:
-    if name == "base":
-        base = find_base_model()
+def load_models(names: Sequence[str], *, bf16: bool = False) -> list[LoadedModel]:
+    """The models `names`; `base` among them is what the first trained one was trained from.
+
+    Raises:
+        ModelError, RunError: as `load_model`.
+    """
+    tuned = {name: load_model(name, bf16=bf16) for name in dict.fromkeys(names) if name != BASE}
+    first = next((model for model in tuned.values() if model.card is not None), None)
+    if BASE in names:
+        tuned[BASE] = load_model(BASE, bf16=bf16) if first is None else base_of(first)
+    return [tuned[name] for name in names]
+
+
+def is_base(name: str) -> bool:
+    """Whether `name` means an untrained base model: `base`, `base:NAME` or `base:DIR`."""
+    return name == BASE or name.startswith(OTHER_BASE)
+
+
+def named_base(name: str) -> BaseModel:
+    """The base model that `is_base` accepts as a name.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    return find_base_model(None if name == BASE else name.removeprefix(OTHER_BASE))
+
+
+def base_of(loaded: LoadedModel) -> LoadedModel:
+    """The base model of a tuned one, which reads as many tokens of a text."""
+    model = SentenceModel(load_encoder(loaded.base)).eval()
+    model.dtype = loaded.model.dtype
+    return LoadedModel(BASE, model, loaded.tokenizer, loaded.base, None)
+
+
+def _load_by_name(name: str, base_name: str | None) -> LoadedModel:
+    if is_base(name):
+        base = find_base_model(base_name) if name == BASE else named_base(name)
         model = SentenceModel(load_encoder(base))
-        return LoadedModel("base", model.eval(), Tokenizer(base.folder), base, None)
+        tokenizer = Tokenizer(base.folder, base.shape.max_tokens, base.shape)
+        return LoadedModel(one_line(name, 60), model.eval(), tokenizer, base, None)
     folder = user_path(name, ModelError)
     with contextlib.suppress(OSError, ValueError):
         if os.path.lexists(folder / CARD_FILE):
             return load_saved(folder, one_line(folder.name, 60))
         if os.path.lexists(folder / EXPORT_CARD):
-            return _load_exported(folder, one_line(folder.name, 60))
+            return _load_exported(folder, one_line(folder.name, 60), base_name)
     run = find_run(name)
     return load_saved(run.best, run.name)
 
 
-def _load_exported(folder: Path, name: str) -> LoadedModel:
+def _load_exported(folder: Path, name: str, base_name: str | None) -> LoadedModel:
     """The model in the sentence-transformers folder `folder`, as `nexus export` writes it.
 
     Raises:
         ModelError: it is damaged, or its adapter is a chain of modules.
     """
-    card = _read_card(folder, EXPORT_CARD)
-    base = find_base_model()
+    card = read_saved_card(folder, EXPORT_CARD)
+    base = _base_of_export(card, base_name)
     if base.sha256 != card.base_sha256:
         raise ModelError(
             f"{one_line(folder)}: exported from a model on other base weights (SHA-256 "
@@ -305,7 +286,10 @@ def _load_exported(folder: Path, name: str) -> LoadedModel:
         raise ModelError(
             f"{one_line(path)}: changed since its export (its SHA-256 differs from {EXPORT_CARD})"
         )
-    model = SentenceModel(load_encoder(BaseModel(folder, "exported", digest, published=False)))
+    shape = read_model_folder(folder, with_dense=True)
+    exported = BaseModel(folder, "exported", digest, published=False, shape=shape)
+    _check_reading(folder, card, exported)
+    model = SentenceModel(load_encoder(exported))
     if os.path.lexists(folder / DENSE):
         if os.path.lexists(folder / "3_Dense"):
             raise ModelError(
@@ -314,8 +298,21 @@ def _load_exported(folder: Path, name: str) -> LoadedModel:
             )
         model.adapter = identity_adapter(model.encoder.shape.width)
         _copy_dense(folder / DENSE / EXPORTED_WEIGHTS, model.adapter)
-    tokenizer = Tokenizer(folder, card.max_tokens)
+    tokenizer = Tokenizer(folder, card.max_tokens, shape)
     return LoadedModel(name, model.eval(), tokenizer, base, card)
+
+
+def _base_of_export(card: ModelCard, base_name: str | None) -> BaseModel:
+    """The base model that an export is compared with: `base_name`, or one by its SHA-256."""
+    if base_name is not None:
+        return find_base_model(base_name)
+    if card.base_sha256 != WEIGHTS_SHA256:
+        for known in KNOWN.values():
+            with contextlib.suppress(ModelError):
+                found = find_base_model(known.name)
+                if found.sha256 == card.base_sha256:
+                    return found
+    return find_base_model()
 
 
 def _copy_dense(path: Path, layer: DendriteLinear) -> None:

@@ -109,12 +109,18 @@ def train_examples(corpus: Corpus | QuestionCorpus) -> int:
 
 
 def pair_rows(store: TokenStore, pairs: Pairs) -> PairRows:
-    """Add the sentences of `pairs` to `store`; return the pairs as its rows."""
+    """Add the sentences of `pairs` to `store`; return the pairs as its rows.
+
+    Texts that are compared with each other all take the prompt of queries.
+    """
 
     def column(values: object) -> npt.NDArray[np.int64]:
         return store.add(
-            values[i : i + SENTENCES_PER_CALL].to_pylist()  # type: ignore[index]
-            for i in range(0, len(pairs), SENTENCES_PER_CALL)
+            (
+                values[i : i + SENTENCES_PER_CALL].to_pylist()  # type: ignore[index]
+                for i in range(0, len(pairs), SENTENCES_PER_CALL)
+            ),
+            prompt=store.prompts.query,
         )
 
     return PairRows(column(pairs.first), column(pairs.second), _scores(pairs))
@@ -137,16 +143,22 @@ def build_corpus(
     del columns
     store = TokenStore(tokenizer)
     distinct = encoded[0].dictionary
+    prompt = store.prompts.query  # texts that are compared with each other are queries
     store.add_distinct(
-        distinct.slice(i, SENTENCES_PER_CALL).to_pylist()
-        for i in range(0, len(distinct), SENTENCES_PER_CALL)
+        (
+            distinct.slice(i, SENTENCES_PER_CALL).to_pylist()
+            for i in range(0, len(distinct), SENTENCES_PER_CALL)
+        ),
+        prompt=prompt,
     )
     rows = [column.indices.to_numpy().astype(np.int64) for column in encoded]
     split_rows = [
         PairRows(first, second, _scores(pairs))
         for first, second, pairs in zip(rows[::2], rows[1::2], splits, strict=True)
     ]
-    general_rows = store.add_distinct([list(general)]) if general else np.zeros(0, np.int64)
+    general_rows = np.zeros(0, np.int64)
+    if general:
+        general_rows = store.add_distinct([list(general)], prompt=prompt)
     train, dev, test, guard_rows = split_rows
     return Corpus(store, train, dev, test, guard_rows, general_rows)
 
@@ -154,28 +166,40 @@ def build_corpus(
 def build_question_corpus(
     data: QuestionData, guard: Pairs, tokenizer: Tokenizer, general: Sequence[str] = ()
 ) -> QuestionCorpus:
-    """Tokenise the passages, the questions of all splits, the guard and `general` sentences."""
+    """Tokenise the passages, the questions of all splits, the guard and `general` sentences.
+
+    Passages take their prompt, and all others that of queries.
+    """
     store = TokenStore(tokenizer)
+    query, passage = store.prompts
     passages = store.add_distinct(
-        data.passages.slice(i, SENTENCES_PER_CALL).to_pylist()
-        for i in range(0, len(data.passages), SENTENCES_PER_CALL)
+        (
+            data.passages.slice(i, SENTENCES_PER_CALL).to_pylist()
+            for i in range(0, len(data.passages), SENTENCES_PER_CALL)
+        ),
+        prompt=passage,
     )
 
     def rows(split: QuestionSplit) -> QuestionRows:
         questions = store.add(
-            split.questions.slice(i, SENTENCES_PER_CALL).to_pylist()
-            for i in range(0, len(split), SENTENCES_PER_CALL)
+            (
+                split.questions.slice(i, SENTENCES_PER_CALL).to_pylist()
+                for i in range(0, len(split), SENTENCES_PER_CALL)
+            ),
+            prompt=query,
         )
         return QuestionRows(questions, split.answers, split.negatives)
 
     train, dev, test = rows(data.train), rows(data.dev), rows(data.test)
     guard_rows = pair_rows(store, guard)
-    general_rows = store.add([list(general)]) if general else np.zeros(0, np.int64)
+    general_rows = np.zeros(0, np.int64)
+    if general:
+        general_rows = store.add([list(general)], prompt=query)
     weak = (np.zeros(0, np.int64), np.zeros(0, np.int64))
     if data.weak_train is not None and data.weak_passages is not None:
         pairs = data.weak_train.answers.rows
-        texts = store.add([data.weak_passages.to_pylist()])
-        asking = store.add([data.weak_train.questions.to_pylist()])
+        texts = store.add([data.weak_passages.to_pylist()], prompt=passage)
+        asking = store.add([data.weak_train.questions.to_pylist()], prompt=query)
         weak = (asking[pairs.owners()], texts[pairs.values])
     ranked = np.arange(len(passages))
     return QuestionCorpus(store, train, dev, test, guard_rows, general_rows, passages, ranked, weak)

@@ -53,6 +53,7 @@ def read_corpus(
     max_tokens: int = MAX_TOKENS,
     is_questions: bool = False,
     documents: str | None = None,
+    base: str | None = None,
 ) -> SearchTexts:
     """The texts of the corpus `spec`, with the questions and documents that it holds.
 
@@ -65,6 +66,7 @@ def read_corpus(
         max_tokens: Of a passage that is cut from a document.
         is_questions: Whether `spec` is known to hold questions; else its first rows tell.
         documents: Those among whose passages the questions of `spec` are ranked, if it has none.
+        base: The base model by whose tokens documents are cut; None for the usual one.
 
     Raises:
         DataError: the corpus is missing, empty, damaged or too large.
@@ -76,7 +78,7 @@ def read_corpus(
         case CorpusKind.ROWS:
             return _beir_corpus(path, check, skip_bad=skip_bad)
         case CorpusKind.DOCUMENTS:
-            return _documents_alone(path, layout.documents, check, max_tokens)
+            return _documents_alone(path, layout.documents, check, max_tokens, base)
         case CorpusKind.BEIR | CorpusKind.QUESTIONS:
             pass
     data = load_questions(
@@ -84,7 +86,7 @@ def read_corpus(
         seed=seed,
         columns=columns,
         skip_bad=skip_bad,
-        tokenizer=plain_tokenizer(find_base_model().folder),
+        tokenizer=plain_tokenizer(find_base_model(base).folder),
         max_tokens=max_tokens,
         corpus=documents,
     )
@@ -172,9 +174,9 @@ def _beir_corpus(path: Path, check: Check, *, skip_bad: bool) -> SearchTexts:
 
 
 def _documents_alone(
-    folder: Path, files: Sequence[Path], check: Check, max_tokens: int
+    folder: Path, files: Sequence[Path], check: Check, max_tokens: int, base: str | None
 ) -> SearchTexts:
-    cutter = DocumentCutter(plain_tokenizer(find_base_model().folder), max_tokens)
+    cutter = DocumentCutter(plain_tokenizer(find_base_model(base).folder), max_tokens)
     texts = _Distinct(shown_path(folder))
     sources: list[str] = []
     headings: list[str] = []

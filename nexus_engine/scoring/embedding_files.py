@@ -17,6 +17,7 @@ import numpy as np
 from torch import Tensor
 
 from nexus_engine.errors import ConfigError, DataError
+from nexus_engine.model.shape import Prompts, Role
 from nexus_engine.model.tokens import Rows, TokenStore
 from nexus_engine.runs.model_fingerprint import model_fingerprint
 from nexus_engine.runs.saved_model import LoadedModel, check_finite
@@ -64,6 +65,7 @@ def embed_file(
     dtype: VectorType = "f32",
     dims: int | None = None,
     fresh: bool = False,
+    role: Role = "passage",
     progress: Progress = lambda _: None,
     check: Callable[[], None] = lambda: None,
 ) -> EmbeddedFile:
@@ -71,7 +73,8 @@ def embed_file(
 
     Vectors are cut to their first `dims` numbers and then brought to length 1. The name of `out`
     decides the format. What an earlier process of the same command left beside `out` is continued,
-    unless `fresh`. `check` is called before each batch and may raise to stop; what is done stays.
+    unless `fresh`. `role` decides the prompt of a model that has some. `check` is called before
+    each batch and may raise to stop; what is done stays.
 
     Raises:
         ConfigError: `out` exists, has no known format, or cannot be written; `dims` is too large;
@@ -96,9 +99,11 @@ def embed_file(
         "dtype": dtype,
         "dims": str(size),
         "precision": precision,
+        # Only where it matters, so that what an earlier version left is continued.
+        **({"role": role} if loaded.base.shape.prompts != Prompts() else {}),
     }
     with PartialFile(out, form, request, fresh=fresh) as partial:
-        embedder = _Embedder(loaded, form, progress, check)
+        embedder = _Embedder(loaded, form, progress, check, role)
         resumed = partial.journal.rows
         journal = _embed_windows(partial, texts, embedder, progress)
         if not journal.rows:
@@ -113,6 +118,7 @@ def embed_file(
             "dims": str(size),
             "dtype": dtype,
             "normalized": "true",
+            **({"role": role} if loaded.base.shape.prompts != Prompts() else {}),
             **({"scale": repr(scale)} if dtype == "int8" else {}),
         }
         partial.finish(facts, scale)
@@ -182,8 +188,10 @@ class _Embedder:
         form: VectorFormat,
         progress: Progress,
         check: Callable[[], None],
+        role: Role,
     ) -> None:
         self._loaded, self._form, self._progress, self._check = loaded, form, progress, check
+        self._prompt = loaded.base.shape.prompts.of(role)
 
     def embed(self, window: list[TextRow]) -> tuple[bytes, float, int]:
         """The bytes of a window, its largest number without its sign, and how many are cut."""
@@ -191,7 +199,8 @@ class _Embedder:
         store = TokenStore(loaded.tokenizer)
         sentences = [text for _, text in window]
         starts = range(0, len(sentences), TOKENISED_AT_ONCE)
-        rows = store.add(sentences[start : start + TOKENISED_AT_ONCE] for start in starts)
+        parts = (sentences[start : start + TOKENISED_AT_ONCE] for start in starts)
+        rows = store.add(parts, prompt=self._prompt)
         done = 0
 
         def embed(batch: Rows) -> Tensor:

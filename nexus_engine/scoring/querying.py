@@ -24,8 +24,10 @@ from torch import Tensor
 from nexus_engine.disk.regular_files import FileStamp
 from nexus_engine.disk.regular_files import stamp_of as file_stamp
 from nexus_engine.errors import ModelError
-from nexus_engine.model.base_model import MAX_TOKENS, BaseModel, find_base_model, load_encoder
+from nexus_engine.model.base_model import BaseModel, find_base_model
+from nexus_engine.model.encoder_weights import load_encoder
 from nexus_engine.model.sentence_model import SentenceModel, cosine
+from nexus_engine.model.shape import Role
 from nexus_engine.model.tokens import Tokenizer, TokenStore
 from nexus_engine.runs.model_fingerprint import model_fingerprint
 from nexus_engine.runs.saved_model import LoadedModel, check_finite, load_saved
@@ -95,7 +97,7 @@ class Embedder:
         self._tokenizer = tokenizer
         self._compute_lock = compute_lock
         self._max_remembered = max_remembered
-        self._memory: OrderedDict[str, Tensor] = OrderedDict()
+        self._memory: OrderedDict[tuple[str, str], Tensor] = OrderedDict()
         self._memory_lock = threading.Lock()
 
     @classmethod
@@ -131,9 +133,12 @@ class Embedder:
         *,
         remember: bool = True,
         cut: Callable[[int], None] = lambda _: None,
+        role: Role = "query",
     ) -> Tensor:
         """Embeddings (n, width) float32, not normalised, remembered ones included.
 
+        `role` decides the model's prompt: texts that are searched are passages, and questions and
+        texts that are compared with each other are queries.
         `progress` counts distinct sentences. `cut` receives the number of newly embedded
         sentences that are longer than the model reads. `compute_lock` is held for one batch at a
         time, so another thread's short query waits for at most one batch.
@@ -142,15 +147,16 @@ class Embedder:
             ModelError: the weights are too large to compute with.
         """
         distinct_sentences = list(dict.fromkeys(sentences))
-        known = self._recall(distinct_sentences)
+        prompt = self._tokenizer.prompts.of(role)
+        known = self._recall(distinct_sentences, prompt)
         new = [sentence for sentence in distinct_sentences if sentence not in known]
         if known:
             progress(len(known))
         if not new:
             return torch.stack([known[sentence] for sentence in sentences])
-        vectors = self._compute(new, progress, check, cut)
+        vectors = self._compute(new, progress, check, cut, prompt)
         if remember:
-            self._remember(new, vectors)
+            self._remember(new, vectors, prompt)
         if known:
             vectors = torch.cat([vectors, torch.stack(list(known.values()))])
         row_of = {sentence: row for row, sentence in enumerate([*new, *known])}
@@ -162,9 +168,10 @@ class Embedder:
         progress: Progress,
         check: Check,
         cut: Callable[[int], None],
+        prompt: str,
     ) -> Tensor:
         store = TokenStore(self._tokenizer)
-        rows = store.add([sentences])
+        rows = store.add([sentences], prompt=prompt)
         cut(len(store.cut_among(rows)))
 
         is_question = len(sentences) <= FEW and self.model.embeds_single
@@ -178,23 +185,24 @@ class Embedder:
 
         return embed_all(embed, store, rows, check)
 
-    def _recall(self, sentences: Sequence[str]) -> dict[str, Tensor]:
+    def _recall(self, sentences: Sequence[str], prompt: str) -> dict[str, Tensor]:
         known: dict[str, Tensor] = {}
         with self._memory_lock:
             for sentence in sentences:
-                vector = self._memory.get(sentence)
+                vector = self._memory.get((prompt, sentence))
                 if vector is not None:
-                    self._memory.move_to_end(sentence)
+                    self._memory.move_to_end((prompt, sentence))
                     known[sentence] = vector
         return known
 
-    def _remember(self, sentences: Sequence[str], vectors: Tensor) -> None:
+    def _remember(self, sentences: Sequence[str], vectors: Tensor, prompt: str) -> None:
         if len(sentences) > self._max_remembered:  # they would displace everything else
             return
         with self._memory_lock:
             for sentence, vector in zip(sentences, vectors, strict=True):
-                self._memory[sentence] = vector.clone()  # a view would keep its whole batch
-                self._memory.move_to_end(sentence)
+                key = (prompt, sentence)
+                self._memory[key] = vector.clone()  # a view would keep its whole batch
+                self._memory.move_to_end(key)
             while len(self._memory) > self._max_remembered:
                 self._memory.popitem(last=False)
 
@@ -266,7 +274,7 @@ class Querier:
     def _base_embedder(self) -> Embedder:
         if self._base_model is None:
             self._base_model = find_base_model()
-        return self._base_reading(self._base_model, MAX_TOKENS)
+        return self._base_reading(self._base_model, self._base_model.shape.max_tokens)
 
     def _base_reading(self, base: BaseModel, max_tokens: int) -> Embedder:
         """The base model, reading `max_tokens` of a text. Its weights are read only once."""
@@ -278,7 +286,7 @@ class Querier:
             model = self._base.model
         else:
             return self._base
-        tokenizer = Tokenizer(base.folder, max_tokens)
+        tokenizer = Tokenizer(base.folder, max_tokens, base.shape)
         self._base = self._embedder(LoadedModel("base", model, tokenizer, base, None))
         return self._base
 

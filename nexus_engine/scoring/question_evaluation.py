@@ -12,10 +12,8 @@ from torch import Tensor
 from nexus_engine.data.questions.answers import Answers, Ragged
 from nexus_engine.data.questions.question_data import QuestionData, QuestionSplit
 from nexus_engine.errors import DataError
-from nexus_engine.model.base_model import load_encoder
-from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.model.tokens import Tokenizer, TokenStore
-from nexus_engine.runs.saved_model import LoadedModel, check_finite
+from nexus_engine.runs.saved_model import LoadedModel, base_of, check_finite
 from nexus_engine.scoring.corpus import PairRows, QuestionCorpus, QuestionRows
 from nexus_engine.scoring.corpus_sample import sample_corpus
 from nexus_engine.scoring.correlation import Interval
@@ -42,13 +40,6 @@ class JudgedModel(NamedTuple):
     judged: Judged
     interval: Interval
     sizes: tuple[SmallVectors, ...]
-
-
-def base_of(loaded: LoadedModel) -> LoadedModel:
-    """The base model of a tuned one, which reads as many tokens of a text."""
-    model = SentenceModel(load_encoder(loaded.base)).eval()
-    model.dtype = loaded.model.dtype
-    return LoadedModel("base", model, loaded.tokenizer, loaded.base, None)
 
 
 class QuestionEvaluation:
@@ -82,7 +73,7 @@ class QuestionEvaluation:
         self._sample = sample_corpus(
             [part.answers for part in kept], len(data.passages), size, seed
         )
-        self._corpora: dict[int, QuestionCorpus] = {}
+        self._corpora: dict[object, QuestionCorpus] = {}
         self._documents: npt.NDArray[np.int64] | None = None
         if by_document:
             if data.origins is None:
@@ -146,20 +137,23 @@ class QuestionEvaluation:
         return len(corpus.store.cut_among(rows))
 
     def _corpus(self, tokenizer: Tokenizer) -> QuestionCorpus:
-        """The texts as `tokenizer` cuts them; tokenised once for each length."""
-        if tokenizer.max_tokens not in self._corpora:
-            self._corpora[tokenizer.max_tokens] = self._tokenised(tokenizer)
-        return self._corpora[tokenizer.max_tokens]
+        """The texts as `tokenizer` cuts them; tokenised once for each tokenizer and length."""
+        key = tokenizer.key
+        if key not in self._corpora:
+            self._corpora[key] = self._tokenised(tokenizer)
+        return self._corpora[key]
 
     def _tokenised(self, tokenizer: Tokenizer) -> QuestionCorpus:
         store = TokenStore(tokenizer)
         texts = self.data.passages
         if self.passages < len(texts):
             texts = texts.take(self._sample.rows)
+        query, passage = store.prompts
+        starts = range(0, len(texts), TEXTS_PER_CALL)
         passages = store.add_distinct(
-            texts.slice(i, TEXTS_PER_CALL).to_pylist() for i in range(0, len(texts), TEXTS_PER_CALL)
+            (texts.slice(i, TEXTS_PER_CALL).to_pylist() for i in starts), prompt=passage
         )
-        questions = store.add(split.questions.to_pylist() for split in self._splits)
+        questions = store.add((split.questions.to_pylist() for split in self._splits), prompt=query)
         lists = [
             split.answers.rows.list_at(i).tolist()
             for split in self._splits

@@ -97,7 +97,12 @@ class SearchIndex:
         for key, embedder in embedders.items():
             if key not in self._vectors:
                 vectors = embedder.embed(
-                    self.file.sentences, progress, check, remember=False, cut=cut.append
+                    self.file.sentences,
+                    progress,
+                    check,
+                    remember=False,
+                    cut=cut.append,
+                    role="passage",
                 )
                 self._vectors[key] = embedder, F.normalize(vectors, dim=1)
         self.cut = max(cut, default=self.cut)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from torch import Tensor
 
 from nexus_engine.data import Pairs
-from nexus_engine.model.base_model import load_encoder
+from nexus_engine.model.encoder_weights import load_encoder
 from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.model.tokens import TokenStore
 from nexus_engine.runs.saved_model import LoadedModel, check_finite

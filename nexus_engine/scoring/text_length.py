@@ -11,10 +11,11 @@ __all__ = ["aligned", "reading"]
 
 
 def reading(loaded: LoadedModel, max_tokens: int) -> LoadedModel:
-    """`loaded`, reading the first `max_tokens` tokens of a text, [CLS] and [SEP] included."""
+    """`loaded`, reading the first `max_tokens` tokens of a text, start and end tokens included."""
+    max_tokens = min(max_tokens, loaded.base.shape.encoder.positions)
     if loaded.tokenizer.max_tokens == max_tokens:
         return loaded
-    return loaded._replace(tokenizer=Tokenizer(loaded.base.folder, max_tokens))
+    return loaded._replace(tokenizer=Tokenizer(loaded.base.folder, max_tokens, loaded.base.shape))
 
 
 def aligned(models: Sequence[LoadedModel], max_tokens: int | None = None) -> list[LoadedModel]:

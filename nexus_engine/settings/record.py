@@ -109,7 +109,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         help="Settings by name: default, fast, best, test.",
         form=FormField("Recipe", "fills the fields that you leave blank below", row=3))]
     base: Annotated[str | None, Setting(
-        group=MAIN, metavar="DIR", help="Folder with other base weights of the same architecture.")]
+        group=MAIN, metavar="NAME|DIR",
+        help="Base model: a name of `nexus models`, or a folder with an encoder of BERT's shape.")]
     dendrites: Annotated[bool, Setting(
         group=GROWTH, default=True, help="Grow dendrites, on or off.")]
     control: Annotated[bool, Setting(
@@ -154,7 +155,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         help="Mine no passage nearer than the answer less this cosine: it may be an answer.")
         ] = None
     dims: Annotated[tuple[int, ...] | None, Setting(
-        group=LENGTH, min=8, max=384, example="48,96,192",
+        group=LENGTH, min=8, max=4096, example="48,96,192",
         help="Also train the vectors' first numbers, so that they can be cut to these sizes.")
         ] = None
     dropout: Annotated[float, Setting(group=LENGTH, min=0, max=0.9,
@@ -181,8 +182,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         group=GROWTH, example="q,v", help="Linear layers that grow units: {choices}.",
         form=FormField("Placement", "any of q, k, v, o, up, down, such as v,up", row=9))]
     layers: Annotated[tuple[int, ...], Setting(
-        group=GROWTH, min=0, max=5, example="0,1,2", metavar="0,1",
-        help="Encoder layers that grow units, {range}.")]
+        group=GROWTH, min=0, max=47, example="0,1,2", metavar="0,1",
+        help="Encoder layers that grow units, from 0.")]
     budget_parameters: Annotated[int | None, Setting(
         group=GROWTH, name="budget", type=str, metavar="SIZE",
         help="Maximum parameters to add: a share such as 0.01%, or a number.",

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
-from nexus_engine.config import Settings, TrainConfig, Tune, config_from_mapping, resolve
+from nexus_engine.config import Settings, TrainConfig, Tune, config_from_mapping
 from nexus_engine.errors import ConfigError, NexusError, one_line
+from nexus_engine.model.base_sizes import resolve_for_base
 from nexus_engine.named_task import with_task
 from nexus_engine.scores import Metric
 
@@ -119,7 +120,7 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ConfigError: a value out of range, or settings that contradict each other.
         """
-        return resolve(with_task(self.config(cell)))
+        return resolve_for_base(with_task(self.config(cell)))
 
     @property
     def metric(self) -> Metric:

@@ -175,7 +175,8 @@ def _ranks(
     for passage in judged:
         place = places.get(folded(passage.passage))
         if place is None:
-            own = F.normalize(embedder.embed([passage.passage]), dim=1)[0] @ asked
+            vector = embedder.embed([passage.passage], role="passage")
+            own = F.normalize(vector, dim=1)[0] @ asked
         else:
             own = scores[place]
         ranks.append(1 + int(torch.count_nonzero(scores > own)))

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nexus_engine.model.shape import Role
 from nexus_engine.scoring.querying import Embedder
 
 __all__ = ["EmbeddedTexts"]
@@ -25,10 +26,16 @@ ROWS_PER_PRODUCT = 8192
 
 
 class EmbeddedTexts:
-    """`texts`, and the vectors of those that were added. `base` may be the same as `model`."""
+    """`texts`, and the vectors of those that were added. `base` may be the same as `model`.
 
-    def __init__(self, texts: Sequence[str], model: Embedder, base: Embedder) -> None:
+    `role` is what the texts are; it decides the prompt before them.
+    """
+
+    def __init__(
+        self, texts: Sequence[str], model: Embedder, base: Embedder, role: Role = "query"
+    ) -> None:
         self.texts = texts
+        self._role: Role = role
         self.is_tuned = model is not base
         """Whether the two models differ."""
         self._embedders = [base, model] if self.is_tuned else [base]
@@ -53,7 +60,7 @@ class EmbeddedTexts:
         texts = [self.texts[place] for place in new.tolist()]
         vectors = [
             torch.nn.functional.normalize(
-                embedder.embed(texts, check=check, remember=False), dim=1
+                embedder.embed(texts, check=check, remember=False, role=self._role), dim=1
             ).numpy()
             for embedder in self._embedders
         ]

@@ -41,7 +41,7 @@ class GrowingSearch:
         base: Embedder,
         random: np.random.Generator,
     ) -> None:
-        self.embedded = EmbeddedTexts(passages, model, base)
+        self.embedded = EmbeddedTexts(passages, model, base, "passage")
         self._order = random.permutation(len(passages))
         self._done = 0
 

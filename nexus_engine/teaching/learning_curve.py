@@ -31,9 +31,9 @@ from nexus_engine.errors import DataError, NexusError
 from nexus_engine.events import RunFailed, RunFinished
 from nexus_engine.model.base_model import find_base_model
 from nexus_engine.runs.folder import RunFolder
-from nexus_engine.runs.saved_model import LoadedModel, load_saved
+from nexus_engine.runs.saved_model import LoadedModel, base_of, load_saved
 from nexus_engine.scoring.correlation import Interval, bootstrap_gain, spearman
-from nexus_engine.scoring.question_evaluation import QuestionEvaluation, base_of
+from nexus_engine.scoring.question_evaluation import QuestionEvaluation
 from nexus_engine.scoring.ranking import bootstrap_mean_gain
 from nexus_engine.scoring.similarity import evaluate
 from nexus_engine.training.inputs import read_data

@@ -85,7 +85,7 @@ def ranked_texts(
     judged = list(dict.fromkeys(each.passage for each in combined(verdicts).passages))
     if settings.corpus is None:
         return _texts("labels", judged)
-    texts = read_corpus(settings.corpus, check, max_tokens=settings.max_length)
+    texts = read_corpus(settings.corpus, check, max_tokens=settings.max_length, base=settings.base)
     if len(texts) <= RANKED_PASSAGES:
         return texts
     step = len(texts) / RANKED_PASSAGES

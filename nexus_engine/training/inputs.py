@@ -129,7 +129,7 @@ def tokenise(
     if guard_pairs is not None:
         guard = guard.take(np.arange(guard_pairs))
     general = load_general() if settings.rehearses else ()
-    tokenizer = Tokenizer(inputs.base.folder, settings.max_length)
+    tokenizer = Tokenizer(inputs.base.folder, settings.max_length, inputs.base.shape)
     if isinstance(inputs.data, PairData):
         return build_corpus(inputs.data, guard, tokenizer, general)
     corpus = build_question_corpus(inputs.data, guard, tokenizer, general)

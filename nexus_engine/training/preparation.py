@@ -240,6 +240,11 @@ def _description(
         **({"labels": started.labels} if started.labels else {}),
         **_range_of(inputs.data),
         "base": {
+            "name": base.name,
+            "layers": base.shape.encoder.layers,
+            "width": base.shape.encoder.width,
+            "pooling": base.shape.encoder.pooling,
+            "prompts": list(base.shape.prompts),
             "origin": base.origin,
             "sha256": base.sha256,
             "tokenizer_sha256": base.tokenizer_sha256,
@@ -367,7 +372,13 @@ def _check_same(earlier_run: dict[str, Any], inputs: Inputs) -> None:
             "cannot resume: the base model is not what the run was started with "
             "(its SHA-256 differs); restore it, or start a new run"
         )
-    # Runs of earlier versions did not record the tokenizer.
+    # Runs of earlier versions recorded neither these nor the tokenizer.
+    reading = (base_facts.get("pooling", "mean"), base_facts.get("prompts", ["", ""]))
+    if reading != (base.shape.encoder.pooling, list(base.shape.prompts)):
+        raise RunError(
+            "cannot resume: the base model's pooling or prompts are not what the run was started "
+            "with; restore its 1_Pooling/config.json and config_sentence_transformers.json"
+        )
     if base_facts.get("tokenizer_sha256", base.tokenizer_sha256) != base.tokenizer_sha256:
         raise RunError(
             "cannot resume: the base model's tokenizer.json is not what the run was started with "

@@ -135,6 +135,7 @@ class RunSaver:
         if not self._best_unsaved or arm.spec.name != "main":
             return
         measured, settings = arm.best.measured, arm.spec.settings
+        shape = self._prepared.inputs.base.shape
         save_model(
             self._folder.best,
             arm.best.weights,
@@ -146,6 +147,9 @@ class RunSaver:
                 "base_folder": settings.base,
                 "epoch": measured.epoch,
                 "max_tokens": settings.max_length,
+                "pooling": shape.encoder.pooling,
+                "query_prompt": shape.prompts.query,
+                "passage_prompt": shape.prompts.passage,
                 f"dev_{arm.judge.metric}": measured.score,
                 "params_added": arm.dendrite_params(),
                 "data_name": self._prepared.inputs.data.name,

@@ -34,7 +34,8 @@ COMMANDS = {
     "stop": ("stop:stop", "Stop a live run with a checkpoint to resume from."),
     "config": ("config:app", "Show every setting and where it comes from."),
     "doctor": ("doctor:doctor", "Check this machine, or prove that NEXUS works offline."),
-    "fetch": ("fetch:app", "Download the model or STS-B (the only network use)."),
+    "models": ("models:models", "List the base models by name, and which are here."),
+    "fetch": ("fetch:app", "Download a model or STS-B (the only network use)."),
 }
 """Name: (module and object in `nexus_tui.cli.commands`, line in the list)."""
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from nexus_engine.config import TrainConfig, config_from_mapping
 from nexus_engine.errors import ConfigError, one_line
+from nexus_engine.model.known_models import KNOWN
 from nexus_engine.settings.record import SETTINGS
 from nexus_engine.settings.setting import NamedSetting
 from nexus_engine.system.user_paths import config_folder, user_path
@@ -100,7 +101,8 @@ def _from_file(path: Path, *, table_only: bool) -> dict[str, Any]:
 
 def _absolute(name: str, value: object) -> dict[str, str]:
     """An existing path made absolute: a run is resumed and evaluated from any folder."""
-    if not isinstance(value, str) or value in NAMED_DATA or "\0" in value:
+    named = KNOWN if name == "base" else NAMED_DATA
+    if not isinstance(value, str) or value in named or "\0" in value:
         return {}
     try:
         path = user_path(value).absolute()

@@ -46,9 +46,9 @@ def next_run(labels: Path, spec: str, task: Literal["pairs", "retrieval"]) -> Ne
     Raises:
         NexusError: the file cannot be read, or holds nothing that can be trained on.
     """
-    from nexus_engine.config import resolve
     from nexus_engine.labels.combining import combined
     from nexus_engine.labels.reading import read_labels
+    from nexus_engine.model.base_sizes import resolve_for_base
     from nexus_engine.teaching.retraining import labels_run_config
     from nexus_tui.work.teach_data import absolute_spec
 
@@ -61,7 +61,7 @@ def next_run(labels: Path, spec: str, task: Literal["pairs", "retrieval"]) -> Ne
         None if before is None else _config_of(before),
         task=task if has_both else None,
     )
-    return NextRun(resolve(config), None if before is None else before / "best")
+    return NextRun(resolve_for_base(config), None if before is None else before / "best")
 
 
 def _config_of(run: Path) -> TrainConfig | None:

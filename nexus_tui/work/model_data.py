@@ -21,7 +21,8 @@ class DataChoice(NamedTuple):
 
     `columns` and `skip_bad` are as the user wrote them for the run, `task` is what it trained for,
     None if nothing tells. `max_tokens` is how much of a text the model read. `corpus` are the
-    documents among which the questions of a label file are ranked.
+    documents among which the questions of a label file are ranked. `base` is the base model, by
+    whose tokens documents are cut; None for the usual one.
     """
 
     spec: str
@@ -32,6 +33,7 @@ class DataChoice(NamedTuple):
     max_tokens: int = 256
     task: Literal["pairs", "retrieval"] | None = None
     corpus: str | None = None
+    base: str | None = None
 
 
 def own_data(model: str) -> DataChoice | None:
@@ -41,7 +43,7 @@ def own_data(model: str) -> DataChoice | None:
     """
     from nexus_engine.runs.folder import find_run
 
-    if model == "base":
+    if model == "base" or model.startswith("base:"):
         return None
     exported = _exported_data(model)
     if exported is not None:
@@ -77,7 +79,7 @@ def _from_settings(settings: dict[str, Any]) -> DataChoice | None:
     if not 0 <= seed < 2**31:
         return None
     columns, max_tokens = settings.get("columns"), settings.get("max_length")
-    corpus = settings.get("corpus")
+    corpus, base = settings.get("corpus"), settings.get("base")
     task = settings.get("task", "pairs")  # runs of earlier versions trained on pairs
     return DataChoice(
         spec,
@@ -88,6 +90,7 @@ def _from_settings(settings: dict[str, Any]) -> DataChoice | None:
         max_tokens if isinstance(max_tokens, int) and 32 <= max_tokens <= 512 else 256,
         task if task in ("pairs", "retrieval") else None,
         corpus if isinstance(corpus, str) else None,
+        base if isinstance(base, str) else None,
     )
 
 
@@ -120,8 +123,15 @@ def choose_data(models: Sequence[str], spec: str | None, score_range: str | None
         spec = "demo" if own is None else own.spec
     seed = DEFAULT_SEED if own is None else own.seed
     if own is None or not _same_data(spec, own.spec):
-        return DataChoice(spec, seed, limits)
+        base = _untrained(models) if own is None else own.base
+        return DataChoice(spec, seed, limits, base=base)
     return own._replace(spec=spec, score_range=limits or own.score_range)
+
+
+def _untrained(models: Sequence[str]) -> str | None:
+    """The base model that the first of `models` names as `base:NAME`."""
+    name = models[0] if models else ""
+    return name.removeprefix("base:") if name.startswith("base:") else None
 
 
 def _same_data(spec: str, other: str) -> bool:

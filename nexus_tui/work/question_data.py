@@ -69,7 +69,7 @@ def load_requested(
         seed=request.choice.seed,
         columns=request.columns,
         skip_bad=request.skip_bad,
-        tokenizer=tokenizer or plain_tokenizer(find_base_model().folder),
+        tokenizer=tokenizer or plain_tokenizer(find_base_model(request.choice.base).folder),
         max_tokens=max_tokens,
         corpus=request.choice.corpus,
     )
@@ -102,4 +102,5 @@ def read_requested(
         max_tokens=max_tokens,
         is_questions=choice.task == "retrieval",
         documents=choice.corpus,
+        base=choice.base,
     )

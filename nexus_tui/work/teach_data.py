@@ -48,10 +48,15 @@ class TeachTexts(NamedTuple):
     pairs: NDArray[np.int64] | None = None
 
 
-def read_texts(spec: str, max_tokens: int, check: Callable[[], None] = lambda: None) -> TeachTexts:
+def read_texts(
+    spec: str,
+    max_tokens: int,
+    check: Callable[[], None] = lambda: None,
+    base: str | None = None,
+) -> TeachTexts:
     """The distinct texts of `spec`: a corpus as `nexus search` reads it, or pairs of sentences.
 
-    Passages of documents have at most `max_tokens` tokens.
+    Passages of documents have at most `max_tokens` tokens of the base model `base`.
 
     Raises:
         DataError: the data cannot be used.
@@ -72,7 +77,9 @@ def read_texts(spec: str, max_tokens: int, check: Callable[[], None] = lambda: N
 
         check()
         return _of_pairs(path.name, load_unscored(spec))
-    return TeachTexts(read_requested(choose_data([], spec, None), max_tokens, check))
+    return TeachTexts(
+        read_requested(choose_data([], spec, None)._replace(base=base), max_tokens, check)
+    )
 
 
 def _of_pairs(label: str, pairs: Pairs) -> TeachTexts:

@@ -109,7 +109,7 @@ def _run_folders(models: Sequence[str]) -> Iterator[Path]:
                 if (parent / "run.json").is_file():  # the best/ of a run, by its path
                     yield parent
                 continue
-            if model != "base":
+            if model != "base" and not model.startswith("base:"):
                 yield find_run(model).path
         except (OSError, ValueError, ConfigError, RunError):
             continue  # loading the model reports any error

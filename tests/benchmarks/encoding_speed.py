@@ -22,7 +22,8 @@ import numpy as np
 import torch
 from reference import read_pairs
 
-from nexus_engine.model.base_model import find_base_model, load_encoder
+from nexus_engine.model.base_model import find_base_model
+from nexus_engine.model.encoder_weights import load_encoder
 from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.model.tokens import Tokenizer
 from nexus_engine.scoring.correlation import spearman

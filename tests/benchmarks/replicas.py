@@ -34,7 +34,8 @@ from torch import Tensor
 
 from nexus_engine.config import Settings, config_from_mapping, resolve
 from nexus_engine.errors import ConfigError
-from nexus_engine.model.base_model import find_base_model, load_encoder
+from nexus_engine.model.base_model import find_base_model
+from nexus_engine.model.encoder_weights import load_encoder
 from nexus_engine.scoring.corpus import Corpus, PairRows
 from nexus_engine.scoring.correlation import spearman
 from nexus_engine.training.steps.losses import PEARSON_SHARE

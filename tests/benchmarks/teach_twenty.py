@@ -32,9 +32,9 @@ from nexus_engine.labels.label_file import LabelFile
 from nexus_engine.model.base_model import find_base_model
 from nexus_engine.model.plain_tokenizer import plain_tokenizer
 from nexus_engine.runs.folder import RunFolder
-from nexus_engine.runs.saved_model import load_saved
+from nexus_engine.runs.saved_model import base_of, load_saved
 from nexus_engine.scoring.querying import Querier
-from nexus_engine.scoring.question_evaluation import QuestionEvaluation, base_of
+from nexus_engine.scoring.question_evaluation import QuestionEvaluation
 from nexus_engine.scoring.ranking import bootstrap_mean_gain
 from nexus_engine.scoring.search_texts import SearchTexts
 from nexus_engine.scoring.searching import SearchIndex

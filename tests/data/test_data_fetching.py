@@ -39,6 +39,7 @@ def test_stsb_is_asked_for_as_a_data_set(requests: list[dict[str, Any]], tmp_pat
             "repo_type": "dataset",
             "allow_patterns": None,
             "token": False,
+            "revision": None,
         }
     ]
 
@@ -57,6 +58,8 @@ def test_the_model_is_asked_for_without_pickles(
         "model.safetensors",
         "modules.json",
         "sentence_bert_config.json",
+        "config_sentence_transformers.json",
+        "tokenizer_config.json",
         "1_Pooling/*",
     }
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from nexus_engine.exports.plain_model import SiteUnits, plain_model, published_site
-from nexus_engine.model.base_model import load_encoder
 from nexus_engine.model.dendrites import DendriteLinear
+from nexus_engine.model.encoder_weights import load_encoder
 from nexus_engine.model.sentence_model import SentenceModel, identity_adapter
 from nexus_engine.model.tokens import Tokenizer, TokenStore
 from nexus_engine.runs.saved_model import LoadedModel
@@ -64,7 +64,7 @@ def test_folded_weights_give_the_same_embeddings(base_model):
         want = loaded.model.embed(store, rows)
         base = SentenceModel(load_encoder(base_model), identity_adapter(384)).eval()
         before = base.embed(store, rows)
-        from nexus_engine.model.base_model import published_names
+        from nexus_engine.model.encoder_weights import published_names
 
         for ours, theirs in published_names().items():
             base.encoder.get_parameter(ours).copy_(torch.from_numpy(plain.weights[theirs]))

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nexus_engine.errors import ModelError
-from nexus_engine.model.base_model import WEIGHTS_SHA256, BaseModel, find_base_model, load_encoder
+from nexus_engine.model.base_model import WEIGHTS_SHA256, BaseModel, find_base_model
+from nexus_engine.model.encoder_weights import load_encoder
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def edit(path, **changes):
     [
         (lambda f: (f / "config.json").unlink(), "config.json: missing"),
         (lambda f: (f / "config.json").write_text("{"), "config.json: unreadable"),
-        (lambda f: edit(f / "config.json", num_hidden_layers=12), "num_hidden_layers is 12"),
+        (lambda f: edit(f / "config.json", num_hidden_layers=0), "num_hidden_layers is 0"),
         (lambda f: edit(f / "config.json", hidden_act="relu"), "hidden_act is relu"),
         (lambda f: (f / "model.safetensors").unlink(), "no model.safetensors"),
         (

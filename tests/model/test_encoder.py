@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from nexus_engine.data import load_split
-from nexus_engine.model.base_model import load_encoder
 from nexus_engine.model.encoder import pack, pad
+from nexus_engine.model.encoder_weights import load_encoder
 from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.model.tokens import Tokenizer, TokenStore
 from nexus_engine.runs.saved_model import load_model

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from nexus_engine.data import load_split
-from nexus_engine.model.base_model import load_encoder
 from nexus_engine.model.cpu import FastEncoder, lay_out, products
 from nexus_engine.model.cpu.mask_pool import DropoutPool
 from nexus_engine.model.cpu.products import linear, linear_back, outer
+from nexus_engine.model.encoder_weights import load_encoder
 from nexus_engine.model.tokens import Tokenizer, TokenStore
 
 SITES = {"frozen": ("q", "k", "v", "o", "up", "down"), "default": ("v", "up"), "up of 1": ("1.up",)}

@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from nexus_engine.model.base_model import find_base_model, load_encoder
+from nexus_engine.model.base_model import find_base_model
 from nexus_engine.model.cpu.question_encoder import ROW_COUNTS, QuestionEncoder, folded
 from nexus_engine.model.dendrites import DendriteLinear
+from nexus_engine.model.encoder_weights import load_encoder
 from nexus_engine.model.sentence_model import SentenceModel, identity_adapter
 from nexus_engine.model.tokens import Tokenizer, TokenStore
 

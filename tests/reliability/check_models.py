@@ -13,7 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nexus_engine.errors import ExitCode, ModelError
-from nexus_engine.model.base_model import find_base_model, load_encoder
+from nexus_engine.model.base_model import find_base_model
+from nexus_engine.model.encoder_weights import load_encoder
 from nexus_engine.model.tokens import Tokenizer
 from reliability.outcome import Outcome
 

@@ -95,7 +95,7 @@ SAMPLE = 125
 
 
 def test_real_scores_never_raise_it_and_their_reverse_always_does(stsb: Path, base_model) -> None:
-    from nexus_engine.model.base_model import load_encoder
+    from nexus_engine.model.encoder_weights import load_encoder
     from nexus_engine.model.sentence_model import SentenceModel, cosine
     from nexus_engine.model.tokens import Tokenizer, TokenStore
     from nexus_engine.scoring.evaluation import embed_all

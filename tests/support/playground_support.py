@@ -43,6 +43,7 @@ class WordSide:
         *,
         remember=True,
         cut=lambda _: None,
+        role="query",
     ):
         self.asked += sentences
         while not self.gate.wait(0.02):

@@ -25,6 +25,7 @@ class WordModel:
         *,
         remember=True,
         cut=lambda _: None,
+        role="query",
     ):
         check()
         self.embedded += sentences

@@ -21,7 +21,16 @@ class Angles:
     def __init__(self, **degrees: float) -> None:
         self.degrees = degrees
 
-    def embed(self, sentences, progress=None, check=None, *, remember=True, cut=lambda _: None):
+    def embed(
+        self,
+        sentences,
+        progress=None,
+        check=None,
+        *,
+        remember=True,
+        cut=lambda _: None,
+        role="query",
+    ):
         turned = torch.deg2rad(torch.tensor([self.degrees[text] for text in sentences]))
         cut(0)
         return torch.stack([turned.cos(), turned.sin()], 1)

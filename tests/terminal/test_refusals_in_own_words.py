@@ -85,14 +85,16 @@ def nothing_runs(home, monkeypatch):
 def test_an_option_and_its_variable_are_refused_in_own_words(
     name, nothing_runs, monkeypatch, capsys
 ):
+    # The sizes of the base model decide other settings, so its folder is read first.
+    codes = (3,) if name == "base" else (0, 2)
     for text in TEXTS:
         option = "--" + name.replace("_", "-")
-        assert cli.main(["train", "--forecast", f"{option}={text}"]) in (0, 2)
+        assert cli.main(["train", "--forecast", f"{option}={text}"]) in codes
         assert_own_words(capsys.readouterr().err)
     for text in ("x", DIGITS):
         with monkeypatch.context() as patch:
             patch.setenv(SETTINGS[name].variable, text)
-            assert cli.main(["config", "show"]) in (0, 2)
+            assert cli.main(["config", "show"]) in codes
         assert_own_words(capsys.readouterr().err)
 
 

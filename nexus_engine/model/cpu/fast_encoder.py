@@ -58,7 +58,7 @@ class FastEncoder:
         self._layers = [_FastLayer(layer, dtype) for layer in layers]
 
     def __call__(self, layout: Layout, pool: DropoutPool | None = None) -> Tensor:
-        """The mean of each sentence's token vectors, (n, width) float32.
+        """Each sentence's vector, (n, width) float32: the mean of its tokens', or its first's.
 
         Dropout is active if there is a `pool`. An autocast context has no effect.
         """
@@ -76,6 +76,8 @@ class FastEncoder:
             layer.refresh()
             rows = layer(rows, layout, pool)
         n = len(layout.lengths)
+        if encoder.shape.pooling == "cls":
+            return rows.index_select(0, layout.firsts()).float()
         total = rows.new_zeros(n + 1, rows.shape[1], dtype=torch.float32)
         total = total.index_add(0, layout.owners, rows.float())[:n]
         return total / layout.lengths[:, None]

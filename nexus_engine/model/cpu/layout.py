@@ -48,6 +48,11 @@ class Layout(NamedTuple):
     lengths: Tensor
     bins: tuple[Bins, ...]
 
+    def firsts(self) -> Tensor:
+        """The row of each sentence's first token, (n,)."""
+        rows = torch.nonzero((self.positions == 0) & (self.owners < len(self.lengths))).squeeze(1)
+        return rows[torch.argsort(self.owners[rows])]
+
 
 def lay_out(ids: Integers, lengths: Integers) -> Layout:
     """Pack sentences into bins: `ids` (tokens,), one sentence after another; `lengths` (n,)."""

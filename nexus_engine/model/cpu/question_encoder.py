@@ -43,9 +43,10 @@ class QuestionEncoder:
 
     @torch.inference_mode()
     def __call__(self, ids: Sequence[int]) -> Tensor:
-        """The mean of the token vectors of one sentence, (1, width) float32, from its token ids."""
+        """The vector of one sentence, (1, width) float32, from its token ids."""
         count = len(ids)
         rows_count = ROW_COUNTS[bisect.bisect_left(ROW_COUNTS, count)]
+        rows_count = min(rows_count, len(self._places))
         padded = torch.tensor([*ids, *[0] * (rows_count - count)])
         encoder = self._encoder
         rows = F.embedding(padded, encoder.words.weight) + self._places[:rows_count]
@@ -54,6 +55,8 @@ class QuestionEncoder:
         )
         for layer in self._layers:
             rows = layer(rows, count)
+        if encoder.shape.pooling == "cls":
+            return rows[:1]
         return rows[:count].mean(0, keepdim=True)
 
 

@@ -11,6 +11,7 @@ import torch
 from nexus_engine.disk.tensor_files import write_tensors
 from nexus_engine.events import Event
 from nexus_engine.model.base_model import BaseModel
+from nexus_engine.model.model_folder import read_model_folder
 from nexus_engine.model.regimes import build_model
 from nexus_engine.scoring.corpus import Corpus
 from nexus_engine.scoring.evaluation import Baseline, GuardScores, Judged
@@ -27,7 +28,13 @@ def work(folder: Path, steering: Steering, send: Callable[[Message], None]) -> I
     """Train the job in `folder`; yields the events, and passes messages to `send` in between."""
     job, tensors = read_job(folder)
     settings = job.spec.settings
-    base = BaseModel(Path(job.base_folder), "checked by the parent", "", published=False)
+    base = BaseModel(
+        Path(job.base_folder),
+        "checked by the parent",
+        "",
+        published=False,
+        shape=read_model_folder(Path(job.base_folder)),
+    )
     inputs = open_inputs(settings, base=base, threads=job.threads)
     guard = tensors["guard"].numpy()
     corpus = tokenise(inputs, settings, guard_pairs=len(guard))

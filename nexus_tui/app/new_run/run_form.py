@@ -9,8 +9,9 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from nexus_engine.config import Settings, TrainConfig, resolve
+from nexus_engine.config import Settings, TrainConfig
 from nexus_engine.errors import ConfigError, NexusError, one_line
+from nexus_engine.model.base_sizes import resolve_for_base
 from nexus_engine.named_task import SHIPPED, with_task
 from nexus_engine.recipes import RECIPES
 from nexus_engine.settings.record import SETTINGS
@@ -149,7 +150,7 @@ def check(typed: Mapping[str, str], tasks: Tasks | None = None) -> Checked:
     try:
         config = asked_config({**environment_settings(), **values}, None)
         config = _with_task(config, tasks)
-        settings = resolve(config)
+        settings = resolve_for_base(config)
     except ConfigError as error:
         message = str(error)
         return Checked(values, None, {_field_of(message): message}, config=config)

@@ -6,6 +6,7 @@ An asker joins the two queues of `nexus_engine.teaching`, which hold the texts' 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -174,10 +175,17 @@ def open_asker(
     Raises:
         NexusError: the data or a model cannot be used.
     """
+    from nexus_engine.errors import ModelError
+    from nexus_engine.runs.saved_model import intact_card
     from nexus_engine.scoring.querying import Querier
     from nexus_tui.work.teach_data import read_texts
 
     models = Querier().models(model)
     check()
-    texts = read_texts(spec, models.base.max_tokens, check)
+    base = None
+    if model is not None:
+        with suppress(ModelError):  # loading it has told what is wrong
+            card = intact_card(model)
+            base = None if card is None else card.base_folder
+    texts = read_texts(spec, models.base.max_tokens, check, base)
     return QueueAsker(spec, texts, models.tuned or models.base, models.base, judged, verdicts)

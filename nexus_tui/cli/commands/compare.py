@@ -96,12 +96,12 @@ def compare(
         raise UsageError("--eval-corpus and --by are for questions with passages")
     with streams.Counting() as progress:
         from nexus_engine.data import load_split_with_questions
-        from nexus_engine.runs.saved_model import load_model
+        from nexus_engine.runs.saved_model import load_models
         from nexus_engine.scoring import similarity
         from nexus_engine.scoring.text_length import aligned
 
         bf16 = precision == "bf16"
-        loaded = aligned([load_model(name, bf16=bf16) for name in models], max_length)
+        loaded = aligned(load_models(models, bf16=bf16), max_length)
         pairs, questions = load_split_with_questions(
             choice.spec,
             split,

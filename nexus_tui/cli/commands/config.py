@@ -78,7 +78,7 @@ def training_settings(config_file: str | None) -> list[Setting]:
     """
     import msgspec
 
-    from nexus_engine.config import resolve
+    from nexus_engine.model.base_sizes import resolve_for_base
     from nexus_engine.named_task import with_task
     from nexus_engine.recipes import RECIPES
     from nexus_engine.settings.record import SETTINGS
@@ -91,7 +91,7 @@ def training_settings(config_file: str | None) -> list[Setting]:
     variables = environment_settings()
     sources.update({name: f"variable {SETTINGS[name].variable}" for name in variables})
     config = with_task(asked_config(variables, config_file))
-    resolved = resolve(config)
+    resolved = resolve_for_base(config)
     recipe = RECIPES[config.tune, config.recipe]
     used = msgspec.structs.asdict(resolved)
     settings = []

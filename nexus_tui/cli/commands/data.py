@@ -48,6 +48,14 @@ def data(
             max=512,
         ),
     ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--base",
+            help="Base model whose tokens are counted: a name of `nexus models`, or a folder.",
+            metavar="NAME|DIR",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Say what training would read: rows, lengths, duplicates and leaks. Nothing is trained.
@@ -55,16 +63,17 @@ def data(
     Lengths are in the model's tokens, its start and end tokens included. A leak is a text that
     stands in two splits.
     """
-    from nexus_engine.config import TrainConfig, resolve
+    from nexus_engine.config import TrainConfig
+    from nexus_engine.model.base_sizes import resolve_for_base
     from nexus_tui.terminal import streams
     from nexus_tui.work.model_data import choose_data
     from nexus_tui.work.question_data import data_request
 
-    choice = choose_data([], spec, score_range)._replace(seed=seed)
+    choice = choose_data([], spec, score_range)._replace(seed=seed, base=base)
     with streams.Counting() as progress:
         request = data_request(choice, task, columns, skip_bad=skip_bad)
         if max_length is None:
-            max_length = resolve(TrainConfig(task=request.task)).max_length
+            max_length = resolve_for_base(TrainConfig(task=request.task, base=base)).max_length
         inspection = _inspect(request, max_length, progress)
     if json:
         streams.put_json(_as_json(spec, request.task, max_length, inspection))
@@ -85,7 +94,7 @@ def _inspect(request: DataRequest, max_length: int, progress: Counting) -> Inspe
     )
     from nexus_tui.work.question_data import load_requested
 
-    tokenizer = plain_tokenizer(find_base_model().folder)
+    tokenizer = plain_tokenizer(find_base_model(request.choice.base).folder)
     if request.task == "retrieval":
         questions = load_requested(request, max_length, tokenizer)
         progress.begin("counting tokens", texts_to_measure(questions))

@@ -45,7 +45,7 @@ def embed(
     ] = None,
     dims: Annotated[
         int | None,
-        typer.Option("--dims", help="Numbers of a vector. Default: all 384.", min=1, max=384),
+        typer.Option("--dims", help="Numbers of a vector. Default: all.", min=1, max=4096),
     ] = None,
     dtype: Annotated[
         Literal["f32", "f16", "int8", "binary"],
@@ -53,6 +53,14 @@ def embed(
     ] = "f32",
     precision: PrecisionOption = "fp32",
     max_length: MaxLengthOption = None,
+    role: Annotated[
+        Literal["query", "passage"],
+        typer.Option(
+            "--role",
+            help="What the texts are, for models with prompts: passages that are searched, or "
+            "queries and texts to compare.",
+        ),
+    ] = "passage",
     skip_bad: SkipBadOption = False,
     resume: Annotated[
         bool,
@@ -102,6 +110,7 @@ def embed(
             dtype=dtype,
             dims=dims,
             fresh=not resume,
+            role=role,
             progress=progress.advance,
         )
         seconds = time.perf_counter() - begun

@@ -51,7 +51,7 @@ def build_command(
     ],
     out: Annotated[Path, typer.Option("--out", help="The new folder.", metavar="INDEX")],
     dims: Annotated[
-        int, typer.Option("--dims", help="Numbers of a vector: the first of 384.", min=1, max=384)
+        int, typer.Option("--dims", help="Numbers of a vector, its first.", min=1, max=4096)
     ] = 48,
     dtype: Annotated[
         Literal["int8", "f32", "f16", "binary"],
@@ -330,7 +330,7 @@ def _lines(index: Path, status: IndexStatus, to_latest: float | None) -> Iterato
 
 
 def _latest_words(status: IndexStatus) -> str:
-    if status.card.model.source == "base":
+    if status.card.model.folder is None:
         return ""
     if status.is_latest is None:
         return ", which is gone; the index answers by its own copy"

@@ -72,8 +72,8 @@ def curve(
     json: Json = False,
 ) -> None:
     """Say what more labels would bring, by short runs on a quarter and on half of them."""
-    from nexus_engine.config import resolve
     from nexus_engine.errors import DataError
+    from nexus_engine.model.base_sizes import resolve_for_base
     from nexus_engine.system.user_paths import user_path
     from nexus_engine.teaching.learning_curve import learning_curve
     from nexus_engine.teaching.retraining import labels_run_config
@@ -81,7 +81,7 @@ def curve(
     from nexus_tui.words.formats import correlation
     from nexus_tui.words.render import table
 
-    settings = resolve(labels_run_config(user_path(file, DataError), corpus))
+    settings = resolve_for_base(labels_run_config(user_path(file, DataError), corpus))
     found = learning_curve(settings, progress=streams.say)
     if json:
         streams.put_json({**found._asdict(), "verdict": found.verdict})

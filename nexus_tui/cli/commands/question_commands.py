@@ -41,12 +41,8 @@ def evaluate_on_questions(
     from nexus_tui.words.render import table
 
     with streams.Counting() as progress:
-        from nexus_engine.runs.saved_model import load_model
-        from nexus_engine.scoring.question_evaluation import (
-            QuestionEvaluation,
-            base_of,
-            gains_over_first,
-        )
+        from nexus_engine.runs.saved_model import base_of, load_model
+        from nexus_engine.scoring.question_evaluation import QuestionEvaluation, gains_over_first
         from nexus_engine.scoring.text_length import aligned
 
         [loaded] = aligned([load_model(model, bf16=bf16)], max_tokens)
@@ -128,11 +124,11 @@ def compare_on_questions(
     from nexus_tui.words.render import table
 
     with streams.Counting() as progress:
-        from nexus_engine.runs.saved_model import load_model
+        from nexus_engine.runs.saved_model import load_models
         from nexus_engine.scoring.question_evaluation import QuestionEvaluation, gains_over_first
         from nexus_engine.scoring.text_length import aligned
 
-        loaded = aligned([load_model(name, bf16=bf16) for name in models], max_tokens)
+        loaded = aligned(load_models(models, bf16=bf16), max_tokens)
         data = load_requested(request, loaded[0].tokenizer.max_tokens)
         evaluation = QuestionEvaluation(
             data, split, sample, request.choice.seed, by_document=by_document

@@ -45,7 +45,7 @@ def train(
     Settings come from the first of: the option, its variable (such as NEXUS_EPOCHS), --config
     FILE.toml or the train table of ./nexus.toml, your own nexus.toml, the recipe.
     """
-    from nexus_engine.config import resolve
+    from nexus_engine.model.base_sizes import resolve_for_base
     from nexus_engine.named_task import with_task
     from nexus_engine.runs.resuming import resumable
     from nexus_tui.settings.environment import unknown_variables
@@ -61,7 +61,7 @@ def train(
         for warning in unknown_variables():
             streams.say(f"warning: {warning}")
         values = {name: value for name, value in options_given.items() if value is not None}
-        settings = resolve(with_task(asked_config(values, config)))
+        settings = resolve_for_base(with_task(asked_config(values, config)))
     if forecast:
         _show_forecast(settings, as_json=json)
         return
