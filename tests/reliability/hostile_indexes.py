@@ -170,6 +170,7 @@ def _job(**values: Any) -> Apply:
 
 HOSTILE_JOBS: dict[str, Apply] = {
     "a file elsewhere": _job(vectors="../outside/canary"),
+    "a file elsewhere, from its start": _job(vectors="../outside/canary", rows=0),
     "the database": _job(vectors=DATABASE),
     "rows beyond all": _job(rows=10**30),
     "rows below zero": _job(rows=-5),

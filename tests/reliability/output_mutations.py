@@ -255,7 +255,7 @@ OUTPUT_MUTATIONS: dict[str, Mutation] = {
         "the record of a finished addition stays",
         _records_stay,
         _killed("add", each=1),
-        "another files",
+        "left behind",
     ),
     "output modes": Mutation(
         "the umask decides on modes of outputs", _modes_by_umask, _killed("embed", each=1), "mode"
@@ -263,7 +263,7 @@ OUTPUT_MUTATIONS: dict[str, Mutation] = {
     "full disk is damage": Mutation(
         "a full disk under an index is taken for damage",
         _full_disk_is_damage,
-        _filled("build", 40_000),
+        _filled("build", 150_000),
         "exit 3",
     ),
     "export without room": Mutation(

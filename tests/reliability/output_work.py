@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Sequence
@@ -60,6 +61,7 @@ WORKS = {
     )
 }  # fmt: skip
 INDEXES = ("build", "add", "refresh")
+IN_INDEX = re.compile(r"(index\.json|texts\.db|lock|(vectors|base)-\d{4}|model-[0-9a-f]{16})$")
 SMALL = ("embed", "embed int8", *INDEXES)
 
 
@@ -225,11 +227,13 @@ def _modes(place: Path) -> list[str]:
     return wrong
 
 
-def _left(work: Work, place: Path, *, allowed: tuple[str, ...] = ()) -> list[str]:
-    """Names in `place`, and in an index, that nobody asked for."""
-    names = {path.name for path in place.iterdir()} - {work.out, *allowed}
+def _left(work: Work, place: Path, *, allowed: tuple[str, ...] | None = None) -> list[str]:
+    """Names that nobody asked for: in `place` but those `allowed` after a fault, and in an index."""
+    names = {path.name for path in place.iterdir()} - {work.out, *(allowed or ())}
     if work.out == "v.npy" and (place / work.out).exists():
         names.discard("v.npy.json")
+    if work.name in INDEXES and allowed is None:
+        names |= {path.name for path in (place / OUT).iterdir() if not IN_INDEX.match(path.name)}
     return [f"left behind: {sorted(names)}"] if names else []
 
 
