@@ -170,7 +170,8 @@ def test_words_of_the_query_choose_files(made, run):
         assert app.playground.wanted_pair[0] == "a man"
         await pilot.press("left_square_bracket")
         await asked(app, pilot, pane, "a man file:*.pdf")
-        await on_screen(app, pilot, "no file of the index fits")
+        assert "no file of the index fits; see its files with" in pane.work.error
+        await on_screen(app, pilot, pane.work.error[:50])  # cut at the screen's edge
         await asked(app, pilot, pane, "file:*.jsonl")
         await on_screen(app, pilot, "give words to look for beside file: and folder:")
 

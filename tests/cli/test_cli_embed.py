@@ -40,7 +40,7 @@ def test_json_and_words(capfd, home):
         (["base", "notes.txt", "--out", "a.csv"], 2, "must end in"),
         (["base", "notes.txt", "--out", "notes.npy"], 2, "exists"),
         (["base", "notes.txt", "--out", "gone/a.npy"], 2, "folder does not exist"),
-        (["base", "notes.txt", "--out", "a.npy", "--dims", "385"], 2, "from 1 to 384"),
+        (["base", "notes.txt", "--out", "a.npy", "--dims", "385"], 2, "give 1..384"),
         (["base", "notes.txt", "--out", "a.npy", "--dtype", "int4"], 2, "int8"),
         (["base", "notes.txt", "--out", "a.npy", "--column", "x"], 2, "no columns"),
         (["base", "gone.txt", "--out", "a.npy"], 3, "does not exist"),

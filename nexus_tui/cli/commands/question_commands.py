@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rich.text import Text
 
+from nexus_engine.errors import ConfigError
 from nexus_tui.work.question_data import DataRequest, load_requested
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ def evaluate_on_questions(
         from nexus_engine.scoring.text_length import aligned
 
         [loaded] = aligned([load_model(model, bf16=bf16)], max_tokens)
+        width = loaded.model.encoder.shape.width
+        if dims and max(dims) > width:
+            raise ConfigError(
+                f"--dims {max(dims)}: the model's vectors have {width} numbers; give 1..{width}"
+            )
         data = load_requested(request, loaded.tokenizer.max_tokens)
         evaluation = QuestionEvaluation(
             data, split, sample, request.choice.seed, by_document=by_document
