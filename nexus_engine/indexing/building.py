@@ -56,7 +56,7 @@ from nexus_engine.indexing.index_model import (
 from nexus_engine.indexing.intake import COMMIT_PASSAGES, Intake, read_corpus_into
 from nexus_engine.indexing.question_store import QuestionStore
 from nexus_engine.indexing.text_store import TextStore
-from nexus_engine.indexing.vector_file import Codec, VectorWriter
+from nexus_engine.indexing.vector_file import Codec, VectorWriter, check_vectors
 from nexus_engine.runs.saved_model import LoadedModel, load_model
 from nexus_engine.scoring.querying import Querier
 from nexus_engine.scoring.vector_types import VectorType
@@ -193,6 +193,7 @@ def add(
     path = corpus_path(corpus)
     with RunLock(index, BUSY):
         card = read_index(index)
+        check_vectors(index, card, is_growing=True)
         loaded = load_copy(index, card.model)
         if bf16:
             import torch

@@ -45,6 +45,7 @@ from nexus_engine.indexing.index_model import (
     read_index,
 )
 from nexus_engine.indexing.text_store import TextStore
+from nexus_engine.indexing.vector_file import Codec, check_rows
 from nexus_engine.runs.saved_model import LoadedModel, load_model
 
 __all__ = ["refresh"]
@@ -87,6 +88,9 @@ def refresh(
             vectors=_next_name("vectors", card.vectors),
         )  # fmt: skip
         fresh = card
+        if wants_base and card.base is not None:  # they may be kept
+            path = index / card.base.vectors
+            check_rows(path, Codec(card.dims, card.dtype), card.passages, is_growing=True)
         with TextStore(index / TEXTS_FILE) as store:
             if identity.fingerprint != card.model.fingerprint:
                 named = model or card.model.source

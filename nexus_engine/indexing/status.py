@@ -20,7 +20,7 @@ from nexus_engine.indexing.question_store import QuestionStore
 from nexus_engine.indexing.refreshing import JOB_FILE as REFRESH_FILE
 from nexus_engine.indexing.tables import damaged
 from nexus_engine.indexing.text_store import Document, TextStore
-from nexus_engine.indexing.vector_file import Codec, check_rows
+from nexus_engine.indexing.vector_file import check_vectors
 from nexus_engine.runs.saved_model import load_model
 from nexus_engine.scoring.vector_types import row_bytes
 
@@ -76,9 +76,7 @@ def index_status(index: Path) -> IndexStatus:
     """
     is_growing = os.path.lexists(index / JOB_FILE)  # before the card: an addition may end
     card = read_index(index)
-    for name in [card.vectors] if card.base is None else [card.vectors, card.base.vectors]:
-        codec = Codec(card.dims, card.dtype)
-        check_rows(index / name, codec, card.passages, is_growing=is_growing)
+    check_vectors(index, card, is_growing=is_growing)
     with TextStore(index / TEXTS_FILE) as store:
         store.check(card)
         replaced = store.replaced(card.generation)

@@ -17,6 +17,7 @@ from torch import Tensor
 from nexus_engine.disk.files import create_file, write_all
 from nexus_engine.disk.regular_files import open_regular, size_of
 from nexus_engine.errors import DataError, one_line
+from nexus_engine.indexing.index_card import IndexCard
 from nexus_engine.indexing.tables import damaged
 from nexus_engine.scoring.small_vectors import (
     HIGHEST,
@@ -26,7 +27,7 @@ from nexus_engine.scoring.small_vectors import (
 )
 from nexus_engine.scoring.vector_types import VectorType, row_bytes
 
-__all__ = ["Codec", "VectorFile", "VectorWriter", "check_rows", "nearest_rows"]
+__all__ = ["Codec", "VectorFile", "VectorWriter", "check_rows", "check_vectors", "nearest_rows"]
 
 BLOCK_ROWS = 8192
 """Rows that become float32 at once: 1.6 MB at 48 numbers, which a core's cache holds."""
@@ -108,6 +109,17 @@ def check_rows(path: Path, codec: Codec, rows: int, *, is_growing: bool) -> None
         raise _short(path)
     if size > rows * codec.row_bytes and not is_growing:
         raise damaged(path, "it has more vectors than the index has passages")
+
+
+def check_vectors(index: Path, card: IndexCard, *, is_growing: bool) -> None:
+    """Check the size of each file of vectors that `card` names, as `check_rows` does.
+
+    Raises:
+        DataError: one is missing, or holds another number of vectors.
+    """
+    codec = Codec(card.dims, card.dtype)
+    for name in [card.vectors] if card.base is None else [card.vectors, card.base.vectors]:
+        check_rows(index / name, codec, card.passages, is_growing=is_growing)
 
 
 class VectorFile:

@@ -148,7 +148,9 @@ def _commands(folder: Path, run: Path) -> dict[str, Callable[[], int]]:
 # The trials
 
 
-def _spoken(number: int, path: Path, call: Callable[[], int]) -> tuple[int | None, str]:
+def _spoken(
+    number: int, path: Path, call: Callable[[], int], seconds: float | None = None
+) -> tuple[int | None, str]:
     """What a command ends with, None where it did not in time, and all that it says."""
     late = False
 
@@ -162,7 +164,7 @@ def _spoken(number: int, path: Path, call: Callable[[], int]) -> tuple[int | Non
         for stream in (1, 2):
             os.dup2(said.fileno(), stream)
         signal.signal(signal.SIGALRM, give_up)
-        signal.setitimer(signal.ITIMER_REAL, SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, seconds or SECONDS)
         code: int | None
         try:
             code = call()

@@ -171,7 +171,7 @@ def _card_with_samples() -> None:
 
     def checked(*given: Any) -> Any:
         found = made(*given)
-        texts.extend(found.texts[:3])
+        texts.extend(found.texts)
         return found
 
     card = exporting.model_card
@@ -279,7 +279,7 @@ OUTPUT_MUTATIONS: dict[str, Mutation] = {
         "values of any type are taken from an index", _any_values, _hostile("values"), "internal"
     ),
     "any job": Mutation(
-        "any record of a job is believed", _any_job, _hostile("jobs"), ": "
+        "any record of a job is believed", _any_job, _hostile("jobs"), "the canary was changed"
     ),
     "damage quoted": Mutation(
         "an error about a database quotes a text", _sqlite_quotes, _hostile("values"), "quotes"

@@ -228,7 +228,7 @@ def _modes(place: Path) -> list[str]:
 
 
 def _left(work: Work, place: Path, *, allowed: tuple[str, ...] | None = None) -> list[str]:
-    """Names that nobody asked for, in `place` or an index; `allowed` may be left by a fault."""
+    """Names that nobody asked for; those `allowed` may be there after a fault."""
     names = {path.name for path in place.iterdir()} - {work.out, *(allowed or ())}
     if work.out == "v.npy" and (place / work.out).exists():
         names.discard("v.npy.json")
