@@ -284,6 +284,20 @@ def test_a_label_file_that_another_process_writes_to_is_left_to_it(home):
         driven(act, request=TeachRequest(None, path, None))
 
 
+def test_texts_without_a_question_open_on_pairs_and_say_so_of_questions():
+    async def act(app, pilot):
+        assert app.teach.feed.kind == "pairs"
+        assert app.teach.item is not None
+        await pilot.press("right_square_bracket")
+        await on_screen(app, pilot, "These texts hold no question")
+        await on_screen(app, pilot, "ask one of your own")
+        await pilot.press("right_square_bracket")
+        await shown(app, pilot)
+        assert app.teach.item is not None
+
+    driven(act, kind="pairs", asker=ScriptedAsker(kinds=("pairs", "search"), questions=0))
+
+
 def test_when_nothing_is_left_the_screen_says_what_to_do():
     async def act(app, pilot):
         await pilot.press("5", "4")

@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from nexus_engine.model.cpu.grown_linear import LinearBlock
+from nexus_engine.model.dendrites import DendriteLinear
 from nexus_engine.training.steps.adamw import AdamW
 
 
@@ -36,6 +38,23 @@ def test_it_steps_as_torch_does_bit_by_bit():
         assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
     for our, their in zip(ours, theirs, strict=True):
         assert our_optimizer.state[our].keys() == torch_optimizer.state[their].keys()
+
+
+def test_a_copy_of_the_weights_follows_each_step():
+    """The fused kernel leaves version counters alone: `--tune full` trained on stale copies."""
+    site = DendriteLinear(6, 4)
+    nn.init.normal_(site.weight)
+    nn.init.normal_(site.bias)
+    block = LinearBlock((site,), torch.float32)
+    optimizer = AdamW([{"params": [site.weight, site.bias], "lr": 0.1, "weight_decay": 0.0}])
+    for _ in range(3):
+        before = site.weight.detach().clone()
+        site.weight.grad, site.bias.grad = torch.ones_like(site.weight), torch.ones_like(site.bias)
+        optimizer.step()
+        block.refresh()
+        assert not torch.equal(site.weight, before)
+        assert torch.equal(block.weight[:, :6], site.weight)
+        assert torch.equal(block.bias, site.bias)
 
 
 def test_a_rate_that_is_a_tensor_stays_the_same_object():

@@ -73,6 +73,9 @@ class AdamW:
                 amsgrad=False,
                 maximize=False,
             )
+            # The kernel leaves the version counters alone, by which copies of weights follow.
+            for parameter in parameters:
+                torch.autograd.graph.increment_version(parameter)
 
     def _state(self, parameter: nn.Parameter) -> dict[str, Tensor]:
         state = self.state[parameter]

@@ -57,6 +57,11 @@ class Feed:
         """Whether nothing of the present kind is left to ask."""
         return self.kind in self._ended and self.item is None
 
+    @property
+    def had_none(self) -> bool:
+        """Whether nothing of the present kind was there to ask, now or before."""
+        return self.ended and all(kind != self.kind for kind, _ in self._behind)
+
     def clear(self) -> None:
         """Drop every item and the asker."""
         self.asker = None
@@ -68,13 +73,16 @@ class Feed:
         self._fetching.clear()
 
     def begin(self, asker: Asker) -> None:
-        """Ask what `asker` chooses, after the item that is asked now, if any."""
-        self.asker = asker
+        """Ask what `asker` chooses, after the item that is asked now, if any.
+
+        The first asker of texts also chooses the kind that is asked first.
+        """
+        is_first, self.asker = self.asker is None and self.item is None, asker
         for kind in KINDS:
             self._ahead[kind].clear()
         self._ended.clear()
         self._fetching.clear()
-        if self.kind not in asker.kinds:
+        if is_first or self.kind not in asker.kinds:
             self.kind = asker.kinds[0]
         self.fetch()
 

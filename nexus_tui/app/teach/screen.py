@@ -135,6 +135,14 @@ class TeachScreen(NexusScreen):
         if teach.error:
             title, lines = "Nothing can be asked", [teach.error]
             offered = {keys["teach.open"]: "open your own texts", keys["teach.back"]: "back"}
+        elif teach.feed.had_none and teach.feed.kind == "search":
+            title = "These texts hold no question"
+            lines = ["A question is a heading, or stands in a file of questions."]
+            offered = {
+                keys["teach.ask"]: "ask one of your own",
+                keys["teach.kind"]: "judge pairs of these texts",
+                keys["teach.open"]: "open other texts",
+            }
         elif teach.feed.ended:
             title = "Everything was asked"
             lines = ["Each of these was judged or skipped."]
