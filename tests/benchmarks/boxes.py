@@ -41,7 +41,7 @@ import numpy as np, onnxruntime
 from tokenizers import Tokenizer
 folder = sys.argv[1]
 tokenizer = Tokenizer.from_file(folder + "/tokenizer.json")
-session = onnxruntime.InferenceSession(folder + "/onnx/model.onnx")
+session = onnxruntime.InferenceSession(folder + "/onnx/model_quantized.onnx")
 encoded = tokenizer.encode("How long does a broken wrist take to heal?")
 feeds = {
     "input_ids": np.array([encoded.ids], dtype=np.int64),
