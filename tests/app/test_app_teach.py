@@ -298,6 +298,14 @@ def test_texts_without_a_question_open_on_pairs_and_say_so_of_questions():
     driven(act, kind="pairs", asker=ScriptedAsker(kinds=("pairs", "search"), questions=0))
 
 
+def test_questions_that_were_all_judged_before_are_not_said_to_be_missing():
+    async def act(app, pilot):
+        await on_screen(app, pilot, "Everything was asked")
+        assert "hold no question" not in screen_text(app)
+
+    driven(act, asker=ScriptedAsker(questions=0))
+
+
 def test_when_nothing_is_left_the_screen_says_what_to_do():
     async def act(app, pilot):
         await pilot.press("5", "4")

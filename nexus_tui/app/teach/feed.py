@@ -58,9 +58,15 @@ class Feed:
         return self.kind in self._ended and self.item is None
 
     @property
-    def had_none(self) -> bool:
-        """Whether nothing of the present kind was there to ask, now or before."""
-        return self.ended and all(kind != self.kind for kind, _ in self._behind)
+    def lacks_questions(self) -> bool:
+        """Whether a question is wanted of texts that hold none: their asker prefers pairs."""
+        asker = self.asker
+        return (
+            self.ended
+            and self.kind == "search"
+            and asker is not None
+            and (asker.kinds[0] == "pairs")
+        )
 
     def clear(self) -> None:
         """Drop every item and the asker."""

@@ -135,7 +135,7 @@ class TeachScreen(NexusScreen):
         if teach.error:
             title, lines = "Nothing can be asked", [teach.error]
             offered = {keys["teach.open"]: "open your own texts", keys["teach.back"]: "back"}
-        elif teach.feed.had_none and teach.feed.kind == "search":
+        elif teach.feed.lacks_questions:
             title = "These texts hold no question"
             lines = ["A question is a heading, or stands in a file of questions."]
             offered = {
