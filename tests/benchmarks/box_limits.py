@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from timed_sides import LEVELS, MKL_LEVELS
-
 MIB = 2**20
 CGROUPS = (
     (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),  # version 1
@@ -25,13 +23,6 @@ class Box(NamedTuple):
     cores: int | None = None
     memory: int | None = None
     level: str = "native"
-
-    def environment(self) -> dict[str, str]:
-        """The environment of a child in the box."""
-        chosen = {**os.environ, **LEVELS[self.level]}
-        if self.level in MKL_LEVELS:
-            chosen["MKL_ENABLE_INSTRUCTIONS"] = MKL_LEVELS[self.level]
-        return chosen
 
     @contextlib.contextmanager
     def limits(self) -> Iterator[tuple[Callable[[], None], str]]:

@@ -5,7 +5,8 @@
 The real program in boxes made of this one: fewer cores, less memory (a control group, without the
 right to make one RLIMIT_AS), oneDNN and torch kept from newer instructions. A task that does not
 fit is shown with its exit code and its last line. Memory is the peak of the largest process, in
-MiB. `question` is one question by the int8 export, with onnxruntime and tokenizers alone.
+MiB; it counts files that are mapped, as the program's libraries, which a control group does not
+charge where the system holds them already. `question` is one question by the int8 export, with onnxruntime and tokenizers alone.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from box_limits import MIB, Box
-from timed_sides import processor
+from timed_sides import environment_at, processor
 
 BOXES = (
     Box("all"),
@@ -92,7 +93,7 @@ def measured(command: list[str], box: Box) -> dict[str, Any]:
         begun = time.perf_counter()
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
-            env=box.environment(), preexec_fn=enter,
+            env=environment_at(box.level), preexec_fn=enter,
         )  # fmt: skip
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

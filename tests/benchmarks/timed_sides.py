@@ -28,6 +28,14 @@ follows `MKL_ENABLE_INSTRUCTIONS` on Intel alone and is set there too."""
 MKL_LEVELS = {"avx2": "AVX2", "sse41": "SSE4_2"}
 
 
+def environment_at(level: str) -> dict[str, str]:
+    """This process's environment for a child kept to the instruction sets of `level`."""
+    chosen = {**os.environ, **LEVELS[level]}
+    if level in MKL_LEVELS:
+        chosen["MKL_ENABLE_INSTRUCTIONS"] = MKL_LEVELS[level]
+    return chosen
+
+
 class Window(NamedTuple):
     """Pairs, their tokens and optimizer steps in `seconds`; `rate` in FLOP/s of plain products."""
 
@@ -52,12 +60,9 @@ class Side:
     """
 
     def __init__(self, arguments: list[str], level: str) -> None:
-        extra = dict(LEVELS[level])
-        if level in MKL_LEVELS:
-            extra["MKL_ENABLE_INSTRUCTIONS"] = MKL_LEVELS[level]
         self._child = subprocess.Popen(
             [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, env={**os.environ, **extra},
+            text=True, env=environment_at(level),
         )  # fmt: skip
         self.warm_windows: list[float] = []
 
