@@ -6,7 +6,8 @@ The real program in boxes made of this one: fewer cores, less memory (a control 
 right to make one RLIMIT_AS), oneDNN and torch kept from newer instructions. A task that does not
 fit is shown with its exit code and its last line. Memory is the peak of the largest process, in
 MiB; it counts files that are mapped, as the program's libraries, which a control group does not
-charge where the system holds them already. `question` is one question by the int8 export, with onnxruntime and tokenizers alone.
+charge where the system holds them already. `question` is one question by the int8 export, with
+onnxruntime and tokenizers alone.
 """
 
 from __future__ import annotations
