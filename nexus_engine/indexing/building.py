@@ -33,6 +33,7 @@ from nexus_engine.indexing.embedding import (
     BLOCK_TEXTS,
     EmbeddingJob,
     IndexProgress,
+    computed,
     embed_passages,
     mean_cosine,
     read_job,
@@ -93,6 +94,7 @@ def build(
     dims: int = 48,
     dtype: VectorType = "int8",
     bf16: bool = False,
+    device: str = "cpu",
     columns: dict[str, str] | None = None,
     skip_bad: bool = False,
     seed: int = 0,
@@ -116,7 +118,7 @@ def build(
         advice = "add to an index: nexus index add INDEX CORPUS; or name a new folder"
         raise ConfigError(f"--out {one_line(out)}: exists; {advice}")
     path = corpus_path(corpus)
-    loaded = load_model(model, bf16=bf16)
+    loaded = load_model(model, bf16=bf16, device=device)
     width = loaded.model.encoder.shape.width
     if not 1 <= dims <= width:
         raise ConfigError(f"--dims {dims}: give 1 to {width}, the numbers of the model's vectors")
@@ -126,7 +128,7 @@ def build(
     options = CorpusOptions(identity.max_tokens, columns, skip_bad, seed, loaded.base.folder)
     order = EmbeddingJob(
         model=identity, dims=dims, dtype=dtype, corpus=str(path),
-        options=_told(options, bf16, with_base=with_base), vectors=FIRST_VECTORS,
+        options=_told(options, bf16, device, with_base=with_base), vectors=FIRST_VECTORS,
     )  # fmt: skip
     folder = building_folder(out)
     _make(folder)
@@ -173,6 +175,7 @@ def add(
     skip_bad: bool = False,
     seed: int = 0,
     bf16: bool = False,
+    device: str = "cpu",
     prune: bool = False,
     blocks: Blocks = DEFAULT_BLOCKS,
 ) -> Iterator[IndexProgress | Intake]:
@@ -194,16 +197,12 @@ def add(
     with RunLock(index, BUSY):
         card = read_index(index)
         check_vectors(index, card, is_growing=True)
-        loaded = load_copy(index, card.model)
-        if bf16:
-            import torch
-
-            loaded.model.dtype = torch.bfloat16
+        loaded = load_copy(index, card.model, bf16=bf16, device=device)
         options = CorpusOptions(card.model.max_tokens, columns, skip_bad, seed, loaded.base.folder)
         order = EmbeddingJob(
             model=card.model, dims=card.dims, dtype=card.dtype, corpus=str(path),
-            options=_told(options, bf16, prune=prune), vectors=card.vectors, rows=card.passages,
-            scale=card.scale,
+            options=_told(options, bf16, device, prune=prune), vectors=card.vectors,
+            rows=card.passages, scale=card.scale,
         )  # fmt: skip
         job = read_job(index / JOB_FILE)
         generation = card.generation + 1
@@ -340,14 +339,19 @@ def cosine_to_base(store: TextStore, passages: int, loaded: LoadedModel) -> floa
 
 
 def _told(
-    options: CorpusOptions, bf16: bool, *, with_base: bool = False, prune: bool = False
+    options: CorpusOptions,
+    bf16: bool,
+    device: str,
+    *,
+    with_base: bool = False,
+    prune: bool = False,
 ) -> tuple[str, ...]:
     columns = sorted((options.columns or {}).items())
     return (
         *(f"{role}={name}" for role, name in columns),
         f"skip_bad={options.skip_bad}",
         f"seed={options.seed}",
-        f"bf16={bf16}",
+        *computed(bf16, device),
         *(["with_base"] if with_base else []),
         *(["prune"] if prune else []),
     )

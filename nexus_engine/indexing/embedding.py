@@ -78,6 +78,11 @@ class EmbeddingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         )
 
 
+def computed(bf16: bool, device: str) -> tuple[str, ...]:
+    """How vectors are computed, as the options of a job say it: other ways round otherwise."""
+    return (f"bf16={bf16}", *([f"device={device}"] if device != "cpu" else []))
+
+
 def read_job(path: Path) -> EmbeddingJob | None:
     """The job recorded at `path`; None if there is none or it cannot be used."""
     try:

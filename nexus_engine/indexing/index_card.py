@@ -89,6 +89,8 @@ class IndexCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """What numbers are multiplied with before they are rounded to int8."""
     vectors: str
     """The file of vectors, a row a passage."""
+    hybrid: bool = True
+    """Whether words rank beside vectors, unless a search says otherwise."""
     base: BaseVectors | None = None
     """None without them, and where the model of the index is the base model."""
     passages: int

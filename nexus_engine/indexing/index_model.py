@@ -28,6 +28,7 @@ from nexus_engine.runs.saved_model import (
     EXPORT_CARD,
     LoadedModel,
     ModelCard,
+    computing,
     intact_card,
     is_base,
     load_model,
@@ -202,10 +203,13 @@ def _is_copy(copy: Path, identity: ModelIdentity) -> bool:
     return card is not None and card.weights_sha256 == identity.weights_sha256
 
 
-def load_copy(index: Path, identity: ModelIdentity) -> LoadedModel:
-    """The model of the index in the folder `index`.
+def load_copy(
+    index: Path, identity: ModelIdentity, *, bf16: bool = False, device: str = "cpu"
+) -> LoadedModel:
+    """The model of the index in the folder `index`, computed as by `load_model`.
 
     Raises:
+        ConfigError: this machine lacks the device.
         ModelError: the copy is damaged, or the base model on this machine is another.
     """
     if identity.folder is None:
@@ -218,7 +222,7 @@ def load_copy(index: Path, identity: ModelIdentity) -> LoadedModel:
             f"{one_line(index)}: its vectors are of another model than the weights here "
             "(SHA-256); build the index again"
         )
-    return loaded
+    return computing(loaded, bf16=bf16, device=device)
 
 
 def embedder_of(loaded: LoadedModel) -> Embedder:

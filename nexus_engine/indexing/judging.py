@@ -7,18 +7,23 @@ a user meets: rounded vectors, few numbers, words, equal texts shown once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from nexus_engine.data.questions.question_data import QuestionData, QuestionSplit
-from nexus_engine.errors import DataError, one_line
+from nexus_engine.disk.lock import RunLock
+from nexus_engine.errors import DataError, RunError, one_line
+from nexus_engine.indexing.building import BUSY
+from nexus_engine.indexing.index_card import IndexCard, read_card, write_card
 from nexus_engine.indexing.searching import OpenIndex
 from nexus_engine.same_text import folded
 from nexus_engine.scoring.querying import Embedder
 from nexus_engine.scoring.ranking import CUTOFF, NOT_RANKED, Ranking, score_ranks
 
-__all__ = ["JudgedIndex", "judge_index"]
+__all__ = ["JudgedIndex", "judge_index", "keep_ranking"]
 
 TEXTS_AT_ONCE = 10_000
 
@@ -34,6 +39,20 @@ class JudgedIndex(NamedTuple):
     hybrid: Ranking
     answers: int
     missing: int
+
+
+def keep_ranking(index: Path, card: IndexCard, *, hybrid: bool) -> None:
+    """Store in the index, which had `card` when it was judged, whether words rank in it.
+
+    Raises:
+        DataError: the index is damaged.
+        RunError: another process writes it, or gave it other vectors since.
+    """
+    with RunLock(index, BUSY):
+        now = read_card(index)
+        if (now.vectors, now.generation) != (card.vectors, card.generation):
+            raise RunError(f"{one_line(index)}: changed while it was judged; judge it again")
+        write_card(index, msgspec.structs.replace(now, hybrid=hybrid))
 
 
 def judge_index(

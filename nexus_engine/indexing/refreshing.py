@@ -10,7 +10,6 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import msgspec
-import torch
 
 from nexus_engine.disk.files import replace_json
 from nexus_engine.disk.lock import RunLock
@@ -24,6 +23,7 @@ from nexus_engine.indexing.building import BUSY, DEFAULT_BLOCKS, Blocks, cosine_
 from nexus_engine.indexing.embedding import (
     EmbeddingJob,
     IndexProgress,
+    computed,
     embed_passages,
     read_job,
 )
@@ -58,6 +58,7 @@ def refresh(
     model: str | None = None,
     *,
     bf16: bool = False,
+    device: str = "cpu",
     with_base: bool | None = None,
     blocks: Blocks = DEFAULT_BLOCKS,
 ) -> Iterator[IndexProgress]:
@@ -76,7 +77,7 @@ def refresh(
         ModelError: the model is missing or damaged.
         RunError: there is no such run, or another process writes the index.
     """
-    loaded, identity = _model(index, model, bf16=bf16, with_base=with_base)
+    loaded, identity = _model(index, model, bf16=bf16, device=device, with_base=with_base)
     if with_base:
         check_with_base(loaded)
     with RunLock(index, BUSY):
@@ -84,7 +85,7 @@ def refresh(
         wants_base = card.base is not None if with_base is None else with_base
         wants_base &= loaded.card is not None
         order = EmbeddingJob(
-            model=identity, dims=card.dims, dtype=card.dtype, options=(f"bf16={bf16}",),
+            model=identity, dims=card.dims, dtype=card.dtype, options=computed(bf16, device),
             vectors=_next_name("vectors", card.vectors),
         )  # fmt: skip
         fresh = card
@@ -138,6 +139,7 @@ def _by_model(
         card,
         model=order.model,
         scale=job.scale,
+        hybrid=True,  # what was measured was of the other model
         vectors=job.vectors,
         texts_per_second=job.embedded / job.seconds if job.seconds else 0.0,
         cosine_to_base=cosine_to_base(store, card.passages, loaded),
@@ -146,17 +148,14 @@ def _by_model(
 
 
 def _model(
-    index: Path, model: str | None, *, bf16: bool, with_base: bool | None
+    index: Path, model: str | None, *, bf16: bool, device: str, with_base: bool | None
 ) -> tuple[LoadedModel, ModelIdentity]:
     """The model to refresh to. Where its run is gone, base vectors need the index's copy alone."""
     card = read_index(index)
     source = model or card.model.source
     if model is None and with_base is not None and latest_identity(source) is None:
-        loaded = load_copy(index, card.model)
-        if bf16:
-            loaded.model.dtype = torch.bfloat16
-        return loaded, card.model
-    loaded = load_model(source, bf16=bf16)
+        return load_copy(index, card.model, bf16=bf16, device=device), card.model
+    loaded = load_model(source, bf16=bf16, device=device)
     return loaded, identity_of(loaded, source)
 
 

@@ -30,10 +30,8 @@ from nexus_engine.indexing.vector_file import Codec, VectorFile, nearest_rows
 from nexus_engine.indexing.words import bm25, distinct_words, idf, words_of
 from nexus_engine.scoring.search_texts import KnownQuestions
 
-__all__ = ["HYBRID", "Hit", "OpenIndex", "Placed", "Ranking", "fuse"]
+__all__ = ["Hit", "OpenIndex", "Placed", "Ranking", "fuse"]
 
-HYBRID = True
-"""Whether words count beside vectors unless a search says so."""
 DEPTH = 100
 """Ranks of each of the two lists that are fused."""
 MAX_READ = 40_000
@@ -172,7 +170,7 @@ class OpenIndex:
         query: str,
         top: int,
         *,
-        hybrid: bool = True,
+        hybrid: bool | None = None,
         within: Filter = EVERYWHERE,
     ) -> list[Hit]:
         """The `top` passages nearest to `query`, nearest first; equal texts count as one.
@@ -181,7 +179,7 @@ class OpenIndex:
             vector: The query's embedding (384,) by the model of the index.
             query: Its text; any text will do.
             top: 1 or more.
-            hybrid: Whether words count beside vectors.
+            hybrid: Whether words count beside vectors; None: as the index says.
             within: The documents that may be found.
 
         Raises:
@@ -209,7 +207,7 @@ class OpenIndex:
         vectors = self._base if by_base else self._vectors
         assert vectors is not None
         with self._lock, torch.inference_mode():
-            yield self._ranking(vectors, vector, query, top, HYBRID, within)
+            yield self._ranking(vectors, vector, query, top, None, within)
 
     def placed(self, ids: Ids) -> dict[int, Placed]:
         """The passages of `ids` (k,) with their files."""
@@ -222,7 +220,7 @@ class OpenIndex:
         vector: Tensor,
         query: str,
         top: int,
-        hybrid: bool,
+        hybrid: bool | None,
         within: Filter,
     ) -> Ranking:
         allowed = self._allowed_by(within)
@@ -234,7 +232,7 @@ class OpenIndex:
         depth = max(DEPTH, 2 * top)
         nearest = nearest_rows(scores, depth)
         by_word = np.zeros(0, np.int64)
-        if hybrid:
+        if self.card.hybrid if hybrid is None else hybrid:
             by_word = self._by_words(query, scores.numpy(), nearest, depth)
         order = fuse(nearest, by_word) if len(by_word) else nearest
         return Ranking(order, scores, nearest, by_word)

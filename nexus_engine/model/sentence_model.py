@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar
 
 import numpy as np
@@ -69,6 +70,12 @@ class SentenceModel(nn.Module):
             return False
         return not any(site.full for site in self.encoder.sites().values())
 
+    def _format(self) -> AbstractContextManager[object]:
+        """The format of products off the CPU: `dtype` unless it is float32, else the caller's."""
+        if self.device.type == "cpu" or self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.dtype)
+
     def pooled(
         self,
         store: TokenStore,
@@ -85,8 +92,10 @@ class SentenceModel(nn.Module):
         the encoder's own modules compute: hooks on them run, and autocast sets the format.
         """
         if plain or not self._computes_fast():
-            vectors: Tensor = self.encoder(store.batch(rows).to(self.device))
-            return vectors
+            batch = store.batch(rows).to(self.device)
+            with self._format():
+                vectors: Tensor = self.encoder(batch)
+            return vectors.float()
         dtype = dtype or self.dtype
         layout = lay_out(*store.tokens(rows))
         if not self.training or not self.encoder.dropout:

@@ -28,6 +28,7 @@ from nexus_engine.disk.tensor_files import MAX_WEIGHT_BYTES, write_tensors
 from nexus_engine.errors import ModelError, one_line
 from nexus_engine.model.base_model import WEIGHTS_SHA256, BaseModel, find_base_model
 from nexus_engine.model.dendrites import UNIT_PARAMETERS, DendriteLinear
+from nexus_engine.model.device import usable_device
 from nexus_engine.model.encoder_weights import load_encoder
 from nexus_engine.model.known_models import KNOWN
 from nexus_engine.model.model_folder import read_model_folder
@@ -195,20 +196,28 @@ def _check_reading(folder: Path, card: ModelCard, base: BaseModel) -> None:
         )
 
 
-def load_model(name: str, *, bf16: bool = False, base: str | None = None) -> LoadedModel:
+def load_model(
+    name: str, *, bf16: bool = False, device: str = "cpu", base: str | None = None
+) -> LoadedModel:
     """The model `name`: `base`, a run (name, folder or `latest`), or the folder of a model.
 
     The folder may be a sentence-transformers folder that `nexus export` wrote. `base:NAME` and
     `base:DIR` are other base models; `base` is the one that `base` says, by default the usual one.
 
     With `bf16` matrix products are computed in bfloat16: twice as fast on a CPU that supports it,
-    and similarities differ by about 0.001.
+    and similarities differ by about 0.001. `device` is cpu, cuda or mps.
 
     Raises:
+        ConfigError: this machine lacks the device.
         ModelError: the model is missing or damaged.
         RunError: there is no run of that name.
     """
-    loaded = _load_by_name(name, base)
+    return computing(_load_by_name(name, base), bf16=bf16, device=device)
+
+
+def computing(loaded: LoadedModel, *, bf16: bool, device: str) -> LoadedModel:
+    """`loaded`, from now on computed so; see `load_model`."""
+    loaded.model.to(usable_device(device))
     if bf16:
         loaded.model.dtype = torch.bfloat16
     return loaded
@@ -243,7 +252,7 @@ def named_base(name: str) -> BaseModel:
 
 def base_of(loaded: LoadedModel) -> LoadedModel:
     """The base model of a tuned one, which reads as many tokens of a text."""
-    model = SentenceModel(load_encoder(loaded.base)).eval()
+    model = SentenceModel(load_encoder(loaded.base)).eval().to(loaded.model.device)
     model.dtype = loaded.model.dtype
     return LoadedModel(BASE, model, loaded.tokenizer, loaded.base, None)
 

@@ -93,12 +93,14 @@ def embed_file(
     check_new(out)
     fingerprint = model_fingerprint(loaded)
     precision = str(loaded.model.dtype).removeprefix("torch.")
+    device = loaded.model.device.type
     request = {
         "model": fingerprint,
         "format": form.suffix,
         "dtype": dtype,
         "dims": str(size),
         "precision": precision,
+        **({} if device == "cpu" else {"device": device}),
         # Only where it matters, so that what an earlier version left is continued.
         **({"role": role} if loaded.base.shape.prompts != Prompts() else {}),
     }

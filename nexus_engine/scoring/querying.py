@@ -234,7 +234,7 @@ class Querier:
         self._max_remembered = max_remembered
         self._lock = threading.Lock()
         self._compute_lock = threading.Lock()
-        self._dtype = torch.float32
+        self._dtype, self._device = torch.float32, torch.device("cpu")
         self._base: Embedder | None = None
         self._base_model: BaseModel | None = None
         self._tuned: Embedder | None = None
@@ -262,9 +262,9 @@ class Querier:
             return ModelPair(base, self._tuned)
 
     def adopt(self, loaded: LoadedModel) -> ModelPair:
-        """`loaded`, which was read elsewhere, and its base, which computes in the same format."""
+        """`loaded`, read elsewhere, and its base, computed in the same format and on its device."""
         with self._lock:
-            self._dtype = loaded.model.dtype
+            self._dtype, self._device = loaded.model.dtype, loaded.model.device
             if loaded.card is None:
                 self._base_model = loaded.base
                 self._base = self._embedder(loaded)
@@ -279,7 +279,7 @@ class Querier:
     def _base_reading(self, base: BaseModel, max_tokens: int) -> Embedder:
         """The base model, reading `max_tokens` of a text. Its weights are read only once."""
         if self._base is None or self._base_model is None or self._base_model.sha256 != base.sha256:
-            model = SentenceModel(load_encoder(base))
+            model = SentenceModel(load_encoder(base)).to(self._device)
             model.dtype = self._dtype
             self._base_model = base
         elif self._base.max_tokens != max_tokens:

@@ -14,7 +14,7 @@ import psutil
 import torch
 
 from nexus_engine.config import Settings
-from nexus_engine.errors import ConfigError
+from nexus_engine.model.device import usable_device
 
 __all__ = [
     "Hardware",
@@ -66,10 +66,7 @@ def select(settings: Settings) -> Hardware:
     if device == "auto":
         # Apple's GPU is untested, so `auto` never chooses it.
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("--device cuda: torch finds no CUDA device here; use --device cpu")
-    if device == "mps" and not torch.backends.mps.is_available():
-        raise ConfigError("--device mps: torch finds no Apple GPU here; use --device cpu")
+    chosen = usable_device(device)
     if settings.precision == "auto":
         bf16 = cpu_has_bf16() if device == "cpu" else device == "cuda"
     else:
@@ -79,7 +76,7 @@ def select(settings: Settings) -> Hardware:
         if sys.platform == "linux"
         else (settings.threads or os.cpu_count() or 1)
     )
-    return Hardware(torch.device(device), bf16, threads)
+    return Hardware(chosen, bf16, threads)
 
 
 def autocast(hardware: Hardware, *, cached: bool = True) -> AbstractContextManager[object]:

@@ -89,6 +89,8 @@ def main() -> None:
     parser.add_argument("--model", default="base")
     parser.add_argument("--dtype", default="int8")
     parser.add_argument("--dims", type=int, default=48)
+    parser.add_argument("--precision", default="fp32", choices=("fp32", "bf16"))
+    parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     if arguments.kills and arguments.no_embed:
         parser.error("--kills builds by the command, which embeds; leave out --no-embed")
@@ -101,7 +103,14 @@ def main() -> None:
     is_sound = True
     if arguments.kills:
         build = Build(
-            corpus, index, arguments.model, arguments.dims, arguments.dtype, arguments.passages
+            corpus,
+            index,
+            arguments.model,
+            arguments.dims,
+            arguments.dtype,
+            arguments.passages,
+            arguments.precision,
+            arguments.device,
         )
         is_sound = killed_build(build, arguments.kills)
     if arguments.no_embed:

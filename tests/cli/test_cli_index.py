@@ -7,11 +7,14 @@ import math
 import os
 import shutil
 
+import msgspec
 import pytest
+import torch
 from index_support import write_guides
 from question_folders import write_questions
 from saved_models import save_grown_model
 
+from nexus_engine.indexing.index_card import read_card, write_card
 from nexus_engine.indexing.index_model import embedder_of
 from nexus_engine.indexing.searching import OpenIndex
 from nexus_engine.runs.saved_model import load_model
@@ -193,6 +196,38 @@ def test_eval_judges_the_search_of_an_index(capfd, home):
     out, _ = done(capfd, "index", "eval", "ix", "--data", "asked")
     assert "hybrid over vectors: nDCG@10" in out
     assert "21 questions of asked, test, among 4 passages, 48 numbers as int8" in out
+
+
+def test_eval_keeps_the_better_ranking_for_searches(capfd, home):
+    build(capfd)
+    write_guide_questions(home / "asked")
+    for before in (True, False):
+        write_card(home / "ix", msgspec.structs.replace(read_card(home / "ix"), hybrid=before))
+        (facts,) = rows(capfd, "index", "eval", "ix", "--data", "asked")
+        assert facts["ranks_by_words"] is before
+        (facts,) = rows(capfd, "index", "eval", "ix", "--data", "asked", "--keep")
+        assert facts["ranks_by_words"] is (facts["gain"] >= 0)
+        assert read_card(home / "ix").hybrid is (facts["gain"] >= 0)
+    for hybrid in (True, False):
+        write_card(home / "ix", msgspec.structs.replace(read_card(home / "ix"), hybrid=hybrid))
+        found = rows(capfd, "search", "--index", "ix", "trains and planes")
+        assert any(each["word_rank"] is not None for each in found) is hybrid
+        asked = rows(capfd, "search", "--index", "ix", "trains and planes", "--hybrid")
+        assert any(each["word_rank"] is not None for each in asked)
+        out, _ = done(capfd, "index", "eval", "ix", "--data", "asked")
+        assert f"rank by {'vectors and words' if hybrid else 'vectors alone'}" in out
+
+
+def test_an_unusable_device_is_refused_and_leaves_nothing(capfd, home):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    for command in (
+        ("index", "build", "docs", "--model", "base", "--out", "gpu.index"),
+        ("embed", "base", "docs", "--out", "gpu.npy"),
+    ):
+        code, err = refused(capfd, *command, "--device", "cuda")
+        assert (code, "--device cuda: torch finds no CUDA device here" in err) == (2, True)
+    assert not list(home.glob("*gpu*"))
 
 
 def test_eval_says_which_answers_an_index_lacks(capfd, home):

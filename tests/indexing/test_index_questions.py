@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from index_support import SMALL, as_first_format, contents, done, write_guides
 from question_folders import write_questions
 from saved_models import save_grown_model
 
-from nexus_engine.indexing import searching
 from nexus_engine.indexing.building import add, build
 from nexus_engine.indexing.comparing import compare_in_index, index_sides
 from nexus_engine.indexing.filters import Filter
+from nexus_engine.indexing.index_card import read_card, write_card
 from nexus_engine.indexing.searching import OpenIndex
 from nexus_engine.indexing.status import index_status
 from nexus_engine.scoring.corpus_reading import read_corpus
@@ -75,12 +76,13 @@ def test_a_beir_folder_a_file_and_documents_bring_their_questions(folder, tmp_pa
     assert sorted(answered(tmp_path / "documents")) == sorted(known_in(guides))
 
 
-def test_ranks_are_those_of_the_search_in_memory(folder, tmp_path, base_model, monkeypatch):
+def test_ranks_are_those_of_the_search_in_memory(folder, tmp_path, base_model):
     save_grown_model(tmp_path / "run", 1, 0.6, base_model)
     built(folder, tmp_path / "ix", tmp_path / "run", with_base=True, dims=384, dtype="f32")
     models = Querier().models(tmp_path / "run")
     texts = SearchIndex(read_corpus(str(folder)))
-    monkeypatch.setattr(searching, "HYBRID", False)
+    card = read_card(tmp_path / "ix")
+    write_card(tmp_path / "ix", msgspec.structs.replace(card, hybrid=False))
     with OpenIndex(tmp_path / "ix") as opened:
         questions = opened.questions()
         sides = index_sides(opened, models, "run")
@@ -99,8 +101,10 @@ def test_ranks_are_those_of_the_search_in_memory(folder, tmp_path, base_model, m
                     [each.base for each in theirs], abs=1e-5
                 )
             assert (ours.question, ours.sentences) == (memory.question, memory.sentences)
-        monkeypatch.undo()
+    write_card(tmp_path / "ix", card)
+    with OpenIndex(tmp_path / "ix") as opened:
         # With words too, the ranks of both lists and behind them are a permutation.
+        sides = index_sides(opened, models, "run")
         every = compare_in_index(opened, sides, questions.texts[0], 1000, questions)
         assert [each.base_rank for each in every.by_base] == list(range(1, len(opened) + 1))
         assert {each.base_rank for each in every.by_tuned} == set(range(1, len(opened) + 1))

@@ -82,7 +82,7 @@ class CorpusSearch(LongWork):
     @property
     def ranks_by_words(self) -> bool:
         """Whether words rank beside vectors, so that cosines need not fall from row to row."""
-        return isinstance(self._searched, SearchedIndex)
+        return isinstance(self._searched, SearchedIndex) and self._searched.ranks_by_words
 
     @property
     def can_repeat(self) -> bool:

@@ -127,6 +127,11 @@ class SearchedIndex:
         self._opened = OpenIndex(key.folder)
         self.questions = self._opened.questions()
 
+    @property
+    def ranks_by_words(self) -> bool:
+        """Whether words rank beside vectors."""
+        return self._opened.card.hybrid
+
     def is_same(self, other_key: SearchedKey) -> bool:
         """The same state of the same index."""
         return other_key == self._key

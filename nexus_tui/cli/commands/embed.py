@@ -10,7 +10,12 @@ from typing import Annotated, Literal, Self
 
 import typer
 
-from nexus_tui.cli.commands.query_options import MaxLengthOption, PrecisionOption, SkipBadOption
+from nexus_tui.cli.commands.query_options import (
+    DeviceOption,
+    MaxLengthOption,
+    PrecisionOption,
+    SkipBadOption,
+)
 
 __all__ = ["embed"]
 
@@ -52,6 +57,7 @@ def embed(
         typer.Option("--dtype", help="How a number is stored; binary takes one bit."),
     ] = "f32",
     precision: PrecisionOption = "fp32",
+    device: DeviceOption = "cpu",
     max_length: MaxLengthOption = None,
     role: Annotated[
         Literal["query", "passage"],
@@ -94,7 +100,7 @@ def embed(
         from nexus_engine.scoring.embedding_texts import EmbeddingTexts
         from nexus_engine.scoring.text_length import aligned
 
-        [loaded] = aligned([load_model(model, bf16=precision == "bf16")], max_length)
+        [loaded] = aligned([load_model(model, bf16=precision == "bf16", device=device)], max_length)
         texts = EmbeddingTexts(
             file,
             column=column,

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nexus_tui.cli.commands.query_options import ColumnsOption, PrecisionOption, SkipBadOption
+from nexus_tui.cli.commands.query_options import (
+    ColumnsOption,
+    DeviceOption,
+    PrecisionOption,
+    SkipBadOption,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +71,7 @@ def build_command(
     columns: ColumnsOption = None,
     skip_bad: SkipBadOption = False,
     precision: PrecisionOption = "fp32",
+    device: DeviceOption = "cpu",
     json: Json = False,
 ) -> None:
     """Build an index of CORPUS by the model of a run.
@@ -85,6 +91,7 @@ def build_command(
             dims=dims,
             dtype=dtype,
             bf16=precision == "bf16",
+            device=device,
             columns=_columns(columns),
             skip_bad=skip_bad,
             seed=choose_data([model], corpus, None).seed,
@@ -108,6 +115,7 @@ def add_command(
     columns: ColumnsOption = None,
     skip_bad: SkipBadOption = False,
     precision: PrecisionOption = "fp32",
+    device: DeviceOption = "cpu",
     json: Json = False,
 ) -> None:
     """Add CORPUS to an index, by the model of the index.
@@ -125,6 +133,7 @@ def add_command(
             index,
             corpus,
             bf16=precision == "bf16",
+            device=device,
             prune=prune,
             columns=_columns(columns),
             skip_bad=skip_bad,
@@ -163,6 +172,7 @@ def refresh_command(
         ),
     ] = None,
     precision: PrecisionOption = "fp32",
+    device: DeviceOption = "cpu",
     json: Json = False,
 ) -> None:
     """Embed the passages of an index by another model, or by what its run's model is now.
@@ -175,7 +185,7 @@ def refresh_command(
     from nexus_tui.work.uses import record_index_use
 
     before = read_index(index)
-    _follow(refresh(index, model, bf16=precision == "bf16", with_base=with_base))
+    _follow(refresh(index, model, bf16=precision == "bf16", device=device, with_base=with_base))
     status = _status(index)
     if status.card == before:
         streams.say("the index is by this model already")
@@ -222,12 +232,15 @@ def eval_command(
     ] = "test",
     columns: ColumnsOption = None,
     skip_bad: SkipBadOption = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Let searches of the index rank by the better of both.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Judge an index on questions: nDCG@10 of its search by vectors alone, and by words too."""
     from nexus_tui.cli.commands.index_eval import evaluate_index
 
-    evaluate_index(index, data, split, columns, skip_bad=skip_bad, json=json)
+    evaluate_index(index, data, split, columns, skip_bad=skip_bad, keep=keep, json=json)
 
 
 def _status(index: Path) -> IndexStatus:

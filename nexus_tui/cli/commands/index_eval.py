@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rich.text import Text
 
+from nexus_engine.errors import one_line
 from nexus_tui.terminal.failures import UsageError
 
 if TYPE_CHECKING:
@@ -27,12 +28,16 @@ def evaluate_index(
     columns: str | None,
     *,
     skip_bad: bool,
+    keep: bool,
     json: bool,
 ) -> None:
     """Search the index for each question of the split, and show how well it answers.
 
+    With `keep` its searches rank from now on by vectors alone if that is better, else by both.
+
     Raises:
         DataError: there is no index, it is damaged, or it holds no answer of the questions.
+        RunError: it cannot be changed, because another process writes it.
     """
     from nexus_tui.terminal import streams
     from nexus_tui.work.question_data import load_requested
@@ -40,7 +45,7 @@ def evaluate_index(
 
     with streams.Counting() as progress:
         from nexus_engine.indexing.index_model import embedder_of, load_copy
-        from nexus_engine.indexing.judging import judge_index
+        from nexus_engine.indexing.judging import judge_index, keep_ranking
         from nexus_engine.indexing.searching import OpenIndex
         from nexus_engine.scoring.ranking import bootstrap_mean_gain
 
@@ -62,6 +67,9 @@ def evaluate_index(
             seconds = time.perf_counter() - begun
             passages = len(opened)
     gain = bootstrap_mean_gain(judged.hybrid.ndcg_at_10, judged.vectors.ndcg_at_10)
+    hybrid = gain.value >= 0 if keep else card.hybrid
+    if keep:
+        keep_ranking(index, card, hybrid=hybrid)
     if judged.missing:
         streams.note(
             f"{judged.missing:,} of {judged.answers:,} answers are not in the index; they count as "
@@ -85,6 +93,7 @@ def evaluate_index(
                 "gain": gain.value,
                 "gain_low": gain.low,
                 "gain_high": gain.high,
+                "ranks_by_words": hybrid,
                 "seconds": seconds,
             }
         )
@@ -94,6 +103,11 @@ def evaluate_index(
         f"{_where(request, split, len(part))} among {passages:,} passages, {card.dims} numbers as "
         f"{card.dtype}, in {seconds:.1f} s"
     )
+    by = "vectors and words" if hybrid else "vectors alone"
+    streams.put(f"searches of this index rank by {by}")
+    if not keep and (gain.high < 0 if hybrid else gain.low > 0):
+        better = "vectors alone rank better" if hybrid else "words help"
+        streams.note(f"{better} here; nexus index eval {one_line(index, 200)} --split dev --keep")
 
 
 def _request(source: str, data: str | None, columns: str | None, *, skip_bad: bool) -> DataRequest:

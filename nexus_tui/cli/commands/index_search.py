@@ -41,7 +41,7 @@ def search_in_index(
         raise DataError("the query is empty; give a sentence or words")
     from nexus_engine.indexing.filters import Filter
     from nexus_engine.indexing.index_model import embedder_of, load_copy
-    from nexus_engine.indexing.searching import HYBRID, OpenIndex
+    from nexus_engine.indexing.searching import OpenIndex
     from nexus_engine.scoring.cut_texts import cut_note
     from nexus_tui.terminal import streams
     from nexus_tui.work.uses import record_index_use
@@ -55,7 +55,7 @@ def search_in_index(
             vector,
             query_text,
             top,
-            hybrid=HYBRID if hybrid is None else hybrid,
+            hybrid=hybrid,
             within=Filter(file, folder),
         )
         record_index_use(opened.card.model.source, "search", len(opened))

@@ -66,3 +66,7 @@ PrecisionOption = Annotated[
         help="bf16 is twice as fast on CPUs that have it, and off by about 0.001.",
     ),
 ]
+DeviceOption = Annotated[
+    Literal["cpu", "cuda", "mps"],
+    typer.Option("--device", help="What embeds the texts. cuda needs a build of torch for it."),
+]

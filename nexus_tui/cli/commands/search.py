@@ -62,7 +62,7 @@ def search(
         bool | None,
         typer.Option(
             "--hybrid/--no-hybrid",
-            help="Rank in an index by words too, or by vectors alone.",
+            help="Rank in an index by words too, or by vectors alone. Default: as the index says.",
             show_default=False,
         ),
     ] = None,
