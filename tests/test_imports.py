@@ -45,6 +45,15 @@ def test_events_policy_and_settings_load_no_tensors(module):
     assert not loaded(f"import {module}") & {"torch", "numpy", "scipy", "datasets"}
 
 
+def test_the_first_pair_to_judge_loads_no_tensors():
+    """It is asked while torch is imported (`docs/teach.md`)."""
+    code = (
+        "from nexus_tui.app.teach.asking import glance\n"
+        "assert glance('demo', set(), lambda: None).item is not None"
+    )
+    assert "torch" not in loaded(code)
+
+
 BREACHES = {
     "The engine never imports a screen": ("nexus_engine/growth.py", "import rich"),
     "The screen does no maths": ("nexus_tui/words/formats.py", "import scipy"),

@@ -26,12 +26,13 @@ from nexus_engine.errors import DataError
 from nexus_engine.model.base_model import MAX_TOKENS, find_base_model
 from nexus_engine.model.plain_tokenizer import plain_tokenizer
 from nexus_engine.scoring.corpus_files import CorpusKind, corpus_files
-from nexus_engine.scoring.querying import Check
 from nexus_engine.scoring.search_texts import Documents, KnownQuestions, SearchTexts
 from nexus_engine.system.user_paths import user_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from nexus_engine.scoring.querying import Check
 
 __all__ = ["read_corpus", "read_sentences"]
 

@@ -181,9 +181,14 @@ class NexusApp(TypedAheadApp):
         self.exit()
 
     def _load_engine(self) -> None:
-        """Import torch in a thread, so that the first run or query need not wait for it."""
+        """Import torch in a thread, so that the first run or query need not wait for it.
+
+        Where the app opens on Teach, its texts come first: the import would double their time.
+        """
 
         def load() -> None:
+            if self.DEFAULT_MODE == "teach":
+                self.teach.has_glanced.wait()
             import nexus_engine.scoring.similarity
             import nexus_engine.session  # noqa: F401
 

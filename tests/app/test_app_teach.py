@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 
 import pytest
-from app_support import on_screen, screen_text
+from app_support import make_app, on_screen, screen_text
 from teach_support import ScriptedAsker, demo_pairs, demo_questions, driven, lines_of, shown
 
 from nexus_engine.labels.label_file import LabelFile
@@ -13,6 +15,7 @@ from nexus_engine.labels.verdicts import pair_key, search_key
 from nexus_tui.app.kit.lines_question import LinesQuestion
 from nexus_tui.app.kit.pinned import pins_file, read_pins
 from nexus_tui.app.teach.keys import key_problem
+from nexus_tui.app.teach.state import TeachRequest
 
 pytestmark = pytest.mark.usefixtures("home")
 
@@ -53,6 +56,38 @@ def test_one_key_judges_a_pair_and_the_next_one_is_asked():
         assert (app.teach.item.first, app.teach.item.second) == pairs[-1]
 
     driven(act, kind="pairs")
+
+
+def test_a_first_pair_is_asked_while_the_model_is_read(tmp_path):
+    """It can be judged at once, and the model does not ask it again."""
+    texts = ["The gasket of the pump leaks.", "A pump needs a gasket.", "The hall is closed."]
+    (tmp_path / "texts.txt").write_text("\n".join(texts) + "\n")
+    released, opened = threading.Event(), []
+
+    def late(spec, model, judged, verdicts, check, read):
+        opened.append((judged, read.corpus.sentences))
+        assert released.wait(60)
+        return ScriptedAsker(spec, kinds=("pairs", "search"))
+
+    async def whole():
+        app = make_app(TeachRequest(str(tmp_path / "texts.txt"), tmp_path / "labels.jsonl"))
+        app.teach._open_asker = late
+        async with app.run_test(size=(80, 24)) as pilot:
+            await on_screen(app, pilot, "the model is being read")
+            first = app.teach.item
+            assert {first.first, first.second} == set(texts[:2])
+            await pilot.press("4")
+            await on_screen(app, pilot, "Reading")
+            assert [line["grade"] for line in lines_of(tmp_path / "labels.jsonl")] == [4]
+            released.set()
+            await shown(app, pilot)
+            assert app.teach.item.first == demo_pairs(1)[0][0]
+            await pilot.press("ctrl+z")
+            await shown(app, pilot)
+            assert app.teach.item is first
+        assert opened == [({first.key}, texts)]
+
+    asyncio.run(whole())
 
 
 def test_passages_are_marked_by_the_cursor_or_by_number_and_the_rest_stays_unknown():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from app_support import make_app
 
+from nexus_tui.app.teach.asking import Glance
 from nexus_tui.app.teach.items import PairItem, Passage, SearchItem
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
@@ -69,6 +70,7 @@ def driven(act, *, size=(80, 24), kind="search", asker=None, request=None, **set
 
     async def whole():
         app = make_app(request, **settings)
+        app.teach._glance = lambda *_: Glance(None, None)
         app.teach._open_asker = lambda spec, *_: asker or ScriptedAsker(spec)
         async with app.run_test(size=size) as pilot:
             if request is None:  # else it opens there

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from nexus_tui.app.kit.work_queue import Check
 from nexus_tui.app.teach.items import Item, PairItem, Passage, SearchItem
@@ -20,12 +20,18 @@ if TYPE_CHECKING:
     from nexus_engine.teaching.question_queue import QuestionQueue, SearchCandidate
     from nexus_tui.work.teach_data import TeachTexts
 
-__all__ = ["DEMO", "DEMOS", "Asker", "Kind", "OpenAsker", "QueueAsker", "open_asker"]
+__all__ = [
+    "DEMO", "DEMOS", "Asker", "Glance", "Kind", "OpenAsker", "QueueAsker", "glance", "open_asker",
+]  # fmt: skip
 
 Kind = Literal["search", "pairs"]
 DEMO = "demo-search"
 DEMOS = ("demo-search", "demo")
 """Data that ships with NEXUS; verdicts on it have a label file of their own."""
+
+
+UNREAD = "these share words; the model is being read"
+"""Why the first pair is asked."""
 
 
 class Asker(Protocol):
@@ -61,8 +67,16 @@ class OpenAsker(Protocol):
         judged: set[str],
         verdicts: Iterable[Verdict],
         check: Check,
+        texts: TeachTexts | None,
     ) -> Asker:
         """The asker."""
+
+
+class Glance(NamedTuple):
+    """The texts, and what can be asked about them before a model is there, if anything."""
+
+    texts: TeachTexts | None
+    item: PairItem | None
 
 
 class QueueAsker:
@@ -77,15 +91,13 @@ class QueueAsker:
         judged: set[str],
         verdicts: Iterable[Verdict],
     ) -> None:
-        from nexus_engine.teaching.headings import heading_questions
         from nexus_engine.teaching.pair_queue import PairQueue
         from nexus_engine.teaching.question_queue import QuestionQueue
         from nexus_engine.teaching.texts import judgeable_texts
 
         corpus = texts.corpus
         self.label = spec if spec in DEMOS else corpus.label
-        known = corpus.questions
-        questions = list(dict.fromkeys(known.texts)) if known else heading_questions(corpus)
+        questions = _questions(texts)
         self.kinds: tuple[Kind, ...] = ("search", "pairs") if questions else ("pairs", "search")
         seed = len(judged)  # another order of the texts each time, and the same for the same file
         self._questions: QuestionQueue = QuestionQueue(
@@ -142,6 +154,37 @@ class QueueAsker:
                 self._questions.judged(key, verdict.relevant)
 
 
+def _questions(texts: TeachTexts) -> list[str]:
+    """The questions that the texts come with, or that their headings are."""
+    from nexus_engine.teaching.headings import heading_questions
+
+    known = texts.corpus.questions
+    return list(dict.fromkeys(known.texts)) if known else heading_questions(texts.corpus)
+
+
+def glance(spec: str, judged: set[str], check: Check) -> Glance:
+    """Read the texts, without a model, and find a first pair where pairs are asked first.
+
+    Raises:
+        DataError: the data cannot be used.
+    """
+    from nexus_engine.model.base_model import MAX_TOKENS
+    from nexus_engine.teaching.first_pair import first_given, first_pair
+    from nexus_tui.work.teach_data import read_texts
+
+    texts = read_texts(spec, MAX_TOKENS, check)
+    if _questions(texts):
+        return Glance(texts, None)
+    sentences, seed = texts.corpus.sentences, len(judged)
+    if texts.pairs is None:
+        pair = first_pair(sentences, judged, seed)
+    else:
+        pair = first_given(sentences, texts.pairs.tolist(), judged, seed)
+    if pair is None:
+        return Glance(texts, None)
+    return Glance(texts, PairItem(first=pair[0], second=pair[1], reason=UNREAD))
+
+
 def _item(found: SearchCandidate) -> SearchItem:
     return SearchItem(
         question=found.question,
@@ -161,7 +204,12 @@ def _marks(verdicts: Iterable[Verdict]) -> dict[str, bool]:
 
 
 def open_asker(
-    spec: str, model: Path | None, judged: set[str], verdicts: Iterable[Verdict], check: Check
+    spec: str,
+    model: Path | None,
+    judged: set[str],
+    verdicts: Iterable[Verdict],
+    check: Check,
+    texts: TeachTexts | None = None,
 ) -> Asker:
     """Read the texts and the models.
 
@@ -171,6 +219,7 @@ def open_asker(
         judged: The keys of what this rater has judged.
         verdicts: All that stand.
         check: May raise to stop.
+        texts: Those of `spec` as the base model reads them, where they were read already.
 
     Raises:
         NexusError: the data or a model cannot be used.
@@ -187,5 +236,6 @@ def open_asker(
         with suppress(ModelError):  # loading it has told what is wrong
             card = intact_card(model)
             base = None if card is None else card.base_folder
-    texts = read_texts(spec, models.base.max_tokens, check, base)
+    if texts is None or model is not None:
+        texts = read_texts(spec, models.base.max_tokens, check, base)
     return QueueAsker(spec, texts, models.tuned or models.base, models.base, judged, verdicts)

@@ -30,6 +30,13 @@ class PairItem:
     """The texts as they were asked, where the user has edited them."""
     said: str = ""
 
+    @property
+    def key(self) -> str:
+        """What tells the pair from others in a label file."""
+        from nexus_engine.labels.verdicts import pair_key
+
+        return pair_key(self.first, self.second)
+
     def answer(self, *, grade: int | None = None, same: bool | None = None,
                aside: str | None = None) -> PairAnswer:  # fmt: skip
         """The answer to write."""

@@ -7,6 +7,7 @@ thread for which the next key waits.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +19,16 @@ from nexus_engine.errors import NexusError, one_line
 from nexus_tui.app.kit.host import Host
 from nexus_tui.app.kit.label_book import PairAnswer, PassageAnswer
 from nexus_tui.app.kit.work_queue import Check, WorkQueue
-from nexus_tui.app.teach.asking import DEMO, DEMOS, Asker, Kind, OpenAsker, open_asker
+from nexus_tui.app.teach.asking import (
+    DEMO,
+    DEMOS,
+    Asker,
+    Glance,
+    Kind,
+    OpenAsker,
+    glance,
+    open_asker,
+)
 from nexus_tui.app.teach.feed import Feed
 from nexus_tui.app.teach.items import Item, PairItem, SearchItem
 from nexus_tui.app.teach.retraining import Retrain, Retraining, Task
@@ -33,6 +43,7 @@ __all__ = ["TeachRequest", "TeachState", "teach_of"]
 
 TASKS: dict[Kind, Task] = {"search": "retrieval", "pairs": "pairs"}
 """By kind of item: what a run on its verdicts is for."""
+NOTHING_SEEN = Glance(None, None)
 FIRST_RETRAIN = 20
 """Verdicts after which a retrain can show something."""
 
@@ -60,7 +71,7 @@ class TeachState:
         open_asker: OpenAsker = open_asker,
     ) -> None:
         self._app = app
-        self._open_asker = open_asker
+        self._open_asker, self._glance = open_asker, glance
         self.model: Path | None = None
         """The folder of the tuned weights that choose; None for the base model."""
         self.queue = WorkQueue(app.call_later, "nexus-teaching")
@@ -69,6 +80,8 @@ class TeachState:
         self.retraining = Retraining(app, lambda: self.changed(), self._retrained)
         self.feed = Feed(self.queue, self._prepare, lambda: self.changed(), self._failed)
         self.spec = (request.data if request else None) or DEMO
+        self.has_glanced = threading.Event()
+        """Set once the texts were read, or could not be."""
         self.tally = Tally()
         self.last = ""
         """The last answer in words."""
@@ -98,21 +111,48 @@ class TeachState:
         self.spec, self.error = spec, ""
         self.feed.clear()
         self._app.labels.use_demo(spec in DEMOS)
-        self._open_asker_again()
+        if self.model is None:
+            self._glance_at_texts()
+        else:  # it may read texts otherwise, and is in memory
+            self._open_asker_again()
         self.changed()
 
-    def _open_asker_again(self) -> None:
-        """Read the verdicts, the texts and the present model."""
+    def _glance_at_texts(self) -> None:
+        """Read the verdicts and the texts, and ask what needs no model while that is read."""
         spec, book = self.spec, self._app.labels
+
+        def work(check: Check) -> tuple[tuple[Verdict, ...], Glance]:
+            try:
+                verdicts = book.open()
+                return verdicts, self._glance(spec, book.judged_keys(), check)
+            finally:
+                self.has_glanced.set()
+
+        def done(result: tuple[tuple[Verdict, ...], Glance]) -> None:
+            verdicts, found = result
+            self.tally.restart(verdicts)
+            if found.item is not None:
+                self.feed.put_first("pairs", found.item)
+            self._open_asker_again(found)
+            self.changed()
+
+        self.queue.submit("open", work, done, self._failed)
+
+    def _open_asker_again(self, seen: Glance = NOTHING_SEEN) -> None:
+        """Read the verdicts, the present model, and the texts unless they were `seen`."""
+        spec, book = self.spec, self._app.labels
+        asked = {seen.item.key} if seen.item else set()
 
         def work(check: Check) -> tuple[tuple[Verdict, ...], Asker]:
             verdicts = book.open()
-            judged = book.judged_keys()
-            return verdicts, self._open_asker(spec, self.model, judged, verdicts, check)
+            judged = book.judged_keys() | asked
+            asker = self._open_asker(spec, self.model, judged, verdicts, check, seen.texts)
+            return verdicts, asker
 
         def done(result: tuple[tuple[Verdict, ...], Asker]) -> None:
             verdicts, asker = result
-            self.tally.restart(verdicts)
+            if seen.texts is None:
+                self.tally.restart(verdicts)
             self.feed.begin(asker)
             self.changed()
 
