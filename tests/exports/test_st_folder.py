@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from nexus_engine.exports.adapter_modules import dense_modules
 from nexus_engine.exports.plain_model import Adapter, PlainModel, SiteUnits
 from nexus_engine.indexing.index_model import named_identity
 from nexus_engine.runs.saved_model import load_model
+from nexus_tui.cli import main as cli
 
 TEXTS = ["The pump leaks.", "Replace the gasket at once", "ÉCOLE 漢字 naïve", "word " * 400]
 READER = """
@@ -154,6 +156,56 @@ def test_weights_that_changed_since_are_refused(place, tmp_path):
     (copied / "model.safetensors").write_bytes(weights)
     with pytest.raises(ModelError, match="changed since its export"):
         load_model(str(copied))
+
+
+def cut_weights(folder):
+    content = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors").write_bytes(content[: len(content) // 2])
+
+
+def widen(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "hidden_size": 10**9}))
+
+
+DAMAGES = {
+    "half the weights": (cut_weights, "model.safetensors: changed since its export"),
+    "no weights": (lambda f: (f / "model.safetensors").unlink(), "model.safetensors: "),
+    "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "tokenizer.json: missing"),
+    "half a tokenizer": (lambda f: (f / "tokenizer.json").write_text('{"a":'), "tokenizer.json: "),
+    "a list": (lambda f: (f / "config.json").write_text("[]"), "config.json: unreadable"),
+    "a huge width": (widen, "hidden_size is 1000000000"),
+    "another card": (lambda f: (f / "nexus_model.json").write_text("{}"), "not a model card"),
+}
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_export_is_refused_in_a_line(place, tmp_path, capfd, monkeypatch, damage):
+    damaged = shutil.copytree(place[0] / "out", tmp_path / "copy", copy_function=copied)
+    spoil, words = DAMAGES[damage]
+    spoil(damaged)
+    for name in (*cli.OFFLINE, "TOKENIZERS_PARALLELISM"):  # the commands set them
+        monkeypatch.setenv(name, os.environ.get(name, "1"))
+    pairs = str(place[0] / "data" / "test.csv")
+    for command in (
+        ("similarity", str(damaged), CANARY, "b"),
+        ("eval", str(damaged), "--data", str(place[0] / "data")),
+        ("embed", str(damaged), pairs, "--column", "sentence1", "--out", str(tmp_path / "v.npy")),
+    ):
+        code = cli.main(list(command))
+        out, err = capfd.readouterr()
+        errors = [line for line in err.splitlines() if not line.startswith("note: ")]
+        assert (code, out, len(errors)) == (3, "", 1), err
+        assert words in err
+        assert CANARY not in err
+    assert not list(tmp_path.glob("*v.npy*"))
+
+
+def copied(source, target):
+    """Link what no damage writes to in place, and copy the rest."""
+    (os.link if source.endswith("model.safetensors") else shutil.copy2)(source, target)
 
 
 @pytest.mark.parametrize(
