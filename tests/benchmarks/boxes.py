@@ -76,6 +76,7 @@ def tasks_in(home: Path) -> dict[str, Callable[[Path], list[str]]]:
     question = "How long does a broken wrist take to heal?"
     return {
         "forecast": lambda _: nexus("train", "--forecast"),
+        "one epoch": lambda place: nexus("train", "--epochs", "1", "--out", place / "run"),
         "train": lambda place: nexus("train", "--out", place / "run"),
         "similarity": lambda _: nexus("similarity", home / "run", "A pump runs.", "It runs."),
         "search": lambda _: nexus("search", "--index", home / "index", question),
