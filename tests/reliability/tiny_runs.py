@@ -1,4 +1,7 @@
-"""Runs small enough to be killed by the hundred: real weights, real pairs, a second each."""
+"""Runs small enough to be killed by the hundred: real pairs, a second each.
+
+The long form trains the real weights; the tests train a tiny base model, see `on_tiny_base`.
+"""
 
 from __future__ import annotations
 
@@ -72,14 +75,27 @@ GUARD_PAIRS = 6
 GENERAL_SENTENCES = 20
 TOKENS_PER_GUARD_CHECK = 300
 """Two steps or three."""
+ON_TINY_BASE: dict[str, dict[str, Any]] = {
+    "dendrites": {"layers": (0, 1), "lr": 0.1},
+    "adapter": {"lr": 0.03},
+}
+"""What is other on the tiny base model, which has two layers and learns slowly."""
+on_tiny_base = False
+"""Whether `write_data` writes a tiny base model of random weights, on which runs then train."""
 SIZES = (("train", "train", 24), ("dev", "train", 12), ("test", "test", 8))
 
 
 def write_data(folder: Path) -> Path:
     """The first demo pairs: dev is half of train, so that training shows.
 
-    Questions with passages are written beside them, into `questions`.
+    Questions with passages are written beside them, into `questions`; on a tiny base model, that
+    too, into `base`.
     """
+    if on_tiny_base and not (folder.parent / "base").exists():
+        from small_models import TINY as SHAPE
+        from small_models import make_model
+
+        make_model(folder.parent / "base", SHAPE._replace(positions=128), max_tokens=128)
     write_questions(folder.parent / "questions")
     folder.mkdir(parents=True, exist_ok=True)
     for split, source, count in SIZES:
@@ -110,11 +126,15 @@ def make_tiny() -> None:
 
 
 def settings_of(folder: Path, case: str, **changes: Any) -> Any:
-    from nexus_engine.config import TrainConfig, resolve
+    from nexus_engine.config import TrainConfig
+    from nexus_engine.model.base_sizes import resolve_for_base
 
     values = {**TINY, **CASES[case], **changes}
+    if (folder / "base").exists():
+        instead = ON_TINY_BASE[values.get("tune", "dendrites")]
+        values |= {"base": str(folder / "base"), **instead, **changes}
     data = "questions" if values.get("task") == "retrieval" else "pairs"
-    return resolve(TrainConfig(**{"data": str(folder / data), **values}))
+    return resolve_for_base(TrainConfig(**{"data": str(folder / data), **values}))
 
 
 def train(
