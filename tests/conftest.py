@@ -47,9 +47,17 @@ def tiny_base(tmp_path_factory) -> Path:
 
     For what any base model must show; what is about the real weights takes `base_model`.
     """
-    from small_models import make_model
+    from small_models import SIX_LAYERS, make_model
 
-    return make_model(tmp_path_factory.mktemp("tiny") / "base")
+    return make_model(tmp_path_factory.mktemp("tiny") / "base", SIX_LAYERS, max_tokens=128)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_base):
+    """`tiny_base` as the engine finds it."""
+    from nexus_engine.model.base_model import find_base_model
+
+    return find_base_model(tiny_base)
 
 
 @pytest.fixture

@@ -61,14 +61,14 @@ def _command(folder: Path, *, arguments: list[str], slow: str | None) -> None:
     os._exit(code)
 
 
-OPTIONS = "--tune dendrites --place v --epochs 1000 --lr 3e-2 --units 1"
+OPTIONS = "--tune dendrites --place v --layers 1,3 --epochs 1000 --lr 3e-2 --units 1"
 OPTIONS += " --switch-epochs 0,1,2,3 --batch-size 8 --threads 1 --json --out run"
 DATA = ("pairs", "questions")
 
 
 def _arguments(folder: Path, data: str) -> list[str]:
-    base = ["--base", "base", "--layers", "0,1"] if (folder / "base").exists() else []
-    return ["train", "--data", data, *OPTIONS.split(), *(base or ["--layers", "1,3"])]
+    base = ["--base", "base"] if (folder / "base").exists() else []
+    return ["train", "--data", data, *OPTIONS.split(), *base]
 
 
 def _one(place: Path, number: int, moment: str, trial: int, mutation: str | None) -> list[str]:
