@@ -168,15 +168,14 @@ def small_grid(data, **common):
     )
 
 
-def collect(folder, jobs=2):
-    return list(sweep(folder, Processes(folder.path, jobs), Steering()))
+def collect(folder):
+    return list(sweep(folder, ForkedProcesses(folder.path, 2), Steering()))
 
 
 def kinds(events, kind):
     return [e for e in events if isinstance(e, kind)]
 
 
-@quick
 def test_a_sweep_runs_every_cell_and_its_view_agrees(home, small_data):
     folder = SweepFolder.create(None, "demo/..x", small_grid(small_data))
     assert read_sweep(folder.path).cells[0].state == "waiting"
@@ -240,7 +239,7 @@ def test_a_killed_run_and_a_stopped_sweep_resume(home, small_data):
 
 def test_bad_data_ends_the_sweep_at_once_with_its_code(home):
     folder = SweepFolder.create(home / "s", "x", small_grid(home / "nothing.csv"))
-    failed = collect(folder, jobs=1)[-1]
+    *_, failed = sweep(folder, Processes(folder.path, 1), Steering())
     assert isinstance(failed, SweepFailed)
     assert failed.exit_code == 3
     assert "nothing.csv" in failed.message
