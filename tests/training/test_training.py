@@ -62,7 +62,9 @@ def write_both(place, pairs=PAIRS):
 
 def settings_for(data, **changes):
     """Of a run on the tiny base model that lies beside its data."""
-    given = {"base": str(data.parent / "base"), "lr": LR, "threads": 1, "units": 2}
+    given = {"base": str(data.parent / "base"), "lr": LR, "threads": 1}
+    if changes.get("grower") != "perforatedai":  # which has one unit
+        given["units"] = 2
     return resolve_for_base(TrainConfig(**{"data": str(data), **SMALL, **given, **changes}))
 
 
