@@ -1,4 +1,4 @@
-"""Whole runs of the engine on real pairs; one of each regime on real weights, others on tiny ones."""
+"""Whole runs of the engine on real pairs: each regime on real weights, the rest on a tiny model."""
 
 import json
 import math
