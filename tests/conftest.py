@@ -41,6 +41,25 @@ def base_model():
     return find_base_model()
 
 
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory) -> Path:
+    """A base model of BERT's shape with random weights: a run on it takes little time.
+
+    For what any base model must show; what is about the real weights takes `base_model`.
+    """
+    from small_models import SIX_LAYERS, make_model
+
+    return make_model(tmp_path_factory.mktemp("tiny") / "base", SIX_LAYERS, max_tokens=128)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_base):
+    """`tiny_base` as the engine finds it."""
+    from nexus_engine.model.base_model import find_base_model
+
+    return find_base_model(tiny_base)
+
+
 @pytest.fixture
 def small_data(tmp_path) -> Path:
     """A folder with 48, 24 and 24 pairs of the demo set."""

@@ -1,6 +1,6 @@
 """The live app on a real pseudo-terminal: signals, a lost terminal, a screen that fails.
 
-Each case is a real process that trains a real run; all of them run at the same time.
+Each case is a real process that trains a tiny base model; all of them run at the same time.
 """
 
 from __future__ import annotations
@@ -39,22 +39,24 @@ def make_step(*arguments):
     return real_make_step(*arguments)
 
 arm_loop.Arm.make_step = make_step
-from nexus_engine.config import TrainConfig, resolve
+from nexus_engine.config import TrainConfig
+from nexus_engine.model.base_sizes import resolve_for_base
 from nexus_tui.app import application
 from nexus_tui.app.opening import open_app
 from nexus_tui.settings.app import UiSettings
 
 def break_later(self):
     def broken():
-        if Path(sys.argv[2]).exists():
+        if Path(sys.argv[3]).exists():
             sentence = "CANARY the patient denies chest pain"
             raise RuntimeError(sentence)
     self.set_interval(0.05, broken)
 
-if len(sys.argv) > 2:
+if len(sys.argv) > 3:
     application.NexusApp._check_keys = break_later
-config = TrainConfig(data=sys.argv[1], tune="adapter", epochs=1000, switch_epochs=(1,), threads=1)
-sys.exit(open_app(UiSettings(), None, resolve(config)))
+config = TrainConfig(data=sys.argv[1], base=sys.argv[2], tune="adapter", epochs=1000,
+                     switch_epochs=(1,), threads=1)
+sys.exit(open_app(UiSettings(), None, resolve_for_base(config)))
 """
 PATIENCE = 300.0
 MODES = (
@@ -69,7 +71,7 @@ MODES = (
 class AppInTerminal:
     """The app in a process of its own session, on a pseudo-terminal of 80x24."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, base: Path, *arguments: str) -> None:
         folder.mkdir()
         rows = ["sentence1,sentence2,score"]
         rows += [f"door {i} is open,door {i} stands open,{i * 7 % 11 / 2}" for i in range(60)]
@@ -79,7 +81,7 @@ class AppInTerminal:
         fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         self.modes_before = termios.tcgetattr(terminal)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", DRIVER, str(folder / "p.csv"), *arguments],
+            [sys.executable, "-c", DRIVER, str(folder / "p.csv"), str(base), *arguments],
             stdin=terminal, stdout=terminal, stderr=terminal, cwd=folder,
             preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
             env={
@@ -146,11 +148,15 @@ class AppInTerminal:
 
 
 @pytest.fixture(scope="module")
-def apps(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, AppInTerminal]]:
+def apps(
+    tmp_path_factory: pytest.TempPathFactory, tiny_base: Path
+) -> Iterator[dict[str, AppInTerminal]]:
     """Apps that train a run, one for each case."""
     folder = tmp_path_factory.mktemp("screens")
-    by_case = {case: AppInTerminal(folder / case) for case in ("term", "int", "hup", "close")}
-    by_case["crash"] = AppInTerminal(folder / "crash", "break")
+    by_case = {
+        case: AppInTerminal(folder / case, tiny_base) for case in ("term", "int", "hup", "close")
+    }
+    by_case["crash"] = AppInTerminal(folder / "crash", tiny_base, "break")
     yield by_case
     for app in by_case.values():
         app.kill()

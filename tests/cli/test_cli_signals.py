@@ -66,7 +66,8 @@ def _none_left() -> Iterator[None]:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Path:
+def world(tmp_path: Path, tiny_base: Path) -> Path:
+    (tmp_path / "base").symlink_to(tiny_base)
     rows = ["sentence1,sentence2,score"]
     rows += [f"door number {i} is open,door {i} stands open,{i * 7 % 11 / 2}" for i in range(60)]
     (tmp_path / "p.csv").write_text("\n".join(rows) + "\n")
@@ -96,8 +97,8 @@ def start(
 
 
 def train(world: Path, epochs: int, *options: str, **variables: int | str) -> subprocess.Popen[str]:
-    arguments = ["train", "--data", "p.csv", "--tune", "adapter", "--epochs", str(epochs)]
-    arguments += ["--switch-epochs", "1", "--threads", "1", "--json", *options]
+    arguments = ["train", "--data", "p.csv", "--base", "base", "--epochs", str(epochs)]
+    arguments += ["--tune", "adapter", "--switch-epochs", "1", "--threads", "1", "--json", *options]
     return start(world, *arguments, **variables)  # type: ignore[arg-type]
 
 

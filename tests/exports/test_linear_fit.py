@@ -19,16 +19,16 @@ from nexus_engine.runs.saved_model import load_model, load_saved
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, base_model):
+def run(tmp_path_factory, tiny_model):
     folder = tmp_path_factory.mktemp("fit")
     data = write_pairs(folder / "data")
-    return make_run(folder / "run", base_model, data, nonlinearity="gelu", gain=0.2, batch_size=4)
+    return make_run(folder / "run", tiny_model, data, nonlinearity="gelu", gain=0.2, batch_size=4)
 
 
-def test_the_fit_is_that_of_ordinary_least_squares(run, base_model):
+def test_the_fit_is_that_of_ordinary_least_squares(run, tiny_model):
     loaded = load_saved(run.best, run.name)
     plain = plain_model(loaded)
-    data = run_data(run, base_model)
+    data = run_data(run, tiny_model)
     folded, [words] = fitted(loaded, plain, data)
     assert folded.units == ()
     assert "of 3 layers" in words
@@ -41,7 +41,7 @@ def test_the_fit_is_that_of_ordinary_least_squares(run, base_model):
     for start in range(0, len(texts), 100):
         loaded.model.embed(store, store.add([texts[start : start + 100]]), plain=True)
     handle.remove()
-    x = torch.cat([each.reshape(-1, 384) for each in rows])
+    x = torch.cat([each.reshape(-1, layer.inputs) for each in rows])
     d = layer.activations(x).detach().double().numpy()
     wide = np.hstack([x.double().numpy(), np.ones((len(x), 1))])
     solution = np.linalg.lstsq(wide, d, rcond=None)[0]
@@ -56,15 +56,15 @@ def test_the_fit_is_that_of_ordinary_least_squares(run, base_model):
     assert np.abs(got - want).max() < 0.02 * np.abs(want).max()
 
 
-def test_an_approximate_folder_is_near_and_says_what_it_is(run, tmp_path):
+def test_an_approximate_folder_is_near_and_says_what_it_is(run, tmp_path, tiny_base):
     exported = export_to(run, "st", tmp_path / "out", approximate=True, max_loss=1.0)
     assert (tmp_path / "out/model.safetensors").exists()
     assert any("This is not the run's model" in note for note in exported.notes)
     assert "This is not the run's model" in (tmp_path / "out/README.md").read_text()
     texts = ["The pump leaks.", "A valve of unit 3", "Replace the gasket"]
     own = embeddings(run, texts)
-    near = embedded(load_model(str(tmp_path / "out")), texts)
-    without = embedded(load_model("base"), texts)
+    near = embedded(load_model(str(tmp_path / "out"), base=str(tiny_base)), texts)
+    without = embedded(load_model(f"base:{tiny_base}"), texts)
     cosine, cosine_without = (own * near).sum(1), (own * without).sum(1)
     assert cosine.min() > 0.95
     assert (cosine > cosine_without).all()
@@ -78,9 +78,9 @@ def test_more_than_the_allowed_loss_is_refused(run, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_the_train_text_it_is_refused(tmp_path, base_model):
+def test_without_the_train_text_it_is_refused(tmp_path, tiny_model):
     data = write_pairs(tmp_path / "data")
-    run = make_run(tmp_path / "run", base_model, data, nonlinearity="gelu", batch_size=4)
+    run = make_run(tmp_path / "run", tiny_model, data, nonlinearity="gelu", batch_size=4)
     data.rename(tmp_path / "elsewhere")
     with pytest.raises(ConfigError, match="--fold approximate needs the run's train text"):
         export_to(run, "st", tmp_path / "out", approximate=True)

@@ -71,10 +71,10 @@ def calls(folder: Path, out: str) -> list[str]:
 
 
 @pytest.fixture
-def folder(tmp_path, base_model):
+def folder(tmp_path, tiny_model):
     write_questions(tmp_path / "q", others=40)
-    save_grown_model(tmp_path / "first", 1, 0.3, base_model)
-    save_grown_model(tmp_path / "second", 2, 0.6, base_model)
+    save_grown_model(tmp_path / "first", 1, 0.3, tiny_model)
+    save_grown_model(tmp_path / "second", 2, 0.6, tiny_model)
     return tmp_path
 
 

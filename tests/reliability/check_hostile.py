@@ -44,6 +44,7 @@ def _begin(folder: Path) -> None:
     import torch
 
     from nexus_engine.events import CheckpointSaved
+    from nexus_engine.model.base_model import base_shape
     from nexus_engine.runs.folder import runs_root
     from nexus_engine.runs.saved_model import intact_card, save_model
 
@@ -64,7 +65,8 @@ def _begin(folder: Path) -> None:
     facts = msgspec.structs.asdict(card)
     for field in ("format", "weights_file", "weights_sha256"):
         del facts[field]
-    shapes = {"incoming": (1, 384), "threshold": (1,), "gain": (1, 384)}
+    width = base_shape(card.base_folder).encoder.width
+    shapes = {"incoming": (1, width), "threshold": (1,), "gain": (1, width)}
     unit = {f"encoder.layers.1.v.{leaf}": torch.rand(shape) / 50 for leaf, shape in shapes.items()}
     save_model(run / "best", unit, facts)
     neighbour = runs_root() / NEIGHBOUR

@@ -165,7 +165,8 @@ def _signalled(
     trial: _Trial, *, number: signal.Signals, chance: random.Random, met: list[str]
 ) -> list[str]:
     process = trial.start()
-    process.join(chance.uniform(0.1, trial.world.seconds[trial.work.name]))
+    children.wait_until((trial.child / "stderr").exists)  # it has come to the task
+    process.join(chance.uniform(0.1, max(0.2, trial.world.seconds[trial.work.name])))
     if process.is_alive():
         met.append(trial.work.name)
         assert process.pid is not None

@@ -61,9 +61,14 @@ def _command(folder: Path, *, arguments: list[str], slow: str | None) -> None:
     os._exit(code)
 
 
-OPTIONS = "--tune dendrites --place v --layers 1,3 --epochs 40 --lr 3e-2 --units 1"
+OPTIONS = "--tune dendrites --place v --layers 1,3 --epochs 1000 --lr 3e-2 --units 1"
 OPTIONS += " --switch-epochs 0,1,2,3 --batch-size 8 --threads 1 --json --out run"
 DATA = ("pairs", "questions")
+
+
+def _arguments(folder: Path, data: str) -> list[str]:
+    base = ["--base", "base"] if (folder / "base").exists() else []
+    return ["train", "--data", data, *OPTIONS.split(), *base]
 
 
 def _one(place: Path, number: int, moment: str, trial: int, mutation: str | None) -> list[str]:
@@ -71,7 +76,7 @@ def _one(place: Path, number: int, moment: str, trial: int, mutation: str | None
     folder = place / name.replace(" ", "-")
     tiny_runs.write_data(folder / "pairs")
     data = DATA[trial // len(MOMENTS) % len(DATA)]
-    arguments = ["train", "--data", data, *OPTIONS.split()]
+    arguments = _arguments(folder, data)
     process = children.start(_command, folder, mutation, arguments=arguments, slow=moment)
     if not children.wait_until(lambda: (folder / "mark").exists() or not process.is_alive()):
         process.kill()
@@ -152,7 +157,7 @@ def forced(place: Path) -> Outcome:
         failures = []
         folder = place / f"forced-{moment}"
         tiny_runs.write_data(folder / "pairs")
-        arguments = ["train", "--data", data, *OPTIONS.split()]
+        arguments = _arguments(folder, data)
         process = children.start(_command, folder, arguments=arguments, slow=moment)
         children.wait_until((folder / "mark").exists)
         os.kill(process.pid or 0, signal.SIGINT)

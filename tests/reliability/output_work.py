@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from index_support import contents, write_lines
 from question_folders import write_questions
 
-from reliability import children
+from reliability import children, tiny_runs
 from reliability.faults import failing, killing, operations
 
 OUT = "out"
@@ -57,7 +57,7 @@ WORKS = {
         Work("build", ("index", "build", "QUESTIONS", "--model", "RUN", "--out", "OUT",
                        "--with-base"), scratch=BUILDING),
         Work("add", ("index", "add", "OUT", "MORE"), changes=True),
-        Work("refresh", ("index", "refresh", "OUT", "--model", "base"), changes=True),
+        Work("refresh", ("index", "refresh", "OUT", "--model", "BASE"), changes=True),
     )
 }  # fmt: skip
 INDEXES = ("build", "add", "refresh")
@@ -74,7 +74,8 @@ def _make_world(folder: Path) -> None:
     from nexus_engine.model.base_model import find_base_model
 
     write_pairs(folder / "pairs")
-    make_run(folder / "run", find_base_model(), folder / "pairs")
+    base = folder / "base" if (folder / "base").exists() else None
+    make_run(folder / "run", find_base_model(base), folder / "pairs")
 
 
 def _make_small() -> None:
@@ -137,6 +138,7 @@ class World(NamedTuple):
     def make(cls, folder: Path, names: Sequence[str], mutation: str | None = None) -> World:
         """Each work done once, without a fault."""
         folder.mkdir()
+        tiny_runs.write_base(folder / "base")
         children.call(_make_world, folder)
         write_lines(folder / "lines.txt", 90)
         (folder / "more").mkdir()
@@ -167,11 +169,13 @@ class World(NamedTuple):
 
     def call(self, work: Work, place: Path) -> dict[str, Any]:
         """The arguments of `command`."""
-        known = {
+        known: dict[str, Path | str] = {
             "RUN": self.folder / "run", "LINES": self.folder / "lines.txt",
             "QUESTIONS": self.folder / "questions", "MORE": self.folder / "more",
-            "OUT": place / work.out,
+            "OUT": place / work.out, "BASE": "base",
         }  # fmt: skip
+        if (self.folder / "base").exists():
+            known["BASE"] = f"base:{self.folder / 'base'}"
         words = [str(known.get(word, word)) for word in work.words]
         return {"words": words, "stub": str(self.folder / "stub")}
 

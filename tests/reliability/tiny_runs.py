@@ -1,4 +1,7 @@
-"""Runs small enough to be killed by the hundred: real weights, real pairs, a second each."""
+"""Runs small enough to be killed by the hundred: real pairs, a second each.
+
+The long form trains the real weights; the tests train a tiny base model, see `on_tiny_base`.
+"""
 
 from __future__ import annotations
 
@@ -72,14 +75,23 @@ GUARD_PAIRS = 6
 GENERAL_SENTENCES = 20
 TOKENS_PER_GUARD_CHECK = 300
 """Two steps or three."""
+TINY_BASE_RATES = {
+    "dendrites": 0.5, "adapter": 0.03, "stall": 0.03, "control": 0.03,
+    "questions": 0.07, "question control": 0.07,
+}  # fmt: skip
+"""The learning rate on the tiny base model, which learns slowly."""
+on_tiny_base = False
+"""Whether `write_base` writes a tiny base model of random weights, on which runs then train."""
 SIZES = (("train", "train", 24), ("dev", "train", 12), ("test", "test", 8))
 
 
 def write_data(folder: Path) -> Path:
     """The first demo pairs: dev is half of train, so that training shows.
 
-    Questions with passages are written beside them, into `questions`.
+    Questions with passages are written beside them, into `questions`; with `on_tiny_base` that
+    model too, into `base`.
     """
+    write_base(folder.parent / "base")
     write_questions(folder.parent / "questions")
     folder.mkdir(parents=True, exist_ok=True)
     for split, source, count in SIZES:
@@ -88,6 +100,14 @@ def write_data(folder: Path) -> Path:
         with (folder / f"{split}.csv").open("w", newline="") as file:
             csv.writer(file).writerows(row[:3] for row in rows[: count + 1])
     return folder
+
+
+def write_base(folder: Path) -> None:
+    """The tiny base model, where `on_tiny_base` wants one."""
+    if on_tiny_base and not folder.exists():
+        from small_models import SIX_LAYERS, make_model
+
+        make_model(folder, SIX_LAYERS, max_tokens=128)
 
 
 def make_tiny() -> None:
@@ -110,11 +130,14 @@ def make_tiny() -> None:
 
 
 def settings_of(folder: Path, case: str, **changes: Any) -> Any:
-    from nexus_engine.config import TrainConfig, resolve
+    from nexus_engine.config import TrainConfig
+    from nexus_engine.model.base_sizes import resolve_for_base
 
     values = {**TINY, **CASES[case], **changes}
+    if (folder / "base").exists():
+        values |= {"base": str(folder / "base"), "lr": TINY_BASE_RATES[case], **changes}
     data = "questions" if values.get("task") == "retrieval" else "pairs"
-    return resolve(TrainConfig(**{"data": str(folder / data), **values}))
+    return resolve_for_base(TrainConfig(**{"data": str(folder / data), **values}))
 
 
 def train(

@@ -1,4 +1,4 @@
-"""Runs to export, made without a training: real base weights, and units with random gains."""
+"""Runs to export, made without a training: a base model, and units with random gains."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 
 import torch
 
-from nexus_engine.config import TrainConfig, resolve
+from nexus_engine.config import TrainConfig
 from nexus_engine.disk.json_text import plain
+from nexus_engine.model.base_sizes import resolve_for_base
 from nexus_engine.model.regimes import build_model
 from nexus_engine.runs.folder import RunFolder
 from nexus_engine.runs.saved_model import save_model
@@ -40,9 +41,11 @@ def make_run(
     gain=0.05, sets=2, **settings,
 ) -> RunFolder:  # fmt: skip
     """A run folder with best weights: `sets` sets of 2 units on each of `sites`."""
-    config = TrainConfig(data=str(data), tune=tune, nonlinearity=nonlinearity, seed=3, **settings)
+    named = None if base.published else str(base.folder)
+    settings = {"base": named, "nonlinearity": nonlinearity, "seed": 3, **settings}
+    config = TrainConfig(data=str(data), tune=tune, **settings)
     run = RunFolder.create(folder, "x")
-    facts = {"settings": plain(resolve(config)), "data_name": Path(data).name, "pid": 1}
+    facts = {"settings": plain(resolve_for_base(config)), "data_name": Path(data).name, "pid": 1}
     run.write_run(facts)
     model = build_model(base, tune)
     generator = torch.Generator().manual_seed(4)
@@ -54,7 +57,9 @@ def make_run(
         layer.threshold.data.normal_(0, 0.2, generator=generator)
         layer.cascade.data.normal_(0, 0.3, generator=generator)
     if model.adapter is not None:
-        model.adapter.weight.data += 0.02 * torch.randn(384, 384, generator=generator)
+        model.adapter.weight.data += 0.02 * torch.randn(
+            model.adapter.weight.shape, generator=generator
+        )
     prefixes = {"dendrites": (), "adapter": ("adapter.",), "full": ("adapter.", "encoder.")}[tune]
     snapshot = {
         name: parameter.detach()
@@ -66,7 +71,7 @@ def make_run(
         snapshot,
         {
             "tune": tune, "nonlinearity": nonlinearity, "base_sha256": base.sha256,
-            "base_folder": None, "epoch": 2, "dev_spearman": 0.5, "params_added": 99,
+            "base_folder": named, "epoch": 2, "dev_spearman": 0.5, "params_added": 99,
             "data_name": Path(data).name, "data_fingerprint": "f" * 64,
             "tokenizer_sha256": base.tokenizer_sha256, "max_tokens": 96,
         },

@@ -20,9 +20,10 @@ def save_grown_model(folder, epoch, strength, base):
         for name, parameter in model.named_parameters()
         if name.rpartition(".")[2] in ("incoming", "threshold", "gain", "cascade")
     }
+    named = None if base.published else str(base.folder)
     facts = {
         "tune": "dendrites", "nonlinearity": "gelu", "base_sha256": base.sha256,
-        "base_folder": None, "epoch": epoch, "dev_spearman": 0.5, "params_added": 9,
+        "base_folder": named, "epoch": epoch, "dev_spearman": 0.5, "params_added": 9,
         "data_name": "demo", "data_fingerprint": "f" * 64,
     }  # fmt: skip
     save_model(folder, snapshot, facts)

@@ -139,6 +139,8 @@ BATCH = "abcdefghijklmnopqrstuvwxyz0123456789"
 TINY = EncoderShape(
     vocabulary=0, positions=64, width=24, layers=2, heads=4, inner=40, norm_epsilon=1e-12
 )
+SIX_LAYERS = TINY._replace(layers=6, positions=128, width=64, inner=96)
+"""With the layers and the width that runs, exports and indexes of the tests name."""
 
 
 def word_piece(lower: bool = True) -> Tokenizer:

@@ -148,24 +148,34 @@ def test_events_survive_json():
 quick = pytest.mark.usefixtures("short_guard_in_children")
 
 
+@pytest.fixture
+def small_data(small_data, tiny_base):
+    """A tiny base model lies beside the data."""
+    (small_data.parent / "base").symlink_to(tiny_base)
+    return small_data
+
+
 def small_grid(data, **common):
+    """On the base model beside the data, if there is one."""
+    base = data.parent / "base"
     settings = {"data": str(data), "tune": "adapter", "epochs": 2, "threads": 1, **common}
+    if base.exists():
+        settings["base"] = str(base)
     return Grid(
-        axes=(Axis(name="lr", values=(1e-4, 3e-3)), Axis(name="switch_epochs", values=((1,),))),
+        axes=(Axis(name="lr", values=(1e-3, 3e-2)), Axis(name="switch_epochs", values=((1,),))),
         seeds=(1,),
         common=settings,
     )
 
 
-def collect(folder, jobs=2):
-    return list(sweep(folder, Processes(folder.path, jobs), Steering()))
+def collect(folder):
+    return list(sweep(folder, ForkedProcesses(folder.path, 2), Steering()))
 
 
 def kinds(events, kind):
     return [e for e in events if isinstance(e, kind)]
 
 
-@quick
 def test_a_sweep_runs_every_cell_and_its_view_agrees(home, small_data):
     folder = SweepFolder.create(None, "demo/..x", small_grid(small_data))
     assert read_sweep(folder.path).cells[0].state == "waiting"
@@ -229,7 +239,7 @@ def test_a_killed_run_and_a_stopped_sweep_resume(home, small_data):
 
 def test_bad_data_ends_the_sweep_at_once_with_its_code(home):
     folder = SweepFolder.create(home / "s", "x", small_grid(home / "nothing.csv"))
-    failed = collect(folder, jobs=1)[-1]
+    *_, failed = sweep(folder, Processes(folder.path, 1), Steering())
     assert isinstance(failed, SweepFailed)
     assert failed.exit_code == 3
     assert "nothing.csv" in failed.message
@@ -254,7 +264,8 @@ def test_one_process_at_a_time_and_no_other_folder(home, small_data):
 @quick
 def test_the_command(home, small_data):
     grid = home / "grid.toml"
-    grid.write_text('[train]\ntune = "adapter"\nepochs = 1\n[grid]\nlr = [1e-4, 3e-3]\n')
+    train = f'[train]\ntune = "adapter"\nepochs = 1\nbase = "{small_data.parent / "base"}"\n'
+    grid.write_text(f"{train}[grid]\nlr = [1e-3, 3e-2]\n")
     command = [sys.executable, "-m", "nexus_tui", "sweep", "--grid", str(grid)]
     command += ["--data", str(small_data), "--jobs", "2", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=home)

@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from nexus_engine.config import config_from_mapping, resolve
+from nexus_engine.config import config_from_mapping
 from nexus_engine.errors import ConfigError, DataError
+from nexus_engine.model.base_sizes import resolve_for_base
 from nexus_engine.training import forecast as forecasting
 from nexus_engine.training.arm.spec import plan_main
 from nexus_engine.training.forecast import Forecast, forecast
@@ -33,7 +34,8 @@ class FixedCosts(Probe):
 
 
 def settings(small_data, **changes):
-    return resolve(config_from_mapping({"data": str(small_data), "threads": 1, **changes}, "test"))
+    given = {"data": str(small_data), "threads": 1, **changes}
+    return resolve_for_base(config_from_mapping(given, "test"))
 
 
 def forecast_of(small_data, **changes):
@@ -57,9 +59,10 @@ def test_a_forecast_counts_what_the_run_will_do(small_data):
     assert (parts.epochs, parts.epochs_per_pass, parts.steps) == (6, 3, 6)
 
 
-def test_cost_is_tokens_times_what_was_measured(small_data):
-    one = forecast_of(small_data, epochs=1, switch_epochs=[0])
-    two = forecast_of(small_data, epochs=2, switch_epochs=[0])
+def test_cost_is_tokens_times_what_was_measured(small_data, tiny_base):
+    given = {"base": str(tiny_base), "switch_epochs": [0]}
+    one = forecast_of(small_data, epochs=1, **given)
+    two = forecast_of(small_data, epochs=2, **given)
     per_epoch = two.train_seconds - one.train_seconds
     # One more epoch is the train pairs' tokens once by STEP and an evaluation by EMBED.
     epoch_steps = 48 / one.pairs_per_second
@@ -80,9 +83,9 @@ def test_a_sample_of_sentences_is_even_in_tokens():
     assert len(even_by_tokens(np.array([5]))) == 1
 
 
-def test_controls_cost_too(small_data):
-    alone = forecast_of(small_data)
-    controlled = forecast_of(small_data, control=True)
+def test_controls_cost_too(small_data, tiny_base):
+    alone = forecast_of(small_data, base=str(tiny_base))
+    controlled = forecast_of(small_data, base=str(tiny_base), control=True)
     assert controlled.arms == 3
     assert controlled.seconds > alone.seconds
     assert controlled.train_seconds == pytest.approx(alone.train_seconds)
@@ -117,11 +120,11 @@ def test_data_and_settings_are_refused_as_by_the_run(tmp_path, small_data):
 
 
 def test_the_command_measures_for_real_and_writes_nothing(
-    tmp_path, small_data, short_guard_in_children
+    tmp_path, small_data, tiny_base, short_guard_in_children
 ):
     process = subprocess.run(
-        [sys.executable, "-m", "nexus_tui", "train", "--data", str(small_data), "--threads", "2",
-         "--forecast", "--json"],
+        [sys.executable, "-m", "nexus_tui", "train", "--data", str(small_data), "--base",
+         str(tiny_base), "--threads", "2", "--forecast", "--json"],
         capture_output=True, text=True, timeout=900, cwd=tmp_path,
         env={**os.environ, "XDG_DATA_HOME": str(tmp_path / "data"),
              "XDG_CONFIG_HOME": str(tmp_path / "config")},

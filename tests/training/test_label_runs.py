@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from label_texts import write_labels
 
-from nexus_engine.config import TrainConfig, resolve
+from nexus_engine.config import TrainConfig
 from nexus_engine.events import RunFinished, RunStarted
 from nexus_engine.labels.exporting import export
 from nexus_engine.labels.reading import read_labels
+from nexus_engine.model.base_sizes import resolve_for_base
 from nexus_engine.named_task import with_task
 from nexus_engine.runs.folder import RunFolder
 from nexus_engine.training import inputs
@@ -29,12 +30,12 @@ def _short_guard(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["pairs", pytest.param("questions", marks=pytest.mark.slow)])
-def test_a_run_on_labels_trains_and_is_judged_on_what_was_held_out(tmp_path, kind):
+def test_a_run_on_labels_trains_and_is_judged_on_what_was_held_out(tmp_path, tiny_base, kind):
     path = write_labels(tmp_path / "labels.jsonl", **{kind: COUNTS})
-    config = with_task(TrainConfig(data=str(path), **SMALL))
+    config = with_task(TrainConfig(data=str(path), base=str(tiny_base), **SMALL))
     run = RunFolder.create(tmp_path / "run", "x")
     with run.lock:
-        events = list(train(resolve(config), run))
+        events = list(train(resolve_for_base(config), run))
     (started,) = (event for event in events if isinstance(event, RunStarted))
     assert (started.train_pairs, started.dev_pairs, started.test_pairs) == (16, 22, 22)
     assert started.task == ("pairs" if kind == "pairs" else "retrieval")
@@ -47,12 +48,13 @@ def test_a_run_on_labels_trains_and_is_judged_on_what_was_held_out(tmp_path, kin
 
 
 @pytest.mark.slow  # loading an export is tested in tests/labels
-def test_a_run_on_an_export_has_the_same_train_pairs(tmp_path):
+def test_a_run_on_an_export_has_the_same_train_pairs(tmp_path, tiny_base):
     path = write_labels(tmp_path / "labels.jsonl", pairs={"train": 16, "dev": 6, "test": 6})
     out = export([read_labels(path)], tmp_path / "pairs.csv").path
     run = RunFolder.create(tmp_path / "run", "x")
     with run.lock:
-        events = list(train(resolve(TrainConfig(data=str(out), **SMALL)), run))
+        config = TrainConfig(data=str(out), base=str(tiny_base), **SMALL)
+        events = list(train(resolve_for_base(config), run))
     (started,) = (event for event in events if isinstance(event, RunStarted))
     assert (started.train_pairs, started.dev_pairs, started.test_pairs) == (16, 6, 6)
     assert isinstance(events[-1], RunFinished)

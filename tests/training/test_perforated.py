@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import ROOT, write_small
-from test_training import StopAfter, kinds, run, settings_for
+from test_training import StopAfter, kinds, run, settings_for, write_both
 
 from nexus_engine.config import TrainConfig, resolve
 from nexus_engine.data import load_split
@@ -28,6 +28,11 @@ from nexus_engine.training.perforated_check import PERFORATED_VERSION
 installed = pytest.mark.skipif(
     importlib.util.find_spec("perforatedai") is None, reason="perforatedai is not installed"
 )
+
+
+@pytest.fixture
+def small_data(tmp_path):
+    return write_both(tmp_path, 48)
 
 
 # Full dendrites

@@ -1,4 +1,5 @@
-"""Whole runs on questions with passages: what they report, keep, resume and refuse."""
+"""Whole runs on questions with passages, on a tiny base model: what they report, keep, resume
+and refuse."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 from question_folders import write_questions
+from small_models import TINY, make_model
 
 from nexus_engine.config import TrainConfig, resolve
 from nexus_engine.errors import ConfigError, ExitCode
@@ -25,6 +27,7 @@ from nexus_engine.events import (
     RunStopped,
     SwitchSettled,
 )
+from nexus_engine.model.base_sizes import resolve_for_base
 from nexus_engine.runs import checkpoints
 from nexus_engine.runs.folder import RunFolder
 from nexus_engine.runs.saved_model import intact_card
@@ -44,8 +47,8 @@ from nexus_tui.cli import main as cli
 GUARD_PAIRS, GENERAL = 12, 16
 PASSAGES = 24 + 12 + 8 + 20
 SMALL = {
-    "task": "retrieval", "place": ("v",), "layers": (1, 3), "batch_size": 8, "epochs": 3,
-    "lr": 3e-2, "units": 1, "switch_epochs": (0, 1), "schedule": "linear", "max_length": 64,
+    "task": "retrieval", "place": ("v",), "layers": (0, 1), "batch_size": 8, "epochs": 3,
+    "lr": 0.3, "units": 1, "switch_epochs": (0, 1), "schedule": "linear", "max_length": 64,
     "threads": 1, "hard_negatives": 1, "passes_per_epoch": 1, "order": "random",
 }  # fmt: skip
 
@@ -65,11 +68,19 @@ def small(monkeypatch):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return write_questions(tmp_path_factory.mktemp("data") / "questions")
+    return write_both(tmp_path_factory.mktemp("data"))
+
+
+def write_both(place, others=20):
+    """Questions with passages, and a tiny base model beside them."""
+    make_model(place / "base", TINY._replace(positions=128), max_tokens=128)
+    return write_questions(place / "questions", (24, 12, 8), others)
 
 
 def settings_for(data, **changes):
-    return resolve(TrainConfig(**{"data": str(data), **SMALL, **changes}))
+    """Of a run on the tiny base model that lies beside its data."""
+    base = str(data.parent / "base")
+    return resolve_for_base(TrainConfig(**{"data": str(data), "base": base, **SMALL, **changes}))
 
 
 def run(settings, path, steering=None, resume=False):
@@ -295,7 +306,7 @@ def test_a_check_comes_once_in_so_many_tokens(home, data):
 
 
 def test_questions_are_ranked_among_a_sample(home, tmp_path):
-    data = write_questions(tmp_path / "many", (24, 12, 8), others=120)
+    data = write_both(tmp_path, others=120)
     settings = settings_for(data, eval_corpus=100, **ONE_EPOCH)
     events = run(settings, home / "run")
     assert isinstance(events[-1], RunFinished), events[-1]
@@ -339,7 +350,7 @@ def ranked_rows(settings):
     ids=["default", "bare", "sample", "neighbours"],
 )
 def test_a_forecast_counts_the_tokens_that_the_run_embeds(home, tmp_path, monkeypatch, changes):
-    data = write_questions(tmp_path / "many", (24, 12, 8), others=80)
+    data = write_both(tmp_path, others=80)
     settings = settings_for(data, **changes)
     few = inputs.load_guard().take(np.arange(GUARD_PAIRS))
     monkeypatch.setattr(inputs, "load_guard", lambda: few)

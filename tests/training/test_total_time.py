@@ -26,7 +26,8 @@ def _resume(folder):
     return tiny_runs.train(folder, "adapter", resume=True)
 
 
-def test_a_resumed_run_counts_the_seconds_of_its_earlier_starts(tmp_path):
+def test_a_resumed_run_counts_the_seconds_of_its_earlier_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiny_runs, "on_tiny_base", True)
     tiny_runs.write_data(tmp_path / "pairs")
     assert children.call(_stop_after_a_long_time, tmp_path)["event"] == "run_stopped"
     result = children.call(_resume, tmp_path)

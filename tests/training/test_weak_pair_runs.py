@@ -10,6 +10,7 @@ import pytest
 
 from nexus_engine.config import TrainConfig, resolve
 from nexus_engine.events import EpochStarted, RunFinished, RunStarted, Step
+from nexus_engine.model.base_sizes import resolve_for_base
 from nexus_engine.runs.folder import RunFolder
 from nexus_engine.runs.run_view import RunView, reduce
 from nexus_engine.training import inputs
@@ -62,8 +63,8 @@ def data(request, tmp_path):
 
 
 @pytest.fixture
-def settings(data):
-    return resolve(TrainConfig(data=str(data), **SMALL))
+def settings(data, tiny_base):
+    return resolve_for_base(TrainConfig(data=str(data), base=str(tiny_base), **SMALL))
 
 
 @pytest.fixture(autouse=True)
