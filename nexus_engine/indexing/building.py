@@ -84,6 +84,8 @@ class Blocks(NamedTuple):
 
 
 DEFAULT_BLOCKS = Blocks()
+DEFAULT_DIMS = 48
+"""Numbers of a vector, where the model has as many."""
 
 
 def build(
@@ -91,7 +93,7 @@ def build(
     model: str,
     out: Path,
     *,
-    dims: int = 48,
+    dims: int | None = None,
     dtype: VectorType = "int8",
     bf16: bool = False,
     device: str = "cpu",
@@ -102,6 +104,8 @@ def build(
     blocks: Blocks = DEFAULT_BLOCKS,
 ) -> Iterator[IndexProgress | Intake]:
     """Build the index `out` of `corpus` by `model`: `base`, a run, or a folder with a model.
+
+    `dims` is 48 by default, or all that a narrower model has.
 
     With `with_base` the index also gets vectors by the base model. Where the same build was killed,
     it goes on; another unfinished build at `out` is dropped. The last item is what was read.
@@ -120,6 +124,8 @@ def build(
     path = corpus_path(corpus)
     loaded = load_model(model, bf16=bf16, device=device)
     width = loaded.model.encoder.shape.width
+    if dims is None:
+        dims = min(DEFAULT_DIMS, width)
     if not 1 <= dims <= width:
         raise ConfigError(f"--dims {dims}: give 1 to {width}, the numbers of the model's vectors")
     if with_base:

@@ -141,13 +141,14 @@ def test_an_index_and_a_file_of_vectors_hold_passages(trained, tmp_path):
     name, width = str(trained.run.path), TINY.width
     with pytest.raises(ConfigError, match=f"give 1 to {width}"):
         list(build(str(corpus), name, tmp_path / "index", dims=width + 1))
-    list(build(str(corpus), name, tmp_path / "index", dims=width, dtype="f32"))
+    list(build(str(corpus), name, tmp_path / "index", dtype="f32"))
     loaded = load_model(name)
     embedder = embedder_of(loaded)
     own = torch.nn.functional.normalize(
         embedder.embed(["a valve and a seal"], role="passage"), dim=1
     )[0]
     with OpenIndex(tmp_path / "index") as opened:
+        assert opened.card.dims == width  # fewer than the usual 48
         hits = opened.search(own, "valve", 3, hybrid=False)
         copy = load_copy(tmp_path / "index", opened.card.model)
     assert hits[0].text == "a valve and a seal"

@@ -56,8 +56,11 @@ def build_command(
     ],
     out: Annotated[Path, typer.Option("--out", help="The new folder.", metavar="INDEX")],
     dims: Annotated[
-        int, typer.Option("--dims", help="Numbers of a vector, its first.", min=1, max=4096)
-    ] = 48,
+        int | None,
+        typer.Option(
+            "--dims", help="Numbers of a vector, its first. Default: 48.", min=1, max=4096
+        ),
+    ] = None,
     dtype: Annotated[
         Literal["int8", "f32", "f16", "binary"],
         typer.Option("--dtype", help="How a number is stored; binary is a bit for its sign."),
