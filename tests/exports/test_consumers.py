@@ -139,7 +139,8 @@ def test_int8_runs_by_the_same_program(exported):
 
 def test_a_box_for_queries_needs_no_package_of_the_training_stack(exported):
     code = program("onnxruntime alone", "python")
-    texts, vectors = run([sys.executable, "-c", GUARD + code + QUERY_ONLY + TELL], exported("linear"))
+    program_and_check = GUARD + code + QUERY_ONLY + TELL
+    texts, vectors = run([sys.executable, "-c", program_and_check], exported("linear"))
     assert largest_difference(vectors, own_embeddings(grown("linear"), texts)) < 2e-6
     # What the page on installation has such a box install is what the program imports.
     line = re.search(r"pip install (numpy onnxruntime tokenizers)$", INSTALL.read_text(), re.M)
