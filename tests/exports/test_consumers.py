@@ -20,6 +20,7 @@ from consumer_programs import (
     CONSUMERS,
     GUARD,
     PAGE,
+    ROOT,
     TELL,
     interpreter,
     program,
@@ -37,6 +38,12 @@ from nexus_engine.exports.st_folder import onnx_folder, st_folder
 
 SLOW = {"llama.cpp"}
 """Packages that have to be compiled."""
+INSTALL = ROOT / "docs" / "install.md"
+QUERY_ONLY = """
+import sys
+trains = {"nexus_engine", "nexus_tui", "torch", "transformers", "sentence_transformers", "datasets"}
+assert not trains.intersection(sys.modules), trains.intersection(sys.modules)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +135,17 @@ def test_int8_runs_by_the_same_program(exported):
     texts, vectors = run([sys.executable, "-c", GUARD + other + TELL], exported("gelu"))
     cosines = (vectors * own_embeddings(grown("gelu"), texts)).sum(1)
     assert 0.97 < cosines.min() < 0.99999
+
+
+def test_a_box_for_queries_needs_no_package_of_the_training_stack(exported):
+    code = program("onnxruntime alone", "python")
+    program_and_check = GUARD + code + QUERY_ONLY + TELL
+    texts, vectors = run([sys.executable, "-c", program_and_check], exported("linear"))
+    assert largest_difference(vectors, own_embeddings(grown("linear"), texts)) < 2e-6
+    # What the page on installation has such a box install is what the program imports.
+    line = re.search(r"pip install (numpy onnxruntime tokenizers)$", INSTALL.read_text(), re.M)
+    assert line
+    assert set(line[1].split()) == set(re.findall(r"^(?:import|from) (\w+)", code, re.M))
 
 
 @pytest.mark.slow
