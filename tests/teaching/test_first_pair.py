@@ -26,9 +26,13 @@ def test_texts_without_a_word_in_common_give_no_pair():
     assert first_pair([], set()) is None
 
 
-def test_common_words_count_for_nothing():
-    texts = [f"pump number {word}" for word in ("alpha", "beta", "gamma", "delta", "eta", "zeta")]
-    assert first_pair(texts, set()) is None
+def test_without_rare_words_the_largest_shared_part_counts():
+    words = ("ab", "cd", "ef", "gh", "ij", "kl", "mn", "op", "qr", "st", "uv", "wx")
+    texts = [f"pump valve number {word}" for word in words[:6]]
+    texts += [f"pump valve number hall lamp river bank {word}" for word in words[6:]]
+    for seed in range(4):
+        first, second = first_pair(texts, set(), seed)
+        assert ("hall" in first) == ("hall" in second)
 
 
 def test_of_given_pairs_one_is_taken_that_was_not_judged():
