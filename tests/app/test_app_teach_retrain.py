@@ -152,7 +152,8 @@ KNOWN: dict[str, set[str]] = {}
 
 def read_known():
     def lines(name):
-        return [json.loads(line) for line in (ASSETS / "demo-search" / name).open()]
+        lines = (ASSETS / "demo-search" / name).read_text().splitlines()
+        return [json.loads(line) for line in lines]
 
     questions = {row["_id"]: row["text"] for row in lines("queries.jsonl")}
     passages = {row["_id"]: row["text"] for row in lines("corpus.jsonl")}
