@@ -73,7 +73,7 @@ def test_a_first_pair_is_asked_while_the_model_is_read(tmp_path):
         app = make_app(TeachRequest(str(tmp_path / "texts.txt"), tmp_path / "labels.jsonl"))
         app.teach._open_asker = late
         async with app.run_test(size=(80, 24)) as pilot:
-            await on_screen(app, pilot, "the model is being read")
+            await on_screen(app, pilot, "these share words")
             first = app.teach.item
             assert {first.first, first.second} == set(texts[:2])
             await pilot.press("4")

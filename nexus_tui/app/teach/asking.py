@@ -30,7 +30,7 @@ DEMOS = ("demo-search", "demo")
 """Data that ships with NEXUS; verdicts on it have a label file of their own."""
 
 
-UNREAD = "these share words; the model is being read"
+BY_WORDS = "these share words"
 """Why the first pair is asked."""
 
 
@@ -182,7 +182,7 @@ def glance(spec: str, judged: set[str], check: Check) -> Glance:
         pair = first_given(sentences, texts.pairs.tolist(), judged, seed)
     if pair is None:
         return Glance(texts, None)
-    return Glance(texts, PairItem(first=pair[0], second=pair[1], reason=UNREAD))
+    return Glance(texts, PairItem(first=pair[0], second=pair[1], reason=BY_WORDS))
 
 
 def _item(found: SearchCandidate) -> SearchItem:
