@@ -50,6 +50,8 @@ def open_app(
         except OSError as error:
             _record_failure(app, error)
         app.teach.retraining.close(MAX_STOP_SECONDS)
+        for queue in (app.teach.queue, app.playground.quick, app.playground.long):
+            queue.end(MAX_STOP_SECONDS)
         return _finish(app)
 
 

@@ -87,6 +87,18 @@ class WorkQueue:
         if thread is not None:
             thread.join(seconds)
 
+    def end(self, seconds: float) -> None:
+        """Drop all jobs and wait until the thread has ended, at most so long.
+
+        A process that ends while a thread computes in torch is aborted (exit code 134).
+        """
+        with self._lock:
+            for job in (*self._waiting.values(), self._running):
+                if job is not None:
+                    job.dropped = True
+            self._waiting.clear()
+        self.wait(seconds)
+
     def _next(self) -> _Job | None:
         with self._lock:
             kind = next(iter(self._waiting), None)
