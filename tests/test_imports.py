@@ -49,7 +49,9 @@ def test_the_first_pair_to_judge_loads_no_tensors():
     """It is asked while torch is imported (`docs/teach.md`)."""
     code = (
         "from nexus_tui.app.teach.asking import glance\n"
-        "assert glance('demo', set(), lambda: None).item is not None"
+        "found = glance('demo', set(), lambda: None)\n"
+        "assert found.item.reason == 'one of your pairs'\n"
+        "assert found.item.first not in repr(found)"
     )
     assert "torch" not in loaded(code)
 

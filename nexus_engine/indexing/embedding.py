@@ -79,7 +79,10 @@ class EmbeddingJob(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def computed(bf16: bool, device: str) -> tuple[str, ...]:
-    """How vectors are computed, as the options of a job say it: other ways round otherwise."""
+    """The format of products and the device, in the words of a job's options.
+
+    Both decide how numbers are rounded, so a job is continued only with the same.
+    """
     return (f"bf16={bf16}", *([f"device={device}"] if device != "cpu" else []))
 
 

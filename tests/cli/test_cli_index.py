@@ -210,6 +210,9 @@ def test_eval_keeps_the_better_ranking_for_searches(capfd, home):
         assert read_card(home / "ix").hybrid is (facts["gain"] >= 0)
     for hybrid in (True, False):
         write_card(home / "ix", msgspec.structs.replace(read_card(home / "ix"), hybrid=hybrid))
+        (told,) = rows(capfd, "index", "status", "ix")
+        assert told["ranks_by_words"] is hybrid
+        assert ("vectors alone" in done(capfd, "index", "status", "ix")[0]) is not hybrid
         found = rows(capfd, "search", "--index", "ix", "trains and planes")
         assert any(each["word_rank"] is not None for each in found) is hybrid
         asked = rows(capfd, "search", "--index", "ix", "trains and planes", "--hybrid")

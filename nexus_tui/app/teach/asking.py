@@ -30,7 +30,7 @@ DEMOS = ("demo-search", "demo")
 """Data that ships with NEXUS; verdicts on it have a label file of their own."""
 
 
-BY_WORDS = "these share words"
+BY_WORDS, GIVEN = "these share words", "one of your pairs"
 """Why the first pair is asked."""
 
 
@@ -177,12 +177,13 @@ def glance(spec: str, judged: set[str], check: Check) -> Glance:
         return Glance(texts, None)
     sentences, seed = texts.corpus.sentences, len(judged)
     if texts.pairs is None:
-        pair = first_pair(sentences, judged, seed)
+        pair, reason = first_pair(sentences, judged, seed), BY_WORDS
     else:
+        reason = GIVEN
         pair = first_given(sentences, texts.pairs.tolist(), judged, seed)
     if pair is None:
         return Glance(texts, None)
-    return Glance(texts, PairItem(first=pair[0], second=pair[1], reason=BY_WORDS))
+    return Glance(texts, PairItem(first=pair[0], second=pair[1], reason=reason))
 
 
 def _item(found: SearchCandidate) -> SearchItem:

@@ -320,6 +320,8 @@ def _lines(index: Path, status: IndexStatus, to_latest: float | None) -> Iterato
     yield f"vectors  {card.dims} numbers as {card.dtype}, {size(status.vector_bytes)}"
     if card.base is not None:
         yield "base     vectors by the base model too, to compare in the app"
+    if not card.hybrid:
+        yield "ranks    by vectors alone, as nexus index eval --keep found"
     if status.questions:
         yield f"known    {status.questions:,} questions with their answers"
     beside = size(max(0, status.bytes_beside_text))
@@ -364,6 +366,7 @@ def _facts(
         "dims": card.dims,
         "dtype": card.dtype,
         "has_base": card.base is not None,
+        "ranks_by_words": card.hybrid,
         "questions": status.questions,
         "text_bytes": status.text_bytes,
         "vector_bytes": status.vector_bytes,
