@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 
-import psutil  # noqa: F401 - imported now, because another user may not read its files
 import pytest
+from another_user import as_another, needs_root, shared_folder
 from app_support import whole_run, write_run
 
 from nexus_engine.errors import RunError
@@ -20,32 +16,19 @@ from nexus_engine.runs.resuming import resumable
 from nexus_engine.runs.saved_model import load_model
 from nexus_tui.work.background import stop_run
 
-NOBODY = 65534
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
-
 
 @pytest.fixture
 def root(monkeypatch):
     """The runs of this user, in a folder that everybody may enter."""
-    data = Path(tempfile.mkdtemp(prefix="nexus-others-"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(data))
-    runs = data / "nexus" / "runs"
-    for name in ("closed", "open"):
-        write_run(runs, name, whole_run())
-    for path in (data, *data.rglob("*")):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    (runs / "closed").chmod(0o700)
-    yield runs
-    shutil.rmtree(data)
-
-
-@contextmanager
-def as_another():
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
+    with shared_folder() as data:
+        monkeypatch.setenv("XDG_DATA_HOME", str(data))
+        runs = data / "nexus" / "runs"
+        for name in ("closed", "open"):
+            write_run(runs, name, whole_run())
+        for path in (data, *data.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
+        (runs / "closed").chmod(0o700)
+        yield runs
 
 
 @needs_root

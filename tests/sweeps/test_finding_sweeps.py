@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
-from pathlib import Path
 
 import pytest
+from another_user import as_another, needs_root, shared_folder
 from sweep_support import LR, make_sweep
 
 from nexus_engine.disk.named_folders import NoSuchFolderError
@@ -15,18 +13,14 @@ from nexus_engine.errors import RunError
 from nexus_engine.reports.gather import gather
 from nexus_engine.sweeps.folder import find_sweep, sweeps_root
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
-
 
 @pytest.fixture
 def root(monkeypatch):
     """The sweeps of this user, in a folder that everybody may enter."""
-    data = Path(tempfile.mkdtemp(prefix="nexus-sweeps-"))
-    data.chmod(0o755)
-    monkeypatch.setenv("XDG_DATA_HOME", str(data))
-    make_sweep(sweeps_root(), "sound", (LR,))
-    yield sweeps_root()
-    shutil.rmtree(data)
+    with shared_folder() as data:
+        monkeypatch.setenv("XDG_DATA_HOME", str(data))
+        make_sweep(sweeps_root(), "sound", (LR,))
+        yield sweeps_root()
 
 
 def test_a_sweep_is_meant_by_its_name_its_folder_or_latest(root):
@@ -45,15 +39,12 @@ def test_a_sweep_is_meant_by_its_name_its_folder_or_latest(root):
 def test_a_sweep_that_may_not_be_read_is_said_to_be_anothers(root):
     (root / "sound").chmod(0o700)
     (root / "latest").symlink_to(root / "sound")
-    os.seteuid(65534)
-    try:
+    with as_another():
         for name in ("sound", str(root / "sound")):
             for read in (lambda name: find_sweep(name).record(), lambda name: gather([name])):
                 with pytest.raises(RunError, match="permission denied; it belongs to user root"):
                     read(name)
         assert find_sweep("latest").path == (root / "sound").resolve()
-    finally:
-        os.seteuid(0)
 
 
 @pytest.mark.parametrize(
