@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from nexus_engine.config import Settings
@@ -25,13 +24,11 @@ from nexus_engine.data.questions.question_data import QuestionData
 from nexus_engine.errors import RunError, one_line
 from nexus_engine.events import Event, Log, RunStarted, Warned
 from nexus_engine.model.regimes import build_model
-from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.runs.audit import note_use
 from nexus_engine.runs.folder import RunFolder
 from nexus_engine.scores import Metric
 from nexus_engine.scoring.corpus import (
     Corpus,
-    PairRows,
     QuestionCorpus,
     train_examples,
     weak_examples,
@@ -40,17 +37,13 @@ from nexus_engine.scoring.cut_texts import corpus_notes, indistinct, refuse_indi
 from nexus_engine.scoring.direction import ask_direction
 from nexus_engine.scoring.evaluation import (
     Baseline,
-    Embed,
     Judged,
-    embed_all,
-    pair_cosines,
-    score_guard,
 )
 from nexus_engine.scoring.judging import Judge, judge_of
 from nexus_engine.system.process_identity import own_identity
-from nexus_engine.training.arm.examples import example_rows
 from nexus_engine.training.arm.judging import judged, judging_dtype
 from nexus_engine.training.arm.spec import ArmSpec
+from nexus_engine.training.base_scores import base_cosines, base_embedder, measure_base
 from nexus_engine.training.hardware import Hardware, release_memory
 from nexus_engine.training.inputs import Inputs, open_inputs, tokenise, untrained
 from nexus_engine.training.little_data import fit_to_documents, fit_to_labels
@@ -58,7 +51,7 @@ from nexus_engine.training.perforated_check import require_perforatedai
 from nexus_engine.training.steering import Steering
 from nexus_engine.training.steps.features import features_of
 
-__all__ = ["ENCODING", "Prepared", "measure_base", "measure_base_test", "prepare"]
+__all__ = ["ENCODING", "Prepared", "measure_base_test", "prepare"]
 
 
 class Prepared(NamedTuple):
@@ -150,7 +143,7 @@ def prepare(
     )
     if isinstance(corpus, Corpus):
         direction_question = ask_direction(
-            lambda pairs: _cosines(model, corpus, pairs, features, steering),
+            lambda pairs: base_cosines(model, corpus, pairs, features, steering),
             corpus,
             baseline.dev.values,
         )
@@ -283,35 +276,6 @@ def _without_text(data: PairData | QuestionData) -> PairData | QuestionData:
     )
 
 
-def measure_base(
-    model: SentenceModel,
-    corpus: Corpus | QuestionCorpus,
-    features: torch.Tensor | None,
-    steering: Steering,
-    settings: Settings,
-    hardware: Hardware,
-) -> Generator[Event, None, Baseline]:
-    """The base model's dev and guard scores; computed from `features` if they are given.
-
-    Yields progress where it takes long.
-    """
-    guard = _cosines(model, corpus, corpus.guard, features, steering)
-    judge = judge_of(corpus)
-    embed = _embedder(model, corpus, features)
-    dtype = judging_dtype(corpus, hardware)
-    to_judge = _embedder(model, corpus, features, dtype)
-    dev = yield from judged(judge.judge(to_judge, "dev", steering.check), "dev")
-    general = None
-    if len(corpus.general):
-        general = embed_all(embed, corpus.store, corpus.general, steering.check)
-    guard_scores = score_guard(guard, guard, corpus.guard.scores)
-    neighbours = None
-    if settings.order == "neighbours" and not isinstance(corpus, Corpus):
-        questions, _ = example_rows(corpus)
-        neighbours = embed_all(embed, corpus.store, questions, steering.check)
-    return Baseline(dev, guard, guard_scores, general, judge.passages, neighbours)
-
-
 def measure_base_test(
     prepared: Prepared, steering: Steering
 ) -> Generator[Event, None, tuple[Judged, Judge]]:
@@ -324,38 +288,10 @@ def measure_base_test(
     model.to(prepared.inputs.hardware.device).eval()
     judge = judge_of(corpus)
     dtype = judging_dtype(corpus, prepared.inputs.hardware)
-    embed = _embedder(model, corpus, prepared.features, dtype)
+    embed = base_embedder(model, corpus, prepared.features, dtype)
     judging = judge.judge(embed, "test", steering.check, prepared.baseline.passages)
     test = yield from judged(judging, "test")
     return test, judge
-
-
-def _embedder(
-    model: SentenceModel,
-    corpus: Corpus | QuestionCorpus,
-    features: torch.Tensor | None,
-    dtype: torch.dtype | None = None,
-) -> Embed:
-    """The base model's embeddings of store rows; `dtype` as in `SentenceModel.embed`."""
-
-    def embed(rows: npt.NDArray[np.int64]) -> torch.Tensor:
-        if features is not None:
-            return features[torch.from_numpy(rows).to(features.device)]
-        return model.embed(corpus.store, rows, dtype)
-
-    return embed
-
-
-def _cosines(
-    model: SentenceModel,
-    corpus: Corpus | QuestionCorpus,
-    pairs: PairRows,
-    features: torch.Tensor | None,
-    steering: Steering,
-) -> npt.NDArray[np.float64]:
-    """The base model's cosine similarity of each pair, (n,)."""
-    embed = _embedder(model, corpus, features)
-    return pair_cosines(embed, corpus.store, pairs, steering.check)
 
 
 def _check_same(earlier_run: dict[str, Any], inputs: Inputs) -> None:

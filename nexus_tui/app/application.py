@@ -33,7 +33,7 @@ from nexus_tui.app.kit.pin_shelf import PinShelf
 from nexus_tui.app.main_screens import MAIN_SCREENS
 from nexus_tui.app.open_run import OpenRun
 from nexus_tui.app.playground.state import PlaygroundState
-from nexus_tui.app.run_sources import LoggedRun, RunSource, SessionRun
+from nexus_tui.app.run_sources import LoggedRun, RunSource, SessionRun, create_session
 from nexus_tui.app.teach.state import TeachRequest, TeachState
 from nexus_tui.app.terminal.driver import ResilientDriver
 from nexus_tui.app.terminal.typed_ahead import TypedAheadApp
@@ -296,7 +296,7 @@ class NexusApp(TypedAheadApp):
 
         def create() -> None:
             try:
-                made = self._create_session(settings, resume)
+                made = create_session(settings, resume)
             except (NexusError, OSError) as error:
                 self.call_from_thread(self.tell, one_line(error, 300), "error")
                 self.call_from_thread(begun, None)
@@ -304,22 +304,6 @@ class NexusApp(TypedAheadApp):
             self.call_from_thread(start, *made)
 
         self.run_worker(create, thread=True, exclusive=True, group="begin")
-
-    def _create_session(
-        self, settings: Settings, resume: Path | None
-    ) -> tuple[Session, Sequence[Event]]:
-        """Create the session in a worker thread: importing torch and the folder take a while."""
-        from nexus_engine.runs.event_reading import EventLog
-        from nexus_engine.runs.folder import RunFolder
-        from nexus_engine.session import Session
-
-        if resume is None:
-            label = f"{Path(settings.data).stem}-{settings.tune}"
-            folder = RunFolder.create(None, label)
-        else:
-            folder = RunFolder(resume)
-        session = Session(settings, folder, resume=resume is not None)
-        return session, EventLog(folder.events_file).overview() if resume is not None else []
 
     # Messages
 

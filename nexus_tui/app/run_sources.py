@@ -16,9 +16,10 @@ from nexus_engine.runs.requests import Ask, ControlFile
 from nexus_engine.runs.summary import state_of
 
 if TYPE_CHECKING:
+    from nexus_engine.config import Settings
     from nexus_engine.session import Session
 
-__all__ = ["LoggedRun", "RunSource", "SessionRun"]
+__all__ = ["LoggedRun", "RunSource", "SessionRun", "create_session"]
 
 
 class RunSource(Protocol):
@@ -116,3 +117,21 @@ class LoggedRun:
     def steer(self, request: Ask) -> None:
         """Send `request` through the control file in the run's folder."""
         self._control.send(request)
+
+
+def create_session(settings: Settings, resume: Path | None) -> tuple[Session, list[Event]]:
+    """A session in a new folder, or in that of the run `resume`, and the resumed run's events.
+
+    It imports torch, so it belongs in a worker thread.
+    """
+    from nexus_engine.runs.event_reading import EventLog
+    from nexus_engine.runs.folder import RunFolder
+    from nexus_engine.session import Session
+
+    if resume is None:
+        label = f"{Path(settings.data).stem}-{settings.tune}"
+        folder = RunFolder.create(None, label)
+    else:
+        folder = RunFolder(resume)
+    session = Session(settings, folder, resume=resume is not None)
+    return session, EventLog(folder.events_file).overview() if resume is not None else []

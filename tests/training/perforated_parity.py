@@ -28,10 +28,10 @@ from nexus_engine.scoring.corpus import build_corpus
 from nexus_engine.training.arm.arm import Arm
 from nexus_engine.training.arm.loop import ArmLoop
 from nexus_engine.training.arm.spec import plan_main
+from nexus_engine.training.base_scores import measure_base
 from nexus_engine.training.hardware import select
 from nexus_engine.training.perforated.library import LibraryArm, LibraryLoop
 from nexus_engine.training.perforated.readback import plain_snapshot
-from nexus_engine.training.preparation import measure_base
 from nexus_engine.training.steering import Steering
 from nexus_engine.training.steps.features import features_of
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
@@ -32,7 +32,7 @@ from nexus_tui.app.teach.asking import (
 from nexus_tui.app.teach.feed import Feed
 from nexus_tui.app.teach.items import Item, PairItem, SearchItem
 from nexus_tui.app.teach.retraining import Retrain, Retraining, Task
-from nexus_tui.app.teach.tally import Tally, said, texts_of
+from nexus_tui.app.teach.tally import Tally, place_of, said
 from nexus_tui.charts.teach.progress import Progress
 from nexus_tui.words.formats import correlation
 
@@ -199,7 +199,7 @@ class TeachState:
         from nexus_engine.labels.verdicts import PairVerdict
 
         verdicts = self.tally.standing(self._app.labels.rater)
-        place = _place_of(wanted, verdicts)
+        place = place_of(wanted, verdicts)
         if place is None:
             self._app.tell("no verdict of yours has this number, or holds these words")
             return
@@ -386,18 +386,6 @@ class TeachState:
         if at_retrain:
             return f"{judged - at_retrain} new since the retrain"
         return f"{retrain_key} retrains: enough for a first time"
-
-
-def _place_of(wanted: str, verdicts: Sequence[Verdict]) -> int | None:
-    """The place of the verdict that the user wants; the newest that holds the words."""
-    if wanted.isdigit():
-        place = int(wanted) - 1
-        return place if 0 <= place < len(verdicts) else None
-    words = wanted.casefold()
-    for place in reversed(range(len(verdicts))):
-        if any(words in text.casefold() for text in texts_of(verdicts[place])):
-            return place
-    return None
 
 
 class _HoldsTeach(Protocol):

@@ -6,7 +6,7 @@ Of each item the last verdict of a rater stands; taking it back lets the one bef
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from nexus_tui.charts.teach.progress import Progress
@@ -15,7 +15,7 @@ from nexus_tui.charts.teach.search_card import Mark
 if TYPE_CHECKING:
     from nexus_engine.labels.verdicts import SearchVerdict, Verdict
 
-__all__ = ["Tally", "mark_of", "said", "texts_of"]
+__all__ = ["Tally", "mark_of", "place_of", "said"]
 
 PACE_VERDICTS = 20
 """Verdicts over which the pace is taken."""
@@ -153,6 +153,18 @@ def texts_of(verdict: Verdict) -> tuple[str, str]:
     if isinstance(verdict, PairVerdict):
         return verdict.a, verdict.b
     return verdict.question, verdict.passage
+
+
+def place_of(wanted: str, verdicts: Sequence[Verdict]) -> int | None:
+    """The place of the verdict that the user wants; the newest that holds the words."""
+    if wanted.isdigit():
+        place = int(wanted) - 1
+        return place if 0 <= place < len(verdicts) else None
+    words = wanted.casefold()
+    for place in reversed(range(len(verdicts))):
+        if any(words in text.casefold() for text in texts_of(verdicts[place])):
+            return place
+    return None
 
 
 def mark_of(verdict: SearchVerdict | None) -> Mark:
