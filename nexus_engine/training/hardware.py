@@ -7,7 +7,6 @@ import os
 import resource
 import sys
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import NamedTuple
 
 import psutil
@@ -15,11 +14,11 @@ import torch
 
 from nexus_engine.config import Settings
 from nexus_engine.model.device import usable_device
+from nexus_engine.system.processor import cpu_has_bf16
 
 __all__ = [
     "Hardware",
     "autocast",
-    "cpu_has_bf16",
     "peak_rss_mb",
     "release_memory",
     "rss_mb",
@@ -39,21 +38,15 @@ class Hardware(NamedTuple):
         """The number format of matrix products: "bf16" or "fp32"."""
         return "bf16" if self.bf16 else "fp32"
 
-
-def cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bfloat16 natively (AVX-512 BF16 or AMX on x86, BF16 on ARM).
-
-    Without it bfloat16 is emulated and slower than float32, so `auto` keeps float32.
-    """
-    try:
-        with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as file:
-            for line in file:
-                if line.startswith(("flags", "Features")):
-                    flags = set(line.split(":", 1)[1].split())
-                    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
-    except OSError:
-        pass
-    return False
+    @property
+    def warning(self) -> str:
+        """What is slow about this choice; empty where nothing is."""
+        if self.bf16 and self.device.type == "cpu" and not cpu_has_bf16():
+            return (
+                "--precision bf16: this CPU does not multiply bfloat16, so a step takes many times "
+                "as long as in float32; take --precision fp32, or auto"
+            )
+        return ""
 
 
 def select(settings: Settings) -> Hardware:

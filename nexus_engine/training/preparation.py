@@ -111,6 +111,8 @@ def prepare(
     steering.check()
     for note in inputs.data.notes:
         yield Log(time_unix_s=time.time(), message=note)
+    if inputs.hardware.warning:
+        yield Warned(time_unix_s=time.time(), message=inputs.hardware.warning)
     for question in _questions(inputs.data):
         yield Warned(time_unix_s=time.time(), message=question)
     settings = fit_to_labels(fit_to_documents(settings, inputs.data), inputs.data)

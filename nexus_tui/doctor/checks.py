@@ -103,7 +103,7 @@ def cpu() -> Check:
     """Cores, bfloat16, and accelerators."""
     import torch
 
-    from nexus_engine.training.hardware import cpu_has_bf16
+    from nexus_engine.system.processor import cpu_has_bf16
 
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     precision = "bf16" if cpu_has_bf16() else "no bf16: fp32"

@@ -29,6 +29,7 @@ from nexus_engine.events import (
     RunStopped,
     Step,
     SwitchSettled,
+    Warned,
 )
 from nexus_engine.model.base_sizes import resolve_for_base
 from nexus_engine.runs import checkpoints
@@ -422,3 +423,10 @@ def test_epochs_may_be_parts_of_a_pass(home, small_data):
     dev = [e.epoch for e in events if isinstance(e, Evaluated) and e.split == "dev"]
     assert dev == [0, 1, 2, 3]
     assert next(e for e in events if isinstance(e, RunStarted)).epochs_per_pass == 3
+
+
+def test_a_run_says_that_its_cpu_has_no_bf16(small_data, monkeypatch, tmp_path):
+    monkeypatch.setattr("nexus_engine.training.hardware.cpu_has_bf16", lambda: False)
+    settings = settings_for(small_data, precision="bf16", epochs=1)
+    events = run(settings, tmp_path / "run")
+    assert any("does not multiply bfloat16" in e.message for e in kinds(events, Warned))
