@@ -10,10 +10,9 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
-import psutil
-
 from nexus_engine.errors import one_line
 from nexus_engine.sweeps.workers import Ended
+from nexus_engine.system.memory_room import memory_room
 
 __all__ = ["Processes", "default_jobs"]
 
@@ -28,7 +27,7 @@ def cores() -> int:
 
 def default_jobs(runs: int) -> int:
     """As many runs at a time as cores and memory allow: one thread a run uses the cores best."""
-    fitting = int(psutil.virtual_memory().available // RUN_BYTES)
+    fitting = int(1e6 * memory_room().mb // RUN_BYTES)
     return max(1, min(cores(), fitting, runs))
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from nexus_engine.config import Settings
 from nexus_engine.data import PairData
-from nexus_engine.errors import DataError
+from nexus_engine.errors import DataError, ResourceError
 from nexus_engine.model.sentence_model import SentenceModel
 from nexus_engine.scoring.corpus import (
     Corpus,
@@ -33,9 +33,10 @@ from nexus_engine.training.arm.control_arms import control_specs
 from nexus_engine.training.arm.examples import example_rows
 from nexus_engine.training.arm.guard_checks import steering_half
 from nexus_engine.training.arm.spec import ArmSpec
-from nexus_engine.training.hardware import Hardware, peak_rss_mb
+from nexus_engine.training.hardware import Hardware, peak_rss_mb, rss_mb
 from nexus_engine.training.inputs import open_inputs, tokenise, untrained
 from nexus_engine.training.little_data import fit_to_documents, fit_to_labels
+from nexus_engine.training.memory_need import memory_need_mb, memory_shortage
 from nexus_engine.training.probe import Costs, Probe
 
 __all__ = ["Forecast", "forecast"]
@@ -46,8 +47,9 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
 
     `seconds` runs from the start to the result, like `total_seconds` of `run_finished`;
     `train_seconds` is the main arm's part of it, without controls. `peak_rss_mb` is the highest
-    resident memory. A run that stops early takes less. `steps` counts the main arm's steps; `arms`
-    counts the main arm and its controls. The settings are shown as they were fitted to the data.
+    resident memory: on a CPU an estimate from the sizes of batches, unless the probe took more. A
+    run that stops early takes less. `steps` counts the main arm's steps; `arms` counts the main arm
+    and its controls. The settings are shown as they were fitted to the data.
     `questions` are those that the run would ask before its first step. `notes` are lines on the
     data and its texts; if the run will be refused because of them, one line says so.
     """
@@ -90,6 +92,7 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
     """Forecast the run of `settings`; a `probe_type` measures each of its arms.
 
     Raises:
+        ResourceError: the run will not fit into memory; it says which batch size would.
         NexusError: data, model or settings cannot be used; the run itself would raise the same.
     """
     begun = time.perf_counter()
@@ -102,6 +105,12 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
     notes = (*data.notes, *_text_notes(corpus))
     main = start.plan(settings, train_examples(corpus))
     settings = main.settings
+    shortage = memory_shortage(settings, corpus, base.shape.encoder, hardware)
+    if shortage:  # a probe would be killed
+        raise ResourceError(f"out of memory: {shortage}")
+    peak = peak_rss_mb()
+    if hardware.device.type == "cpu":
+        peak = rss_mb() + memory_need_mb(settings, corpus, base.shape.encoder, hardware)
     prepare_seconds = time.perf_counter() - begun
     if isinstance(data, PairData):
         assert isinstance(corpus, Corpus)
@@ -119,7 +128,6 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
     main_seconds = 0.0
     params_added = 0
     encode = 0.0
-    peak = peak_rss_mb()
     for probe in probes:
         first, last = probe.measure()
         encode = encode or first.encode

@@ -47,6 +47,7 @@ from nexus_engine.training.base_scores import base_cosines, base_embedder, measu
 from nexus_engine.training.hardware import Hardware, release_memory
 from nexus_engine.training.inputs import Inputs, open_inputs, tokenise, untrained
 from nexus_engine.training.little_data import fit_to_documents, fit_to_labels
+from nexus_engine.training.memory_need import memory_shortage
 from nexus_engine.training.perforated_check import require_perforatedai
 from nexus_engine.training.steering import Steering
 from nexus_engine.training.steps.features import features_of
@@ -121,6 +122,9 @@ def prepare(
     inputs = inputs._replace(data=_without_text(inputs.data))
     yield from _text_notes(corpus, resume)
     main = start.plan(settings, train_examples(corpus))
+    shortage = memory_shortage(main.settings, corpus, inputs.base.shape.encoder, inputs.hardware)
+    if shortage:
+        yield Warned(time_unix_s=time.time(), message=shortage)
     if resume:
         earlier_run = folder.read_run()
         _check_same(earlier_run, inputs)

@@ -24,7 +24,7 @@ from nexus_engine.training.arm.guard_checks import tokens_until_check
 from nexus_engine.training.arm.snapshots import BestWeights
 from nexus_engine.training.arm.spec import ArmSpec
 from nexus_engine.training.arm.state import arm_state
-from nexus_engine.training.hardware import Hardware, peak_rss_mb, rss_mb
+from nexus_engine.training.hardware import Hardware, peak_rss_mb
 
 __all__ = ["Costs", "Probe"]
 
@@ -39,9 +39,6 @@ SAMPLE_SENTENCES, SAMPLE_TOKENS = 256, 16_384
 SAMPLE_PARTS = 4
 """Parts in which the sample is timed. The median over parts is used, as over steps, so that another
 program's work during one part does not distort the forecast."""
-
-MAX_GROWTH_STEPS = 400
-"""Steps after which memory stops growing: by then the kernels' caches are full."""
 
 
 def even_by_tokens(lengths: Rows) -> Rows:
@@ -105,8 +102,6 @@ class Probe:
         self.sentences_embedded = 0
         self.epoch_seconds = 0.0
         self.peak_rss_mb = 0.0
-        self._resident_mb: list[float] = []
-        """Resident memory after each timed step."""
 
     def _count_guard_checks(self) -> int:
         """As `GuardChecks` makes them: before a step, once enough is trained since the last."""
@@ -147,22 +142,9 @@ class Probe:
         arm.best = arm.before_switch = BestWeights(arm.snapshot(), Measured(), np.zeros(0))
         state = arm_state(arm)
         self.epoch_seconds = self.epoch_tokens * last.step
-        self.peak_rss_mb = peak_rss_mb() + self._memory_growth_mb()
+        self.peak_rss_mb = peak_rss_mb()
         del state
         return first, last
-
-    def _memory_growth_mb(self) -> float:
-        """MB that the steps of the whole run will add to those of the probe.
-
-        Batches differ in their number of tokens, and the kernels and buffers made for each number
-        stay in memory. It grows about with the square root of the steps (measured).
-        """
-        steps_timed = len(self._resident_mb)
-        if steps_timed < 2 or self.encoder_frozen or self._hardware.device.type != "cpu":
-            return 0.0
-        slope = max(0.0, self._resident_mb[-1] - self._resident_mb[0]) / (steps_timed**0.5 - 1)
-        steps = min(MAX_GROWTH_STEPS, self.steps)
-        return float(slope * max(0.0, steps**0.5 - steps_timed**0.5))
 
     def release(self) -> None:
         """Release the model."""
@@ -194,10 +176,10 @@ class Probe:
             if now > WARM_RATIO * before:
                 break
             before = now
-        costs = []
-        for batch in (*sample, longest):
-            costs.append(self._time_step(batch) / int(self._example_lengths[batch].sum()))
-            self._resident_mb.append(rss_mb())
+        costs = [
+            self._time_step(batch) / int(self._example_lengths[batch].sum())
+            for batch in (*sample, longest)
+        ]
         return Costs(float(np.median(costs)), *self._time_embedding())
 
     def _time_step(self, batch: Rows) -> float:

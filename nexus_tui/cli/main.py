@@ -17,6 +17,7 @@ import typer
 from nexus_engine import __version__
 from nexus_tui.cli.lazy_commands import LazyCommands
 from nexus_tui.cli.memory_trial import try_memory
+from nexus_tui.cli.memory_warning import warn_of_memory
 from nexus_tui.terminal import failures, standard_streams
 
 __all__ = ["app", "main"]
@@ -79,6 +80,7 @@ def root(
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     if not set(sys.argv) & set(ctx.help_option_names):
         try_memory(ctx.invoked_subcommand)
+        warn_of_memory(ctx.invoked_subcommand)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -118,9 +118,9 @@ def cpu() -> Check:
 
 def memory() -> Check:
     """Whether enough memory is free."""
-    import psutil
+    from nexus_engine.system.memory_room import memory_room
 
-    free = float(psutil.virtual_memory().available)
+    free = 1e6 * memory_room().mb
     return _free_space("memory", free, MEMORY_NEEDED, MEMORY_WANTED, "close other programs")
 
 

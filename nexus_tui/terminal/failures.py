@@ -15,7 +15,14 @@ from nexus_engine.errors import ExitCode, NexusError, one_line
 from nexus_engine.system.shortages import OUT_OF_ROOM, out_of_memory
 from nexus_tui.terminal.standard_streams import Talk, lose
 
-__all__ = ["UsageError", "close_output", "error_line", "report", "tolerant_streams"]
+__all__ = [
+    "UsageError",
+    "close_output",
+    "error_line",
+    "report",
+    "tolerant_streams",
+    "warning_line",
+]
 
 NO_MEMORY = "out of memory; close other programs, or give fewer or shorter pairs"
 
@@ -37,6 +44,11 @@ def tolerant_streams() -> None:
 def error_line(message: str) -> None:
     """Write `nexus: error: MESSAGE` on stderr, on one line, if stderr still has a reader."""
     _write(f"nexus: error: {one_line(message, 600)}")
+
+
+def warning_line(message: str) -> None:
+    """Write `warning: MESSAGE` on stderr, on one line, if stderr still has a reader."""
+    _write(f"warning: {one_line(message, 600)}")
 
 
 def report(error: BaseException) -> int:
