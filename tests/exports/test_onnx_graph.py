@@ -1,4 +1,8 @@
-"""The ONNX file computes what NEXUS computes."""
+"""The ONNX file computes what NEXUS computes.
+
+On a tiny base model: the graph is that of the published one. Exports of the published weights are
+read in test_other_formats.py and test_consumers.py.
+"""
 
 import hashlib
 import subprocess
@@ -9,6 +13,7 @@ import onnx
 import onnxruntime
 import pytest
 from export_models import MODELS, grown, largest_difference, own_embeddings, tokens_of
+from small_models import SIX_LAYERS
 
 from nexus_engine.errors import ConfigError
 from nexus_engine.exports import extra
@@ -19,26 +24,33 @@ from nexus_engine.exports.plain_model import plain_model
 from nexus_engine.model.dendrites import NONLINEARITIES
 
 TOLERANCE = 1e-6
+WIDTH = SIX_LAYERS.width
 
 
 @pytest.fixture(scope="module")
-def base_file():
-    return onnx_bytes(plain_model(grown("base")))
+def make(tiny_model):
+    """Makes a model of `MODELS` on the tiny base."""
+    return lambda name: grown(name, 128, tiny_model)
+
+
+@pytest.fixture(scope="module")
+def base_file(make):
+    return onnx_bytes(plain_model(make("base")))
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_embeddings_equal_those_of_nexus(name):
-    loaded = grown(name)
+def test_embeddings_equal_those_of_nexus(make, name):
+    loaded = make(name)
     own = own_embeddings(loaded)
     vectors = OnnxEncoder(onnx_bytes(plain_model(loaded))).embed(*tokens_of(loaded))
     assert largest_difference(vectors, own) < TOLERANCE
     if name != "base":  # what was grown matters, so a graph without it would differ
-        assert largest_difference(own, own_embeddings(grown("base"))) > 1e-3
+        assert largest_difference(own, own_embeddings(make("base"))) > 1e-3
 
 
 @pytest.mark.parametrize("part", ["threshold", "cascade", "gain", "incoming"])
-def test_each_array_of_units_counts(part):
-    loaded = grown("gelu")
+def test_each_array_of_units_counts(make, part):
+    loaded = make("gelu")
     model = plain_model(loaded)
     halved = [units._replace(**{part: getattr(units, part) / 2}) for units in model.units]
     changed = onnx_bytes(model._replace(units=tuple(halved)))
@@ -51,9 +63,9 @@ def test_every_nonlinearity_that_is_not_folded_has_its_function():
 
 
 @pytest.mark.parametrize("name", ["gelu", "adapter", "adapter with linear units"])
-def test_the_mean_of_the_token_states_is_the_sentence_embedding(name):
+def test_the_mean_of_the_token_states_is_the_sentence_embedding(make, name):
     """As fastembed, Chroma and Transformers.js compute it."""
-    loaded = grown(name)
+    loaded = make(name)
     model = plain_model(loaded)
     assert token_states_suffice(model)
     states, mask = token_states(onnx_bytes(model), loaded)
@@ -62,12 +74,12 @@ def test_the_mean_of_the_token_states_is_the_sentence_embedding(name):
     assert largest_difference(pooled, own_embeddings(loaded)) < TOLERANCE
 
 
-def test_an_adapter_with_units_stands_behind_the_pooling():
-    loaded = grown("adapter with gelu units")
+def test_an_adapter_with_units_stands_behind_the_pooling(make):
+    loaded = make("adapter with gelu units")
     model = plain_model(loaded)
     assert not token_states_suffice(model)
     states, _ = token_states(onnx_bytes(model), loaded)
-    bare = grown("base")
+    bare = make("base")
     unadapted, _ = token_states(onnx_bytes(plain_model(bare)), bare)
     assert np.array_equal(states, unadapted)
 
@@ -87,7 +99,7 @@ def test_names_types_and_sizes(base_file):
     inputs = [(i.name, i.type, i.shape) for i in session.get_inputs()]
     assert inputs == [(name, "tensor(int64)", ["batch", "sequence"]) for name in INPUTS]
     outputs = [(o.name, o.shape) for o in session.get_outputs()]
-    assert outputs == [(OUTPUTS[0], ["batch", "sequence", 384]), (OUTPUTS[1], ["batch", 384])]
+    assert outputs == [(OUTPUTS[0], ["batch", "sequence", WIDTH]), (OUTPUTS[1], ["batch", WIDTH])]
     proto = onnx.load_from_string(base_file)
     assert [(o.domain, o.version) for o in proto.opset_import] == [("", 17)]
     names = [node.name for node in proto.graph.node]
@@ -96,7 +108,7 @@ def test_names_types_and_sizes(base_file):
 
 def test_segments_and_padding_are_inputs_that_count(base_file):
     session = onnxruntime.InferenceSession(base_file, providers=["CPUExecutionProvider"])
-    ids = np.asarray([[101, 7592, 2088, 102]])
+    ids = np.asarray([[2, 100, 120, 3]])
     ones, zeros = np.ones_like(ids), np.zeros_like(ids)
 
     def run(ids, mask, segments):
@@ -107,19 +119,21 @@ def test_segments_and_padding_are_inputs_that_count(base_file):
     assert largest_difference(first, run(ids, ones, ones)) > 1e-3
     wider = [np.pad(values, ((0, 0), (0, 9))) for values in (ids, ones, zeros)]
     assert largest_difference(first, run(*wider)) < TOLERANCE
-    assert np.array_equal(run(ids, zeros, zeros).shape, (1, 384))
+    assert np.array_equal(run(ids, zeros, zeros).shape, (1, WIDTH))
     assert np.isfinite(run(ids, zeros, zeros)).all()
 
 
-def test_the_same_model_gives_the_same_bytes(base_file):
+def test_the_same_model_gives_the_same_bytes(make, base_file, tiny_base):
     code = (
-        "import hashlib; from export_models import plain; "
+        "import hashlib, pathlib, sys; from export_models import plain; "
         "from nexus_engine.exports.onnx_graph import onnx_bytes; "
-        "print(hashlib.sha256(onnx_bytes(plain('gelu'))).hexdigest())"
+        "from nexus_engine.model.base_model import find_base_model; "
+        "base = find_base_model(pathlib.Path(sys.argv[1])); "
+        "print(hashlib.sha256(onnx_bytes(plain('gelu', 128, base))).hexdigest())"
     )
     digests = {
         subprocess.run(
-            [sys.executable, "-c", code],
+            [sys.executable, "-c", code, str(tiny_base)],
             env={"PYTHONPATH": ":".join(sys.path), "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,
@@ -127,14 +141,14 @@ def test_the_same_model_gives_the_same_bytes(base_file):
         ).stdout.strip()
         for seed in ("1", "2")
     }
-    assert digests == {hashlib.sha256(onnx_bytes(plain_model(grown("gelu")))).hexdigest()}
-    assert onnx_bytes(plain_model(grown("base"))) == base_file
+    assert digests == {hashlib.sha256(onnx_bytes(plain_model(make("gelu")))).hexdigest()}
+    assert onnx_bytes(plain_model(make("base"))) == base_file
 
 
-def test_a_missing_package_is_one_line(monkeypatch):
+def test_a_missing_package_is_one_line(make, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ConfigError) as refused:
-        onnx_bytes(plain_model(grown("base")))
+        onnx_bytes(plain_model(make("base")))
     assert str(refused.value) == (
         "writing ONNX needs the package onnx: pip install 'nexus-dendrites[export]'"
     )

@@ -40,10 +40,13 @@ MODELS = {
 }  # fmt: skip
 
 
-def grown(name="base", max_tokens=256):
-    """A LoadedModel of `MODELS` whose units and adapter change every embedding."""
+def grown(name="base", max_tokens=256, base=None):
+    """A LoadedModel of `MODELS` whose units and adapter change every embedding.
+
+    `base` is a base model of six layers; None takes the published weights.
+    """
     case = MODELS[name]
-    base = find_base_model()
+    base = base or find_base_model()
     model = build_model(base, case.get("tune", "dendrites"))
     generator = torch.Generator().manual_seed(7)
     if model.adapter is not None:
@@ -66,8 +69,8 @@ def grown(name="base", max_tokens=256):
     return LoadedModel(name, model.eval(), tokenizer, base, None)
 
 
-def plain(name="base", max_tokens=256):
-    return plain_model(grown(name, max_tokens))
+def plain(name="base", max_tokens=256, base=None):
+    return plain_model(grown(name, max_tokens, base))
 
 
 def tokens_of(loaded, sentences=None):
@@ -78,7 +81,7 @@ def tokens_of(loaded, sentences=None):
 
 @torch.no_grad()
 def own_embeddings(loaded, sentences=None):
-    """NEXUS's embeddings in float32, of unit length, (n, 384)."""
+    """NEXUS's embeddings in float32, of unit length, (n, width)."""
     store = TokenStore(loaded.tokenizer)
     rows = store.add([SENTENCES if sentences is None else sentences])
     vectors = loaded.model.embed(store, rows, torch.float32)
