@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 
 import pytest
 from conftest import ROOT
@@ -85,7 +86,15 @@ def test_the_container_file_installs_what_is_pinned_and_runs_without_root():
     assert names.index("USER") < names.index("ENTRYPOINT")
     assert ["ENTRYPOINT", '["nexus"]'] in steps
     [run] = [rest for name, rest in steps if name == "RUN"]
-    project = (ROOT / "docs" / "install.md").read_text()
+    documented = (ROOT / "docs" / "install.md").read_text()
     [torch] = re.findall(r"torch==[\d.]+", run)
-    assert torch in project
+    assert torch in documented
     assert "useradd" in run
+    copied = [rest.split()[:-1] for name, rest in steps if name == "COPY"]
+    sources = {source for line in copied for source in line}
+    assert all((ROOT / source).exists() for source in sources)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    about = [project["project"]["readme"], *project["project"]["license-files"]]
+    needed = {"pyproject.toml", *about, *wheel["packages"], *wheel["force-include"]}
+    assert {path.split("/")[0] for path in needed} == sources
