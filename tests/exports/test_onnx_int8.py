@@ -59,7 +59,7 @@ def test_embeddings_stay_close(exact, rounded):
     loaded = grown("gelu")
     store = TokenStore(loaded.tokenizer)
     guard = load_guard()
-    rows = store.add([sorted({*guard.first.to_pylist(), *guard.second.to_pylist()})])
+    rows = store.add([sorted({*guard.first.to_pylist(), *guard.second.to_pylist()})[::4]])
     batches = [store.tokens(rows[at : at + 64]) for at in range(0, len(rows), 64)]
     measured = agreement(exact, rounded, batches)
     assert measured.texts == len(rows)

@@ -30,15 +30,18 @@ def exported(capfd, run, out, *options):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory, base_model):
-    """A run with linear units, one with gelu units, and one with gelu units and an adapter."""
+def runs(tmp_path_factory, base_model, tiny_model):
+    """A run with linear units, one with gelu units, and one with gelu units and an adapter.
+
+    The last one has the tiny base model.
+    """
     folder = tmp_path_factory.mktemp("runs")
     data = write_pairs(folder / "data")
     return {
         "linear": make_run(folder / "linear", base_model, data, batch_size=4),
         "gelu": make_run(folder / "gelu", base_model, data, nonlinearity="gelu", batch_size=4),
         "both": make_run(
-            folder / "both", base_model, data, tune="full", nonlinearity="gelu",
+            folder / "both", tiny_model, data, tune="full", nonlinearity="gelu",
             sites=("0.v", "2.up", "adapter"), batch_size=4,
         ),
     }  # fmt: skip
@@ -82,7 +85,7 @@ def test_int8_that_costs_too_much_is_refused(capfd, runs, tmp_path, monkeypatch)
     monkeypatch.setattr(
         exporting, "check_vectors", lambda *a: real(*a)._replace(score=0.3, own_score=0.31)
     )
-    arguments = [str(runs["linear"].path), "--format", "onnx-int8", "--out", str(tmp_path / "out")]
+    arguments = [str(runs["both"].path), "--format", "onnx-int8", "--out", str(tmp_path / "out")]
     assert cli.main(["export", *arguments]) == 1
     _, messages = capfd.readouterr()
     assert "loses 0.0100 Spearman on 12 dev pairs (0.3100 to 0.3000)" in messages
