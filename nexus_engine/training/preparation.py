@@ -44,7 +44,7 @@ from nexus_engine.system.process_identity import own_identity
 from nexus_engine.training.arm.judging import judged, judging_dtype
 from nexus_engine.training.arm.spec import ArmSpec
 from nexus_engine.training.base_scores import base_cosines, base_embedder, measure_base
-from nexus_engine.training.hardware import Hardware, release_memory
+from nexus_engine.training.hardware import Hardware, keep_few_kernels, release_memory
 from nexus_engine.training.inputs import Inputs, open_inputs, tokenise, untrained
 from nexus_engine.training.little_data import fit_to_documents, fit_to_labels
 from nexus_engine.training.memory_need import memory_shortage
@@ -91,6 +91,7 @@ def versions() -> dict[str, str]:
     return versions_by_name
 
 
+FEW_KERNELS = "little memory is free: fewer kernels are kept, and steps take about 10 % longer"
 ENCODING = "encoding every sentence once: the encoder is frozen"
 
 
@@ -108,6 +109,8 @@ def prepare(
     begun = time.time()
     if settings.grower == "perforatedai":
         require_perforatedai()
+    if keep_few_kernels():
+        yield Log(time_unix_s=time.time(), message=FEW_KERNELS)
     inputs = open_inputs(settings)
     steering.check()
     for note in inputs.data.notes:

@@ -89,13 +89,18 @@ def tasks_in(home: Path) -> dict[str, Callable[[Path], list[str]]]:
     }
 
 
+def number_format(box: Box) -> dict[str, str]:
+    """What an older processor would choose; `auto` asks the real one, which may have bf16."""
+    return {} if box.level == "native" else {"NEXUS_PRECISION": "fp32"}
+
+
 def measured(command: list[str], box: Box) -> dict[str, Any]:
     """Seconds, peak MiB of the largest process, code and last line of a command in a box."""
     with box.limits() as (enter, way), tempfile.TemporaryFile() as said:
         begun = time.perf_counter()
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said,
-            env=environment_at(box.level), preexec_fn=enter,
+            env={**environment_at(box.level), **number_format(box)}, preexec_fn=enter,
         )  # fmt: skip
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

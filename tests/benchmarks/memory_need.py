@@ -1,9 +1,9 @@
 """The memory that a run is estimated to need, beside what it took.
 
-    python tests/benchmarks/memory_need.py [--data NAME ...] [--steps 60]
+    python tests/benchmarks/memory_need.py [--data NAME ...] [--epochs 1]
 
-Each line is a run in a process of its own, stopped after some steps. Both figures are MB of
-resident memory beyond what the process held once model and data were loaded.
+Each line is a whole run in a process of its own. Both figures are MB of resident memory beyond what
+the process held once model and data were loaded.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ CASES: tuple[dict[str, Any], ...] = (
 )
 
 
-def measure(given: dict[str, Any], steps: int) -> None:
+def measure(given: dict[str, Any]) -> None:
     """In the child: train, and print the estimate and the growth of memory."""
     from nexus_engine.config import TrainConfig
-    from nexus_engine.events import RunStarted, Step
+    from nexus_engine.events import RunStarted
     from nexus_engine.model.base_sizes import resolve_for_base
     from nexus_engine.named_task import with_task
     from nexus_engine.runs.folder import RunFolder
@@ -47,30 +47,27 @@ def measure(given: dict[str, Any], steps: int) -> None:
 
     preparation.memory_shortage = estimate  # type: ignore[assignment]
     settings = resolve_for_base(with_task(TrainConfig(**given)))
-    held, made = 0.0, 0
+    held = 0.0
     with tempfile.TemporaryDirectory() as place:
         for event in train(settings, RunFolder.create(Path(place) / "run", "x")):
             if isinstance(event, RunStarted):
                 held = rss_mb()
-            made += isinstance(event, Step)
-            if made == steps:
-                break
-    print(json.dumps({"estimated": estimates[0], "taken": peak_rss_mb() - held, "steps": made}))
+    print(json.dumps({"estimated": estimates[0], "taken": peak_rss_mb() - held}))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", nargs="+", default=["demo", "demo-search"])
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--child", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.child:
-        measure(json.loads(asked.child), asked.steps)
+        measure(json.loads(asked.child))
         return 0
     for data in asked.data:
         for case in CASES:
-            given = json.dumps({"data": data, **case})
-            command = [sys.executable, __file__, "--child", given, "--steps", str(asked.steps)]
+            given = json.dumps({"data": data, "epochs": asked.epochs, **case})
+            command = [sys.executable, __file__, "--child", given]
             found = subprocess.run(command, stdout=subprocess.PIPE, text=True)
             if found.returncode:
                 print(f"{Path(data).name:12} {json.dumps(case):42} ended with {found.returncode}")
