@@ -16,8 +16,8 @@ from nexus_engine.system.memory_room import memory_room
 
 __all__ = ["Processes", "default_jobs"]
 
-RUN_BYTES = 4e9
-"""Memory that a run may need: a run on STS-B in batches of 64 peaks at 3.8 GB (measured)."""
+RUN_BYTES = 2e9
+"""Memory that a run may need: 1.14 GB on STS-B, 1.9 GB on questions in batches of 64 (measured)."""
 
 
 def cores() -> int:

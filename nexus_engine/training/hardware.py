@@ -21,6 +21,7 @@ __all__ = [
     "Hardware",
     "autocast",
     "keep_few_kernels",
+    "keeps_few_kernels",
     "peak_rss_mb",
     "release_memory",
     "rss_mb",
@@ -29,7 +30,7 @@ __all__ = [
 
 
 LITTLE_MB = 1200.0
-CAPACITY = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+CAPACITY, FEW = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64"
 
 
 class Hardware(NamedTuple):
@@ -88,8 +89,13 @@ def keep_few_kernels(room: MemoryRoom | None = None) -> bool:
     room = room or memory_room()
     if sys.platform != "linux" or room.mb >= LITTLE_MB or CAPACITY in os.environ:
         return False
-    os.environ[CAPACITY] = "64"
+    os.environ[CAPACITY] = FEW
     return True
+
+
+def keeps_few_kernels() -> bool:
+    """Whether `keep_few_kernels` has said so in this process or in its parent."""
+    return os.environ.get(CAPACITY) == FEW
 
 
 def autocast(hardware: Hardware, *, cached: bool = True) -> AbstractContextManager[object]:

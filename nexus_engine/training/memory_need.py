@@ -15,19 +15,21 @@ from nexus_engine.model.tokens import Rows
 from nexus_engine.scoring.corpus import Corpus, QuestionCorpus
 from nexus_engine.system.memory_room import MemoryRoom, memory_room
 from nexus_engine.training.arm.examples import example_rows
-from nexus_engine.training.hardware import Hardware
+from nexus_engine.training.hardware import Hardware, keeps_few_kernels
 from nexus_engine.training.steps.batching import epoch_batches
 from nexus_engine.training.steps.gradient_cache import CPU_LIMITS, activation_bytes
 
 __all__ = ["memory_need_mb", "memory_shortage"]
 
-FIXED_MB = {"fp32": 140.0, "bf16": 290.0}
-"""Kernels, an optimizer's libraries, an evaluation, fragmentation."""
+FIXED_MB = {"fp32": 350.0, "bf16": 400.0}
+"""Kernels for the products of many shapes, an optimizer's libraries, evaluations, fragmentation."""
+FEW_KERNELS_MB, ADAPTER_MB = 130.0, 235.0
+"""What fewer kernels save of it (`keep_few_kernels`); and it all, where the encoder is frozen."""
 COPIES = {"dendrites": 0.5, "full": 4.5, "adapter": 0.5}
 """By `tune`: the encoder's weights, gradients and moments beside the weights as they are loaded."""
 PER_ACTIVATION = 2.7
-"""Bytes that a step takes for a byte of activations that its backward pass keeps. These three were
-fitted to runs of 40 to 300 steps; tests/benchmarks/memory_need.py compares them with others."""
+"""Bytes that a step takes for a byte of activations that its backward pass keeps. These figures
+were fitted to whole runs; tests/benchmarks/memory_need.py compares them with others."""
 BATCH_SIZES = (512, 256, 128, 64, 32, 16, 8)
 
 
@@ -69,9 +71,10 @@ def memory_need_mb(
     `batch_size` is tried instead of that of the settings.
     """
     weights = 4e-6 * shape.parameters
-    need = FIXED_MB[hardware.precision] + COPIES[settings.tune] * weights
+    need = COPIES[settings.tune] * weights
     if settings.tune == "adapter":  # the encoder's output, once; steps are small
-        return need + 4e-6 * len(corpus.store) * shape.width
+        return need + ADAPTER_MB + 4e-6 * len(corpus.store) * shape.width
+    need += FIXED_MB[hardware.precision] - (FEW_KERNELS_MB if keeps_few_kernels() else 0)
     number_bytes = 2 if hardware.bf16 else 4
     costs = _example_costs(settings, corpus, shape, number_bytes)
     largest = _largest_batch(costs, settings, batch_size or settings.batch_size)

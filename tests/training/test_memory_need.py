@@ -12,7 +12,7 @@ from nexus_engine.config import TrainConfig
 from nexus_engine.model.base_sizes import resolve_for_base
 from nexus_engine.model.shape import EncoderShape
 from nexus_engine.system.memory_room import MemoryRoom
-from nexus_engine.training.hardware import Hardware
+from nexus_engine.training.hardware import CAPACITY, Hardware
 from nexus_engine.training.inputs import open_inputs, tokenise
 from nexus_engine.training.memory_need import memory_need_mb, memory_shortage
 
@@ -57,6 +57,13 @@ def test_a_shortage_names_the_largest_batch_that_fits(demo):
     assert memory_shortage(settings, corpus, SHAPE, FP32, room._replace(mb=9000.0)) == ""
     none = memory_shortage(settings, corpus, SHAPE, FP32, room._replace(mb=90.0))
     assert none.endswith("; no batch size fits")
+
+
+def test_fewer_kernels_need_less(demo, monkeypatch):
+    settings, corpus = demo
+    usual = memory_need_mb(settings, corpus, SHAPE, FP32)
+    monkeypatch.setenv(CAPACITY, "64")
+    assert memory_need_mb(settings, corpus, SHAPE, FP32) == usual - 130
 
 
 def test_on_a_gpu_nothing_is_estimated(demo):
