@@ -33,7 +33,7 @@ from nexus_engine.runs.folder import RunFolder
 from nexus_engine.runs.saved_model import intact_card
 from nexus_engine.scoring import evaluation, judging
 from nexus_engine.scoring.ranking import bootstrap_mean, bootstrap_mean_gain
-from nexus_engine.training import inputs, preparation
+from nexus_engine.training import base_scores, inputs
 from nexus_engine.training.arm import guard_checks, mining
 from nexus_engine.training.arm import judging as events_of_judging
 from nexus_engine.training.forecast import forecast
@@ -362,7 +362,7 @@ def test_a_forecast_counts_the_tokens_that_the_run_embeds(home, tmp_path, monkey
         return real(embed, store, rows, *given)
 
     with pytest.MonkeyPatch.context() as patch:
-        for module in (evaluation, judging, mining, preparation):
+        for module in (evaluation, judging, mining, base_scores):
             patch.setattr(module, "embed_all", counting)
         # The first checks come earlier than the others, as in every run.
         monkeypatch.setattr(guard_checks, "FIRST_TOKENS", 100)
