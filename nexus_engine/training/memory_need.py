@@ -1,7 +1,7 @@
 """Whether a run fits into memory, and the batch size with which it would.
 
-An estimate before the first step, from the corpus alone. A forecast measures a few steps instead,
-where there is room for them.
+An estimate before the first step, from the corpus alone. A forecast says this one too, unless the
+few steps that it measures take more.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ COPIES = {"dendrites": 0.5, "full": 4.5, "adapter": 0.5}
 PER_ACTIVATION = 2.7
 """Bytes that a step takes for a byte of activations that its backward pass keeps. These figures
 were fitted to whole runs; tests/benchmarks/memory_need.py compares them with others."""
-BATCH_SIZES = (512, 256, 128, 64, 32, 16, 8)
+BATCH_SIZES = (512, 256, 128, 64, 32, 16, 8, 4, 2)
 
 
 def memory_shortage(
@@ -51,8 +51,7 @@ def memory_shortage(
     if need <= room.mb:
         return ""
     said = f"the run needs about {need:,.0f} MB more, and {room.mb:,.0f} MB are {room.limit}"
-    smaller = (size for size in BATCH_SIZES if size < settings.batch_size)
-    for size in smaller:
+    for size in (size for size in BATCH_SIZES if size < settings.batch_size):
         needs = memory_need_mb(settings, corpus, shape, hardware, size)
         if needs <= room.mb:
             return f"{said}; --batch-size {size} needs about {needs:,.0f} MB"

@@ -123,6 +123,10 @@ def create_session(settings: Settings, resume: Path | None) -> tuple[Session, li
     """A session in a new folder, or in that of the run `resume`, and the resumed run's events.
 
     It imports torch, so it belongs in a worker thread.
+
+    Raises:
+        NexusError: the folder exists, or is no run that can be resumed.
+        OSError: it cannot be made or read.
     """
     from nexus_engine.runs.event_reading import EventLog
     from nexus_engine.runs.folder import RunFolder

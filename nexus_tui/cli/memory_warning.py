@@ -6,16 +6,16 @@ from nexus_tui.terminal.failures import warning_line
 
 __all__ = ["warn_of_memory"]
 
-QUERY_MB, EXPORT_MB = 550.0, 1100.0
-"""Peaks of resident memory: one query or an index of a few documents, and an export with its check.
-Measured by tests/benchmarks/boxes.py."""
+QUERY_MB, EXPORT_MB = 330.0, 1000.0
+"""What the smallest control group held in which they ran: a query in 325 MiB and not in 300; an
+export with its check in 1 GiB and not in 830 MiB (tests/benchmarks/box_limits.py)."""
 NEEDED_MB = {
     **dict.fromkeys(("similarity", "search", "eval", "compare", "embed", "index"), QUERY_MB),
     "export": EXPORT_MB,
 }
 """By command. `nexus train` estimates what its data needs, and warns itself."""
 ADVICE = {"export": "export on a larger box and copy the folder"}
-QUERY_ADVICE = "the int8 export answers in a fifth of it, see docs/deploy.md"
+QUERY_ADVICE = "the int8 export answers in a third of it, see docs/deploy.md"
 
 
 def warn_of_memory(command: str) -> None:

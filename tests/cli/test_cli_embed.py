@@ -76,7 +76,9 @@ def test_a_full_disk_ends_with_4(capfd, home, monkeypatch):
 
 
 @pytest.mark.parametrize("has_bf16", [True, False])
-def test_bf16_on_a_cpu_without_it_is_noted(capfd, monkeypatch, has_bf16):
+def test_bf16_on_a_cpu_without_it_is_warned_of(capfd, monkeypatch, has_bf16):
     monkeypatch.setattr("nexus_tui.cli.commands.query_options.cpu_has_bf16", lambda: has_bf16)
     assert cli.main(["similarity", "base", "a", "b", "--precision", "bf16"]) == 0
-    assert ("note: this CPU does not multiply bfloat16" in capfd.readouterr().err) is not has_bf16
+    assert (
+        "warning: this CPU does not multiply bfloat16" in capfd.readouterr().err
+    ) is not has_bf16

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from nexus_engine.system.processor import cpu_has_bf16
+from nexus_tui.terminal.failures import warning_line
 
 __all__ = [
     "ByOption",
@@ -21,13 +22,10 @@ __all__ = [
 ]
 
 
-def _note_emulation(precision: str) -> str:
+def _warn_of_emulation(precision: str) -> str:
     """Say on standard error that this CPU emulates bf16."""
     if precision == "bf16" and not cpu_has_bf16():
-        typer.echo(
-            "note: this CPU does not multiply bfloat16: on it, fp32 is many times faster than bf16",
-            err=True,
-        )
+        warning_line("this CPU does not multiply bfloat16: on it, fp32 is many times faster")
     return precision
 
 
@@ -77,7 +75,7 @@ PrecisionOption = Annotated[
     typer.Option(
         "--precision",
         help="bf16 is twice as fast on CPUs that have it, and off by about 0.001.",
-        callback=_note_emulation,
+        callback=_warn_of_emulation,
     ),
 ]
 DeviceOption = Annotated[
