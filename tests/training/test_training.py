@@ -22,6 +22,7 @@ from nexus_engine.events import (
     DendritesAdded,
     EpochStarted,
     Evaluated,
+    Log,
     PauseChanged,
     RunFailed,
     RunFinished,
@@ -37,7 +38,9 @@ from nexus_engine.runs.folder import RunFolder, find_run, list_runs, remove_run
 from nexus_engine.runs.saved_model import load_model, load_models
 from nexus_engine.scoring.similarity import compare, evaluate, score_pairs
 from nexus_engine.session import Session
+from nexus_engine.system.memory_room import MemoryRoom
 from nexus_engine.training.arm.arm import Arm
+from nexus_engine.training.hardware import CAPACITY
 from nexus_engine.training.run import train
 from nexus_engine.training.steering import Steering
 
@@ -430,3 +433,17 @@ def test_a_run_says_that_its_cpu_has_no_bf16(small_data, monkeypatch, tmp_path):
     settings = settings_for(small_data, precision="bf16", epochs=1)
     events = run(settings, tmp_path / "run")
     assert any("does not multiply bfloat16" in e.message for e in kinds(events, Warned))
+
+
+def test_a_run_says_before_its_first_step_that_memory_is_short(small_data, monkeypatch, tmp_path):
+    monkeypatch.setenv(CAPACITY, "taken back at the end")
+    monkeypatch.delenv(CAPACITY)
+    for module in ("hardware", "memory_need"):
+        room = MemoryRoom(50.0, "free on this machine")
+        monkeypatch.setattr(f"nexus_engine.training.{module}.memory_room", lambda room=room: room)
+    events = run(settings_for(small_data, epochs=1), tmp_path / "run")
+    first_step = next(i for i, event in enumerate(events) if isinstance(event, Step))
+    said = [e.message for e in events[:first_step] if isinstance(e, Warned | Log)]
+    assert any("fewer kernels are kept" in message for message in said)
+    assert any("50 MB are free on this machine; no batch size fits" in each for each in said)
+    assert isinstance(events[-1], RunFinished)  # a warning, not a refusal
