@@ -221,7 +221,8 @@ class Meddling(ForkedProcesses):
 
 
 def test_a_killed_run_and_a_stopped_sweep_resume(home, small_data):
-    folder = SweepFolder.create(home / "s", "x", small_grid(small_data))
+    # So long that the third start is still at work when the stop arrives.
+    folder = SweepFolder.create(home / "s", "x", small_grid(small_data, epochs=60))
     steering = Steering()
     events = list(sweep(folder, Meddling(folder, steering), steering))
     ends = kinds(events, CellEnded)
